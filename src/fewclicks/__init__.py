@@ -1,0 +1,1 @@
+"""fewclicks: click on an object, get its mask."""

@@ -1,0 +1,38 @@
+"""The errors fewclicks raises on purpose. Each says what was wrong, what was got and what to do.
+
+FewClicksError
+├── InputError        (also ValueError)    an image, click, mask or option that cannot be used
+├── UnknownName       (also LookupError)   no method, dataset, recipe ... of that name
+├── MissingExtra      (also ImportError)   an optional dependency is not installed
+├── CheckpointError                        a weight file that is missing, damaged or of another network
+├── DatasetError                           a dataset folder that is not laid out as its reader expects
+└── TrainingError                          a run that cannot go on (a loss that is not a number, a foreign resume)
+"""
+
+
+class FewClicksError(Exception):
+    """Base of all errors that fewclicks raises on purpose; the CLI prints it as one line and exits 2."""
+
+
+class InputError(FewClicksError, ValueError):
+    """An image, click, mask or option that cannot be used."""
+
+
+class UnknownName(FewClicksError, LookupError):
+    """No extension (method, dataset, recipe, backbone) of that name."""
+
+
+class MissingExtra(FewClicksError, ImportError):
+    """An optional dependency is not installed; the message names the pip command."""
+
+
+class CheckpointError(FewClicksError):
+    """A weight file that is missing, damaged, or made for another network."""
+
+
+class DatasetError(FewClicksError):
+    """A dataset folder that is not laid out as its reader expects."""
+
+
+class TrainingError(FewClicksError):
+    """A training run that cannot start or go on."""
