@@ -1,0 +1,41 @@
+"""One file per dataset: `open(root, split) -> Dataset`, the expected folder tree in its docstring."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fewclicks.errors import DatasetError
+from fewclicks.find import find, names
+from fewclicks.sample import Dataset
+
+
+def benchmark_root() -> Path:
+    """The folder in which GrabCut/, Berkeley/ ... lie: `benchmarks/` under the environment variable
+    FEWCLICKS_DATA, or under `../shared/data` seen from the current folder or from the source checkout."""
+    if named := os.environ.get("FEWCLICKS_DATA"):
+        return Path(named) / "benchmarks"
+    checkout = Path(__file__).resolve().parents[3]
+    places = [base.parent / "shared" / "data" / "benchmarks" for base in (Path.cwd(), checkout)]
+    return next((place for place in places if place.is_dir()), places[0])
+
+
+def open_benchmark(name: str, data_root: str | Path | None = None, split: str | None = None) -> Dataset:
+    """The dataset `name` ("grabcut", "berkeley", "davis", "coco_mval") under `data_root` (None: `benchmark_root()`).
+
+    `folder` has no folder of its own: there `data_root` is the root of its images/ and masks/.
+    UnknownName for a dataset that no file in datasets/ reads, DatasetError when its folder is missing.
+    """
+    module = find("datasets", name)
+    folder: str | None = getattr(module, "FOLDER", None)
+    if folder is None and data_root is None:
+        raise DatasetError(f"'{name}' has no default place; pass its folder as data_root (--data-root)")
+    root = Path(data_root) if data_root is not None else benchmark_root()
+    if folder is None:
+        return module.open(root, split)  # type: ignore[no-any-return]
+    if not (root / folder).is_dir():
+        raise DatasetError(f"no folder {folder} in {root}; set FEWCLICKS_DATA or pass the folder that holds it")
+    return module.open(root / folder, split)  # type: ignore[no-any-return]
+
+
+__all__ = ["benchmark_root", "names", "open_benchmark"]

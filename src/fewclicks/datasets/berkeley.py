@@ -1,0 +1,20 @@
+"""Berkeley: 100 objects in 96 photos of BSDS300 (McGuinness and O'Connor, Pattern Recognition 2010).
+
+Berkeley/
+  images/STEM.jpg          photos, one file per object
+  masks/STEM.png           masks: 255 object, 128 not counted, 0 background
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fewclicks.datasets._pairs import Pairs, open_pairs, tree_of, trimap_truth
+
+FOLDER = "Berkeley"
+
+
+def open(root: str | Path, split: str | None = None) -> Pairs:  # noqa: A001
+    """The dataset in the folder `root`, which is Berkeley/ itself; DatasetError when it is laid out otherwise."""
+    root = Path(root)
+    return open_pairs(FOLDER, root / "images", root / "masks", trimap_truth, tree_of(__doc__), split)
