@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from fewclicks.errors import DatasetError
-from fewclicks.find import find, names
-from fewclicks.sample import Dataset
+from fewclicks.find import find
+from fewclicks.sample import Dataset, Sample
 
 
 def benchmark_root() -> Path:
@@ -31,11 +32,28 @@ def open_benchmark(name: str, data_root: str | Path | None = None, split: str | 
     if folder is None and data_root is None:
         raise DatasetError(f"'{name}' has no default place; pass its folder as data_root (--data-root)")
     root = Path(data_root) if data_root is not None else benchmark_root()
-    if folder is None:
-        return module.open(root, split)  # type: ignore[no-any-return]
-    if not (root / folder).is_dir():
-        raise DatasetError(f"no folder {folder} in {root}; set FEWCLICKS_DATA or pass the folder that holds it")
-    return module.open(root / folder, split)  # type: ignore[no-any-return]
+    if folder is not None and not (root / folder).is_dir():
+        raise DatasetError(f"no folder {folder} in {root}; set FEWCLICKS_DATA or pass --data-root. {module.__doc__}")
+    dataset: Dataset = module.open(root / folder if folder else root, split)
+    return dataset
 
 
-__all__ = ["benchmark_root", "names", "open_benchmark"]
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """`count` objects of a dataset, evenly spread, so that videos and sorted sets are seen from end to end."""
+
+    dataset: Dataset
+    count: int
+
+    @property
+    def name(self) -> str:
+        """The name of the whole dataset."""
+        return self.dataset.name
+
+    def __len__(self) -> int:
+        return min(self.count, len(self.dataset))
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self.dataset[index * len(self.dataset) // len(self)]

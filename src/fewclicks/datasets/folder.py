@@ -63,9 +63,7 @@ def scenes(root: str | Path, split: str | None = None) -> FolderScenes:
     pairs = [(_photo_of(mask, photos), mask) for mask in list_files(base / "masks", tree)]
     lonely = [mask.name for photo, mask in pairs if photo is None]
     if lonely:
-        raise DatasetError(
-            f"{len(lonely)} masks in {base / 'masks'} have no photo in images/; the first is {lonely[0]}"
-        )
+        raise DatasetError(f"{len(lonely)} masks in {base / 'masks'} have no photo in images/, first {lonely[0]}")
     return FolderScenes(base.name, tuple((photo, mask) for photo, mask in pairs if photo is not None))
 
 

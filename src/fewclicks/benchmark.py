@@ -1,0 +1,214 @@
+"""Count the clicks: a robot user drives a predictor over a dataset until every object is good enough.
+
+    predictor, dataset, robot ──rollout──▶ Trace ──evaluate──▶ Result (one dataset) ──▶ Report ──▶ JSON
+
+The protocol is that of RITM, SimpleClick and CFR-ICL: 20 clicks at most, stop at IoU 0.95, failures count 20 clicks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from statistics import fmean
+from time import perf_counter
+from typing import Any
+
+from fewclicks.arrays import Mask
+from fewclicks.clicks import Click, Clicks
+from fewclicks.errors import InputError
+from fewclicks.metrics import THRESHOLDS, iou, noc, reached
+from fewclicks.predictor import Predictor
+from fewclicks.robot import Robot, deepest_error
+from fewclicks.sample import Dataset, Sample
+
+WORST = 10
+"""Of how many cases a Result keeps the final mask, for the gallery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One click of the robot, the IoU after it, and where the time went."""
+
+    click: Click
+    iou: float
+    step_s: float
+    robot_s: float
+    metric_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What happened on one object. `mask` is the final mask, kept for the worst cases only."""
+
+    name: str
+    turns: tuple[Turn, ...]
+    start_s: float
+    mask: Mask | None = None
+
+    @property
+    def ious(self) -> tuple[float, ...]:
+        """The IoU after each click."""
+        return tuple(turn.iou for turn in self.turns)
+
+    @property
+    def clicks(self) -> Clicks:
+        """The clicks of the robot."""
+        return Clicks(tuple(turn.click for turn in self.turns))
+
+    @property
+    def badness(self) -> tuple[bool, float, int]:
+        """Sorts the worst case last: IoU 0.9 never reached, then lowest final IoU, then most clicks."""
+        return not reached(self.ious, 0.9, len(self.turns)), -self.ious[-1], len(self.turns)
+
+
+def rollout(
+    predictor: Predictor,
+    sample: Sample,
+    robot: Robot = deepest_error,
+    max_clicks: int = 20,
+    stop_iou: float = 0.95,
+) -> Trace:
+    """Click on one object until its mask comes to `stop_iou` or `max_clicks` are spent.
+
+    InputError when the sample has no object pixel. A `stop_iou` above 1 gives all `max_clicks` clicks.
+    """
+    if max_clicks < 1:
+        raise InputError(f"max_clicks must be at least 1, got {max_clicks}")
+    if not (sample.truth == 1).any():
+        raise InputError(f"the sample '{sample.name}' has no object pixel; nothing can be clicked there")
+    began = perf_counter()
+    state = predictor.start(sample.image)
+    start_s = perf_counter() - began
+    mask, clicks, turns = state.mask, Clicks(), list[Turn]()
+    while len(turns) < max_clicks:
+        looks = perf_counter()
+        click = robot(sample.truth, mask, clicks)
+        steps = perf_counter()
+        clicks = clicks + click
+        state = predictor.step(state, clicks)
+        mask = state.mask
+        measures = perf_counter()
+        value = iou(mask, sample.truth)
+        ends = perf_counter()
+        turns.append(Turn(click, value, measures - steps, steps - looks, ends - measures))
+        if value >= stop_iou:
+            break
+    return Trace(sample.name, tuple(turns), start_s, mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A dataset's traces, in its order, the rules they were made under, and the seconds that reading it took."""
+
+    dataset: str
+    traces: tuple[Trace, ...]
+    robot: str
+    max_clicks: int
+    stop_iou: float
+    load_s: float
+
+    def noc(self, threshold: float) -> float:
+        """Mean number of clicks to the IoU threshold; an object that never gets there counts `max_clicks`."""
+        return fmean(noc(trace.ious, threshold, self.max_clicks) for trace in self.traces)
+
+    def failures(self, threshold: float) -> int:
+        """How many objects never came to the IoU threshold (the peers count NoC == 20, successes at 20 too)."""
+        return sum(not reached(trace.ious, threshold, self.max_clicks) for trace in self.traces)
+
+    def iou_at_click(self) -> list[float]:
+        """Mean IoU after 1 ... `max_clicks` clicks; an object that was finished earlier keeps its last IoU."""
+        curves = [trace.ious for trace in self.traces]
+        return [fmean(curve[min(i, len(curve) - 1)] for curve in curves) for i in range(self.max_clicks)]
+
+    def seconds_per_click(self) -> float:
+        """What a user waits for: predictor start and steps, over the number of clicks."""
+        profile = self.profile()
+        return profile["start"] + profile["step"]
+
+    def profile(self) -> dict[str, float]:
+        """Where the time of a click goes, in seconds: predictor (start, step), robot, metric, reading files."""
+        turns = [turn for trace in self.traces for turn in trace.turns]
+        totals = {
+            "start": math.fsum(trace.start_s for trace in self.traces),
+            "step": math.fsum(turn.step_s for turn in turns),
+            "robot": math.fsum(turn.robot_s for turn in turns),
+            "metric": math.fsum(turn.metric_s for turn in turns),
+            "load": self.load_s,
+        }
+        return {part: seconds / len(turns) for part, seconds in totals.items()}
+
+    def share_outside_predictor(self) -> float:
+        """The share of the time that went neither into start nor into step."""
+        return 1 - self.seconds_per_click() / math.fsum(self.profile().values())
+
+    def worst(self, count: int = WORST) -> list[int]:
+        """The positions of the worst cases in the dataset, the worst first."""
+        order = sorted(range(len(self.traces)), key=lambda i: self.traces[i].badness, reverse=True)
+        return order[:count]
+
+    def protocol(self) -> dict[str, Any]:
+        """The rules as plain data."""
+        return {"robot": self.robot, "max_clicks": self.max_clicks, "stop_iou": self.stop_iou}
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain data. NoC above `stop_iou` is left out: the clicking stopped before."""
+        levels = [threshold for threshold in THRESHOLDS if threshold <= self.stop_iou]
+        return {
+            "objects": len(self.traces),
+            "noc": {f"{threshold:.2f}": round(self.noc(threshold), 4) for threshold in levels},
+            "failures": {f"{threshold:.2f}": self.failures(threshold) for threshold in levels},
+            "iou_at_click": [round(value, 5) for value in self.iou_at_click()],
+            "seconds_per_click": round(self.seconds_per_click(), 5),
+            "profile": {part: round(seconds, 6) for part, seconds in self.profile().items()},
+            "share_outside_predictor": round(self.share_outside_predictor(), 4),
+        }
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: Dataset,
+    robot: Robot = deepest_error,
+    max_clicks: int = 20,
+    stop_iou: float = 0.95,
+    on_trace: Callable[[Trace], None] | None = None,
+) -> Result:
+    """Roll out every object of a dataset. `on_trace` is called after each, for a progress bar.
+
+    InputError when the dataset is empty.
+    """
+    if len(dataset) == 0:
+        raise InputError(f"the dataset '{dataset.name}' is empty; there is nothing to measure")
+    traces: list[Trace] = []
+    kept: list[int] = []
+    load_s = 0.0
+    for i in range(len(dataset)):
+        began = perf_counter()
+        sample = dataset[i]
+        load_s += perf_counter() - began
+        traces.append(rollout(predictor, sample, robot, max_clicks, stop_iou))
+        if on_trace is not None:
+            on_trace(traces[i])
+        # Final masks of a large dataset would fill the memory: only the worst so far keep theirs.
+        kept = sorted([*kept, i], key=lambda k: traces[k].badness, reverse=True)
+        if len(kept) > WORST:
+            mildest = kept.pop()
+            traces[mildest] = replace(traces[mildest], mask=None)
+    robot_name = getattr(robot, "__name__", type(robot).__name__)
+    return Result(dataset.name, tuple(traces), robot_name, max_clicks, stop_iou, load_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run of the benchmark. `settings` names the predictor: method, weights hash, CFR, flip, zoom, threshold."""
+
+    settings: Mapping[str, Any]
+    results: tuple[Result, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: {"settings": {...}, "datasets": {"GrabCut": {"objects", "noc", "failures", ...}}}."""
+        protocol = self.results[0].protocol() if self.results else {}
+        return {
+            "settings": {**self.settings, **protocol},
+            "datasets": {result.dataset: result.to_json() for result in self.results},
+        }

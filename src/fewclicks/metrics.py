@@ -1,0 +1,63 @@
+"""How good a mask is, and how many clicks it took. Pixels whose truth is -1 count nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fewclicks.arrays import Mask, Truth
+from fewclicks.errors import InputError
+
+THRESHOLDS = (0.80, 0.85, 0.90, 0.95)
+"""The IoU levels of NoC@80 ... NoC@95."""
+
+
+def iou(mask: Mask, truth: Truth) -> float:
+    """Intersection over union of HxW mask and HxW truth; NaN when the union is empty, as in the peers' scripts."""
+    _require_same_size(mask, truth)
+    wanted = truth == 1
+    intersection = np.count_nonzero(mask & wanted)
+    union = np.count_nonzero(wanted) + np.count_nonzero(mask & (truth == 0))
+    return intersection / union if union else float("nan")
+
+
+def boundary_iou(mask: Mask, truth: Truth, dilation_ratio: float = 0.02) -> float:
+    """IoU of the two bands inside the contours (Cheng et al., "Boundary IoU", CVPR 2021, Eq. 2).
+
+    The bands are `dilation_ratio` of the image diagonal wide, at least one pixel. NaN when both are empty.
+    """
+    _require_same_size(mask, truth)
+    wanted = truth == 1
+    width_px = max(1, round(dilation_ratio * float(np.hypot(*truth.shape))))
+    counted = truth != -1
+    band, wanted_band = _band(mask, width_px) & counted, _band(wanted, width_px) & counted
+    union = np.count_nonzero(band | wanted_band)
+    return np.count_nonzero(band & wanted_band) / union if union else float("nan")
+
+
+def reached(curve: Sequence[float], threshold: float, max_clicks: int = 20) -> bool:
+    """Whether the IoU ever came to the threshold within `max_clicks`. `curve[i]` is the IoU after click i + 1."""
+    return any(value >= threshold for value in curve[:max_clicks])
+
+
+def noc(curve: Sequence[float], threshold: float, max_clicks: int = 20) -> int:
+    """Number of clicks until the IoU first came to the threshold; `max_clicks` when it never did."""
+    hits = (i for i, value in enumerate(curve[:max_clicks], start=1) if value >= threshold)
+    return next(hits, max_clicks)
+
+
+def _band(mask: NDArray[np.bool_], width_px: int) -> NDArray[np.bool_]:
+    """The pixels of a mask that lie within `width_px` of its outside; the image border counts as outside."""
+    # A square window is what `width_px` rounds of 3x3 erosion, as in the paper's code, come to.
+    window = np.ones((2 * width_px + 1,) * 2, np.uint8)
+    inner = cv2.erode(mask.astype(np.uint8), window, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(mask & (inner == 0))
+
+
+def _require_same_size(mask: NDArray[Any], truth: NDArray[Any]) -> None:
+    if mask.shape != truth.shape:
+        raise InputError(f"the mask is {mask.shape}, the truth {truth.shape}; compare masks of one size")

@@ -1,0 +1,49 @@
+"""Drawings of benchmark figures. Needs matplotlib, which is imported only when something is drawn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fewclicks.errors import InputError, MissingExtra
+
+
+def plot(reports: Mapping[str, Mapping[str, Any]], path: str | Path) -> Path:
+    """Draw mean IoU against clicks, one panel per dataset and one line per report, to a PNG, PDF or SVG file.
+
+    `reports` maps the name in the legend to a report's figures (`Report.to_json()`, `report.read_json(file)`).
+    MissingExtra without matplotlib; the file appears whole or not at all.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("plots need matplotlib; install it with: pip install 'fewclicks[plot]'") from None
+    path = Path(path)
+    datasets = list(dict.fromkeys(name for figures in reports.values() for name in figures["datasets"]))
+    if not datasets:
+        raise InputError("there is nothing to plot: the reports hold no dataset; run `bench` on one first")
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise InputError(f"cannot draw to '{path.name}'; name a .png, .pdf or .svg file")
+    figure = Figure(figsize=(4.2 * len(datasets), 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(datasets), squeeze=False, sharey=True)[0]
+    for panel, dataset in zip(panels, datasets, strict=True):
+        for label, figures in reports.items():
+            if dataset in figures["datasets"]:
+                curve = figures["datasets"][dataset]["iou_at_click"]
+                panel.plot(range(1, len(curve) + 1), curve, marker=".", label=label)
+        panel.set(title=dataset, xlabel="clicks")
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel("mean IoU")
+    panels[-1].legend(loc="lower right")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        figure.savefig(temporary, dpi=150)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

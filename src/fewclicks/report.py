@@ -1,0 +1,103 @@
+"""What a benchmark leaves behind: a JSON file, a Markdown table, pictures of the worst cases."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fewclicks import pictures
+from fewclicks.arrays import Image
+from fewclicks.benchmark import WORST, Report, Result, Trace
+from fewclicks.clicks import Clicks
+from fewclicks.errors import InputError
+from fewclicks.sample import Dataset, Sample
+
+
+def write_json(report: Report, path: str | Path) -> Path:
+    """Write the report's figures; the file appears whole or not at all."""
+    path = Path(path)
+    text = json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"cannot write '{path}': {error.strerror or error}; choose another place") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """The figures of a report written by `write_json`; InputError for any other file."""
+    try:
+        figures = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the report '{path}' ({error}); pass a file that `bench --json` wrote") from None
+    if not isinstance(figures, dict) or not {"settings", "datasets"} <= figures.keys():
+        raise InputError(f"'{path}' is no benchmark report; pass a file that `bench --json` wrote")
+    return figures
+
+
+def markdown(figures: Mapping[str, Any]) -> str:
+    """A Markdown table of a report's figures (`Report.to_json()`), one row per dataset."""
+    datasets: Mapping[str, Any] = figures["datasets"]
+    levels = list(next(iter(datasets.values()))["noc"]) if datasets else []
+    names = [level.removeprefix("0.") for level in levels]
+    heads = ["dataset", "objects", *(f"NoC@{name}" for name in names), *(f"never {name}" for name in names), "ms/click"]
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
+    for dataset, row in datasets.items():
+        cells = [dataset, str(row["objects"])]
+        cells += [f"{row['noc'][level]:.2f}" for level in levels]
+        cells += [str(row["failures"][level]) for level in levels]
+        cells += [f"{row['seconds_per_click'] * 1000:.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def gallery(result: Result, dataset: Dataset, folder: str | Path, count: int = WORST) -> list[Path]:
+    """Write the worst cases (at most 10) as pictures, the worst first; returns their paths.
+
+    Left the last mask with the clicks in their order, right the truth. `dataset` is the one that was evaluated.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for rank, index in enumerate(result.worst(min(count, WORST)), start=1):
+        trace = result.traces[index]
+        name = "".join(letter if letter.isalnum() or letter in "-_#@" else "_" for letter in trace.name)
+        file = f"{result.dataset}_{rank:02d}_{name}_iou{trace.ious[-1] * 100:.0f}_clicks{len(trace.turns)}.png"
+        paths.append(pictures.save(case(dataset[index], trace), folder / file))
+    return paths
+
+
+def case(sample: Sample, trace: Trace) -> Image:
+    """Two panels: the photo with the trace's last mask and numbered clicks, and the photo with the truth."""
+    if trace.mask is None:
+        raise InputError(f"the trace of '{trace.name}' kept no mask; only those of the {WORST} worst cases do")
+    found = _numbered(pictures.overlay(sample.image, trace.mask, trace.clicks), trace.clicks)
+    return pictures.side_by_side(found, pictures.outlined(sample.image, sample.truth == 1))
+
+
+def _numbered(image: Image, clicks: Clicks) -> Image:
+    """The image with 1, 2, 3 ... beside the clicks; black under white reads on any photo."""
+    canvas = np.ascontiguousarray(image)
+    height, width = canvas.shape[:2]
+    size = max(0.4, (height * width) ** 0.5 / 1000)
+    for number, click in enumerate(clicks, start=1):
+        text = str(number)
+        (text_width, text_height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+        # To the right of the dot, or left of it where the border is near.
+        column = click.x + 12 * size if click.x + 12 * size + text_width < width else click.x - 12 * size - text_width
+        row = min(max(click.y - 6 * size, text_height + 1), height - 2)
+        for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+            place = (round(column), round(row))
+            cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thickness, cv2.LINE_AA)
+    return canvas
