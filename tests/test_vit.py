@@ -1,0 +1,195 @@
+"""The SimpleClick networks: published names and shapes, golden numbers, and what every backbone must keep."""
+
+import json
+import os
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fewclicks.backbones import vit
+from fewclicks.errors import InputError, UnknownName
+from fewclicks.nets.segmenter import Segmenter, build
+
+DATA = Path(os.environ.get("FEWCLICKS_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+GOLDEN = DATA.parent / "golden"
+MODELS = {
+    "simpleclick_vit_xtiny": "xtiny",
+    "simpleclick_vit_base": "base",
+    "simpleclick_vit_large": "large",
+    "simpleclick_vit_huge": "huge",
+    "cfricl_vit_base": "base",
+    "cfricl_vit_huge": "huge",
+}
+NEVER_RUN = ("backbone.cls_token", "backbone.fc_norm", "backbone.head", "head.up_conv1", "head.up_conv2")
+
+
+def golden(name: str) -> Path:
+    path = GOLDEN / name
+    if not path.exists():
+        pytest.skip(f"no golden file {path}; FEWCLICKS_DATA names the data folder beside golden/")
+    return path
+
+
+def fill(net: Segmenter) -> None:
+    """The weights of the golden runs: drawn from each entry's name and shape."""
+    for key, value in net.state_dict().items():
+        draw = np.random.RandomState(zlib.crc32(key.encode())).standard_normal(value.numel()).astype(np.float32)
+        if key.endswith(("pos_embed", "cls_token")):
+            draw *= np.float32(0.02)
+        elif value.ndim > 1:
+            draw /= np.float32(np.sqrt(value[0].numel()))
+        else:
+            draw = 1 + np.float32(0.05) * draw if key.endswith("weight") else np.float32(0.02) * draw
+        value.copy_(torch.from_numpy(draw).view_as(value))
+
+
+def golden_inputs(side: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    rows, cols = np.mgrid[:side, :side]
+    image = np.stack([0.5 + 0.5 * np.sin(0.07 * rows + 0.05 * cols + c) for c in range(3)])
+    half = side // 2
+    prev = 0.8 * ((rows - half) ** 2 + (cols - half) ** 2 < (side / 4) ** 2)
+    clicks = [[half, half, 1], [-1, -1, -1], [12, 10, 0], [side - 15, side - 9, 0]]
+    return (
+        torch.from_numpy(image).float()[None],
+        torch.tensor(clicks, dtype=torch.float32)[None],
+        torch.from_numpy(prev).float()[None, None],
+    )
+
+
+@pytest.fixture(scope="module")
+def net() -> Segmenter:
+    torch.manual_seed(0)
+    return build("vit", "xtiny").eval()
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    image = torch.rand(2, 3, 224, 448, generator=generator)
+    prev = torch.rand(2, 1, 224, 448, generator=generator)
+    clicks = torch.tensor([[[30.5, 40, 1], [200, 100, 0]], [[430, 210, 1], [-1, -1, -1]]])
+    return image, clicks, prev
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_keys_order_shapes_and_types_are_the_published_ones(model: str) -> None:
+    lines = golden(f"keys/{model}.txt").read_text().splitlines()
+    with torch.device("meta"):
+        state = build("vit", MODELS[model]).state_dict()
+    ours = [f"{k}\t{tuple(v.shape)}\t{str(v.dtype).removeprefix('torch.')}" for k, v in state.items()]
+    assert ours == [line for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("size", ["xtiny", "base"])
+def test_golden_numbers(size: str) -> None:
+    wanted = json.loads(golden("forward.json").read_text())[f"sc:{size}"]
+    net = build("vit", size).eval()
+    fill(net)
+    for side, name in ((448, "instances"), (672, "instances_672_interp_pos")):
+        with torch.inference_mode():
+            logits = net(*golden_inputs(side))[0, 0].numpy()
+        picks = [0, side // 4, side // 2, 3 * side // 4, side - 1]
+        assert list(logits.shape) == wanted[name]["shape"]
+        assert logits.mean() == pytest.approx(wanted[name]["mean"], abs=2e-5)
+        assert logits.std() == pytest.approx(wanted[name]["std"], abs=2e-5)
+        np.testing.assert_allclose(logits[np.ix_(picks, picks)], wanted[name]["grid"], rtol=0, atol=5e-5)
+
+
+@pytest.mark.parametrize("hw", [(224, 224), (448, 448), (672, 448)])
+@pytest.mark.parametrize("size", vit.SIZES)
+def test_logits_have_the_size_of_the_image(size: str, hw: tuple[int, int]) -> None:
+    with torch.device("meta"):
+        net = build("vit", size)
+        logits = net(torch.rand(2, 3, *hw), torch.zeros(2, 1, 3), torch.rand(2, 1, *hw))
+    assert logits.shape == (2, 1, *hw)
+
+
+def test_windows_hold_neighbouring_patches_and_come_back() -> None:
+    grid = torch.arange(4 * 6).view(1, 1, 4, 6)
+    tokens = vit.to_windows(grid, 2, 3)
+    assert tokens[0, :8, 0].tolist() == [0, 1, 6, 7, 2, 3, 8, 9]
+    assert torch.equal(vit.from_windows(tokens, (4, 6), 2, 3), grid)
+
+
+def test_only_a_global_block_sees_beyond_the_window() -> None:
+    torch.manual_seed(0)
+    windowed = replace(vit.SIZES["xtiny"], depth=1, global_every=2)
+    coords = torch.zeros(1, windowed.dim, 14, 28)
+    black, white = torch.zeros(1, 3, 224, 448), torch.zeros(1, 3, 224, 448)
+    white[..., :16, :16] = 1.0  # one patch of the left window
+    for size, reaches in ((windowed, False), (replace(windowed, global_every=1), True)):
+        net = vit.ViT(size).eval()
+        with torch.inference_mode():
+            changed = (net(black, coords)[0] != net(white, coords)[0]).any(1)[0]
+        assert changed[:, :14].all()
+        assert changed[:, 14:].any() == reaches
+
+
+def test_batch_equals_single(net: Segmenter, batch: tuple[torch.Tensor, ...]) -> None:
+    with torch.inference_mode():
+        together = net(*batch)
+        alone = torch.cat([net(*(part[i : i + 1] for part in batch)) for i in range(2)])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_clicks_their_labels_and_the_previous_mask_matter(net: Segmenter, batch: tuple[torch.Tensor, ...]) -> None:
+    image, clicks, prev = batch
+    moved, other = clicks.clone(), clicks.clone()
+    moved[..., 0] += 50
+    other[:, 0, 2] = 0
+    with torch.inference_mode():
+        before = net(image, clicks, prev)
+        for changed in ((image, moved, prev), (image, other, prev), (image, clicks, torch.zeros_like(prev))):
+            difference = (net(*changed) - before).abs().amax((1, 2, 3))
+            assert (difference > 1e-4).all()
+
+
+def test_gradients_reach_all_that_runs(batch: tuple[torch.Tensor, ...]) -> None:
+    net = build("vit", "xtiny")
+    net(*batch).square().mean().backward()
+    still = {name for name, weight in net.named_parameters() if weight.grad is None or not weight.grad.any()}
+    assert still == {name for name, _ in net.named_parameters() if name.startswith(NEVER_RUN)}
+
+
+def test_another_image_size_leaves_the_network_as_it_was(net: Segmenter) -> None:
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    with torch.inference_mode():
+        first = net(*golden_inputs(448))
+        net(*golden_inputs(672))
+        again = net(*golden_inputs(448))
+    assert torch.equal(first, again)
+    after = net.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_fresh_weights_follow_the_seed_and_are_those_of_a_vit() -> None:
+    nets = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        nets.append(build("vit", "xtiny"))
+    first, same, other = (net.backbone.pos_embed for net in nets)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+    assert first.std().item() == pytest.approx(0.02, rel=0.05)
+    qkv = nets[0].backbone.blocks[0].attn.qkv
+    assert qkv.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert not qkv.bias.any()
+    for embed in (nets[0].backbone.patch_embed, nets[0].patch_embed_coords):
+        xavier = (2 / (3 * 16 * 16 + 160)) ** 0.5
+        assert embed.proj.weight.std().item() == pytest.approx(xavier, rel=0.05)
+
+
+def test_an_image_that_windows_do_not_divide_is_refused(net: Segmenter) -> None:
+    with pytest.raises(InputError, match="multiples of 224, got 480x448"):
+        net(torch.rand(1, 3, 480, 448), torch.zeros(1, 1, 3), torch.rand(1, 1, 480, 448))
+
+
+@pytest.mark.parametrize("size", ["b", "giant", ""])
+def test_an_unknown_size_is_answered_with_the_choices(size: str) -> None:
+    with pytest.raises(UnknownName, match=f"no vit of size '{size}'; there are: xtiny, base, large, huge"):
+        build("vit", size)
