@@ -24,7 +24,7 @@ class State:
     """Zeros before the first click, or an existing mask to correct."""
     threshold: float = 0.5
     """Where prob becomes mask, in this one place only."""
-    memo: Mapping[str, Any] = field(default=EMPTY)
+    memo: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     """Private to predictors: the zoom-in crop, cached features, optimised code. Never changed in place."""
 
     @property
