@@ -1,1 +1,89 @@
-"""fewclicks: click on an object, get its mask."""
+"""fewclicks: click on an object, get its mask.
+
+    import fewclicks
+    session = fewclicks.open("photo.jpg")
+    session.click(310, 190)                      # pixels (x, y) on the object
+    session.click(420, 80, positive=False)       # ... and off it
+    session.save("mask.png")
+
+Names are imported when they are first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fewclicks.anchor import Anchor
+    from fewclicks.api import load, open  # noqa: A004
+    from fewclicks.clicks import Click, Clicks
+    from fewclicks.errors import (
+        CheckpointError,
+        DatasetError,
+        FewClicksError,
+        InputError,
+        MissingExtra,
+        TrainingError,
+        UnknownName,
+    )
+    from fewclicks.flip import Flip
+    from fewclicks.predictor import Predictor, State
+    from fewclicks.refine import CFR
+    from fewclicks.session import Session
+    from fewclicks.zoom import ZoomIn
+
+    __version__: str
+
+__all__ = [
+    "CFR",
+    "Anchor",
+    "CheckpointError",
+    "Click",
+    "Clicks",
+    "DatasetError",
+    "FewClicksError",
+    "Flip",
+    "InputError",
+    "MissingExtra",
+    "Predictor",
+    "Session",
+    "State",
+    "TrainingError",
+    "UnknownName",
+    "ZoomIn",
+    "__version__",
+    "load",
+    "open",
+]
+
+_HOMES = {
+    "anchor": ["Anchor"],
+    "api": ["load", "open"],
+    "clicks": ["Click", "Clicks"],
+    "errors": [
+        "CheckpointError",
+        "DatasetError",
+        "FewClicksError",
+        "InputError",
+        "MissingExtra",
+        "TrainingError",
+        "UnknownName",
+    ],
+    "flip": ["Flip"],
+    "predictor": ["Predictor", "State"],
+    "refine": ["CFR"],
+    "session": ["Session"],
+    "zoom": ["ZoomIn"],
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("fewclicks")
+    for home, held in _HOMES.items():
+        if name in held:
+            return getattr(importlib.import_module(f"fewclicks.{home}"), name)
+    raise AttributeError(f"module 'fewclicks' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

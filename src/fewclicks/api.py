@@ -1,0 +1,50 @@
+"""The two ways in: `load` a predictor, `open` a photo."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from fewclicks.errors import InputError
+from fewclicks.find import names
+from fewclicks.images import Source
+from fewclicks.predictor import Predictor
+from fewclicks.session import Origin, Session
+
+
+def load(name_or_path: str | os.PathLike[str] = "default", **options: Any) -> Predictor:
+    """A predictor: a method by its name ("default", "grow", "my_lab.my_method"), or the default method on weights.
+
+    Weights are a folder with config.json and model.safetensors, or a .onnx file. `options` go to the method's `build`.
+    UnknownName, CheckpointError or InputError if there is no such thing.
+    """
+    method, options = _resolved(name_or_path, options)
+    return Origin(None, method, options).build()
+
+
+def open(  # noqa: A001
+    image: Source, predictor: str | os.PathLike[str] | Predictor = "default", **options: Any
+) -> Session:
+    """A session on a photo: a path, an open binary file, a Pillow image or an array (see `images.read_image`).
+
+    `predictor` and `options` are those of `load`, or a predictor already made (then without options).
+    """
+    path = os.fspath(image) if isinstance(image, str | os.PathLike) else None
+    if isinstance(predictor, str | os.PathLike):
+        method, options = _resolved(predictor, options)
+        origin = Origin(path, method, options)
+        return Session(image, origin.build(), origin)
+    if options:
+        raise InputError(f"options {', '.join(options)} need a method's name, not a predictor already made")
+    return Session(image, predictor, Origin(path))
+
+
+def _resolved(name_or_path: str | os.PathLike[str], options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The method's name and its options."""
+    name = os.fspath(name_or_path)
+    is_path = not isinstance(name_or_path, str) or "/" in name or os.sep in name or name.endswith(".onnx")
+    if is_path and not os.path.exists(name):
+        raise InputError(f"no weights at '{name}'; pass a method's name, a .onnx file or a folder with config.json")
+    if is_path or (os.path.isdir(name) and name not in names("methods")):
+        return "default", {"weights": name, **options}
+    return name, options

@@ -1,0 +1,255 @@
+"""Session: one photo, the clicks so far, the mask; undo, redo, save and replay."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import inspect
+import io
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import PIL.Image
+
+from fewclicks.arrays import Image, Mask, Prob
+from fewclicks.clicks import Click, Clicks
+from fewclicks.errors import InputError
+from fewclicks.find import find
+from fewclicks.images import Source, read_image, read_mask, save_cutout_png, save_mask_png
+from fewclicks.predictor import Predictor, State
+
+FORMAT = 1
+"""Version of the JSON document."""
+
+HISTORY_BYTES = 256 * 2**20
+"""States that are kept for undo: some 160 of a 480x854 photo, 5 of 12 megapixels. Older ones are computed again."""
+
+Action: TypeAlias = Click | Prob
+"""What the user did: a click, or a mask loaded as the previous mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the image and the predictor of a session came from, so that a replay finds them again."""
+
+    image: str | None = None
+    method: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> Predictor:
+        """The predictor: `build(**options)` of the method. InputError if it has no such options."""
+        if self.method is None:
+            raise InputError("the session was made with a predictor object; pass it again as predictor=...")
+        module = find("methods", self.method)
+        try:
+            inspect.signature(module.build).bind(**self.options)
+        except TypeError as error:
+            raise InputError(f"the method '{self.method}' does not take these options: {error}") from None
+        predictor: Predictor = module.build(**self.options)
+        return predictor
+
+
+class Session:
+    """Click on an object, get its mask. `fewclicks.open` makes one.
+
+    Clicks are (x, y) pixels of the image. Nothing changes when a call raises.
+    """
+
+    def __init__(self, image: Source, predictor: Predictor, origin: Origin | None = None) -> None:
+        self.image: Image = read_image(image)
+        """HxWx3 uint8 RGB."""
+        self._predictor = predictor
+        self._origin = origin or Origin()
+        self._actions: list[Action] = []
+        self._done = 0
+        self._states = {0: predictor.start(self.image)}
+
+    def click(self, x: float, y: float, positive: bool = True) -> Mask:
+        """Add a click and return the new HxW mask; InputError outside the image."""
+        try:
+            click = Click(float(x), float(y), bool(positive))
+        except InputError:
+            raise
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"a click is two numbers, got ({x!r}, {y!r}); pass pixels of the image") from None
+        Clicks((click,)).require_inside((self.image.shape[0], self.image.shape[1]))
+        return self._do(click)
+
+    def load_mask(self, mask: Source) -> Mask:
+        """Make an existing mask (see `images.read_mask`) the previous mask, to be corrected by the next clicks.
+
+        Earlier clicks stay. It can be undone like a click.
+        """
+        return self._do(read_mask(mask, (self.image.shape[0], self.image.shape[1])))
+
+    def undo(self) -> Mask:
+        """Take back the last click or loaded mask; nothing happens when there is none. Returns the mask."""
+        self._done = max(0, self._done - 1)
+        return self.mask
+
+    def redo(self) -> Mask:
+        """Do again what was undone last; nothing happens when there is none. Returns the mask."""
+        self._done = min(len(self._actions), self._done + 1)
+        return self.mask
+
+    @property
+    def clicks(self) -> Clicks:
+        """The clicks so far, oldest first, without those undone."""
+        return self._clicks(self._done)
+
+    @property
+    def mask(self) -> Mask:
+        """HxW bool."""
+        return self._state(self._done).mask
+
+    @property
+    def prob(self) -> Prob:
+        """HxW float32 in [0, 1]. Not to be changed in place."""
+        return self._state(self._done).prob
+
+    def save(self, path: str | os.PathLike[str], cutout: bool = False) -> None:
+        """Write the mask as PNG (0 and 255), or with `cutout` the object as RGBA PNG, transparent around it."""
+        if cutout:
+            save_cutout_png(self.image, self.mask, path)
+        else:
+            save_mask_png(self.mask, path)
+
+    def to_json(self) -> str:
+        """The session as one JSON document for `Session.replay`. What was undone is left out."""
+        height, width = self.image.shape[:2]
+        image = {"path": self._origin.image, "width": width, "height": height, "sha256": _digest(self.image)}
+        document = {
+            "fewclicks_session": FORMAT,
+            "image": image,
+            "predictor": {"method": self._origin.method, "options": dict(self._origin.options)},
+            "actions": [_packed(action) for action in self._actions[: self._done]],
+        }
+        try:
+            return json.dumps(document, indent=1, allow_nan=False, default=os.fspath)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the predictor's options do not fit into JSON ({error}); pass plain values") from None
+
+    @classmethod
+    def replay(
+        cls, source: str | os.PathLike[str], image: Source | None = None, predictor: Predictor | None = None
+    ) -> Session:
+        """The session that `to_json` wrote (the text, or a file that holds it): on the same machine, bit for bit.
+
+        `image` and `predictor` stand in for those named in the document. A named predictor is a method that is
+        imported, so replay only documents you trust. InputError if the image is another one.
+        """
+        document, folder = _document(source)
+        try:
+            about, named = document["image"], document["predictor"]
+            hw = (int(about["height"]), int(about["width"]))
+            actions = [_unpacked(action, hw) for action in document["actions"]]
+            options = {name: tuple(v) if isinstance(v, list) else v for name, v in named["options"].items()}
+            origin, digest = Origin(about["path"], named["method"], options), about["sha256"]
+        except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
+            raise InputError(f"the session document is damaged ({error!r}); save it again by to_json") from error
+        if image is not None:
+            origin = replace(origin, image=os.fspath(image) if isinstance(image, str | os.PathLike) else None)
+        elif origin.image is None:
+            raise InputError("the session was made from an array; pass it again as image=...")
+        else:
+            image = _located(origin.image, folder)
+        pixels = read_image(image)
+        if _digest(pixels) != digest:
+            raise InputError("the image is not the one of the session, its pixels differ; pass the right one as image=")
+        if predictor is not None:
+            origin = replace(origin, method=None, options={})
+        session = cls(pixels, predictor or origin.build(), origin)
+        for action in actions:
+            session._do(action)
+        return session
+
+    def _do(self, action: Action) -> Mask:
+        """Apply an action to the present state; what was undone can then no longer be redone."""
+        done = self._done
+        clicks = self._clicks(done) + action if isinstance(action, Click) else Clicks()
+        state = self._after(self._state(done), action, clicks)
+        self._actions[done:] = [action]
+        self._states = {n: kept for n, kept in self._states.items() if n <= done}
+        self._done = done + 1
+        self._keep(self._done, state)
+        return state.mask
+
+    def _after(self, state: State, action: Action, clicks: Clicks) -> State:
+        if isinstance(action, Click):
+            return self._predictor.step(state, clicks)
+        return replace(self._states[0], prob=action)
+
+    def _clicks(self, done: int) -> Clicks:
+        return Clicks(tuple(action for action in self._actions[:done] if isinstance(action, Click)))
+
+    def _state(self, done: int) -> State:
+        """The state after `done` actions: kept, or computed again from the nearest one before it."""
+        near = max(n for n in self._states if n <= done)
+        state = self._states[near]
+        for n in range(near, done):
+            state = self._after(state, self._actions[n], self._clicks(n + 1))
+            self._keep(n + 1, state)
+        return state
+
+    def _keep(self, done: int, state: State) -> None:
+        """Keep a state for undo; drop those farthest from it when there are too many, but never the first."""
+        self._states[done] = state
+        while len(self._states) > max(3, HISTORY_BYTES // state.prob.nbytes):
+            del self._states[max((n for n in self._states if n), key=lambda n: (abs(n - done), n))]
+
+
+def _digest(image: Image) -> str:
+    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+
+
+def _packed(action: Action) -> dict[str, Any]:
+    """An action as JSON: masks of 0 and 1 as PNG, others as compressed float32, both without loss."""
+    if isinstance(action, Click):
+        return {"x": action.x, "y": action.y, "positive": action.positive}
+    binary = action > 0
+    if np.array_equal(binary, action):
+        file = io.BytesIO()
+        PIL.Image.fromarray(binary).save(file, "PNG")
+        return {"mask_png": base64.b64encode(file.getvalue()).decode()}
+    return {"prob_float32_zlib": base64.b64encode(zlib.compress(action.astype("<f4").tobytes())).decode()}
+
+
+def _unpacked(action: Mapping[str, Any], hw: tuple[int, int]) -> Action:
+    """The inverse of `_packed`."""
+    if "x" in action:
+        return Click(float(action["x"]), float(action["y"]), bool(action["positive"]))
+    if "mask_png" in action:
+        return read_mask(io.BytesIO(base64.b64decode(action["mask_png"])), hw)
+    values = np.frombuffer(zlib.decompress(base64.b64decode(action["prob_float32_zlib"])), "<f4")
+    return read_mask(values.reshape(hw), hw)
+
+
+def _document(source: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
+    """The JSON document, and the folder it lies in."""
+    text, folder = source, Path()
+    if not (isinstance(source, str) and source.lstrip().startswith("{")):
+        path = Path(source)
+        folder = path.parent
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise InputError(f"no session can be read from '{path}' ({error}); pass what to_json wrote") from None
+    try:
+        document = json.loads(str(text))
+    except json.JSONDecodeError as error:
+        raise InputError(f"the session is not JSON ({error}); pass what to_json wrote") from None
+    version = document.get("fewclicks_session") if isinstance(document, dict) else None
+    if version != FORMAT:
+        raise InputError(f"this is no session document of format {FORMAT}, but {version}; pass what to_json wrote")
+    return document, folder
+
+
+def _located(image: str, folder: Path) -> Path:
+    """The path of the image as it was given, or from the folder of the document."""
+    return folder / image if (folder / image).is_file() else Path(image)
