@@ -33,19 +33,21 @@ class Scene:
 
     def objects(self) -> list[int]:
         """The object ids in the photo, ascending."""
-        return [int(i) for i in np.unique(self.ids) if i not in (0, IGNORE_ID)]
+        return [int(i) for i in np.flatnonzero(np.bincount(self.ids.ravel())) if i not in (0, IGNORE_ID)]
 
     def truth(self, *ids: int) -> Truth:
         """The union of the given objects as HxW truth, ignored pixels as -1."""
-        truth = np.isin(self.ids, ids).astype(np.int8)
-        truth[self.ids == IGNORE_ID] = -1
-        return truth
+        table = np.zeros(256, np.int8)
+        table[list(ids)] = 1
+        table[IGNORE_ID] = -1
+        return table[self.ids]
 
 
 class Dataset(Protocol):
     """Objects to evaluate on, in a fixed order. Reads lazily."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def __len__(self) -> int: ...
 
@@ -55,8 +57,13 @@ class Dataset(Protocol):
 class Scenes(Protocol):
     """Photos to train on, in a fixed order. Reads lazily."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Scene: ...
+
+    def photo(self, index: int) -> str:
+        """The name of photo `index`, which its partitions share; known without decoding it."""
+        ...

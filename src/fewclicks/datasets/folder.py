@@ -37,6 +37,10 @@ class FolderScenes:
         require_same_size(image, ids, mask)
         return Scene(image, ids, mask.stem)
 
+    def photo(self, index: int) -> str:
+        """The stem of the photo file."""
+        return self.files[index][0].stem
+
 
 @dataclass(frozen=True, slots=True)
 class FolderObjects:

@@ -12,6 +12,9 @@ from fewclicks.errors import InputError
 from fewclicks.find import find
 from fewclicks.nets.prompt import prompt_maps
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 class Backbone(Protocol):
     """What `backbones/X.py: build(size)` returns: an nn.Module with these members."""
@@ -46,8 +49,8 @@ class Segmenter(nn.Module):
         self.patch_embed_coords = backbone.coords_embedding()
         self.backbone = backbone
         self.neck, self.head = backbone.decoder()
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Tensor:
         """image Bx3xHxW in [0,1]; clicks BxNx3 (x, y, label 1|0, -1 pads); prev Bx1xHxW prob -> logits Bx1xHxW."""
@@ -57,18 +60,21 @@ class Segmenter(nn.Module):
         coords = prompt_maps(clicks, prev, self.radius_px)
         if down or right:
             if not self.backbone.pads:
-                raise InputError(f"this backbone needs sides that are multiples of {self.backbone.multiple}, "
-                                 f"got {height}x{width}; resize, or zoom to such a size")
+                raise InputError(
+                    f"this backbone needs sides that are multiples of {self.backbone.multiple}, "
+                    f"got {height}x{width}; resize, or zoom to such a size"
+                )
             image, coords = F.pad(image, (0, right, 0, down)), F.pad(coords, (0, right, 0, down))
         features = self.backbone(image, self.patch_embed_coords(coords))
-        logits = self.head(self.neck(features))  # Bx1xhxw
+        logits = self.head(self.neck(features)).float()  # Bx1xhxw
         size = (height + down, width + right)
         logits = F.interpolate(logits, size, mode="bilinear", align_corners=True)
         return logits[..., :height, :width]
 
 
-def build(backbone: str = "compact", size: str = "lite0", radius_px: float = 5.0, **unknown: Any) -> Segmenter:
+def build(backbone: str = "compact", size: str | None = None, radius_px: float = 5.0, **unknown: Any) -> Segmenter:
     """A Segmenter from the plain values that a checkpoint's config.json holds, with fresh weights."""
     if unknown:
         raise InputError(f"a network takes backbone, size and radius_px, got also {', '.join(sorted(unknown))}")
-    return Segmenter(find("backbones", backbone).build(size), radius_px)
+    family = find("backbones", backbone)
+    return Segmenter(family.build(size) if size else family.build(), radius_px)

@@ -1,0 +1,68 @@
+"""Augmentation: one affine map for crop, resize, stretch, rotation and flip, then colour. Pure functions of `rng`."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fewclicks.arrays import Image, Mask
+from fewclicks.sample import IGNORE_ID, Scene
+from fewclicks.training.recipe import Recipe
+
+Matrix = NDArray[np.float64]
+
+
+def crop_matrix(target: Mask, recipe: Recipe, rng: np.random.Generator) -> Matrix:
+    """2x3 matrix from photo to crop pixels; either around the object or anywhere in the resized photo."""
+    near = rng.random() < recipe.zoom_crop_prob
+    box = _zoom_box(target, recipe, rng) if near else _random_box(target.shape, recipe, rng)
+    if near or rng.random() < 0.5:  # what zoom-in sees never reaches beyond the photo
+        box = np.clip(box, 0, np.tile(target.shape[::-1], 2))
+    zoom = recipe.crop_px / (box[2:] - box[:2])
+    zoom[0] *= np.exp(rng.uniform(-1, 1) * np.log(recipe.stretch))
+    angle = np.deg2rad(rng.uniform(-recipe.rotate_deg, recipe.rotate_deg))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    mirror = -1.0 if rng.random() < recipe.flip_prob else 1.0
+    linear = np.diag([mirror * zoom[0], zoom[1]]) @ turn
+    return np.column_stack((linear, recipe.crop_px / 2 - 0.5 - linear @ ((box[:2] + box[2:]) / 2 - 0.5)))
+
+
+def _zoom_box(target: Mask, recipe: Recipe, rng: np.random.Generator) -> Matrix:
+    """xyxy around the object, as ZoomIn crops it; a square half of the time."""
+    rows, cols = np.flatnonzero(target.any(1)), np.flatnonzero(target.any(0))
+    low, high = np.array([cols[0], rows[0]], float), np.array([cols[-1] + 1, rows[-1] + 1], float)
+    size = np.maximum((high - low) * rng.uniform(*recipe.zoom_margin), 0.3 * recipe.crop_px)
+    if rng.random() < 0.5:
+        size[:] = size.max()
+    centre = (low + high) / 2 + rng.uniform(-0.35, 0.35, 2) * np.maximum(size - (high - low), 0)
+    return np.concatenate((centre - size / 2, centre + size / 2))
+
+
+def _random_box(hw: tuple[int, ...], recipe: Recipe, rng: np.random.Generator) -> Matrix:
+    """xyxy of a square window anywhere on the photo, or around it."""
+    side = max(hw) / rng.uniform(*recipe.resize)
+    spans = [sorted((side / 2, length - side / 2)) for length in (hw[1], hw[0])]
+    centre = np.array([rng.uniform(low, high) for low, high in spans])
+    return np.concatenate((centre - side / 2, centre + side / 2))
+
+
+def warp(scene: Scene, matrix: Matrix, side: int) -> Scene:
+    """The crop of `side` pixels that `matrix` cuts; beyond the photo, black and ignored."""
+    image = cv2.warpAffine(scene.image, matrix, (side, side), flags=cv2.INTER_LINEAR)
+    ids = cv2.warpAffine(
+        scene.ids, matrix, (side, side), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=IGNORE_ID
+    )
+    return Scene(np.asarray(image), np.asarray(ids), scene.name)
+
+
+def recolour(image: Image, recipe: Recipe, rng: np.random.Generator) -> Image:
+    """Brightness and contrast with a chance of 3/4, then a shift of each channel with the same chance."""
+    gain, shift = np.ones(3), np.zeros(3)
+    if rng.random() < 0.75:
+        gain += rng.uniform(*recipe.contrast)
+        shift += 255 * rng.uniform(-recipe.brightness, recipe.brightness)
+    if rng.random() < 0.75:
+        shift += rng.uniform(-recipe.shift_rgb, recipe.shift_rgb, 3)
+    table = np.clip(np.arange(256)[:, None] * gain + shift, 0, 255).astype(np.uint8)  # 256x3
+    return np.asarray(cv2.LUT(image, table[None]))

@@ -1,0 +1,118 @@
+"""A training run as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fewclicks.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a run learns. Flat, so that `key=value` reaches each field; JSON round-trips."""
+
+    name: str
+
+    # the network
+    backbone: str = "compact"
+    size: str = "lite0"
+    radius_px: float = 5.0
+    """Radius of the click disks, pixels of the crop."""
+    init: str = ""
+    """"imagenet", a checkpoint folder, or "" for fresh weights."""
+
+    # the data
+    sets: tuple[str, ...] = ("toy",)
+    """Folders under the training root (images/ and masks/), or "toy"."""
+    set_weights: tuple[float, ...] = (1.0,)
+    """How often a set is drawn from, per photo."""
+    whole_sets: tuple[str, ...] = ()
+    """Sets whose objects together are an object too (garments: the person); so drawn half of the time."""
+    holdout: int = 20
+    """One photo of so many is kept out of training, by a hash of its name (0: none)."""
+
+    # one training sample
+    crop_px: int = 448
+    min_area_px: int = 400
+    """Objects smaller than this in the crop are not trained on."""
+    merge_prob: float = 0.15
+    """Chance that two objects together are the target (RITM)."""
+    zoom_crop_prob: float = 0.5
+    """Chance of a crop around the object, as ZoomIn makes it; otherwise a random crop of the resized photo."""
+    zoom_margin: tuple[float, float] = (1.1, 2.0)
+    """Side of such a crop over that of the object's box."""
+    resize: tuple[float, float] = (0.75, 1.4)
+    stretch: float = 1.15
+    """Largest change of the aspect ratio."""
+    rotate_deg: float = 10.0
+    flip_prob: float = 0.5
+    brightness: float = 0.25
+    contrast: tuple[float, float] = (-0.15, 0.4)
+    shift_rgb: float = 10.0
+
+    # SUEM copy-paste (paper, section 3.3): the chance of each mode
+    simple_prob: float = 0.5
+    union_prob: float = 0.5 / 3
+    exclusion_prob: float = 0.5 / 3
+    blend_prob: float = 0.5 / 3
+    """The local blend of the released code, the third of its second stage."""
+    mixing_prob: float = 0.5
+    place_prob: float = 0.0
+    """Chance that a pasted object is rescaled, flipped and moved (the released code never does)."""
+
+    # clicks
+    max_clicks: int = 24
+    """At most so many initial clicks of each polarity."""
+    click_gamma: float = 0.8
+    """k further initial clicks have a chance in proportion to click_gamma ** k."""
+    single_click_prob: float = 0.0
+    """Chance to begin with one simulated click on the object instead of random ones."""
+
+    # the objective
+    objective: str = "icl"
+    click_weights: tuple[float, ...] = (1.0, 2.0, 3.0)
+    """beta of Eq. 3; its length is the largest number of terms."""
+    random_length: bool = True
+    """Draw the number of terms from 1..len(click_weights), as the released code does; the paper sums all."""
+    alpha: float = 0.5
+    gamma: float = 2.0
+
+    # the optimiser
+    steps: int = 1000
+    batch: int = 32
+    lr: float = 5e-6
+    backbone_lr: float = 1.0
+    """Factor on lr for the backbone."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    warmup: int = 0
+    decay_from: float = 1.0
+    """Share of the steps after which lr falls, by a cosine, to 1 % (1: never)."""
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    """Decay of the running mean of the weights, which is what gets deployed (0: off)."""
+    bf16: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.sets) != len(self.set_weights):
+            raise InputError(f"sets and set_weights differ in length: {len(self.sets)} and {len(self.set_weights)}")
+        if self.steps < 1 or self.batch < 1 or not self.click_weights:
+            raise InputError("steps and batch must be at least 1, and click_weights must not be empty")
+
+    def to_json(self) -> str:
+        """All fields, one JSON object."""
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """The inverse of `to_json`. InputError on an unknown field."""
+        fields: dict[str, Any] = json.loads(text)
+        unknown = fields.keys() - {f.name for f in dataclasses.fields(cls)}
+        if unknown:
+            raise InputError(f"a recipe has no field {sorted(unknown)[0]!r}; was it made by another version?")
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return cls(**values)

@@ -1,0 +1,72 @@
+"""Clicks for training: random initial ones, and simulated ones on the present error (RITM, CVPRW 2022)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fewclicks.arrays import Mask, Prob, Truth
+
+Points = NDArray[np.float32]
+"""Nx3 rows (x, y, label 1 | 0); label -1 pads."""
+
+KERNEL = np.ones((3, 3), np.uint8)
+
+
+def random_clicks(truth: Truth, others: Mask, max_clicks: int, gamma: float, rng: np.random.Generator) -> Points:
+    """Random positives inside the object and negatives around it; `others` are the other objects of the photo.
+
+    1 + Cat(gamma^k) positives, uniform in the object, nine times of ten eroded by 3 pixels; Cat(gamma^k) negatives,
+    each from the background (.1), another object (.4) or a border around the object (.5).
+    """
+    object_ = truth == 1
+    inner = object_
+    if rng.random() < 0.9:
+        eroded = cv2.erode(object_.astype(np.uint8), KERNEL, iterations=3, borderValue=0) > 0
+        inner = eroded if eroded.sum() > 10 else object_
+    positives = _draw(inner, 1 + _count(gamma, max_clicks, rng), 1, rng)
+    background = truth == 0
+    width = int(np.ceil(0.1 * np.sqrt(object_.sum())))
+    border = (cv2.dilate(object_.astype(np.uint8), KERNEL, iterations=width) > 0) & background
+    foreign = others & background
+    places = {"background": background, "other": foreign if foreign.any() else background, "border": border}
+    chosen = rng.choice(list(places), _count(gamma, max_clicks + 1, rng), p=(0.1, 0.4, 0.5))
+    negatives = [_draw(places[place], int((chosen == place).sum()), 0, rng) for place in places]
+    return np.concatenate((positives, *negatives))
+
+
+def _count(gamma: float, below: int, rng: np.random.Generator) -> int:
+    """k in 0..below-1 with a chance in proportion to gamma ** k."""
+    weights = gamma ** np.arange(below)
+    return int(rng.choice(below, p=weights / weights.sum()))
+
+
+def _draw(where: Mask, count: int, label: int, rng: np.random.Generator) -> Points:
+    """`count` uniform pixels of a mask, with replacement; none if the mask is empty."""
+    pixels = np.flatnonzero(where)
+    picked = rng.choice(pixels, count) if len(pixels) else np.empty(0, int)
+    rows, cols = np.divmod(picked, where.shape[1])
+    return np.column_stack((cols, rows, np.full(len(picked), label))).astype(np.float32)
+
+
+def next_click(truth: Truth, prob: Prob, rng: np.random.Generator, threshold: float = 0.49) -> Points:
+    """1x3: a random pixel in the inner half of the larger error region; a pad if nothing is wrong.
+
+    The inner half is where the distance to the region's border exceeds half of its maximum. Ignored pixels are no
+    error (the released code counts them as background).
+    """
+    mask = prob > threshold
+    missed, spilled = _depth((truth == 1) & ~mask), _depth((truth == 0) & mask)
+    positive = missed.max() > spilled.max()
+    depth = missed if positive else spilled
+    if depth.max() == 0:
+        return np.array([[0, 0, -1]], np.float32)
+    return _draw(depth > depth.max() / 2, 1, int(positive), rng)
+
+
+def _depth(region: Mask) -> NDArray[np.float32]:
+    """Distance of each pixel to the outside of the region; the picture's edge is outside (5x5 approximation)."""
+    padded = np.pad(region, 1).astype(np.uint8)
+    depth = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5), np.float32)[1:-1, 1:-1]
+    return depth
