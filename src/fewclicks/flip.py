@@ -10,11 +10,11 @@ import numpy as np
 
 from fewclicks.arrays import Image, Prob
 from fewclicks.clicks import Clicks
-from fewclicks.geometry import Box, Frame
+from fewclicks.geometry import Box, Frame, settle
 from fewclicks.predictor import Predictor, State
 
-EDGE = np.float32(1e-6)
-"""Probs are clipped to [EDGE, 1 - EDGE], so that their logits are finite."""
+EDGE = np.float32(2**-20)
+"""Probs are clipped to [EDGE, 1 - EDGE], both exact in float32, so that their logits are finite and symmetric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Flip:
         frame = _mirror(state.image)
         plain = self.inner.step(State(state.image, state.prob, state.threshold, pair.memos[0]), clicks)
         mirrored = State(pair.mirrored, frame.prob(state.prob), state.threshold, pair.memos[1])
-        mirrored = self.inner.step(mirrored, frame.clicks(clicks))
+        mirrored = self.inner.step(mirrored, frame.clicks(settle(clicks, state.image.shape[:2])))
         prob = mean_in_logits(plain.prob, frame.paste(mirrored.prob, state.prob))
         return State(state.image, prob, state.threshold, {"flip": _Pair(pair.mirrored, (plain.memo, mirrored.memo))})
 

@@ -70,6 +70,18 @@ def _range_iou(a0: int, a1: int, b0: int, b1: int) -> float:
     return max(0, min(a1, b1) - max(a0, b0)) / (max(a1, b1) - min(a0, b0))
 
 
+def settle(clicks: Clicks, hw: tuple[int, int]) -> Clicks:
+    """Clicks on the half pixel around an image of size `hw` moved onto its outermost pixel centres; others stay.
+
+    A change of frame can leave a click on the border at x = -0.25, which is on pixel 0 but not in 0 <= x < W.
+    """
+    return Clicks(tuple(Click(_settled(c.x, hw[1]), _settled(c.y, hw[0]), c.positive) for c in clicks))
+
+
+def _settled(x: float, length: int) -> float:
+    return min(max(x, 0.0), length - 1.0) if -0.5 <= x < length else x
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A view of an image: its crop `box`, resized to `hw`, then mirrored left-right if `mirror`.

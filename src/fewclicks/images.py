@@ -86,6 +86,8 @@ def save_cutout_png(image: Image, mask: Mask | Prob, path: str | os.PathLike[str
 
     Fully transparent pixels are black: the background leaves the file.
     """
+    if mask.shape != image.shape[:2]:
+        raise InputError(f"the mask is {mask.shape}, the image {image.shape[:2]}; pass a mask of the image's size")
     alpha = np.rint(mask * np.float32(255)).astype(np.uint8)
     rgba = np.dstack([image, alpha])
     rgba[alpha == 0] = 0

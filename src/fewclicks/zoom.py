@@ -11,7 +11,7 @@ import numpy as np
 from fewclicks.arrays import Image
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
-from fewclicks.geometry import Box, Frame
+from fewclicks.geometry import Box, Frame, settle
 from fewclicks.predictor import Predictor, State
 
 Outside = Literal["keep", "zero"]
@@ -37,7 +37,7 @@ class ZoomIn:
     wide and high. It is kept until a positive click leaves it or its `axis_iou` with the newly found box falls below
     `recompute_iou`. While the mask is empty it is the whole image.
 
-    `inner` sees clicks that lie outside the ROI with coordinates out of range.
+    `inner` is not shown the clicks outside the ROI.
     """
 
     inner: Predictor
@@ -57,7 +57,9 @@ class ZoomIn:
     multiple: int = 32
     """With fit="longest" both sides are rounded to multiples of this, so that no network has to pad."""
     corners: bool = False
-    """True: the resize, click mapping and border rule of the RITM family, for reproduction; see `geometry.Frame`."""
+    """For reproduction, the conventions of the RITM family: resize and click mapping as in `geometry.Frame`, the last
+    row and column of the ROI count as outside, and `inner` sees clicks outside the ROI with coordinates out of range.
+    """
 
     def __post_init__(self) -> None:
         sides = self.size if isinstance(self.size, tuple) else (self.size,)
@@ -82,9 +84,16 @@ class ZoomIn:
             view, _ = self._look(state.image, roi)
         frame = view.frame
         inner = State(view.image, frame.prob(state.prob), state.threshold, view.memo)
-        inner = self.inner.step(inner, frame.clicks(clicks))
+        inner = self.inner.step(inner, self._shown(frame, clicks, state.image.shape[:2]))
         prob = frame.paste(inner.prob, state.prob if self.outside == "keep" else np.zeros_like(state.prob))
         return State(state.image, prob, state.threshold, {"zoom": _View(roi, frame, view.image, inner.memo)})
+
+    def _shown(self, frame: Frame, clicks: Clicks, hw: tuple[int, int]) -> Clicks:
+        """The clicks in pixels of the view."""
+        if self.corners:
+            return frame.clicks(clicks)
+        inside = (click for click in settle(clicks, hw) if frame.box.holds(*click.pixel(hw)))
+        return settle(frame.clicks(Clicks(tuple(inside))), frame.hw)
 
     def _look(self, image: Image, roi: Box | None) -> tuple[_View, float]:
         """The view of a region that `inner` has not seen yet, and the threshold of `inner`."""
@@ -112,17 +121,17 @@ class ZoomIn:
         """The region for this step; None: there is none yet, look at the whole image."""
         if len(clicks) <= self.skip_clicks:
             return None
-        hw = state.prob.shape
+        hw = state.image.shape[:2]
         found = Box.around(state.mask)
-        positive = [click.pixel((hw[0], hw[1])) for click in clicks if click.positive]
-        if found is None and self.skip_clicks >= 0:
-            return None
-        if found is None:
-            new = Box.whole((hw[0], hw[1]))
-        else:
+        positive = [click.pixel(hw) for click in clicks if click.positive]
+        if found is not None:
             for pixel in positive:
                 found = found.including(*pixel)
-            new = self._around(found, (hw[0], hw[1]))
+            new = self._around(found, hw)
+        elif self.skip_clicks < 0:
+            new = Box.whole(hw)
+        else:
+            return None
         if kept is None or new.axis_iou(kept) < self.recompute_iou:
             return new
         inside = Box(kept.x0, kept.y0, kept.x1 - self.corners, kept.y1 - self.corners)  # the peers' last row is out
