@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fewclicks.errors import InputError, MissingExtra
+from fewclicks.images import replace_file
 
 
 def plot(reports: Mapping[str, Mapping[str, Any]], path: str | Path) -> Path:
@@ -39,11 +39,5 @@ def plot(reports: Mapping[str, Mapping[str, Any]], path: str | Path) -> Path:
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("mean IoU")
     panels[-1].legend(loc="lower right")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        figure.savefig(temporary, dpi=150)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, lambda file: figure.savefig(file, format=path.suffix[1:], dpi=150))
     return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from fewclicks.arrays import Image
 from fewclicks.benchmark import WORST, Report, Result, Trace
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
+from fewclicks.images import replace_file
 from fewclicks.sample import Dataset, Sample
 
 
@@ -23,15 +23,7 @@ def write_json(report: Report, path: str | Path) -> Path:
     """Write the report's figures; the file appears whole or not at all."""
     path = Path(path)
     text = json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"cannot write '{path}': {error.strerror or error}; choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, lambda file: file.write(text.encode()))
     return path
 
 

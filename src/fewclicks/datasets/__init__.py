@@ -33,7 +33,9 @@ def open_benchmark(name: str, data_root: str | Path | None = None, split: str | 
         raise DatasetError(f"'{name}' has no default place; pass its folder as data_root (--data-root)")
     root = Path(data_root) if data_root is not None else benchmark_root()
     if folder is not None and not (root / folder).is_dir():
-        raise DatasetError(f"no folder {folder} in {root}; set FEWCLICKS_DATA or pass --data-root. {module.__doc__}")
+        raise DatasetError(
+            f"no folder {folder} in {root}; set FEWCLICKS_DATA or pass --data-root. {module.__doc__}".strip()
+        )
     dataset: Dataset = module.open(root / folder if folder else root, split)
     return dataset
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
-from PIL import ImageOps
 
 from fewclicks.arrays import Image, Truth
 from fewclicks.errors import DatasetError
+from fewclicks.images import read_image
 from fewclicks.sample import Sample
 
 PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
 def tree_of(doc: str | None) -> str:
-    """The folder tree in a reader's docstring: its indented block."""
-    lines = re.findall(r"^ {4}.*$", doc or "", re.MULTILINE)
-    return "\n".join(lines)
+    """The folder tree in a reader's docstring: the paragraph whose first line ends in a slash."""
+    paragraphs = (doc or "").strip().split("\n\n")
+    return next((p for p in paragraphs if p.partition("\n")[0].endswith("/")), "")
 
 
 def list_files(folder: Path, tree: str) -> list[Path]:
@@ -35,19 +34,15 @@ def list_files(folder: Path, tree: str) -> list[Path]:
     return sorted(files, key=lambda f: (f.stem, f.suffix))
 
 
-def read_image(path: Path) -> Image:
-    """HxWx3 uint8 RGB, turned upright when EXIF says so; DatasetError for a file that cannot be read."""
-    try:
-        with PillowImage.open(path) as picture:
-            return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"cannot read the photo {path} ({error}); fetch the file again") from None
+def read_photo(path: Path) -> Image:
+    """HxWx3 uint8 RGB that may be written to (torch warns of arrays that may not)."""
+    return np.array(read_image(path))
 
 
 def read_mask(path: Path, mode: str | None = None) -> NDArray[Any]:
     """The values of a mask file as stored (palette indices, not colours), or converted to a Pillow `mode`."""
     try:
-        with PillowImage.open(path) as picture:
+        with PIL.Image.open(path) as picture:
             return np.array(picture.convert(mode) if mode else picture)
     except (OSError, ValueError) as error:
         raise DatasetError(f"cannot read the mask {path} ({error}); fetch the file again") from None
@@ -73,7 +68,7 @@ class Pairs:
 
     def __getitem__(self, index: int) -> Sample:
         photo, mask = self.files[index]
-        image, truth = read_image(photo), self.read_truth(mask)
+        image, truth = read_photo(photo), self.read_truth(mask)
         require_same_size(image, truth, mask)
         return Sample(image, truth, photo.stem)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.datasets._pairs import list_files, read_image, read_mask, require_same_size, tree_of
+from fewclicks.datasets._pairs import list_files, read_mask, read_photo, require_same_size, tree_of
 from fewclicks.errors import DatasetError
 from fewclicks.sample import IGNORE_ID, Sample, Scene
 
@@ -33,7 +33,7 @@ class FolderScenes:
 
     def __getitem__(self, index: int) -> Scene:
         photo, mask = self.files[index]
-        image, ids = read_image(photo), _read_ids(mask)
+        image, ids = read_photo(photo), _read_ids(mask)
         require_same_size(image, ids, mask)
         return Scene(image, ids, mask.stem)
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.arrays import Image, Prob
+from fewclicks.arrays import Prob
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 
@@ -50,10 +50,6 @@ def draw_discs(
         cv2.circle(canvas, centre, radius_px, labels[click.positive], cv2.FILLED)
 
 
-def enlarge(mask: NDArray[np.bool_], image: Image, clicks: Clicks) -> Prob:
-    """A working-size mask as HxW prob of the image's size, soft at the edge; the clicked pixels get their labels."""
-    hw = image.shape[:2]
-    prob = cv2.resize(mask.astype(np.float32), hw[::-1], interpolation=cv2.INTER_LINEAR)
-    for click in clicks:
-        prob[click.pixel((hw[0], hw[1]))] = float(click.positive)
-    return np.asarray(prob, np.float32)
+def enlarge(mask: NDArray[np.bool_], hw: tuple[int, int]) -> Prob:
+    """A working-size mask as HxW prob of the photo's size, soft at the edge."""
+    return np.asarray(cv2.resize(mask.astype(np.float32), hw[::-1], interpolation=cv2.INTER_LINEAR), np.float32)

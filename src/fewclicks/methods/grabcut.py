@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fewclicks.anchor import Anchor
 from fewclicks.arrays import Image
 from fewclicks.clicks import Clicks
 from fewclicks.methods._seeds import draw_discs, enlarge, from_options, shrink, working_hw
@@ -25,11 +26,11 @@ GUESSES = (cv2.GC_PR_BGD, cv2.GC_PR_FGD)
 class GrabCut:
     """The previous mask is the first guess, discs at the clicks are certain."""
 
-    longest_px: int = 320
+    longest_px: int = 240
     """The photo is worked on at this size."""
-    radius_px: int = 3
+    radius_px: int = 5
     """Discs of certain pixels, at the working size."""
-    guess_ratio: float = 0.25
+    guess_ratio: float = 0.1
     """Discs of likely pixels at the first click, as a share of the shorter side; at later clicks a quarter of it."""
     rounds: int = 3
     """How often colours are fitted and the graph is cut."""
@@ -41,7 +42,6 @@ class GrabCut:
     def step(self, state: State, clicks: Clicks) -> State:
         """One GrabCut from the previous mask and the clicks."""
         hw = state.prob.shape[0], state.prob.shape[1]
-        clicks.require_inside(hw)
         small_hw = working_hw(hw, self.longest_px)
         photo = shrink(state.image, small_hw)
         guess = shrink(state.mask.astype(np.float32), small_hw) > 0.5
@@ -56,9 +56,9 @@ class GrabCut:
             mixtures = np.zeros((1, 65)), np.zeros((1, 65))
             cv2.grabCut(photo, labels, (0, 0, 0, 0), *mixtures, self.rounds, cv2.GC_INIT_WITH_MASK)
             is_object = (labels & 1) == 1
-        return replace(state, prob=enlarge(is_object, state.image, clicks))
+        return replace(state, prob=enlarge(is_object, hw))
 
 
 def build(**options: Any) -> Predictor:
     """GrabCut with the given options (the fields of `GrabCut`); InputError for one that does not exist."""
-    return from_options(GrabCut, options)
+    return Anchor(from_options(GrabCut, options))

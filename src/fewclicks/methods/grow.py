@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fewclicks.anchor import Anchor
 from fewclicks.arrays import Image, Mask
 from fewclicks.clicks import Clicks
 from fewclicks.methods._seeds import draw_discs, enlarge, from_options, shrink, working_hw
@@ -31,7 +32,7 @@ class Grow:
     """Discs of seeds at the clicks, at the working size."""
     reach_ratio: float = 0.2
     """How far a click disputes the previous mask, as a share of the diagonal."""
-    margin_px: int = 4
+    margin_px: int = 8
     """The previous mask's edge is grown again within this margin, at the working size."""
 
     def start(self, image: Image) -> State:
@@ -41,7 +42,6 @@ class Grow:
     def step(self, state: State, clicks: Clicks) -> State:
         """Grow all seeds until they meet."""
         hw = state.prob.shape[0], state.prob.shape[1]
-        clicks.require_inside(hw)
         small_hw = working_hw(hw, self.longest_px)
         photo = cv2.bilateralFilter(shrink(state.image, small_hw), 5, 30, 3)
         guess = shrink(state.mask.astype(np.float32), small_hw) > 0.5
@@ -51,7 +51,7 @@ class Grow:
             framed = cv2.copyMakeBorder(photo, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
             seeds = np.asarray(cv2.watershed(framed, np.pad(seeds, 1)), np.int32)[1:-1, 1:-1]
         is_object = cv2.morphologyEx((seeds == OBJECT).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
-        return replace(state, prob=enlarge(np.asarray(is_object), state.image, clicks))
+        return replace(state, prob=enlarge(np.asarray(is_object), hw))
 
     def _seeds(self, guess: Mask, clicks: Clicks, hw: tuple[int, int]) -> NDArray[np.int32]:
         """The working-size map of seeds: 1 background, 2 object, 0 to be decided."""
@@ -88,4 +88,4 @@ def _core(region: Mask, margin_px: int) -> NDArray[np.bool_]:
 
 def build(**options: Any) -> Predictor:
     """Region growing with the given options (the fields of `Grow`); InputError for one that does not exist."""
-    return from_options(Grow, options)
+    return Anchor(from_options(Grow, options))
