@@ -175,7 +175,6 @@ class Session:
         clicks = self._clicks(done) + action if isinstance(action, Click) else Clicks()
         state = self._after(self._state(done), action, clicks)
         self._actions[done:] = [action]
-        self._states = {n: kept for n, kept in self._states.items() if n <= done}
         self._done = done + 1
         self._keep(self._done, state)
         return state.mask
