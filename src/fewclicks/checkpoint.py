@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 def save(
-    folder: str | Path,
+    folder: str | os.PathLike[str],
     tensors: Mapping[str, Mapping[str, Tensor]],
     config: Mapping[str, Any],
 ) -> None:
@@ -42,7 +43,7 @@ def save(
     partial.rename(folder)
 
 
-def read_config(folder: str | Path) -> dict[str, Any]:
+def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The config.json of a checkpoint folder; CheckpointError if it is missing or not JSON."""
     path = Path(folder) / CONFIG
     try:
@@ -56,7 +57,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return config
 
 
-def read_tensors(folder: str | Path, file: str = WEIGHTS) -> dict[str, Tensor]:
+def read_tensors(folder: str | os.PathLike[str], file: str = WEIGHTS) -> dict[str, Tensor]:
     """The tensors of one file of a checkpoint, checked against the sha256 in its config."""
     path = Path(folder) / file
     expected = read_config(folder).get("sha256", {}).get(file)
@@ -68,7 +69,7 @@ def read_tensors(folder: str | Path, file: str = WEIGHTS) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} cannot be read ({error}); copy the checkpoint again") from None
 
 
-def load(folder: str | Path) -> Segmenter:
+def load(folder: str | os.PathLike[str]) -> Segmenter:
     """The network of a checkpoint, in eval mode, on the CPU."""
     config = read_config(folder)
     if "network" not in config:
@@ -87,7 +88,7 @@ def fill(net: Segmenter, tensors: Mapping[str, Tensor], source: str) -> None:
     net.load_state_dict(dict(tensors))
 
 
-def sha256(path: str | Path) -> str:
+def sha256(path: str | os.PathLike[str]) -> str:
     """Hex digest of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

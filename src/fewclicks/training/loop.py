@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -141,9 +141,8 @@ def run(recipe: Recipe, out: Path, resume: bool = False, *, workers: int = 1, mi
     if resume:
         trainer.load(last)
     write_atomic(out / "recipe.json", recipe.to_json())
-    metrics = Metrics(out, trainer.step)
     saved = time.monotonic()
-    with stop_politely() as stopping, _progress() as bar:
+    with stop_politely() as stopping, _progress() as bar, closing(Metrics(out, trainer.step)) as metrics:
         task = bar.add_task(recipe.name, total=recipe.steps, completed=trainer.step, note="")
         for batch in batches(recipe, trainer.step, workers):
             began = time.monotonic()
@@ -158,7 +157,6 @@ def run(recipe: Recipe, out: Path, resume: bool = False, *, workers: int = 1, mi
             if stopping.is_set():
                 log.warning("stopped at step %d of %d; --resume continues", trainer.step, recipe.steps)
                 break
-    metrics.close()
     return last
 
 

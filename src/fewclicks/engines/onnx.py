@@ -1,0 +1,55 @@
+"""Execution by ONNX Runtime: what runs the default model where torch is not installed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fewclicks.engines.network import Floats
+from fewclicks.errors import CheckpointError
+
+INPUTS = ("image", "clicks", "prev")
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxForward:
+    """A Forward (see engines/network.py) on the CPU."""
+
+    session: Any
+
+    def __call__(self, image: Floats, clicks: Floats, prev: Floats) -> Floats:
+        """image 1x3xHxW in [0, 1], clicks 1xNx3, prev 1x1xHxW -> logits 1x1xHxW."""
+        feed = dict(zip(INPUTS, (image, clicks, prev), strict=True))
+        logits: Floats = self.session.run(None, feed)[0]
+        return logits
+
+
+def load(path: str | os.PathLike[str], threads: int | None = None) -> OnnxForward:
+    """The network of an .onnx file with inputs image, clicks and prev; CheckpointError if it is not one.
+
+    `threads`: CPU threads, None for one per core.
+    """
+    import onnxruntime as ort
+
+    file = Path(path)
+    if not file.is_file():
+        raise CheckpointError(f"no weight file {file}; pass an .onnx file that `fewclicks export-onnx` wrote")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has no common base class for its errors
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{file} is no ONNX network ({reason}); copy the file again") from None
+    names = tuple(i.name for i in session.get_inputs())
+    if names != INPUTS:
+        raise CheckpointError(f"{file} reads {', '.join(names)}; a click network reads {', '.join(INPUTS)}")
+    return OnnxForward(session)
+
+
+def metadata(forward: OnnxForward) -> dict[str, str]:
+    """What the exporter wrote into the file: recipe, step, sha256 of the checkpoint."""
+    return dict(forward.session.get_modelmeta().custom_metadata_map)

@@ -1,0 +1,49 @@
+"""Execution by torch: checkpoints, on a GPU where there is one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fewclicks.engines.network import Floats
+from fewclicks.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from fewclicks.nets.segmenter import Segmenter
+
+
+@dataclass(frozen=True, slots=True)
+class TorchForward:
+    """A Forward (see engines/network.py) around a Segmenter in eval mode."""
+
+    net: Segmenter
+    device: str = "cpu"
+
+    def __call__(self, image: Floats, clicks: Floats, prev: Floats) -> Floats:
+        """image 1x3xHxW in [0, 1], clicks 1xNx3, prev 1x1xHxW -> logits 1x1xHxW."""
+        import torch
+
+        with torch.inference_mode():
+            tensors = (torch.from_numpy(array).to(self.device) for array in (image, clicks, prev))
+            logits: Floats = self.net(*tensors).float().cpu().numpy()
+            return logits
+
+
+def load(folder: str | os.PathLike[str], device: str = "auto", threads: int | None = None) -> TorchForward:
+    """The network of a checkpoint folder. `device`: "auto" (a GPU where there is one), "cpu", "cuda", "mps"."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise MissingExtra("checkpoint folders need torch; run: pip install 'fewclicks[torch]'") from None
+    from fewclicks import checkpoint
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if threads:
+        torch.set_num_threads(threads)
+    net = checkpoint.load(folder)
+    try:
+        return TorchForward(net.to(device), device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"cannot use the device '{device}' ({str(error).splitlines()[0]}); try device='cpu'") from None
