@@ -27,7 +27,8 @@ def tree_of(doc: str | None) -> str:
 
 def list_files(folder: Path, tree: str) -> list[Path]:
     """The picture files of a folder, sorted by stem; DatasetError that prints `tree` when there are none."""
-    files = [f for f in folder.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES] if folder.is_dir() else []
+    names = [f for f in folder.iterdir() if not f.name.startswith(".")] if folder.is_dir() else []
+    files = [f for f in names if f.suffix.lower() in PHOTO_SUFFIXES]
     if not files:
         what = "holds no pictures" if folder.is_dir() else "does not exist"
         raise DatasetError(f"{folder} {what}; expected this layout:\n{tree}")
