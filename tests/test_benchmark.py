@@ -217,10 +217,10 @@ def test_the_gallery_shows_the_worst_first(evaluated, tmp_path):
     ]
     with PIL.Image.open(files[0]) as picture:
         pixels = np.asarray(picture)
-    assert pixels.shape[0] == HW[0]
-    assert pixels.shape[1] > 2 * HW[1]
-    left, right = pixels[:, : HW[1]], pixels[:, -HW[1] :]
-    assert (left != right).any(), "the last mask on the left, the truth on the right"
+    height, width = pixels.shape[:2]
+    assert height == 600, "small photos are enlarged"
+    assert width > 2 * 900
+    assert (pixels[:, :900] != pixels[:, -900:]).any(), "the last mask on the left, the truth on the right"
     assert len(gallery(found, dataset, tmp_path / "one", count=1)) == 1
 
 

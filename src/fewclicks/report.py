@@ -13,10 +13,13 @@ import numpy as np
 from fewclicks import pictures
 from fewclicks.arrays import Image
 from fewclicks.benchmark import WORST, Report, Result, Trace
-from fewclicks.clicks import Clicks
+from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.images import replace_file
 from fewclicks.sample import Dataset, Sample
+
+PANEL_PX = 900
+"""The longer side that small photos are enlarged to in the gallery."""
 
 
 def write_json(report: Report, path: str | Path) -> Path:
@@ -71,25 +74,30 @@ def gallery(result: Result, dataset: Dataset, folder: str | Path, count: int = W
 
 
 def case(sample: Sample, trace: Trace) -> Image:
-    """Two panels: the photo with the trace's last mask and numbered clicks, and the photo with the truth."""
+    """Two panels, enlarged if small: photo with the trace's last mask and numbered clicks; photo with the truth."""
     if trace.mask is None:
         raise InputError(f"the trace of '{trace.name}' kept no mask; only those of the {WORST} worst cases do")
-    found = _numbered(pictures.overlay(sample.image, trace.mask, trace.clicks), trace.clicks)
-    return pictures.side_by_side(found, pictures.outlined(sample.image, sample.truth == 1))
+    height, width = trace.mask.shape
+    scale = max(1.0, PANEL_PX / max(height, width))
+    wh = round(width * scale), round(height * scale)
+    photo = np.asarray(cv2.resize(sample.image, wh, interpolation=cv2.INTER_CUBIC), np.uint8)
+    found, wanted = (
+        cv2.resize(mask.astype(np.uint8), wh, interpolation=cv2.INTER_NEAREST) > 0
+        for mask in (trace.mask, sample.truth == 1)
+    )
+    clicks = Clicks(
+        tuple(Click((c.x + 0.5) * scale - 0.5, (c.y + 0.5) * scale - 0.5, c.positive) for c in trace.clicks)
+    )
+    drawn = _numbered(pictures.overlay(photo, np.asarray(found), clicks), clicks)
+    return pictures.side_by_side(drawn, pictures.outlined(photo, np.asarray(wanted)))
 
 
 def _numbered(image: Image, clicks: Clicks) -> Image:
-    """The image with 1, 2, 3 ... beside the clicks; black under white reads on any photo."""
-    canvas = np.ascontiguousarray(image)
-    height, width = canvas.shape[:2]
-    size = max(0.4, (height * width) ** 0.5 / 1000)
+    """The image with 1, 2, 3 ... on the dots of the clicks."""
+    canvas = image.copy()
+    size = 0.0006 * float(np.sqrt(canvas.shape[0] * canvas.shape[1]))
     for number, click in enumerate(clicks, start=1):
-        text = str(number)
-        (text_width, text_height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-        # To the right of the dot, or left of it where the border is near.
-        column = click.x + 12 * size if click.x + 12 * size + text_width < width else click.x - 12 * size - text_width
-        row = min(max(click.y - 6 * size, text_height + 1), height - 2)
-        for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-            place = (round(column), round(row))
-            cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thickness, cv2.LINE_AA)
+        (width, height), _ = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+        place = round(click.x - width / 2), round(click.y + height / 2)
+        cv2.putText(canvas, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
     return canvas
