@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewclicks.engines.network import Floats
+import numpy as np
+
+from fewclicks.engines.network import PAD, Floats
 from fewclicks.errors import CheckpointError
 
 INPUTS = ("image", "clicks", "prev")
@@ -47,7 +49,9 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> OnnxForwar
     names = tuple(i.name for i in session.get_inputs())
     if names != INPUTS:
         raise CheckpointError(f"{file} reads {', '.join(names)}; a click network reads {', '.join(INPUTS)}")
-    return OnnxForward(session)
+    forward = OnnxForward(session)
+    forward(np.zeros((1, 3, 64, 64), np.float32), PAD[None], np.zeros((1, 1, 64, 64), np.float32))  # warm up
+    return forward
 
 
 def metadata(forward: OnnxForward) -> dict[str, str]:
