@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
+from fewclicks.images import replace_file
 
 Colour = tuple[int, int, int]
 
@@ -36,18 +35,13 @@ def overlay(image: Image, mask: Mask, clicks: Clicks) -> Image:
 
 
 def outlined(image: Image, mask: Mask, opacity: float = 0.4) -> Image:
-    """HxWx3: the mask tinted, its border drawn as a bright line in a dark one, so that it shows on any photo."""
+    """HxWx3: the mask tinted, with a bright line inside its border and a dark one outside, to show on any photo."""
     canvas = image.copy()
     mixed = image[mask] * (1 - opacity) + np.array(TINT) * opacity
     canvas[mask] = mixed.round().astype(np.uint8)
-    # Contours come from a padded copy at twice the size: they run between pixels, also along the image's border
-    # (pixel d of the copy has its centre at (d - 2.5) / 2).
-    double = cv2.resize(np.pad(mask.astype(np.uint8), 1), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    contours, _ = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    lines = [np.round((c - 2.5) / 2 * 2**SUBPIXEL_BITS).astype(np.int32) for c in contours]
     width = max(1, round(_unit(image)))
-    for colour, thickness in ((BLACK, width + 2), (OUTLINE, width)):
-        cv2.polylines(canvas, lines, True, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+    canvas[mask & ~_eroded(mask, width)] = OUTLINE
+    canvas[~mask & ~_eroded(~mask, (width + 1) // 2, beyond=True)] = BLACK
     return canvas
 
 
@@ -99,36 +93,24 @@ def side_by_side(*panels: NDArray[np.uint8], gap_px: int = 8) -> Image:
     row: list[NDArray[np.uint8]] = []
     for panel in panels:
         opaque = on_checkerboard(panel) if panel.shape[2] == 4 else panel
-        row += [_to_height(opaque, height), np.full((height, gap_px, 3), 255, np.uint8)]
+        row += [to_height(opaque, height), np.full((height, gap_px, 3), 255, np.uint8)]
     return np.concatenate(row[:-1], axis=1)
 
 
-def fit(image: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
-    """The picture scaled down so that its longer side is at most `longest_px`."""
-    height, width = image.shape[:2]
-    scale = longest_px / max(height, width)
-    if scale >= 1:
-        return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+def to_height(picture: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    """The picture resized to `height`, its aspect kept."""
+    if picture.shape[0] == height:
+        return picture
+    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
+    method = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)
 
 
 def save(array: NDArray[np.uint8] | Mask, path: str | Path) -> Path:
     """Write HxWx3, HxWx4, HxW uint8 or HxW bool (as 0 and 255) to a PNG; the file appears whole or not at all."""
     path = Path(path)
     pixels = array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder '{path.parent}' to write '{path.name}' into; create it first")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            PIL.Image.fromarray(pixels).save(file, format="PNG")
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"cannot write '{path}': {error.strerror or error}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    replace_file(path, lambda file: PIL.Image.fromarray(pixels).save(file, format="PNG"))
     return path
 
 
@@ -137,15 +119,8 @@ def _unit(image: NDArray[np.uint8]) -> float:
     return float(np.sqrt(image.shape[0] * image.shape[1]) / 300)
 
 
-def _to_height(image: Image, height: int) -> Image:
-    if image.shape[0] == height:
-        return image
-    width = max(1, round(image.shape[1] * height / image.shape[0]))
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _umask() -> int:
-    """The process's file mask, which mkstemp does not apply."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _eroded(region: Mask, width: int, beyond: bool = False) -> Mask:
+    """The region without its outermost `width` pixels; `beyond`: whether it goes on outside the image."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1, 2 * width + 1))
+    pixels = region.astype(np.uint8)
+    return np.asarray(cv2.erode(pixels, disc, borderType=cv2.BORDER_CONSTANT, borderValue=int(beyond)) > 0)
