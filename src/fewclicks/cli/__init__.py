@@ -1,0 +1,90 @@
+"""The command line: one file per command, each thin. What is heavy is imported within the commands.
+
+Errors are one line on stderr and exit code 2; Ctrl-C exits 130; results go to stdout, progress to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fewclicks.cli.bench import bench
+from fewclicks.cli.doctor import doctor
+from fewclicks.cli.export_onnx import export_onnx
+from fewclicks.cli.listing import listing
+from fewclicks.cli.segment import segment
+from fewclicks.cli.train import train
+from fewclicks.errors import FewClicksError
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
+app.command()(segment)
+app.command()(bench)
+app.command()(train)
+app.command()(export_onnx)
+app.command("list")(listing)
+app.command()(doctor)
+
+EPILOG = """[bold]Examples[/bold]
+
+fewclicks segment photo.jpg --click 310,190 --click -420,80 -o mask.png
+
+fewclicks segment photo.jpg --click 310,190 --cutout -o object.png
+
+fewclicks bench grabcut --data-root DIR --cfr 1
+
+fewclicks train toy steps=20 --out runs/first
+
+fewclicks COMMAND --help tells the rest.
+"""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"fewclicks {version('fewclicks')}")
+        raise typer.Exit
+
+
+@app.callback(epilog=EPILOG)
+def fewclicks(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Click on an object, get its mask: interactive image segmentation with the fewest clicks."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line (None: that of the process) and exit with its code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code = app(arguments, prog_name="fewclicks", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except FewClicksError as error:
+        return _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:  # the reader of a pipe left (`... | head`): nothing to say, and nobody to say it to
+        sys.stdout = None
+        return 141
+    except Exception as error:
+        # A usage error. Its class lives in click or in typer, depending on typer's version.
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        if not error.format_message():  # no arguments: the help was printed
+            return 2
+        hint = f"; see: {context.command_path} --help" if context else ""
+        return _fail(error.format_message().rstrip(".") + hint)
+
+
+def _fail(message: str) -> int:
+    print(f"fewclicks: {message}", file=sys.stderr)
+    return 2

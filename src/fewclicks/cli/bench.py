@@ -1,0 +1,166 @@
+"""`fewclicks bench`: how many clicks a method needs on the datasets of the field."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fewclicks.cli import options
+from fewclicks.cli.options import Setup
+from fewclicks.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from fewclicks.benchmark import Report
+    from fewclicks.sample import Dataset
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root", metavar="DIR", help="The folder of GrabCut/, Berkeley/ ...; for `folder` the set itself."
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="Only N objects of each dataset, evenly spread.")
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures; - writes to stdout.")]
+PlotFile = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw IoU against clicks (png, pdf, svg).")
+]
+GalleryFolder = Annotated[
+    Path | None, typer.Option("--gallery", metavar="DIR", help="Write the ten worst cases of each dataset as pictures.")
+]
+
+
+def bench(
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="grabcut, berkeley, davis, ...")],
+    data_root: DataRoot = None,
+    limit: Limit = None,
+    method: options.MethodName = "default",
+    cfr: options.Cfr = 0,
+    adaptive: options.Adaptive = False,
+    until_click: options.UntilClick = None,
+    flip: options.FlipOption = False,
+    threads: options.Threads = None,
+    settings: options.Settings = None,
+    json_file: JsonFile = None,
+    plot_file: PlotFile = None,
+    gallery_folder: GalleryFolder = None,
+) -> None:  # a parameter per option: how typer reads them
+    """Let a robot click on every object of the datasets and count its clicks (NoC)."""
+    require_places(json_file, plot_file)
+    setup = Setup(
+        method=method, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip, threads=threads,
+        options=options.plain_values(settings),
+    )  # fmt: skip
+    opened = open_all(datasets, data_root, limit)
+    report = measure(setup, opened, limit)
+    figures = report.to_json()
+    if json_file is not None and str(json_file) == "-":
+        print(json.dumps(figures, indent=1))
+    else:
+        print_table(figures)
+    write(report, opened, json_file, plot_file, gallery_folder)
+
+
+def require_places(json_file: Path | None, plot_file: Path | None) -> None:
+    """Find out before the long run, not after it, that its result cannot be written."""
+    for file in (json_file, plot_file):
+        if file is not None and not file.parent.is_dir():
+            raise InputError(f"there is no folder '{file.parent}' to write '{file.name}' into; create it first")
+    if plot_file is not None and plot_file.suffix not in (".png", ".pdf", ".svg"):
+        raise InputError(f"cannot draw to '{plot_file.name}'; name a .png, .pdf or .svg file")
+    if plot_file is not None and importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtra("--plot needs matplotlib; install it with: pip install 'fewclicks[plot]'")
+
+
+def open_all(names: list[str], data_root: Path | None, limit: int | None) -> list[Dataset]:
+    """The datasets, all of them before the first is measured."""
+    from fewclicks.datasets import Subset, open_benchmark
+
+    opened = [open_benchmark(name, data_root) for name in names]
+    return [Subset(dataset, limit) for dataset in opened] if limit else opened
+
+
+def measure(setup: Setup, datasets: list[Dataset], limit: int | None) -> Report:
+    """Evaluate under a progress bar on stderr."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from fewclicks.benchmark import Report, Trace, evaluate
+    from fewclicks.find import find, names
+    from fewclicks.robot import deepest_error
+
+    predictor, described = setup.build(), {**setup.describe(), "limit": limit}
+    known = setup.method in names("methods")
+    robot = getattr(find("methods", setup.method), "robot", deepest_error) if known else deepest_error
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+               TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
+    results = []
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        for dataset in datasets:
+            task = progress.add_task(dataset.name, total=len(dataset), note="")
+
+            def on_trace(trace: Trace, task: Any = task) -> None:
+                progress.update(task, advance=1, note=f"last IoU {trace.ious[-1]:.2f}, {len(trace.turns)} clicks")
+
+            results.append(evaluate(predictor, dataset, robot, on_trace=on_trace))
+            progress.update(task, note="")
+    return Report(described, tuple(results))
+
+
+def print_table(figures: dict[str, Any]) -> None:
+    """The figures as a table on stdout."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    settings = figures["settings"]
+    refinement = f"{'A-' if settings['adaptive'] else ''}CFR-{settings['cfr']}" if settings["cfr"] else "no CFR"
+    table = Table(
+        title=f"{settings['method']}, {refinement}: mean number of clicks (NoC) to an IoU of .80, .85, .90, .95",
+        box=SIMPLE,
+    )
+    # never 90: on how many objects an IoU of .90 was not reached; IoU@1: the mean IoU after the first click
+    heads = ("dataset", "objects", "80", "85", "90", "95", "never 90", "IoU@1", "ms/click")
+    for heading in heads:
+        table.add_column(heading, justify="left" if heading == "dataset" else "right", no_wrap=True)
+    for name, row in figures["datasets"].items():
+        noc = [f"{row['noc'][level]:.2f}" for level in ("0.80", "0.85", "0.90", "0.95")]
+        cells = [
+            str(row["failures"]["0.90"]),
+            f"{row['iou_at_click'][0]:.3f}",
+            f"{1000 * row['seconds_per_click']:.0f}",
+        ]
+        table.add_row(name, str(row["objects"]), *noc, *cells)
+    console = Console()
+    console.print(table)
+    shares = ", ".join(f"{name} {row['share_outside_predictor']:.0%}" for name, row in figures["datasets"].items())
+    console.print(f"Time that went to robot and metric, not to the method: {shares}")
+
+
+def write(
+    report: Report, datasets: list[Dataset], json_file: Path | None, plot_file: Path | None, folder: Path | None
+) -> None:
+    """The files that were asked for."""
+    from fewclicks.report import gallery, write_json
+
+    if json_file is not None and str(json_file) != "-":
+        write_json(report, json_file)
+    if plot_file is not None:
+        from fewclicks.plots import plot
+
+        plot({str(report.settings["method"]): report.to_json()}, plot_file)
+    if folder is not None:
+        for dataset, result in zip(datasets, report.results, strict=True):
+            gallery(result, dataset, folder)

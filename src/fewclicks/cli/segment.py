@@ -1,0 +1,127 @@
+"""`fewclicks segment`: a photo and clicks in, a mask or cut-out file out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fewclicks.cli import options
+from fewclicks.cli.options import Setup
+from fewclicks.clicks import Click
+from fewclicks.errors import InputError
+
+if TYPE_CHECKING:
+    from fewclicks.session import Session
+
+ClickTexts = Annotated[
+    list[str] | None,
+    typer.Option("--click", metavar="X,Y", help="A pixel (column,row) on the object; -X,Y is one off it. Repeatable."),
+]
+NegativeTexts = Annotated[
+    list[str] | None,
+    typer.Option("--negative", metavar="X,Y", help="A pixel off the object; these come after all --click."),
+]
+MaskFile = Annotated[
+    Path | None, typer.Option("--mask", metavar="PNG", help="An existing mask, to be corrected by the clicks.")
+]
+OutFile = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="PNG", help="Where to write; PHOTO_mask.png in this folder if unset."),
+]
+OverlayFile = Annotated[
+    Path | None, typer.Option("--overlay", metavar="PNG", help="Write the photo with outline and clicks too.")
+]
+
+
+def segment(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="Any image that Pillow reads.")],
+    click: ClickTexts = None,
+    negative: NegativeTexts = None,
+    mask: MaskFile = None,
+    out: OutFile = None,
+    cutout: Annotated[bool, typer.Option("--cutout", help="Write the object on a transparent ground.")] = False,
+    overlay: OverlayFile = None,
+    method: options.MethodName = "default",
+    cfr: options.Cfr = 0,
+    adaptive: options.Adaptive = False,
+    until_click: options.UntilClick = None,
+    flip: options.FlipOption = False,
+    threads: options.Threads = None,
+    settings: options.Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
+) -> None:  # a parameter per option: how typer reads them
+    """Click on an object in a photo and write its mask."""
+    clicks = [parse_click(text) for text in click or []]
+    clicks += [parse_click(text, negative=True) for text in negative or []]
+    if not clicks and mask is None:
+        raise InputError("there is nothing to do without a click; pass --click X,Y on the object (or --mask PNG)")
+    out = out or Path(f"{photo.stem}_{'cutout' if cutout else 'mask'}.png")
+    for file in (out, overlay):
+        if file is not None and file.exists() and photo.exists() and file.samefile(photo):
+            raise InputError(f"'{file}' is the photo itself; choose another file to write to")
+    setup = Setup(
+        method=method, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip, threads=threads,
+        options=options.plain_values(settings),
+    )  # fmt: skip
+    session, seconds = run(photo, clicks, mask, setup)
+    session.save(out, cutout=cutout)
+    if overlay is not None:
+        from fewclicks import pictures
+
+        pictures.save(pictures.overlay(session.image, session.mask, session.clicks), overlay)
+    result = about(session, seconds, out)
+    if as_json:
+        print(json.dumps({"photo": str(photo), "method": method, **result}, indent=1))
+    else:
+        share, pace = (
+            f"{result['area_share']:.1%}",
+            f"{result['ms_per_click']:.0f} ms per click" if seconds else "no click",
+        )
+        print(f"{out}: the object covers {result['area_px']:,} pixels, {share} of the photo ({pace})")
+
+
+def parse_click(text: str, negative: bool = False) -> Click:
+    """ "30,40" is a click on the object at x=30, y=40; "-30,40" one off it, so "-0,5" too."""
+    background = text.startswith("-")
+    try:
+        x, y = (float(number) for number in text.removeprefix("-").split(","))
+    except ValueError:
+        raise InputError(f"'{text}' is no click; write X,Y in pixels, as 310,190, or -310,190 off the object") from None
+    return Click(x, y, positive=not (background or negative))
+
+
+def run(photo: Path, clicks: list[Click], mask: Path | None, setup: Setup) -> tuple[Session, list[float]]:
+    """The session after the mask and all clicks, and the seconds that each click took."""
+    import fewclicks
+
+    session = fewclicks.open(photo, setup.build())
+    seconds = []
+    if mask is not None:
+        session.load_mask(mask)
+    for click in clicks:
+        began = perf_counter()
+        session.click(click.x, click.y, click.positive)
+        seconds.append(perf_counter() - began)
+    return session, seconds
+
+
+def about(session: Session, seconds: list[float], out: Path) -> dict[str, Any]:
+    """The result as plain data. `box`: [x0, y0, x1, y1], half-open, or null for an empty mask."""
+    from fewclicks.geometry import Box
+
+    box = Box.around(session.mask)
+    area_px = int(session.mask.sum())
+    return {
+        "out": str(out),
+        "width": session.mask.shape[1],
+        "height": session.mask.shape[0],
+        "clicks": [{"x": click.x, "y": click.y, "positive": click.positive} for click in session.clicks],
+        "area_px": area_px,
+        "area_share": round(area_px / session.mask.size, 5),
+        "box": [box.x0, box.y0, box.x1, box.y1] if box else None,
+        "ms_per_click": round(1000 * sum(seconds) / len(seconds), 1) if seconds else None,
+    }

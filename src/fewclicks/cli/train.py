@@ -1,0 +1,79 @@
+"""`fewclicks train`: run a recipe, with any of its fields changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+from fewclicks.cli.options import pairs
+from fewclicks.errors import InputError, MissingExtra, UnknownName
+
+if TYPE_CHECKING:
+    from fewclicks.training.recipe import Recipe
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="compact, toy ...; FILE:FUNCTION for a variant.")],
+    changes: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Fields to change.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="runs/RECIPE if unset.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out exactly.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare samples.")] = 1,
+    minutes: Annotated[float, typer.Option("--minutes", min=0, help="A checkpoint every so often.")] = 5.0,
+) -> None:
+    """Train a network by a recipe; Ctrl-C saves, --resume continues.
+
+    fewclicks train toy steps=20 --out runs/first
+    """
+    chosen = changed(recipe_named(recipe), pairs(changes))
+    out = out or Path("runs") / chosen.name
+    try:
+        from fewclicks.training import loop
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[torch]'") from None
+    folder = loop.run(chosen, out, resume, workers=workers, minutes=minutes)
+    print(f"{folder} holds the weights; try them: fewclicks segment PHOTO --click X,Y --method {folder}")
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of `FILE` (its function of that name) or `FILE:FUNCTION`; UnknownName with the nearest names."""
+    from fewclicks.find import find
+
+    file, _, function = name.partition(":")
+    module = find("recipes", file)
+    function = function or module.__name__.rpartition(".")[2]
+    made = getattr(module, function, None)
+    if not callable(made):
+        own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+        raise UnknownName(f"no recipe '{function}' in {file}; there are: {', '.join(own)}")
+    recipe: Recipe = made()
+    return recipe
+
+
+def changed(recipe: Recipe, changes: dict[str, str]) -> Recipe:
+    """The recipe with fields replaced, each text read as the field's type; InputError for a foreign field."""
+    types = get_type_hints(type(recipe))
+    for key in changes:
+        if key not in types:
+            near = difflib.get_close_matches(key, types, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(types)}"
+            raise InputError(f"a recipe has no field '{key}'; {hint}")
+    return dataclasses.replace(recipe, **{key: parse(key, text, types[key]) for key, text in changes.items()})
+
+
+def parse(key: str, text: str, kind: Any) -> Any:
+    """`text` as `kind`: str, bool, int, float, or a tuple of one of them, written with commas."""
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)
+        parts = [part for part in text.split(",") if part]
+        if inner[-1] is not Ellipsis and len(parts) != len(inner):
+            raise InputError(f"{key} has {len(inner)} values, got '{text}'; write them as {key}=A,B")
+        return tuple(parse(key, part, inner[0]) for part in parts)
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise InputError(f"{key} is {wanted}, got '{text}'; write it as {key}=VALUE") from None
