@@ -1,0 +1,74 @@
+# What CI runs is what people run. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+THREADS ?= 2
+
+# What the tests depend on: when nothing of it has changed since they passed, `make check` does not run them again.
+TESTED := $(shell find src tests examples results docs -name __pycache__ -prune -o -print 2>/dev/null) \
+          $(wildcard *.md *.toml *.txt *.cff Makefile NOTICE LICENSE)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow test-all check lint fmt bench table images clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
+
+demo: $(VENV)/.core  ## cut objects out of the example photos (installs the core, no torch)
+	@$(BIN)/python examples/demo.py --out out/demo
+
+test: $(VENV)/.dev  ## run the tests (installs torch and the development tools)
+	$(BIN)/python -m pytest
+	@touch $(VENV)/.tested
+
+test-slow: $(VENV)/.dev  ## run the tests that take long
+	$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow  ## run all tests
+
+check: lint $(VENV)/.tested  ## lint, types, tests: what must pass before a commit is proposed
+
+lint: $(VENV)/.dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fmt: $(VENV)/.dev  ## format the code and repair what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.core  ## measure the default model on GrabCut, Berkeley and DAVIS; renew results/ and the README's table
+	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --json results/default.json
+	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --cfr 1 --json results/default-cfr1.json
+	$(BIN)/python results/table.py
+
+table: $(VENV)/.core  ## write the README's results table anew from results/
+	$(BIN)/python results/table.py
+
+images: $(VENV)/.core  ## draw the README's picture anew
+	$(BIN)/python examples/demo.py --out out/demo --sheet docs/images/demo.png
+
+clean:  ## remove what was built; .venv too
+	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "fewclicks needs Python 3.11 or newer; '$(PYTHON)' is none. Name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "Python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing fewclicks into $(VENV) ..."
+	@$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing fewclicks, torch and the development tools into $(VENV) ..."
+	@$(PIP) install -c constraints.txt -e '.[dev,imagenet]'
+	@touch $@ $(VENV)/.core
+
+$(VENV)/.tested: $(VENV)/.dev $(TESTED)
+	@$(MAKE) --no-print-directory test
