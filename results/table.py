@@ -1,0 +1,71 @@
+"""Write the README's results table from the JSON files in this folder; what `make table` runs.
+
+python results/table.py [--check]       --check: change nothing, fail if the table is not what the files say
+"""
+
+import sys
+from pathlib import Path
+
+from fewclicks.report import read_json
+
+RESULTS = Path(__file__).resolve().parent
+README = RESULTS.parent / "README.md"
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+LEVELS = ("0.85", "0.90")
+
+
+def label(settings: dict) -> str:
+    """The method, and the refinement if there is any."""
+    if not settings["cfr"]:
+        return f"`{settings['method']}`"
+    return f"`{settings['method']}`, {'A-' if settings['adaptive'] else ''}CFR-{settings['cfr']}"
+
+
+def row(figures: dict, datasets: list[str]) -> str:
+    """One method: NoC at both levels per dataset, and its slowest milliseconds per click."""
+    if figures["settings"].get("limit"):
+        sys.exit(f"a result was measured with --limit {figures['settings']['limit']}; measure it on all objects")
+    cells = [label(figures["settings"])]
+    for name in datasets:
+        noc = figures["datasets"].get(name, {}).get("noc")
+        cells.append(" / ".join(f"{noc[level]:.2f}" for level in LEVELS) if noc else "")
+    cells.append(f"{1000 * max(one['seconds_per_click'] for one in figures['datasets'].values()):.0f}")
+    return f"| {' | '.join(cells)} |"
+
+
+def table() -> str:
+    """The table in Markdown."""
+    reports = [read_json(file) for file in sorted(RESULTS.glob("*.json"))]
+    if not reports:
+        return "Not measured yet; `make bench` does it."
+    reports.sort(key=lambda one: (one["settings"]["method"] != "default", one["settings"]["cfr"]))
+    datasets = list(dict.fromkeys(name for one in reports for name in one["datasets"]))
+    heads = ["method", *(f"{name}, {len_of(reports, name)} objects" for name in datasets), "ms per click"]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    return "\n".join([*lines, *(row(one, datasets) for one in reports)])
+
+
+def len_of(reports: list[dict], dataset: str) -> int:
+    """How many objects the dataset has."""
+    return next(one["datasets"][dataset]["objects"] for one in reports if dataset in one["datasets"])
+
+
+def filled(readme: str) -> str:
+    """The README's text with the table between its marks."""
+    before, _, rest = readme.partition(BEGIN)
+    _, mark, after = rest.partition(END)
+    if not mark:
+        sys.exit(f"README.md has no {BEGIN} ... {END} to write the table into")
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+def main() -> None:
+    """Write or check the table."""
+    present = README.read_text("utf-8")
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(None if filled(present) == present else "README's table is not that of results/; run: make table")
+    README.write_text(filled(present), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
