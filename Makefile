@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 THREADS ?= 2
 
 # What the tests depend on: when nothing of it has changed since they passed, `make check` does not run them again.
-TESTED := $(shell find src tests examples results docs -name __pycache__ -prune -o -print 2>/dev/null) \
+TESTED := $(shell find src tests examples benchmarks results docs -name __pycache__ -prune -o -print 2>/dev/null) \
           $(wildcard *.md *.toml *.txt *.cff Makefile NOTICE LICENSE)
 
 .DEFAULT_GOAL := help
@@ -42,10 +42,10 @@ fmt: $(VENV)/.dev  ## format the code and repair what ruff can
 bench: $(VENV)/.core  ## measure the default model on GrabCut, Berkeley and DAVIS; renew results/ and the README's table
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --json results/default.json
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --cfr 1 --json results/default-cfr1.json
-	$(BIN)/python results/table.py
+	$(BIN)/python benchmarks/results_table.py
 
 table: $(VENV)/.core  ## write the README's results table anew from results/
-	$(BIN)/python results/table.py
+	$(BIN)/python benchmarks/results_table.py
 
 images: $(VENV)/.core  ## draw the README's picture anew
 	$(BIN)/python examples/demo.py --out out/demo --sheet docs/images/demo.png

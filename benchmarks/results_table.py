@@ -1,15 +1,14 @@
-"""Write the README's results table from the JSON files in this folder; what `make table` runs.
+"""Write the README's results table from the reports in results/; what `make table` runs.
 
-python results/table.py [--check]       --check: change nothing, fail if the table is not what the files say
+python benchmarks/results_table.py [--check]       --check: change nothing, fail if the table is not what they say
 """
 
+import json
 import sys
 from pathlib import Path
 
-from fewclicks.report import read_json
-
-RESULTS = Path(__file__).resolve().parent
-README = RESULTS.parent / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 LEVELS = ("0.85", "0.90")
 
@@ -35,7 +34,8 @@ def row(figures: dict, datasets: list[str]) -> str:
 
 def table() -> str:
     """The table in Markdown."""
-    reports = [read_json(file) for file in sorted(RESULTS.glob("*.json"))]
+    found = [json.loads(file.read_text("utf-8")) for file in sorted((ROOT / "results").glob("*.json"))]
+    reports = [one for one in found if "datasets" in one]
     if not reports:
         return "Not measured yet; `make bench` does it."
     reports.sort(key=lambda one: (one["settings"]["method"] != "default", one["settings"]["cfr"]))
