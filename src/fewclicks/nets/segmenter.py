@@ -77,4 +77,4 @@ def build(backbone: str = "compact", size: str | None = None, radius_px: float =
     if unknown:
         raise InputError(f"a network takes backbone, size and radius_px, got also {', '.join(sorted(unknown))}")
     family = find("backbones", backbone)
-    return Segmenter(family.build(size) if size else family.build(), radius_px)
+    return Segmenter(family.build() if size is None else family.build(size), radius_px)
