@@ -1,6 +1,6 @@
-"""Write the README's results table from the reports in results/; what `make table` runs.
+"""Write the results tables of the README and of the model card from the reports in results/; what `make table` runs.
 
-python benchmarks/results_table.py [--check]       --check: change nothing, fail if the table is not what they say
+python benchmarks/results_table.py [--check]       --check: change nothing, fail if a table is not what they say
 """
 
 import json
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "src" / "fewclicks" / "weights" / "README.md")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 LEVELS = ("0.85", "0.90")
 
@@ -50,21 +50,23 @@ def len_of(reports: list[dict], dataset: str) -> int:
     return next(one["datasets"][dataset]["objects"] for one in reports if dataset in one["datasets"])
 
 
-def filled(readme: str) -> str:
-    """The README's text with the table between its marks."""
-    before, _, rest = readme.partition(BEGIN)
+def filled(page: str) -> str:
+    """A page's text with the table between its marks."""
+    before, _, rest = page.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:
-        sys.exit(f"README.md has no {BEGIN} ... {END} to write the table into")
+        sys.exit(f"a page has no {BEGIN} ... {END} to write the table into")
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 
 def main() -> None:
-    """Write or check the table."""
-    present = README.read_text("utf-8")
-    if sys.argv[1:] == ["--check"]:
-        sys.exit(None if filled(present) == present else "README's table is not that of results/; run: make table")
-    README.write_text(filled(present), "utf-8")
+    """Write or check the tables."""
+    for page in PAGES:
+        present = page.read_text("utf-8")
+        if sys.argv[1:] != ["--check"]:
+            page.write_text(filled(present), "utf-8")
+        elif filled(present) != present:
+            sys.exit(f"the table of {page.relative_to(ROOT)} is not that of results/; run: make table")
 
 
 if __name__ == "__main__":
