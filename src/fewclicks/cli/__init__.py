@@ -86,5 +86,5 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"fewclicks: {message}", file=sys.stderr)
+    print(f"fewclicks: {' '.join(message.split())}", file=sys.stderr)  # one line, also of a folder tree
     return 2
