@@ -8,8 +8,9 @@ import PIL.Image
 import pytest
 
 from fakes import gradient, photos
+from fewclicks import pictures
 from fewclicks.errors import InputError
-from fewclicks.images import read_image, read_mask, save_cutout_png, save_mask_png
+from fewclicks.images import read_image, read_mask, replace_file
 
 PHOTO = gradient(48, 64)
 GREY = PHOTO[..., 1]
@@ -250,9 +251,9 @@ def test_saved_masks_and_cutouts_are_read_again(tmp_path):
     for number, image in enumerate([PHOTO, *photos(2)]):
         hw = image.shape[:2]
         mask = np.random.default_rng(number).random(hw) < 0.4
-        save_mask_png(mask, tmp_path / "mask.png")
+        pictures.save(mask, tmp_path / "mask.png")
         assert np.array_equal(read_mask(tmp_path / "mask.png", hw), mask)
-        save_cutout_png(image, mask, tmp_path / "cutout.PNG")
+        pictures.save(pictures.cutout(image, mask), tmp_path / "cutout.PNG")
         assert np.array_equal(read_mask(tmp_path / "cutout.PNG", hw), mask)
         cutout = np.asarray(PIL.Image.open(tmp_path / "cutout.PNG"))
         assert np.array_equal(cutout[mask][:, :3], image[mask])
@@ -260,25 +261,25 @@ def test_saved_masks_and_cutouts_are_read_again(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["cutout.PNG", "mask.png"]
 
 
-def test_a_cutout_by_prob_is_soft(tmp_path):
-    prob = np.linspace(0, 1, 48 * 64, dtype=np.float32).reshape(48, 64)
-    save_cutout_png(PHOTO, prob, tmp_path / "soft.png")
-    assert np.array_equal(np.asarray(PIL.Image.open(tmp_path / "soft.png"))[..., 3], np.rint(prob * 255))
-
-
 def test_places_that_cannot_be_written(tmp_path):
     for path, cure in ((tmp_path / "gone" / "mask.png", "create it"), (tmp_path / "mask.jpg", ".png")):
         with pytest.raises(InputError, match=cure):
-            save_mask_png(OBJECT, path)
+            pictures.save(OBJECT, path)
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(InputError, match="cannot be written"):
-        save_mask_png(OBJECT, tmp_path / "folder.png")
+        pictures.save(OBJECT, tmp_path / "folder.png")
     assert os.listdir(tmp_path) == ["folder.png"], "no temporary file is left"
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
-    save_mask_png(OBJECT, tmp_path / "mask.png")
+    pictures.save(OBJECT, tmp_path / "mask.png")
     old = (tmp_path / "mask.png").read_bytes()
-    with pytest.raises(InputError, match="size"):
-        save_cutout_png(PHOTO, OBJECT[:10], tmp_path / "mask.png")
+
+    def full_disk(file):
+        file.write(b"half a picture")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match="No space left"):
+        replace_file(tmp_path / "mask.png", full_disk)
+    assert os.listdir(tmp_path) == ["mask.png"], "no temporary file is left"
     assert (tmp_path / "mask.png").read_bytes() == old

@@ -25,7 +25,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL import ImageCms, ImageOps
 
-from fewclicks.arrays import Image, Mask, Prob
+from fewclicks.arrays import Image, Prob
 from fewclicks.errors import InputError
 
 Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | PIL.Image.Image | NDArray[Any]
@@ -74,24 +74,6 @@ def read_mask(source: Source, hw: tuple[int, int], max_pixels: int = MAX_PIXELS)
         got, need = f"{values.shape[1]}x{values.shape[0]}", f"{hw[1]}x{hw[0]}"
         raise InputError(f"the mask is {got} pixels but the image is {need}; resize the mask to {need}")
     return _prob(values)
-
-
-def save_mask_png(mask: Mask, path: str | os.PathLike[str]) -> None:
-    """Write an HxW bool mask as 8-bit grey PNG, 0 and 255, under a temporary name first."""
-    _save_png(PIL.Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))), path)
-
-
-def save_cutout_png(image: Image, mask: Mask | Prob, path: str | os.PathLike[str]) -> None:
-    """Write the object as RGBA PNG of the image's size: opaque where the mask is true, soft where it is a prob.
-
-    Fully transparent pixels are black: the background leaves the file.
-    """
-    if mask.shape != image.shape[:2]:
-        raise InputError(f"the mask is {mask.shape}, the image {image.shape[:2]}; pass a mask of the image's size")
-    alpha = np.rint(mask * np.float32(255)).astype(np.uint8)
-    rgba = np.dstack([image, alpha])
-    rgba[alpha == 0] = 0
-    _save_png(PIL.Image.fromarray(rgba), path)
 
 
 def _open(source: Source, what: str, max_pixels: int) -> PIL.Image.Image:
@@ -216,13 +198,6 @@ def _prob(values: NDArray[Any]) -> Prob:
     if high < 128 or high > 65535:
         raise InputError(f"the mask holds several ids up to {high}; choose one object, for example by ids == {high}")
     return values.astype(np.float32) / np.float32(255 if high <= 255 else 65535)
-
-
-def _save_png(picture: PIL.Image.Image, path: str | os.PathLike[str]) -> None:
-    target = Path(path)
-    if target.suffix.lower() != ".png":
-        raise InputError(f"'{target}' does not end in .png; masks are saved as PNG, which loses nothing")
-    replace_file(target, lambda file: picture.save(file, "PNG"))
 
 
 def replace_file(target: Path, write: Callable[[IO[bytes]], object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -106,9 +107,14 @@ def to_height(picture: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)
 
 
-def save(array: NDArray[np.uint8] | Mask, path: str | Path) -> Path:
-    """Write HxWx3, HxWx4, HxW uint8 or HxW bool (as 0 and 255) to a PNG; the file appears whole or not at all."""
+def save(array: NDArray[np.uint8] | Mask, path: str | os.PathLike[str]) -> Path:
+    """Write HxWx3, HxWx4, HxW uint8 or HxW bool (as 0 and 255) to a PNG; the file appears whole or not at all.
+
+    InputError when the path does not end in .png or its folder does not exist.
+    """
     path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise InputError(f"'{path}' does not end in .png; masks and pictures are saved as PNG, which loses nothing")
     pixels = array.astype(np.uint8) * 255 if array.dtype == np.bool_ else array
     replace_file(path, lambda file: PIL.Image.fromarray(pixels).save(file, format="PNG"))
     return path

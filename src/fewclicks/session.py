@@ -17,11 +17,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import PIL.Image
 
+from fewclicks import pictures
 from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.find import find
-from fewclicks.images import Source, read_image, read_mask, save_cutout_png, save_mask_png
+from fewclicks.images import Source, read_image, read_mask
 from fewclicks.predictor import Predictor, State
 
 FORMAT = 1
@@ -115,10 +116,7 @@ class Session:
 
     def save(self, path: str | os.PathLike[str], cutout: bool = False) -> None:
         """Write the mask as PNG (0 and 255), or with `cutout` the object as RGBA PNG, transparent around it."""
-        if cutout:
-            save_cutout_png(self.image, self.mask, path)
-        else:
-            save_mask_png(self.mask, path)
+        pictures.save(pictures.cutout(self.image, self.mask) if cutout else self.mask, path)
 
     def to_json(self) -> str:
         """The session as one JSON document for `Session.replay`. What was undone is left out."""
