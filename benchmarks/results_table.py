@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "src" / "fewclicks" / "weights" / "README.md")
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+CARD = ROOT / "src" / "fewclicks" / "weights" / "README.md"
 LEVELS = ("0.90", "0.95")
 
 
@@ -57,22 +56,35 @@ def len_of(reports: list[dict], dataset: str) -> int:
     return next(one["datasets"][dataset]["objects"] for one in reports if dataset in one["datasets"])
 
 
-def filled(page: str) -> str:
-    """A page's text with the table between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        sys.exit(f"a page has no {BEGIN} ... {END} to write the table into")
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+def training() -> str:
+    """What the training of the default model cost, in a sentence."""
+    cost = json.loads((ROOT / "results" / "training.json").read_text("utf-8"))
+    return (
+        f"{cost['steps']:,} steps, {cost['samples']:,} samples, {cost['forwards']:,} forwards and backwards of one image, "
+        f"{cost['hours']:.1f} hours."
+    )
+
+
+def filled(page: str, mark: str, text: str) -> str:
+    """A page with the text between the marks `mark`:begin and `mark`:end."""
+    begin, end = f"<!-- {mark}:begin -->", f"<!-- {mark}:end -->"
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        sys.exit(f"a page has no {begin} ... {end} to write into")
+    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def main() -> None:
     """Write or check the tables."""
-    for page in PAGES:
+    for page in (ROOT / "README.md", CARD):
         present = page.read_text("utf-8")
+        wanted = filled(present, "results", table())
+        if page == CARD:
+            wanted = filled(wanted, "training", training())
         if sys.argv[1:] != ["--check"]:
-            page.write_text(filled(present), "utf-8")
-        elif filled(present) != present:
+            page.write_text(wanted, "utf-8")
+        elif wanted != present:
             sys.exit(f"the table of {page.relative_to(ROOT)} is not that of results/; run: make table")
 
 
