@@ -60,7 +60,7 @@ def training() -> str:
     """What the training of the default model cost, in a sentence."""
     cost = json.loads((ROOT / "results" / "training.json").read_text("utf-8"))
     return (
-        f"{cost['steps']:,} steps, {cost['samples']:,} samples, {cost['forwards']:,} forwards and backwards of one image, "
+        f"{cost['steps']:,} steps, {cost['samples']:,} samples, {cost['forwards']:,} forward and backward passes, "
         f"{cost['hours']:.1f} hours."
     )
 
