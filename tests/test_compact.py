@@ -1,5 +1,7 @@
 """The compact network: ImageNet weights, the prompt, sizes, and the same answer from torch and ONNX."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +121,7 @@ def test_onnx_equals_torch_at_any_size(exported, hw, clicks):
 def test_the_onnx_file_says_what_it_is(exported):
     about = onnx.metadata(onnx.load(exported[1]))
     assert about["step"] == "3"
+    assert str(Path(compact.__file__).parents[1]).encode() not in exported[1].read_bytes(), "no path of this machine"
     assert about["checkpoint_sha256"] == checkpoint.sha256(exported[0] / checkpoint.WEIGHTS)
 
 

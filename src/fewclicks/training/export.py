@@ -52,6 +52,10 @@ def write_onnx(net: Segmenter, path: Path, about: dict[str, str]) -> Path:
         )  # fmt: skip
     assert program is not None
     model = program.model_proto
+    for graph in (model.graph, *model.functions):  # the exporter notes in each node where in which file it came from
+        for node in graph.node:
+            node.ClearField("metadata_props")
+            node.ClearField("doc_string")
     for key, value in about.items():
         model.metadata_props.add(key=key, value=value)
     partial = path.with_name(path.name + ".partial")
