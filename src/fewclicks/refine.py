@@ -13,6 +13,9 @@ from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.predictor import Predictor, State
 
+TOL = 20
+"""The paper's tolerance of A-CFR, in pixels (section 3.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class CFR:

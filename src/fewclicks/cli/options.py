@@ -35,9 +35,6 @@ Settings = Annotated[
 ADAPTIVE_STEPS = 4
 """What --adaptive refines at most where --cfr does not say it: the paper's A-CFR-4."""
 
-TOL = 20
-"""The paper's tolerance of A-CFR, in pixels (section 3.1)."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
@@ -62,7 +59,7 @@ class Setup:
 
         from fewclicks.api import load
         from fewclicks.flip import Flip
-        from fewclicks.refine import CFR
+        from fewclicks.refine import CFR, TOL
 
         if self.threads:
             cv2.setNumThreads(self.threads)

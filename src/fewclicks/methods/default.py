@@ -18,13 +18,10 @@ from fewclicks.engines.network import Network
 from fewclicks.errors import InputError
 from fewclicks.flip import Flip
 from fewclicks.predictor import Predictor
-from fewclicks.refine import CFR
+from fewclicks.refine import CFR, TOL
 from fewclicks.zoom import Crop, Fit, Outside, ZoomIn
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
-
-TOL = 20
-"""Fewer changed pixels than this end A-CFR (paper, section 3.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import warnings
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 
 from fewclicks import checkpoint
 from fewclicks.errors import MissingExtra
+from fewclicks.images import replace_file
 from fewclicks.nets.segmenter import Segmenter
 
 
@@ -32,8 +32,8 @@ def export_onnx(folder: str | Path, out: str | Path) -> Path:
 def write_onnx(net: Segmenter, path: Path, about: dict[str, str]) -> Path:
     """Export a network in eval mode; the file appears whole or not at all."""
     try:
-        import onnx
-        import onnxscript  # noqa: F401 - torch's exporter needs it
+        import onnx  # noqa: F401 - torch's exporter needs both
+        import onnxscript  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtra(f"export needs {error.name}; run: pip install 'fewclicks[train]'") from None
     example = (
@@ -58,7 +58,5 @@ def write_onnx(net: Segmenter, path: Path, about: dict[str, str]) -> Path:
             node.ClearField("doc_string")
     for key, value in about.items():
         model.metadata_props.add(key=key, value=value)
-    partial = path.with_name(path.name + ".partial")
-    onnx.save(model, partial)
-    os.replace(partial, path)
+    replace_file(path, lambda file: file.write(model.SerializeToString()))
     return path

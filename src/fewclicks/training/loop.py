@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import signal
 import threading
 import time
@@ -23,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from fewclicks import checkpoint
 from fewclicks.errors import TrainingError
+from fewclicks.images import replace_file
 from fewclicks.nets.segmenter import Segmenter, build
 from fewclicks.training import objectives, sets
 from fewclicks.training.grid import picture_grid
@@ -140,7 +140,7 @@ def run(recipe: Recipe, out: Path, resume: bool = False, *, workers: int = 1, mi
     trainer = Trainer(recipe, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     if resume:
         trainer.load(last)
-    write_atomic(out / "recipe.json", recipe.to_json())
+    write_text(out / "recipe.json", recipe.to_json())
     saved = time.monotonic()
     with stop_politely() as stopping, _progress() as bar, closing(Metrics(out, trainer.step)) as metrics:
         task = bar.add_task(recipe.name, total=recipe.steps, completed=trainer.step, note="")
@@ -202,7 +202,7 @@ class Metrics:
     def __init__(self, out: Path, step: int) -> None:
         path = out / "metrics.jsonl"
         kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step] if path.exists() else []
-        write_atomic(path, "".join(line + "\n" for line in kept))
+        write_text(path, "".join(line + "\n" for line in kept))
         self.file = open(path, "a", buffering=1)  # noqa: SIM115 - open for the whole run
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -246,11 +246,9 @@ def stop_politely() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file beside its place, then rename."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    replace_file(path, lambda file: file.write(text.encode()))
 
 
 def _progress() -> Progress:
