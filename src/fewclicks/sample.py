@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -25,22 +26,37 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A photo and the ids of its objects: the unit of training. `ids`: HxW, 0 background, 255 ignore."""
+    """A photo and the ids of its objects: the unit of training.
+
+    `ids`: HxW uint8 or uint16, 0 background, 255 ignore; where objects overlap HxWxL, L layers in each of which they do
+    not: an object has one id and lives in one layer, and a pixel ignored in one layer is ignored in all.
+    `parents`: child id -> parent id, where an object is a part of another; a parent's pixels include its children's.
+    """
 
     image: Image
-    ids: NDArray[np.uint8]
+    ids: NDArray[np.uint8] | NDArray[np.uint16]
     name: str
+    parents: Mapping[int, int] = field(default_factory=dict)
 
     def objects(self) -> list[int]:
         """The object ids in the photo, ascending."""
         return [int(i) for i in np.flatnonzero(np.bincount(self.ids.ravel())) if i not in (0, IGNORE_ID)]
 
+    def roots(self) -> list[int]:
+        """The objects that are no part of another, ascending: all of them where nothing is said of parts."""
+        return [i for i in self.objects() if i not in self.parents]
+
     def truth(self, *ids: int) -> Truth:
-        """The union of the given objects as HxW truth, ignored pixels as -1."""
-        table = np.zeros(256, np.int8)
+        """The union of the given objects over all layers as HxW truth; ignored pixels outside them as -1."""
+        table = np.zeros(np.iinfo(self.ids.dtype).max + 1, np.int8)
         table[list(ids)] = 1
         table[IGNORE_ID] = -1
-        return table[self.ids]
+        labels: Truth = table[self.ids]  # HxW or HxWxL
+        if labels.ndim == 2:
+            return labels
+        truth: Truth = labels.max(axis=2)
+        truth[(truth != 1) & (labels == -1).any(axis=2)] = -1
+        return truth
 
 
 class Dataset(Protocol):
