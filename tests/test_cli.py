@@ -230,27 +230,27 @@ def test_train_changes_fields_by_their_types():
         {
             "steps": "3",
             "lr": "1e-2",
-            "bf16": "true",
+            "precision": "bf16",
             "sets": "a,b",
             "set_weights": "1,2",
             "resize": "0.5,2",
             "init": "y",
         },
     )
-    assert (recipe.steps, recipe.lr, recipe.bf16, recipe.init) == (3, 0.01, True, "y")
+    assert (recipe.steps, recipe.lr, recipe.precision, recipe.init) == (3, 0.01, "bf16", "y")
     assert (recipe.sets, recipe.set_weights, recipe.resize) == (("a", "b"), (1.0, 2.0), (0.5, 2.0))
     assert parse("whole_sets", "", tuple[str, ...]) == ()
-    for key, text in (("bf16", "perhaps"), ("steps", "1.5"), ("resize", "1"), ("lr", "fast")):
+    for key, text in (("random_length", "perhaps"), ("steps", "1.5"), ("resize", "1"), ("lr", "fast")):
         with pytest.raises(InputError, match=key):
             changed(recipe, {key: text})
 
 
 def test_train_trains_resumes_and_its_weights_segment(fewclicks):
-    small = ("train", "toy", "crop_px=32", "batch=2", "min_area_px=20", "--out", "run", "--workers", "0")
+    small = ("train", "toy", "crop_hw=32,32", "batch=2", "min_area_px=20", "--out", "run", "--workers", "0")
     code, out, _ = fewclicks(*small, "steps=1")
     assert code == 0
     assert "run/last" in out
-    assert json.loads(Path("run/recipe.json").read_text())["crop_px"] == 32
+    assert json.loads(Path("run/recipe.json").read_text())["crop_hw"] == [32, 32]
     assert fewclicks(*small, "steps=1")[0] == 2, "a run is not overwritten"
     assert fewclicks(*small, "steps=2", "--resume")[0] == 0
     assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 2

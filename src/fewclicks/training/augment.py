@@ -19,20 +19,21 @@ def crop_matrix(target: Mask, recipe: Recipe, rng: np.random.Generator) -> Matri
     box = _zoom_box(target, recipe, rng) if near else _random_box(target.shape, recipe, rng)
     if near or rng.random() < 0.5:  # what zoom-in sees never reaches beyond the photo
         box = np.clip(box, 0, np.tile(target.shape[::-1], 2))
-    zoom = recipe.crop_px / (box[2:] - box[:2])
+    size = np.array(recipe.crop_hw[::-1])  # width, height
+    zoom = size / (box[2:] - box[:2])
     zoom[0] *= np.exp(rng.uniform(-1, 1) * np.log(recipe.stretch))
     angle = np.deg2rad(rng.uniform(-recipe.rotate_deg, recipe.rotate_deg))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     mirror = -1.0 if rng.random() < recipe.flip_prob else 1.0
     linear = np.diag([mirror * zoom[0], zoom[1]]) @ turn
-    return np.column_stack((linear, recipe.crop_px / 2 - 0.5 - linear @ ((box[:2] + box[2:]) / 2 - 0.5)))
+    return np.column_stack((linear, size / 2 - 0.5 - linear @ ((box[:2] + box[2:]) / 2 - 0.5)))
 
 
 def _zoom_box(target: Mask, recipe: Recipe, rng: np.random.Generator) -> Matrix:
     """xyxy around the object, as ZoomIn crops it; a square half of the time."""
     rows, cols = np.flatnonzero(target.any(1)), np.flatnonzero(target.any(0))
     low, high = np.array([cols[0], rows[0]], float), np.array([cols[-1] + 1, rows[-1] + 1], float)
-    size = np.maximum((high - low) * rng.uniform(*recipe.zoom_margin), 0.3 * recipe.crop_px)
+    size = np.maximum((high - low) * rng.uniform(*recipe.zoom_margin), 0.3 * np.array(recipe.crop_hw[::-1]))
     if rng.random() < 0.5:
         size[:] = size.max()
     centre = (low + high) / 2 + rng.uniform(-0.35, 0.35, 2) * np.maximum(size - (high - low), 0)
@@ -47,11 +48,11 @@ def _random_box(hw: tuple[int, ...], recipe: Recipe, rng: np.random.Generator) -
     return np.concatenate((centre - side / 2, centre + side / 2))
 
 
-def warp(scene: Scene, matrix: Matrix, side: int) -> Scene:
-    """The crop of `side` pixels that `matrix` cuts; beyond the photo, black and ignored."""
-    image = cv2.warpAffine(scene.image, matrix, (side, side), flags=cv2.INTER_LINEAR)
+def warp(scene: Scene, matrix: Matrix, hw: tuple[int, int]) -> Scene:
+    """The crop of height and width `hw` that `matrix` cuts; beyond the photo, black and ignored."""
+    image = cv2.warpAffine(scene.image, matrix, hw[::-1], flags=cv2.INTER_LINEAR)
     ids = cv2.warpAffine(
-        scene.ids, matrix, (side, side), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=IGNORE_ID
+        scene.ids, matrix, hw[::-1], flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=IGNORE_ID
     )
     return Scene(np.asarray(image), np.asarray(ids), scene.name)
 

@@ -66,7 +66,7 @@ class Trainer:
             torch.manual_seed(self.step + 1_000_003 * recipe.seed)  # dropout, if the network has any
             terms = self.objective(self.net, batch, rng)
             while True:
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.bf16):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
                     term = next(terms, None)
                 if term is None:
                     break

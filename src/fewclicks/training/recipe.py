@@ -9,6 +9,8 @@ from typing import Any
 
 from fewclicks.errors import InputError
 
+PRECISIONS = ("fp32", "bf16", "fp16")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -22,7 +24,7 @@ class Recipe:
     radius_px: float = 5.0
     """Radius of the click disks, pixels of the crop."""
     init: str = ""
-    """"imagenet", a checkpoint folder, or "" for fresh weights."""
+    """"imagenet", a checkpoint folder, a file of published weights (.pth, .safetensors), or "" for fresh weights."""
 
     # the data
     sets: tuple[str, ...] = ("toy",)
@@ -35,7 +37,8 @@ class Recipe:
     """One photo of so many is kept out of training, by a hash of its name (0: none)."""
 
     # one training sample
-    crop_px: int = 448
+    crop_hw: tuple[int, int] = (448, 448)
+    """Height and width of a crop, pixels."""
     min_area_px: int = 400
     """Objects smaller than this in the crop are not trained on."""
     merge_prob: float = 0.15
@@ -79,22 +82,35 @@ class Recipe:
     """Draw the number of terms from 1..len(click_weights), as the released code does; the paper sums all."""
     alpha: float = 0.5
     gamma: float = 2.0
+    aux_weight: float = 0.0
+    """Weight of the binary cross-entropy of a network's auxiliary logits (RITM's OCR networks; 0: not computed)."""
 
     # the optimiser
     steps: int = 1000
     batch: int = 32
+    """Samples of one step, over all processes; each process takes an equal part, in `accumulate` micro-batches."""
+    accumulate: int = 1
     lr: float = 5e-6
     backbone_lr: float = 1.0
     """Factor on lr for the backbone."""
+    layer_decay: float = 1.0
+    """Factor on lr from each layer of the backbone to the one before it."""
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     warmup: int = 0
     decay_from: float = 1.0
     """Share of the steps after which lr falls, by a cosine, to 1 % (1: never)."""
+    milestones: tuple[float, ...] = ()
+    """Shares of the steps after which lr is multiplied by lr_drop."""
+    lr_drop: float = 0.1
     clip_norm: float = 0.0
+    """Largest norm of the gradient; a longer one is scaled down to it (0: no limit)."""
     ema: float = 0.0
     """Decay of the running mean of the weights, which is what gets deployed (0: off)."""
-    bf16: bool = False
+    precision: str = "fp32"
+    """"fp32", "bf16" or "fp16": the arithmetic of the forward pass; the weights stay fp32."""
+    activation_checkpointing: bool = False
+    """Compute the backbone's blocks a second time in the backward pass instead of keeping what is in them."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -102,6 +118,12 @@ class Recipe:
             raise InputError(f"sets and set_weights differ in length: {len(self.sets)} and {len(self.set_weights)}")
         if self.steps < 1 or self.batch < 1 or not self.click_weights:
             raise InputError("steps and batch must be at least 1, and click_weights must not be empty")
+        if self.accumulate < 1 or self.batch % self.accumulate:
+            raise InputError(f"accumulate must divide batch, got accumulate={self.accumulate} and batch={self.batch}")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"no precision '{self.precision}'; there are: {', '.join(PRECISIONS)}")
+        if min(self.crop_hw) < 1:
+            raise InputError(f"crop_hw is a height and a width of 1 or more, got {self.crop_hw}")
 
     def to_json(self) -> str:
         """All fields, one JSON object."""

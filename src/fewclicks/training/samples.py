@@ -48,7 +48,7 @@ class Samples(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, str]]):
             if not ids:
                 continue
             target = self.target(ids, recipe.sets[k] in recipe.whole_sets, rng)
-            cut = warp(scene, crop_matrix(scene.truth(*target) == 1, recipe, rng), recipe.crop_px)
+            cut = warp(scene, crop_matrix(scene.truth(*target) == 1, recipe, rng), recipe.crop_hw)
             truth = cut.truth(*target)
             if (truth == 1).sum() >= recipe.min_area_px:
                 others = (cut.ids > 0) & (truth == 0)
