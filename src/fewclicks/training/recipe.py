@@ -25,10 +25,12 @@ class Recipe:
     """Radius of the click disks, pixels of the crop."""
     init: str = ""
     """"imagenet", a checkpoint folder, a file of published weights (.pth, .safetensors), or "" for fresh weights."""
+    starts_from: str = ""
+    """What the published run starts from, in words: what `init` is expected to name."""
 
     # the data
     sets: tuple[str, ...] = ("toy",)
-    """Folders under the training root (images/ and masks/), or "toy"."""
+    """Each a dataset with a split ("sbd/train"), a set under the training root, a folder, or "toy"."""
     set_weights: tuple[float, ...] = (1.0,)
     """How often a set is drawn from, per photo."""
     whole_sets: tuple[str, ...] = ()
@@ -41,17 +43,32 @@ class Recipe:
     """Height and width of a crop, pixels."""
     min_area_px: int = 400
     """Objects smaller than this in the crop are not trained on."""
+    keep_background_prob: float = 0.0
+    """Chance to train on a crop that holds no object, rather than to cut another (RITM; asks for native)."""
     merge_prob: float = 0.15
     """Chance that two objects together are the target (RITM)."""
     zoom_crop_prob: float = 0.5
     """Chance of a crop around the object, as ZoomIn makes it; otherwise a random crop of the resized photo."""
     zoom_margin: tuple[float, float] = (1.1, 2.0)
     """Side of such a crop over that of the object's box."""
+    native: bool = False
+    """RITM's way: cut anywhere from the photo of native size, times `resize`, then choose among the objects in the crop.
+    Otherwise the object comes first, and `resize` is the long side of the photo over that of a random crop."""
     resize: tuple[float, float] = (0.75, 1.4)
     stretch: float = 1.15
-    """Largest change of the aspect ratio."""
+    """Largest change of the aspect ratio (not if native)."""
     rotate_deg: float = 10.0
+    rotate_prob: float = 1.0
+    """Chance to rotate and shift at all (native; otherwise always)."""
+    shift: float = 0.0
+    """Largest shift, as a share of the photo's sides (native)."""
+    rotate90_prob: float = 0.0
+    """Chance of 0 to 3 quarter turns (native)."""
     flip_prob: float = 0.5
+    flip_vertical: bool = False
+    """Flip left-right, upside-down or both, instead of left-right only (native)."""
+    pad_counts: bool = False
+    """Whether what lies beyond the photo is background (RITM); otherwise it is ignored."""
     brightness: float = 0.25
     contrast: tuple[float, float] = (-0.15, 0.4)
     shift_rgb: float = 10.0
@@ -65,6 +82,10 @@ class Recipe:
     mixing_prob: float = 0.5
     place_prob: float = 0.0
     """Chance that a pasted object is rescaled, flipped and moved (the released code never does)."""
+    paste_tries: int = 1
+    """So many other objects are tried until one leaves enough of the target visible."""
+    visible_share: float = 0.5
+    """Enough: more than this share of min_area_px, and more than 20 pixels."""
 
     # clicks
     max_clicks: int = 24
