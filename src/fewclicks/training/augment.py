@@ -1,6 +1,14 @@
-"""Augmentation: one affine map for crop, resize, stretch, rotation and flip, then colour. Pure functions of `rng`."""
+"""Augmentation: one affine map for crop, resize, stretch, rotation and flip, then colour. Pure functions of `rng`.
+
+`crop_matrix` cuts around an object, or a window relative to the photo's side. `native_matrix` is the augmentation of
+RITM (Sofiiuk et al., ICIP 2022) and SimpleClick: resize the photo, flip and turn it, pad it, cut anywhere. As all of it
+is one map, a pixel is interpolated once, and a rotation shows what lay beyond the edge rather than black corners.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,11 +30,36 @@ def crop_matrix(target: Mask, recipe: Recipe, rng: np.random.Generator) -> Matri
     size = np.array(recipe.crop_hw[::-1])  # width, height
     zoom = size / (box[2:] - box[:2])
     zoom[0] *= np.exp(rng.uniform(-1, 1) * np.log(recipe.stretch))
-    angle = np.deg2rad(rng.uniform(-recipe.rotate_deg, recipe.rotate_deg))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn = _rotation(rng.uniform(-recipe.rotate_deg, recipe.rotate_deg))
     mirror = -1.0 if rng.random() < recipe.flip_prob else 1.0
     linear = np.diag([mirror * zoom[0], zoom[1]]) @ turn
     return np.column_stack((linear, size / 2 - 0.5 - linear @ ((box[:2] + box[2:]) / 2 - 0.5)))
+
+
+def native_matrix(hw: tuple[int, ...], recipe: Recipe, rng: np.random.Generator) -> Matrix:
+    """2x3 matrix from photo to crop pixels: a place anywhere in the resized, flipped and turned photo of size `hw`."""
+    linear = np.eye(2) * rng.uniform(*recipe.resize)
+    size = linear[0, 0] * np.array(hw[::-1])  # width, height
+    if rng.random() < recipe.flip_prob:
+        signs = ((-1, 1), (1, -1), (-1, -1)) if recipe.flip_vertical else ((-1, 1),)
+        linear = np.diag(signs[rng.integers(len(signs))]) @ linear
+    if rng.random() < recipe.rotate90_prob:
+        turns = int(rng.integers(4))
+        linear = np.linalg.matrix_power(np.array([[0.0, -1.0], [1.0, 0.0]]), turns) @ linear
+        size = size[::-1] if turns % 2 else size
+    move = np.zeros(2)
+    if rng.random() < recipe.rotate_prob:
+        linear = _rotation(rng.uniform(-recipe.rotate_deg, recipe.rotate_deg)) @ linear
+        move = rng.uniform(-recipe.shift, recipe.shift, 2) * size
+    crop = np.array(recipe.crop_hw[::-1])
+    move += rng.uniform(-0.5, 0.5, 2) * np.maximum(size - crop, 0)  # a smaller photo stays in the middle of its padding
+    return np.column_stack((linear, crop / 2 - 0.5 + move - linear @ (np.array(hw[::-1]) / 2 - 0.5)))
+
+
+def _rotation(degrees: float) -> Matrix:
+    """2x2."""
+    angle = np.deg2rad(degrees)
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def _zoom_box(target: Mask, recipe: Recipe, rng: np.random.Generator) -> Matrix:
@@ -41,20 +74,27 @@ def _zoom_box(target: Mask, recipe: Recipe, rng: np.random.Generator) -> Matrix:
 
 
 def _random_box(hw: tuple[int, ...], recipe: Recipe, rng: np.random.Generator) -> Matrix:
-    """xyxy of a square window anywhere on the photo, or around it."""
-    side = max(hw) / rng.uniform(*recipe.resize)
-    spans = [sorted((side / 2, length - side / 2)) for length in (hw[1], hw[0])]
+    """xyxy of a window of the crop's shape anywhere on the photo, or around it."""
+    crop = np.array(recipe.crop_hw[::-1])
+    size = max(hw) / rng.uniform(*recipe.resize) * (crop / crop.max())
+    spans = [sorted((side / 2, length - side / 2)) for side, length in zip(size, (hw[1], hw[0]), strict=True)]
     centre = np.array([rng.uniform(low, high) for low, high in spans])
-    return np.concatenate((centre - side / 2, centre + side / 2))
+    return np.concatenate((centre - size / 2, centre + size / 2))
 
 
-def warp(scene: Scene, matrix: Matrix, hw: tuple[int, int]) -> Scene:
-    """The crop of height and width `hw` that `matrix` cuts; beyond the photo, black and ignored."""
+def warp(scene: Scene, matrix: Matrix, hw: tuple[int, int], beyond: int = IGNORE_ID) -> Scene:
+    """The crop of height and width `hw` that `matrix` cuts; beyond the photo, black and of the id `beyond`."""
     image = cv2.warpAffine(scene.image, matrix, hw[::-1], flags=cv2.INTER_LINEAR)
-    ids = cv2.warpAffine(
-        scene.ids, matrix, hw[::-1], flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=IGNORE_ID
-    )
-    return Scene(np.asarray(image), np.asarray(ids), scene.name)
+    layers = scene.ids[..., None] if scene.ids.ndim == 2 else scene.ids
+    cut = [
+        cv2.warpAffine(
+            np.ascontiguousarray(layers[..., k]), matrix, hw[::-1],
+            flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=beyond,
+        )
+        for k in range(layers.shape[2])
+    ]  # fmt: skip
+    ids: NDArray[Any] = np.asarray(cut[0] if scene.ids.ndim == 2 else np.dstack(cut))
+    return replace(scene, image=np.asarray(image), ids=ids)
 
 
 def recolour(image: Image, recipe: Recipe, rng: np.random.Generator) -> Image:

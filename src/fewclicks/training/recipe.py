@@ -52,7 +52,7 @@ class Recipe:
     zoom_margin: tuple[float, float] = (1.1, 2.0)
     """Side of such a crop over that of the object's box."""
     native: bool = False
-    """RITM's way: cut anywhere from the photo of native size, times `resize`, then choose among the objects in the crop.
+    """RITM's way: cut anywhere from the photo at its own size times `resize`, then choose an object of the crop.
     Otherwise the object comes first, and `resize` is the long side of the photo over that of a random crop."""
     resize: tuple[float, float] = (0.75, 1.4)
     stretch: float = 1.15

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,14 +12,27 @@ from torch.utils.data import Dataset
 
 from fewclicks.arrays import Mask, Truth
 from fewclicks.errors import DatasetError
-from fewclicks.sample import Scene, Scenes
+from fewclicks.sample import IGNORE_ID, Scene, Scenes
 from fewclicks.training import suem
-from fewclicks.training.augment import crop_matrix, recolour, warp
+from fewclicks.training.augment import crop_matrix, native_matrix, recolour, warp
 from fewclicks.training.objectives import Batch
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.sampler import Points, next_click, random_clicks
 
 TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An augmented crop and its target."""
+
+    scene: Scene
+    truth: Truth
+    """HxW; all background where the crop holds no object."""
+    others: Mask
+    """HxW: the other objects."""
+    parts: tuple[Mask, ...] = ()
+    """HxW each: the objects that the target merges, if they are several."""
 
 
 class Samples(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, str]]):
@@ -31,29 +45,58 @@ class Samples(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, str]]):
         if share.sum() <= 0:
             raise DatasetError(f"the sets {', '.join(recipe.sets)} hold no photo to train on; check set_weights")
         self.share = share / share.sum()
+        self.beyond = 0 if recipe.pad_counts else IGNORE_ID
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
         rng = np.random.default_rng([self.recipe.seed, 0, index])
-        scene, truth, others = self.crop(rng)
-        image, truth = self.copy_paste(scene, truth, rng)
-        return image, truth, self.first_clicks(truth, others, rng), f"sample {index}, {scene.name}"
+        cut = self.crop(rng)
+        image, truth = self.copy_paste(cut.scene, cut.truth, rng)
+        if self.recipe.native and image is not cut.scene.image:  # a pasted sample has one object (release)
+            cut = replace(cut, others=np.zeros_like(cut.others), parts=())
+        clicks = self.first_clicks(truth, cut.others, rng, cut.parts)
+        return image, truth, clicks, f"sample {index}, {cut.scene.name}"
 
-    def crop(self, rng: np.random.Generator) -> tuple[Scene, Truth, Mask]:
-        """An augmented photo, the truth of one target in it, and the mask of the other objects."""
-        recipe = self.recipe
+    def crop(self, rng: np.random.Generator) -> Cut:
+        """An augmented photo and one target in it; DatasetError if no crop holds one."""
         for _ in range(TRIES):
             k = int(rng.choice(len(self.sets), p=self.share))
             scene = self.sets[k][int(rng.choice(self.kept[k]))]
-            ids = scene.objects()
-            if not ids:
-                continue
-            target = self.target(ids, recipe.sets[k] in recipe.whole_sets, rng)
-            cut = warp(scene, crop_matrix(scene.truth(*target) == 1, recipe, rng), recipe.crop_hw)
-            truth = cut.truth(*target)
-            if (truth == 1).sum() >= recipe.min_area_px:
-                others = (cut.ids > 0) & (truth == 0)
-                return Scene(recolour(cut.image, recipe, rng), cut.ids, cut.name), truth, others
-        raise DatasetError(f"{TRIES} crops in a row held no object of {recipe.min_area_px} pixels; lower min_area_px")
+            if self.recipe.native:
+                cut = self.native_crop(scene, rng)
+            else:
+                cut = self.object_crop(scene, self.recipe.sets[k] in self.recipe.whole_sets, rng)
+            if cut:
+                return cut
+        area = self.recipe.min_area_px
+        raise DatasetError(f"the crops of {TRIES} photos in a row held no object of {area} pixels; lower min_area_px")
+
+    def object_crop(self, scene: Scene, whole: bool, rng: np.random.Generator) -> Cut | None:
+        """Choose the target, then a crop that may hold it; None if it does not."""
+        ids = scene.roots()
+        if not ids:
+            return None
+        target = self.target(ids, whole, rng)
+        matrix = crop_matrix(scene.truth(*target) == 1, self.recipe, rng)
+        crop = warp(scene, matrix, self.recipe.crop_hw, self.beyond)
+        truth = crop.truth(*target)
+        return self.coloured(crop, truth, rng) if (truth == 1).sum() >= self.recipe.min_area_px else None
+
+    def native_crop(self, scene: Scene, rng: np.random.Generator) -> Cut | None:
+        """Cut anywhere, then choose among the objects in the crop; None if the photo's crops hold none."""
+        for _ in range(TRIES):
+            crop = warp(scene, native_matrix(scene.image.shape[:2], self.recipe, rng), self.recipe.crop_hw, self.beyond)
+            ids = [i for i in crop.roots() if (crop.truth(i) == 1).sum() >= self.recipe.min_area_px]
+            if ids or rng.random() < self.recipe.keep_background_prob:
+                target = self.target(ids, False, rng) if ids else []
+                parts = tuple(crop.truth(i) == 1 for i in target) if len(target) > 1 else ()
+                return self.coloured(crop, crop.truth(*target), rng, parts)
+        return None
+
+    def coloured(self, crop: Scene, truth: Truth, rng: np.random.Generator, parts: tuple[Mask, ...] = ()) -> Cut:
+        """The crop with its colours changed, the target's truth and the mask of the other objects."""
+        some = crop.ids > 0 if crop.ids.ndim == 2 else (crop.ids > 0).any(2)
+        scene = replace(crop, image=recolour(crop.image, self.recipe, rng))
+        return Cut(scene, truth, some & (truth == 0), parts)
 
     def target(self, ids: list[int], whole: bool, rng: np.random.Generator) -> list[int]:
         """The ids that together are the target."""
@@ -63,33 +106,43 @@ class Samples(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, str]]):
         return [int(i) for i in rng.choice(ids, count, replace=False)]
 
     def copy_paste(self, scene: Scene, truth: Truth, rng: np.random.Generator) -> suem.Pair:
-        """The stages of SUEM, each with its chance in the recipe."""
+        """The stages of SUEM, each with its chance in the recipe; a crop without an object stays as it is."""
         recipe, pair = self.recipe, (scene.image, truth)
+        if not (truth == 1).any():
+            return pair
         if rng.random() < recipe.simple_prob:
-            pair = suem.simple(*pair, self.crop(rng)[0].image, rng.uniform(0.5, 1))
+            pair = suem.simple(*pair, self.crop(rng).scene.image, rng.uniform(0.5, 1))
         mode = rng.random() - np.cumsum((recipe.union_prob, recipe.exclusion_prob, recipe.blend_prob))
-        if (mode < 0).any():
-            extra, extra_truth, _ = self.crop(rng)
-            other: suem.Pair = (extra.image, extra_truth)
-            if rng.random() < recipe.place_prob:
-                other = suem.place(*other, rng)
-            visible = (pair[1] == 1) & (other[1] != 1)
-            if visible.sum() > max(20, recipe.min_area_px // 2):
-                if mode[0] < 0:
-                    pair = suem.union(*pair, *other)
-                elif mode[1] < 0:
-                    pair = suem.exclusion(*pair, *other)
-                else:
-                    pair = suem.blend(*pair, *other, rng.uniform(0.5, 1))
+        if (mode < 0).any() and (other := self.other(pair[1], rng)):
+            if mode[0] < 0:
+                pair = suem.union(*pair, *other)
+            elif mode[1] < 0:
+                pair = suem.exclusion(*pair, *other)
+            else:
+                pair = suem.blend(*pair, *other, rng.uniform(0.5, 1))
         if rng.random() < recipe.mixing_prob:
-            pair = suem.mixing(*pair, self.crop(rng)[0].image, rng.uniform(0.5, 1))
+            pair = suem.mixing(*pair, self.crop(rng).scene.image, rng.uniform(0.5, 1))
         return pair
 
-    def first_clicks(self, truth: Truth, others: Mask, rng: np.random.Generator) -> Points:
+    def other(self, truth: Truth, rng: np.random.Generator) -> suem.Pair | None:
+        """Another sample whose object leaves enough of the target visible; None after paste_tries of them."""
+        recipe = self.recipe
+        for _ in range(recipe.paste_tries):
+            cut = self.crop(rng)
+            extra: suem.Pair = (cut.scene.image, cut.truth)
+            if rng.random() < recipe.place_prob:
+                extra = suem.place(*extra, rng)
+            if ((truth == 1) & (extra[1] != 1)).sum() > max(20, int(recipe.visible_share * recipe.min_area_px)):
+                return extra
+        return None
+
+    def first_clicks(
+        self, truth: Truth, others: Mask, rng: np.random.Generator, parts: tuple[Mask, ...] = ()
+    ) -> Points:
         """Random clicks, or the first click of a user who sees no mask yet."""
         if rng.random() < self.recipe.single_click_prob:
             return next_click(truth, np.zeros(truth.shape, np.float32), rng)
-        return random_clicks(truth, others, self.recipe.max_clicks, self.recipe.click_gamma, rng)
+        return random_clicks(truth, others, self.recipe.max_clicks, self.recipe.click_gamma, rng, parts)
 
 
 def held_out(scenes: Scenes, index: int, holdout: int) -> bool:
