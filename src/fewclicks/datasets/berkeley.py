@@ -12,6 +12,9 @@ from pathlib import Path
 from fewclicks.datasets._pairs import Pairs, open_pairs, tree_of, trimap_truth
 
 FOLDER = "Berkeley"
+TERMS = "photos of BSDS300: non-commercial research and education"
+COUNTS: dict[str | None, tuple[int, int | None]] = {None: (100, 100)}
+"""Split -> photos and objects: one set without splits; 100 photo files, of 96 photos."""
 
 
 def open(root: str | Path, split: str | None = None) -> Pairs:  # noqa: A001

@@ -12,6 +12,9 @@ from pathlib import Path
 from fewclicks.datasets._pairs import Pairs, any_colour_truth, open_pairs, tree_of
 
 FOLDER = "COCO_MVal"
+TERMS = "annotations CC BY 4.0 (COCO Consortium); Flickr photos under Flickr's terms of use"
+COUNTS: dict[str | None, tuple[int, int | None]] = {None: (800, 800)}
+"""Split -> photos and objects: one set without splits."""
 
 
 def open(root: str | Path, split: str | None = None) -> Pairs:  # noqa: A001

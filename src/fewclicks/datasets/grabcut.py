@@ -12,6 +12,9 @@ from pathlib import Path
 from fewclicks.datasets._pairs import Pairs, open_pairs, tree_of, trimap_truth
 
 FOLDER = "GrabCut"
+TERMS = "Microsoft Research GrabCut database: research use"
+COUNTS: dict[str | None, tuple[int, int | None]] = {None: (50, 50)}
+"""Split -> photos and objects: one set without splits."""
 
 
 def open(root: str | Path, split: str | None = None) -> Pairs:  # noqa: A001
