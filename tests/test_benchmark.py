@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from fewclicks import benchmark
-from fewclicks.benchmark import Report, Result, Trace, Turn, evaluate, rollout
+from fewclicks.benchmark import Report, Result, Trace, Turn, evaluate, merged, rollout
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError, MissingExtra
 from fewclicks.metrics import iou
@@ -17,6 +17,7 @@ from fewclicks.plots import plot
 from fewclicks.predictor import blank
 from fewclicks.report import gallery, markdown, read_json, write_json
 from fewclicks.sample import Sample
+from fewclicks.shards import Shard
 
 HW = (20, 30)
 
@@ -60,12 +61,12 @@ class Photos:
         return self.samples[index]
 
 
-def trace(*ious, name="a"):
-    return Trace(name, tuple(Turn(Click(1, 2), value, 0.2, 0.05, 0.05) for value in ious), 0.1)
+def trace(*ious, name="a", load_s=0.0):
+    return Trace(name, tuple(Turn(Click(1, 2), value, 0.2, 0.05, 0.05) for value in ious), 0.1, load_s=load_s)
 
 
 def result(*traces):
-    return Result("Hand", traces, "deepest_error", 20, 0.95, 0.0)
+    return Result("Hand", traces, "deepest_error", 20, 0.95)
 
 
 def test_a_rollout_ends_when_the_mask_is_good():
@@ -121,6 +122,8 @@ def test_noc_and_failures_of_hand_made_curves():
     assert hand.noc(0.8) == pytest.approx((2 + 20 + 20) / 3)
     assert hand.noc(0.95) == pytest.approx((3 + 20 + 20) / 3)
     assert [hand.failures(t) for t in (0.8, 0.9, 0.95)] == [1, 1, 2], "a success at click 20 is no failure"
+    assert [hand.spent(t) for t in (0.8, 0.9, 0.95)] == [2, 2, 2], "but it is one for the peers"
+    assert hand.clicks_to(0.9) == [3, 20, 20]
 
 
 def test_finished_objects_keep_their_last_iou():
@@ -132,7 +135,7 @@ def test_finished_objects_keep_their_last_iou():
 
 
 def test_seconds_are_those_of_the_predictor():
-    hand = replace(result(trace(0.5, 0.97)), load_s=0.2)
+    hand = result(trace(0.5, 0.97, load_s=0.2))
     assert hand.seconds_per_click() == pytest.approx(0.25), "two steps of 0.2 s and a start of 0.1 s over two clicks"
     assert hand.profile() == pytest.approx({"start": 0.05, "step": 0.2, "robot": 0.05, "metric": 0.05, "load": 0.1})
     assert hand.share_outside_predictor() == pytest.approx(0.2 / 0.45)
@@ -184,9 +187,33 @@ def test_the_report_has_the_agreed_shape(evaluated, tmp_path):
     assert squares["objects"] == 2
     assert squares["noc"] == {"0.80": 10.5, "0.85": 11.0, "0.90": 11.0, "0.95": 11.5}
     assert squares["failures"] == {"0.80": 1, "0.85": 1, "0.90": 1, "0.95": 1}
+    assert squares["failures_peers"] == squares["failures"]
+    assert squares["noc_interval"]["0.90"] == [2, 20]
     assert len(squares["iou_at_click"]) == 20
     assert squares["seconds_per_click"] >= 0
     assert [file.name for file in tmp_path.iterdir()] == ["report.json"], "no temporary file is left"
+
+
+def test_the_full_report_has_every_object(evaluated, tmp_path):
+    path = write_json(Report({}, (evaluated[1],)), tmp_path / "full.json", full=True)
+    each = read_json(path)["datasets"]["Squares"].pop("per_object")
+    assert each["name"] == ["easy", "a/b hard"]
+    assert each["noc"] == {"0.80": [1, 20], "0.85": [2, 20], "0.90": [2, 20], "0.95": [3, 20]}
+    assert each["ious"] == [list(t.ious) for t in evaluated[1].traces], "not rounded: a level is met or it is not"
+    assert each["clicks"][0][0] == [6, 6, True]
+    assert [len(clicks) for clicks in each["clicks"]] == [3, 20]
+    assert "per_object" not in evaluated[1].to_json()
+
+
+def test_shards_make_the_whole():
+    dataset = Photos(tuple(sample(f"s{i}", square(2 + i % 9)) for i in range(14)))
+    whole = evaluate(Learner(2), dataset, max_clicks=3)
+    for count in (1, 3, 14):
+        parts = [evaluate(Learner(2), Shard(dataset, index, count), max_clicks=3) for index in range(count)]
+        found = merged(parts)
+        assert [(t.name, t.clicks, t.ious) for t in found.traces] == [(t.name, t.clicks, t.ious) for t in whole.traces]
+        assert [t.mask is None for t in found.traces] == [t.mask is None for t in whole.traces]
+        assert found.dataset == "Squares"
 
 
 def test_levels_above_the_stop_are_left_out(evaluated):

@@ -12,7 +12,7 @@ LEVELS = {
     2: "refine zoom flip anchor robot session",
     3: "engines nets backbones checkpoint pth datasets exports",
     4: "methods",
-    5: "benchmark report plots training api",
+    5: "benchmark shards report plots training api",
     6: "recipes convert figures",
     7: "web cli demo doctor __main__",
 }

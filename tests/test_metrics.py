@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fewclicks.errors import InputError
-from fewclicks.metrics import boundary_iou, iou, noc, reached
+from fewclicks.metrics import boundary_iou, interval, iou, noc, reached
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, -1], [0, 0, -1, -1]], np.int8)
 
@@ -72,3 +72,21 @@ def test_a_success_at_the_last_click_is_no_failure():
     assert noc(last[:-1], 0.9) == 20
     assert not reached(last[:-1], 0.9)
     assert not reached([0.5] * 20 + [0.9], 0.9), "what comes after max_clicks does not count"
+
+
+def test_the_interval_is_that_of_the_resampled_means():
+    values = np.random.default_rng(3).integers(1, 21, 60)
+    rng = np.random.default_rng(4)
+    drawn = values[rng.integers(0, 60, (10_000, 60))].mean(axis=1)
+    assert interval(values) == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.06)
+    assert interval(values) == interval(values[::-1]), "the order of the objects is nothing"
+    assert interval(values / 7) == pytest.approx(np.array(interval(values)) / 7)
+    assert interval([3, 3, 3]) == (3, 3)
+    with pytest.raises(InputError, match="at least one value"):
+        interval([])
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    ends = [interval(rng.integers(0, 2, 50), resamples=500) for _ in range(300)]
+    assert 0.9 <= np.mean([low <= 0.5 <= high for low, high in ends]) <= 0.98

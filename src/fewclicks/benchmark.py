@@ -8,7 +8,7 @@ The protocol is that of RITM, SimpleClick and CFR-ICL: 20 clicks at most, stop a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from time import perf_counter
@@ -17,7 +17,7 @@ from typing import Any
 from fewclicks.arrays import Mask
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
-from fewclicks.metrics import THRESHOLDS, iou, noc, reached
+from fewclicks.metrics import THRESHOLDS, interval, iou, noc, reached
 from fewclicks.predictor import Predictor
 from fewclicks.robot import Robot, deepest_error
 from fewclicks.sample import Dataset, Sample
@@ -45,6 +45,8 @@ class Trace:
     turns: tuple[Turn, ...]
     start_s: float
     mask: Mask | None = None
+    load_s: float = 0.0
+    """What reading the photo and its truth took."""
 
     @property
     def ious(self) -> tuple[float, ...]:
@@ -99,22 +101,34 @@ def rollout(
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A dataset's traces, in its order, the rules they were made under, and the seconds that reading it took."""
+    """A dataset's traces, in its order, and the rules they were made under."""
 
     dataset: str
     traces: tuple[Trace, ...]
     robot: str
     max_clicks: int
     stop_iou: float
-    load_s: float
+
+    @property
+    def levels(self) -> list[float]:
+        """The IoU levels of NoC that were reached for. Above `stop_iou` there are none: the clicking stopped before."""
+        return [threshold for threshold in THRESHOLDS if threshold <= self.stop_iou]
+
+    def clicks_to(self, threshold: float) -> list[int]:
+        """Per object, the number of clicks to the IoU threshold; `max_clicks` where it never got there."""
+        return [noc(trace.ious, threshold, self.max_clicks) for trace in self.traces]
 
     def noc(self, threshold: float) -> float:
         """Mean number of clicks to the IoU threshold; an object that never gets there counts `max_clicks`."""
-        return fmean(noc(trace.ious, threshold, self.max_clicks) for trace in self.traces)
+        return fmean(self.clicks_to(threshold))
 
     def failures(self, threshold: float) -> int:
-        """How many objects never came to the IoU threshold (the peers count NoC == 20, successes at 20 too)."""
+        """How many objects never came to the IoU threshold."""
         return sum(not reached(trace.ious, threshold, self.max_clicks) for trace in self.traces)
+
+    def spent(self, threshold: float) -> int:
+        """How many objects took all `max_clicks`: the ">=20" of the peers, for whom a success at click 20 is none."""
+        return sum(clicks == self.max_clicks for clicks in self.clicks_to(threshold))
 
     def iou_at_click(self) -> list[float]:
         """Mean IoU after 1 ... `max_clicks` clicks; an object that was finished earlier keeps its last IoU."""
@@ -134,7 +148,7 @@ class Result:
             "step": math.fsum(turn.step_s for turn in turns),
             "robot": math.fsum(turn.robot_s for turn in turns),
             "metric": math.fsum(turn.metric_s for turn in turns),
-            "load": self.load_s,
+            "load": math.fsum(trace.load_s for trace in self.traces),
         }
         return {part: seconds / len(turns) for part, seconds in totals.items()}
 
@@ -151,17 +165,34 @@ class Result:
         """The rules as plain data."""
         return {"robot": self.robot, "max_clicks": self.max_clicks, "stop_iou": self.stop_iou}
 
-    def to_json(self) -> dict[str, Any]:
-        """The figures as plain data. NoC above `stop_iou` is left out: the clicking stopped before."""
-        levels = [threshold for threshold in THRESHOLDS if threshold <= self.stop_iou]
-        return {
+    def to_json(self, full: bool = False) -> dict[str, Any]:
+        """The figures as plain data; with `full` also the course of every object, under "per_object".
+
+        "noc_interval": bootstrap 95 % intervals of the mean; "failures": see `failures`; "failures_peers": see `spent`.
+        """
+        levels = {f"{threshold:.2f}": threshold for threshold in self.levels}
+        figures = {
             "objects": len(self.traces),
-            "noc": {f"{threshold:.2f}": round(self.noc(threshold), 4) for threshold in levels},
-            "failures": {f"{threshold:.2f}": self.failures(threshold) for threshold in levels},
+            "noc": {name: round(self.noc(level), 4) for name, level in levels.items()},
+            "noc_interval": {
+                name: [round(end, 4) for end in interval(self.clicks_to(level))] for name, level in levels.items()
+            },
+            "failures": {name: self.failures(level) for name, level in levels.items()},
+            "failures_peers": {name: self.spent(level) for name, level in levels.items()},
             "iou_at_click": [round(value, 5) for value in self.iou_at_click()],
             "seconds_per_click": round(self.seconds_per_click(), 5),
             "profile": {part: round(seconds, 6) for part, seconds in self.profile().items()},
             "share_outside_predictor": round(self.share_outside_predictor(), 4),
+        }
+        return {**figures, "per_object": self.per_object()} if full else figures
+
+    def per_object(self) -> dict[str, Any]:
+        """One list entry per object: name, NoC at each level, IoU after each click, clicks as [x, y, positive]."""
+        return {
+            "name": [trace.name for trace in self.traces],
+            "noc": {f"{threshold:.2f}": self.clicks_to(threshold) for threshold in self.levels},
+            "ious": [list(trace.ious) for trace in self.traces],
+            "clicks": [[[click.x, click.y, click.positive] for click in trace.clicks] for trace in self.traces],
         }
 
 
@@ -180,22 +211,33 @@ def evaluate(
     if len(dataset) == 0:
         raise InputError(f"the dataset '{dataset.name}' is empty; there is nothing to measure")
     traces: list[Trace] = []
-    kept: list[int] = []
-    load_s = 0.0
     for i in range(len(dataset)):
         began = perf_counter()
         sample = dataset[i]
-        load_s += perf_counter() - began
-        traces.append(rollout(predictor, sample, robot, max_clicks, stop_iou))
+        load_s = perf_counter() - began
+        traces.append(replace(rollout(predictor, sample, robot, max_clicks, stop_iou), load_s=load_s))
         if on_trace is not None:
             on_trace(traces[i])
-        # Final masks of a large dataset would fill the memory: only the worst so far keep theirs.
-        kept = sorted([*kept, i], key=lambda k: traces[k].badness, reverse=True)
-        if len(kept) > WORST:
-            mildest = kept.pop()
-            traces[mildest] = replace(traces[mildest], mask=None)
+        forget_masks(traces)
     robot_name = getattr(robot, "__name__", type(robot).__name__)
-    return Result(dataset.name, tuple(traces), robot_name, max_clicks, stop_iou, load_s)
+    return Result(dataset.name, tuple(traces), robot_name, max_clicks, stop_iou)
+
+
+def forget_masks(traces: list[Trace]) -> None:
+    """Take the final masks from all but the worst traces, in place: those of a large dataset would fill the memory."""
+    kept = [i for i, trace in enumerate(traces) if trace.mask is not None]
+    for i in sorted(kept, key=lambda i: traces[i].badness, reverse=True)[WORST:]:
+        traces[i] = replace(traces[i], mask=None)
+
+
+def merged(results: Sequence[Result]) -> Result:
+    """The result of a dataset from those of its shards (`shards.Shard`), in the dataset's order."""
+    traces: list[Trace] = [
+        result.traces[i] for i in range(max(len(result.traces) for result in results))
+        for result in results if i < len(result.traces)
+    ]  # fmt: skip
+    forget_masks(traces)
+    return replace(results[0], traces=tuple(traces))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +247,13 @@ class Report:
     settings: Mapping[str, Any]
     results: tuple[Result, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data: {"settings": {...}, "datasets": {"GrabCut": {"objects", "noc", "failures", ...}}}."""
+    def to_json(self, full: bool = False) -> dict[str, Any]:
+        """Plain data: {"settings": {...}, "datasets": {"GrabCut": {"objects", "noc", "failures", ...}}}.
+
+        With `full` each dataset also has "per_object": see `Result.per_object`.
+        """
         protocol = self.results[0].protocol() if self.results else {}
         return {
             "settings": {**self.settings, **protocol},
-            "datasets": {result.dataset: result.to_json() for result in self.results},
+            "datasets": {result.dataset: result.to_json(full) for result in self.results},
         }

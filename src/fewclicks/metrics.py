@@ -50,6 +50,25 @@ def noc(curve: Sequence[float], threshold: float, max_clicks: int = 20) -> int:
     return next(hits, max_clicks)
 
 
+def interval(values: Sequence[float], resamples: int = 10_000, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of the mean (Efron, "Bootstrap Methods", Ann. Stat. 1979).
+
+    The objects are drawn anew, with replacement, `resamples` times. InputError when there are no values.
+    """
+    if len(values) == 0:
+        raise InputError("an interval needs at least one value; measure an object first")
+    rng = np.random.default_rng(seed)
+    # How often each of the distinct values is drawn is multinomial: the values themselves need not be drawn.
+    distinct, counts = np.unique(np.asarray(values, np.float64), return_counts=True)
+    block = max(1, 2**22 // len(distinct))  # bounds the memory
+    means = [
+        rng.multinomial(len(values), counts / len(values), size=min(block, resamples - begin)) @ distinct / len(values)
+        for begin in range(0, resamples, block)
+    ]
+    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
+    return float(low), float(high)
+
+
 def _band(mask: NDArray[np.bool_], width_px: int) -> NDArray[np.bool_]:
     """The pixels of a mask that lie within `width_px` of its outside; the image border counts as outside."""
     # A square window is what `width_px` rounds of 3x3 erosion, as in the paper's code, come to.

@@ -22,10 +22,10 @@ PANEL_PX = 900
 """The longer side that small photos are enlarged to in the gallery."""
 
 
-def write_json(report: Report, path: str | Path) -> Path:
-    """Write the report's figures; the file appears whole or not at all."""
+def write_json(report: Report, path: str | Path, full: bool = False) -> Path:
+    """Write the report's figures (`full`: and every object's course); the file appears whole or not at all."""
     path = Path(path)
-    text = json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(report.to_json(full), indent=None if full else 2, allow_nan=False) + "\n"
     replace_file(path, lambda file: file.write(text.encode()))
     return path
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +16,9 @@ from fewclicks.cli.options import Setup
 from fewclicks.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from fewclicks.benchmark import Report
+    from fewclicks.benchmark import Report, Result
+    from fewclicks.predictor import Predictor
+    from fewclicks.robot import Robot
     from fewclicks.sample import Dataset
 
 DataRoot = Annotated[
@@ -27,6 +31,12 @@ Limit = Annotated[
     int | None, typer.Option("--limit", min=1, metavar="N", help="Only N objects of each dataset, evenly spread.")
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures; - writes to stdout.")]
+Full = Annotated[
+    bool, typer.Option("--full", help="Put every object's clicks and IoUs into the JSON too, for further statistics.")
+]
+Processes = Annotated[
+    int, typer.Option("--processes", min=1, metavar="N", help="Share the objects among N processes, one thread each.")
+]
 PlotFile = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw IoU against clicks (png, pdf, svg).")
 ]
@@ -46,24 +56,60 @@ def bench(
     flip: options.FlipOption = False,
     threads: options.Threads = None,
     settings: options.Settings = None,
+    processes: Processes = 1,
     json_file: JsonFile = None,
+    full: Full = False,
     plot_file: PlotFile = None,
     gallery_folder: GalleryFolder = None,
 ) -> None:  # a parameter per option: how typer reads them
     """Let a robot click on every object of the datasets and count its clicks (NoC)."""
+    from fewclicks.benchmark import Report
+    from fewclicks.report import write_json
+    from fewclicks.shards import torchrun_ranks
+
     require_places(json_file, plot_file)
     setup = Setup(
-        method=method, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip, threads=threads,
-        options=options.plain_values(settings),
+        method=method, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip,
+        threads=threads or (1 if processes > 1 else None), options=options.plain_values(settings),
     )  # fmt: skip
-    opened = open_all(datasets, data_root, limit)
-    report = measure(setup, opened, limit)
-    figures = report.to_json()
-    if json_file is not None and str(json_file) == "-":
-        print(json.dumps(figures, indent=1))
+    jobs = [Job(setup, name, data_root, limit) for name in datasets]
+    opened = [job.open() for job in jobs]  # all of them before the first is measured
+    results = measure(jobs, opened, processes)
+    if len(results) < len(jobs):
+        return  # one of the processes that torchrun started: that of rank 0 has the figures
+    report = Report({**setup.describe(), "limit": limit, "processes": processes * torchrun_ranks()[1]}, tuple(results))
+    if str(json_file) == "-":
+        print(json.dumps(report.to_json(full), indent=1))
     else:
-        print_table(figures)
-    write(report, opened, json_file, plot_file, gallery_folder)
+        print_table(report.to_json())
+        if json_file is not None:
+            write_json(report, json_file, full)
+    draw(report, opened, plot_file, gallery_folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A dataset to be measured, in plain values that another process can be given."""
+
+    setup: Setup
+    dataset: str
+    data_root: Path | None
+    limit: int | None
+
+    def open(self) -> Dataset:
+        """The dataset, or `limit` objects of it."""
+        from fewclicks.datasets import Subset, open_benchmark
+
+        dataset = open_benchmark(self.dataset, self.data_root)
+        return Subset(dataset, self.limit) if self.limit else dataset
+
+    def __call__(self) -> tuple[Predictor, Dataset, Robot]:
+        """What a process evaluates."""
+        from fewclicks.find import find, names
+        from fewclicks.robot import deepest_error
+
+        method = find("methods", self.setup.method) if self.setup.method in names("methods") else None
+        return self.setup.build(), self.open(), getattr(method, "robot", deepest_error)
 
 
 def require_places(json_file: Path | None, plot_file: Path | None) -> None:
@@ -77,16 +123,8 @@ def require_places(json_file: Path | None, plot_file: Path | None) -> None:
         raise MissingExtra("--plot needs matplotlib; install it with: pip install 'fewclicks[plot]'")
 
 
-def open_all(names: list[str], data_root: Path | None, limit: int | None) -> list[Dataset]:
-    """The datasets, all of them before the first is measured."""
-    from fewclicks.datasets import Subset, open_benchmark
-
-    opened = [open_benchmark(name, data_root) for name in names]
-    return [Subset(dataset, limit) for dataset in opened] if limit else opened
-
-
-def measure(setup: Setup, datasets: list[Dataset], limit: int | None) -> Report:
-    """Evaluate under a progress bar on stderr."""
+def measure(jobs: list[Job], datasets: list[Dataset], processes: int) -> list[Result]:
+    """Evaluate under a progress bar on stderr. Under torchrun only rank 0 has results."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -97,26 +135,33 @@ def measure(setup: Setup, datasets: list[Dataset], limit: int | None) -> Report:
         TimeRemainingColumn,
     )
 
-    from fewclicks.benchmark import Report, Trace, evaluate
-    from fewclicks.find import find, names
-    from fewclicks.robot import deepest_error
+    from fewclicks.benchmark import Trace, evaluate
+    from fewclicks.shards import Shard, evaluate_in_processes, evaluate_under_torchrun, torchrun_ranks
 
-    predictor, described = setup.build(), {**setup.describe(), "limit": limit}
-    known = setup.method in names("methods")
-    robot = getattr(find("methods", setup.method), "robot", deepest_error) if known else deepest_error
+    rank, ranks = torchrun_ranks()
+    if ranks > 1 and processes > 1:
+        raise InputError("torchrun starts the processes; leave --processes out")
+
+    def evaluated(job: Job, on_trace: Callable[[Trace], None]) -> Result | None:
+        if ranks > 1:
+            return evaluate_under_torchrun(job, on_trace)
+        if processes > 1:
+            return evaluate_in_processes(job, processes, on_trace)
+        return evaluate(*job(), on_trace=on_trace)
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
     results = []
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        for dataset in datasets:
-            task = progress.add_task(dataset.name, total=len(dataset), note="")
+    with Progress(*columns, console=Console(stderr=True), disable=rank > 0) as progress:
+        for job, dataset in zip(jobs, datasets, strict=True):
+            task = progress.add_task(dataset.name, total=len(Shard(dataset, rank, ranks)), note="")
 
             def on_trace(trace: Trace, task: Any = task) -> None:
                 progress.update(task, advance=1, note=f"last IoU {trace.ious[-1]:.2f}, {len(trace.turns)} clicks")
 
-            results.append(evaluate(predictor, dataset, robot, on_trace=on_trace))
+            results.append(evaluated(job, on_trace))
             progress.update(task, note="")
-    return Report(described, tuple(results))
+    return [result for result in results if result is not None]
 
 
 def print_table(figures: dict[str, Any]) -> None:
@@ -149,14 +194,10 @@ def print_table(figures: dict[str, Any]) -> None:
     console.print(f"Time that went to robot and metric, not to the method: {shares}")
 
 
-def write(
-    report: Report, datasets: list[Dataset], json_file: Path | None, plot_file: Path | None, folder: Path | None
-) -> None:
-    """The files that were asked for."""
-    from fewclicks.report import gallery, write_json
+def draw(report: Report, datasets: list[Dataset], plot_file: Path | None, folder: Path | None) -> None:
+    """The pictures that were asked for."""
+    from fewclicks.report import gallery
 
-    if json_file is not None and str(json_file) != "-":
-        write_json(report, json_file)
     if plot_file is not None:
         from fewclicks.plots import plot
 
