@@ -11,7 +11,7 @@ TESTED := $(shell find src tests examples benchmarks results docs -name __pycach
           $(wildcard *.md *.toml *.txt *.cff Makefile NOTICE LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check lint fmt bench table images clean
+.PHONY: help demo test test-slow test-all check lint fmt bench table images figures clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -52,6 +52,10 @@ table: $(VENV)/.core  ## write the README's results table anew from results/
 
 images: $(VENV)/.core  ## draw the README's picture anew
 	$(BIN)/python examples/demo.py --out out/demo --sheet docs/images/demo.png
+
+figures: $(VENV)/.dev  ## draw the figures of docs/figures.md anew
+	$(BIN)/fewclicks figures --report "no CFR=results/default.json" --report "CFR-1=results/default-cfr1.json" \
+	  --out docs/figures
 
 clean:  ## remove what was built; .venv too
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

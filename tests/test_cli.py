@@ -20,7 +20,7 @@ from fewclicks.clicks import Click
 from fewclicks.errors import InputError
 from fewclicks.training.recipe import Recipe
 
-EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
+EXAMPLES = Path(__file__).parents[1] / "examples" / "images"
 GROW = ("--method", "grow")
 
 

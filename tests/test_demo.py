@@ -59,6 +59,6 @@ def test_the_stored_clicks_lie_in_their_photo(entry):
 
 def test_every_photo_has_a_source_and_a_licence():
     sources = (ROOT / "examples" / "SOURCES.md").read_text("utf-8")
-    rows = {line.split("](photos/")[1].split(")")[0]: line for line in sources.splitlines() if "](photos/" in line}
-    assert set(rows) == {file.name for file in (ROOT / "examples" / "photos").iterdir()}
+    rows = {line.split("](images/")[1].split(")")[0]: line for line in sources.splitlines() if "](images/" in line}
+    assert set(rows) == {file.name for file in (ROOT / "examples" / "images").iterdir()}
     assert all(row.rstrip(" |").endswith(("public domain", "CC0 by the photographer")) for row in rows.values())
