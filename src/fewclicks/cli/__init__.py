@@ -13,6 +13,7 @@ import typer
 from fewclicks.cli.bench import bench
 from fewclicks.cli.doctor import doctor
 from fewclicks.cli.export_onnx import export_onnx
+from fewclicks.cli.figures import figures
 from fewclicks.cli.listing import listing
 from fewclicks.cli.segment import segment
 from fewclicks.cli.train import train
@@ -23,6 +24,7 @@ app.command()(segment)
 app.command()(bench)
 app.command()(train)
 app.command()(export_onnx)
+app.command()(figures)
 app.command("list")(listing)
 app.command()(doctor)
 
