@@ -5,7 +5,7 @@ import json
 import torch
 
 from fakes import shared
-from fewclicks.nets.prompt import disk_maps, prompt_maps
+from fewclicks.nets.prompt import Prompt, disk_maps
 
 
 def test_disks_are_the_golden_ones():
@@ -27,7 +27,7 @@ def test_no_click_no_disk_and_polarities_stay_apart():
 
 def test_prompt_maps_are_previous_mask_positive_negative():
     prev = torch.rand(2, 1, 8, 9)
-    maps = prompt_maps(torch.tensor([[[1.0, 2.0, 1.0]], [[3.0, 4.0, 0.0]]]), prev, 0)
+    maps = Prompt(0)(torch.tensor([[[1.0, 2.0, 1.0]], [[3.0, 4.0, 0.0]]]), prev)
     assert torch.equal(maps[:, :1], prev)
     assert maps[0, 1].nonzero().tolist() == [[2, 1]]
     assert maps[1, 2].nonzero().tolist() == [[4, 3]]

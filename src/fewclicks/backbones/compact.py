@@ -94,12 +94,12 @@ class Compact(nn.Module):
                 features.append(x)
         return features
 
-    def coords_embedding(self) -> nn.Module:
-        """Prompt maps Bx3xHxW -> Bx32xH/2xW/2. Its last layer starts at zero: at first the photo alone speaks."""
+    def coords_embedding(self, channels: int = 3) -> nn.Module:
+        """Prompt maps BxchannelsxHxW -> Bx32xH/2xW/2. Its last layer starts at zero: at first the photo alone speaks."""
         last = nn.Conv2d(16, STEM, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        return nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(inplace=True), last)
+        return nn.Sequential(nn.Conv2d(channels, 16, 3, 2, 1), nn.ReLU(inplace=True), last)
 
     def decoder(self) -> tuple[nn.Module, nn.Module]:
         """FPN up to 1/2 and a 1x1 head."""
