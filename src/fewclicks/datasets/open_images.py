@@ -1,9 +1,9 @@
 """Open Images V5 to V7: 24,730 objects for validation, 2.7 million for training (Benenson et al., CVPR 2019).
 
 OpenImages/
-  SPLIT/images/STEM.jpg                          photos of the splits train, validation, test
-  SPLIT/masks/STEM_LABEL_BOX.png                 one object each, white on black, often of another size than the photo
-  SPLIT-annotations-object-segmentation.csv      the published table: MaskPath,ImageID,LabelName,BoxID,...
+  SPLIT/images/STEM.jpg                            photos of the splits train, validation, test
+  SPLIT/masks/STEM_LABEL_BOX.png                   one object each, white on black, often of another size than the photo
+  SPLIT/SPLIT-annotations-object-segmentation.csv  the published table: MaskPath,ImageID,LabelName,BoxID,...
 
 Masks may also lie in subfolders of masks/. Without the table, the masks that are there count, their photos by the
 names. A part of the set is enough: rows of which neither photo nor mask is there are passed over.
@@ -99,7 +99,7 @@ def _files(root: Path, split: str) -> tuple[tuple[Path, Path], ...]:
     if not masks_folder.is_dir():
         raise DatasetError(f"{masks_folder} does not exist; expected this layout:\n{tree}")
     masks = {mask.name: mask for mask in masks_folder.rglob("*") if mask.suffix.lower() in PHOTO_SUFFIXES}
-    table = root / f"{split}-annotations-object-segmentation.csv"
+    table = root / split / f"{split}-annotations-object-segmentation.csv"
     rows = _rows(table) if table.is_file() else [(name, name.partition("_")[0]) for name in masks]
     _require_both(rows, photos, masks, root / split)
     files = [(photos[photo], masks[name]) for name, photo in sorted(rows) if name in masks]
