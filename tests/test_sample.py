@@ -54,6 +54,18 @@ def test_roots_are_no_part_of_another():
     assert scene(BOAT).roots() == [1]
 
 
+def test_objects_can_be_left_out():
+    layered = Scene(
+        np.zeros((2, 4, 3), np.uint8), np.dstack([BOAT.astype(np.uint16), SAIL]), "x", {300: 1}, frozenset({1})
+    )
+    rest = layered.without(layered.stuff)
+    assert rest.objects() == rest.roots() == [300]
+    assert rest.truth(300).tolist() == layered.truth(300).tolist()
+    assert layered.objects() == [1, 300], "the scene itself stays as it is"
+    assert rest.ids.dtype == np.uint16
+    assert not rest.stuff
+
+
 def test_an_id_that_no_layer_can_hold_is_a_mistake():
     with pytest.raises(IndexError):
         scene(BOAT).truth(300)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,12 +31,14 @@ class Scene:
     `ids`: HxW uint8 or uint16, 0 background, 255 ignore; where objects overlap HxWxL, L layers in each of which they do
     not: an object has one id and lives in one layer, and a pixel ignored in one layer is ignored in all.
     `parents`: child id -> parent id, where an object is a part of another; a parent's pixels include its children's.
+    `stuff`: the ids that are no things but what surrounds them (sky, road), where a reader was asked to keep them.
     """
 
     image: Image
     ids: NDArray[np.uint8] | NDArray[np.uint16]
     name: str
     parents: Mapping[int, int] = field(default_factory=dict)
+    stuff: frozenset[int] = frozenset()
 
     def objects(self) -> list[int]:
         """The object ids in the photo, ascending."""
@@ -45,6 +47,13 @@ class Scene:
     def roots(self) -> list[int]:
         """The objects that are no part of another, ascending: all of them where nothing is said of parts."""
         return [i for i in self.objects() if i not in self.parents]
+
+    def without(self, ids: Collection[int]) -> Scene:
+        """The scene with these objects made background, and their children parts of nothing."""
+        left = self.ids.copy()
+        left[np.isin(left, list(ids))] = 0
+        parents = {child: parent for child, parent in self.parents.items() if child not in ids and parent not in ids}
+        return Scene(self.image, left, self.name, parents, self.stuff.difference(ids))
 
     def truth(self, *ids: int) -> Truth:
         """The union of the given objects over all layers as HxW truth; ignored pixels outside them as -1."""
