@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from fewclicks.cli.bench import bench
+from fewclicks.cli.build_coco_lvis import build_coco_lvis
 from fewclicks.cli.doctor import doctor
 from fewclicks.cli.export_onnx import export_onnx
 from fewclicks.cli.figures import figures
@@ -26,6 +27,7 @@ app.command()(train)
 app.command()(export_onnx)
 app.command()(figures)
 app.command("list")(listing)
+app.command()(build_coco_lvis)
 app.command()(doctor)
 
 EPILOG = """[bold]Examples[/bold]
