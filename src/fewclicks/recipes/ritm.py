@@ -23,9 +23,10 @@ def hrnet18_cocolvis() -> Recipe:
         backbone="hrnet", size="18", starts_from="HRNetV2-W18 trained on ImageNet",
         sets=("coco_lvis/train",), holdout=0,
         native=True, crop_hw=(320, 480), resize=(0.75, 1.4), rotate_prob=0.0, pad_counts=True,
-        min_area_px=1000, keep_background_prob=0.05,
+        min_area_px=1000, keep_background_prob=0.05, stuff_prob=0.3,
         simple_prob=0.0, union_prob=0.0, exclusion_prob=0.0, blend_prob=0.0, mixing_prob=0.0,
-        objective="last_click", click_weights=(1.0,) * 4, aux_weight=0.4,  # 0 to 3 simulated clicks before the loss
+        objective="last_click", click_weights=(1.0,) * 4, eval_clicks=True,  # 0 to 3 before the loss
+        aux_weight=0.4,
         steps=230 * (EPOCH["cocolvis"] // 28), batch=28, lr=5e-4, milestones=(200 / 230, 220 / 230),
     )  # fmt: skip
 
@@ -66,6 +67,6 @@ def _on_sbd(recipe: Recipe) -> Recipe:
     return replace(
         recipe, name=recipe.name.replace("cocolvis", "sbd"), sets=("sbd/train",),
         resize=(0.75, 1.25), flip_vertical=True, rotate90_prob=0.5, rotate_prob=0.75, rotate_deg=3.0, shift=0.03,
-        min_area_px=80, keep_background_prob=0.01,
+        min_area_px=80, keep_background_prob=0.01, stuff_prob=0.0,
         steps=220 * (EPOCH["sbd"] // recipe.batch), milestones=(200 / 220, 215 / 220),
     )  # fmt: skip

@@ -45,6 +45,8 @@ class Recipe:
     """Objects smaller than this in the crop are not trained on."""
     keep_background_prob: float = 0.0
     """Chance to train on a crop that holds no object, rather than to cut another (RITM; asks for native)."""
+    stuff_prob: float = 0.0
+    """Chance that a photo's stuff (sky, road), where a set knows it, is objects like others; else it is background."""
     merge_prob: float = 0.15
     """Chance that two objects together are the target (RITM)."""
     zoom_crop_prob: float = 0.5
@@ -101,6 +103,8 @@ class Recipe:
     """beta of Eq. 3; its length is the largest number of terms."""
     random_length: bool = True
     """Draw the number of terms from 1..len(click_weights), as the released code does; the paper sums all."""
+    eval_clicks: bool = False
+    """Where only the last click's loss counts, simulate the ones before it in eval mode, as RITM does."""
     alpha: float = 0.5
     gamma: float = 2.0
     aux_weight: float = 0.0

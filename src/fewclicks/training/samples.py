@@ -61,6 +61,8 @@ class Samples(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, str]]):
         for _ in range(TRIES):
             k = int(rng.choice(len(self.sets), p=self.share))
             scene = self.sets[k][int(rng.choice(self.kept[k]))]
+            if scene.stuff and rng.random() >= self.recipe.stuff_prob:
+                scene = scene.without(scene.stuff)
             if self.recipe.native:
                 cut = self.native_crop(scene, rng)
             else:
