@@ -3,7 +3,7 @@
 import itertools
 import json
 import weakref
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,12 +14,12 @@ from fakes import shared
 from fewclicks.errors import InputError
 from fewclicks.nets.prompt import disk_maps
 from fewclicks.training import objectives
-from fewclicks.training.objectives import Batch, icl, last_click, nfl
+from fewclicks.training.objectives import Batch, Objective, bce, icl, last_click, nfl
 from fewclicks.training.recipe import Recipe
 
 
 class Tiny(nn.Module):
-    """A network of two convolutions with the Segmenter's signature; counts its forwards."""
+    """A network of two convolutions as the objective calls it; counts its forwards."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,8 @@ class Tiny(nn.Module):
 
     def forward(self, image, clicks, prev):
         self.calls += 1
-        return self.body(torch.cat((image, prev, disk_maps(clicks, tuple(image.shape[-2:]), 2)), 1))
+        logits = self.body(torch.cat((image, prev, disk_maps(clicks, tuple(image.shape[-2:]), 2)), 1))
+        return logits, 2 * logits
 
 
 def batch() -> Batch:
@@ -41,6 +42,12 @@ def batch() -> Batch:
     image = torch.from_numpy(rng.random((2, 3, 24, 32), np.float32))
     clicks = torch.tensor([[[10.0, 8.0, 1.0]], [[6.0, 14.0, 1.0]]])
     return Batch(image, torch.from_numpy(truth), clicks, ("a", "b"))
+
+
+def terms(net, weights, loss=nfl, seed=5, **options):
+    """The terms of an Eq. 3 with these weights."""
+    rngs = [np.random.default_rng([seed, i]) for i in range(2)]
+    return Objective(lambda rng: weights, loss, **options).terms(net, batch(), weights, rngs)
 
 
 def gradient(net: nn.Module) -> torch.Tensor:
@@ -64,11 +71,11 @@ def test_nfl_equals_the_golden_numbers():
 
 def test_terms_backpropagated_one_by_one_give_the_gradient_of_the_sum():
     one, whole = Tiny(), Tiny()
-    for term in icl(one, batch(), np.random.default_rng(5), loss=nfl, weights=(1, 2, 3)):
+    for term in terms(one, (1, 2, 3)):
         term.loss.backward()
-    terms = list(icl(whole, batch(), np.random.default_rng(5), loss=nfl, weights=(1, 2, 3)))
-    sum(term.loss for term in terms).backward()
-    assert len(terms) == 3
+    all_terms = list(terms(whole, (1, 2, 3)))
+    sum(term.loss for term in all_terms).backward()
+    assert len(all_terms) == 3
     torch.testing.assert_close(gradient(one), gradient(whole), rtol=1e-5, atol=1e-7)
 
 
@@ -86,30 +93,58 @@ def test_memory_is_that_of_one_forward():
         weakref.finalize(logits, freed, None)
         return nfl(logits, truth)
 
-    for term in icl(Tiny(), batch(), np.random.default_rng(5), loss=watched, weights=(1, 2, 3)):
+    for term in terms(Tiny(), (1, 2, 3), watched):
         term.loss.backward()
         del term
     assert peak == 1
 
 
-def test_icl_with_all_weight_on_the_last_click_is_eq_2():
-    a, b = Tiny(), Tiny()
-    for net, objective in (
-        (a, partial(icl, weights=(0, 0, 1))),
-        (b, partial(last_click, clicks=3, random_length=False)),
-    ):
-        losses = [t.loss for t in objective(net, batch(), np.random.default_rng(5), loss=nfl)]
-        assert [loss.requires_grad for loss in losses] == [False, False, True]
-        losses[-1].backward()
-    assert torch.equal(gradient(a), gradient(b))
-    assert a.calls == b.calls == 3
+def test_only_the_last_click_of_eq_2_learns():
+    net = Tiny()
+    weights = last_click(3, False, np.random.default_rng(0))
+    losses = [term.loss for term in terms(net, weights)]
+    assert [loss.requires_grad for loss in losses] == [False, False, True]
+    losses[-1].backward()
+    assert net.calls == 3
+    assert gradient(net).abs().sum() > 0
+
+
+def test_clicks_may_be_simulated_in_eval_mode():
+    modes = []
+    net = Tiny()
+    net.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    list(terms(net, (0.0, 0.0, 1.0), eval_clicks=True))
+    assert modes == [False, False, True]
+    assert net.training
+
+
+def test_a_sample_gets_the_same_clicks_alone_as_in_a_batch():
+    seen: list[torch.Tensor] = []
+    net = Tiny()
+    net.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    whole = batch()
+    objective = Objective(lambda rng: (1, 1, 1), nfl)
+    list(objective.terms(net, whole, (1, 1, 1), [np.random.default_rng(i) for i in range(2)]))
+    second = Batch(whole.image[1:], whole.truth[1:], whole.clicks[1:])
+    list(objective.terms(net, second, (1, 1, 1), [np.random.default_rng(1)]))
+    assert torch.equal(seen[2][1:], seen[5])
+
+
+def test_auxiliary_logits_add_their_cross_entropy():
+    (plain,), (with_aux,) = (list(terms(Tiny(), (1.0,), aux_weight=w)) for w in (0.0, 0.4))
+    logits = Tiny()(batch().image, batch().clicks, torch.zeros(2, 1, 24, 32))[0]
+    expected = plain.loss + 0.4 * bce(2 * logits, batch().truth).mean()
+    torch.testing.assert_close(with_aux.loss, expected)
+    ignored = torch.full((1, 4, 4), -1, dtype=torch.int8)
+    ignored[0, 0, 0] = 1
+    assert float(bce(torch.zeros(1, 1, 4, 4), ignored)) == pytest.approx(np.log(2) / 16)  # ignored ones are in the mean
 
 
 def test_a_click_is_added_between_terms_and_lies_on_the_error():
     seen: list[torch.Tensor] = []
     net = Tiny()
     net.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
-    list(icl(net, batch(), np.random.default_rng(5), loss=nfl, weights=(1, 2, 3)))
+    list(terms(net, (1, 2, 3)))
     assert [c.shape[1] for c in seen] == [1, 2, 3]
     for before, after in itertools.pairwise(seen):
         assert torch.equal(after[:, :-1], before)
@@ -118,14 +153,16 @@ def test_a_click_is_added_between_terms_and_lies_on_the_error():
 
 
 def test_random_length_draws_every_number_of_terms():
-    lengths = {
-        len(list(icl(Tiny(), batch(), np.random.default_rng(s), loss=nfl, weights=(1, 2, 3), random_length=True)))
-        for s in range(12)
-    }
-    assert lengths == {1, 2, 3}
+    drawn = {icl((1, 2, 3), True, np.random.default_rng(s)) for s in range(12)}
+    assert drawn == {(1,), (1, 2), (1, 2, 3)}
+    assert {len(last_click(3, True, np.random.default_rng(s))) for s in range(12)} == {1, 2, 3}
+    assert icl((1, 2, 3), False, np.random.default_rng(0)) == (1, 2, 3)
 
 
 def test_recipe_names_the_objective():
-    assert objectives.build(Recipe(name="x")).keywords["weights"] == (1.0, 2.0, 3.0)
+    rng = np.random.default_rng(0)
+    whole = Recipe(name="x", random_length=False, click_weights=(1.0, 2.0))
+    assert objectives.build(whole).draw(rng) == (1.0, 2.0)
+    assert objectives.build(replace(whole, objective="last_click")).draw(rng) == (0.0, 1.0)
     with pytest.raises(InputError, match="icl, last_click"):
         objectives.build(Recipe(name="x", objective="lastclick"))

@@ -19,9 +19,9 @@ def picture_grid(batch: Batch, term: Term, path: Path, rows: int = 8) -> None:
     probs = term.prob[:, 0].float().cpu().numpy()
     lines: list[Image] = []
     for image, truth, points, prob in list(zip(images, truths, clicks, probs, strict=True))[:rows]:
-        side = image.shape[0]
+        height, width = image.shape[:2]
         shown = Clicks(tuple(Click(float(x), float(y), bool(label)) for x, y, label in points if label >= 0))
-        inside = Clicks(tuple(c for c in shown if 0 <= c.x < side and 0 <= c.y < side))
+        inside = Clicks(tuple(c for c in shown if 0 <= c.x < width and 0 <= c.y < height))
         grey = np.repeat((prob * 255).astype(np.uint8)[..., None], 3, 2)
         panels = (pictures.overlay(image, truth == 1, inside), pictures.overlay(image, prob > 0.5, Clicks()), grey)
         lines.append(np.concatenate(panels, 1))

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from fewclicks.errors import InputError
-from fewclicks.nets.segmenter import Segmenter
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.sampler import next_click
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tensors of one training step."""
+    """Tensors of one training step, or of a part of it."""
 
     image: Tensor
     """Bx3xHxW in [0, 1]."""
@@ -27,6 +27,13 @@ class Batch:
     clicks: Tensor
     """BxNx3 (x, y, label 1 | 0, -1 pads)."""
     names: tuple[str, ...] = ()
+    samples: tuple[int, ...] = ()
+    """The number of each sample in the whole run, on which all its randomness depends."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch with its tensors on a device."""
+        image, truth, clicks = (x.to(device, non_blocking=True) for x in (self.image, self.truth, self.clicks))
+        return replace(self, image=image, truth=truth, clicks=clicks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +46,70 @@ class Term:
     """Bx1xHxW, detached."""
 
 
-Objective = Callable[[Segmenter, Batch, np.random.Generator], Iterator[Term]]
-"""Yields the terms of the loss one by one. The caller runs each backward before it asks for the next: the previous
-mask is detached, so gradients add, and the memory is that of one forward instead of all."""
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Bx1xHxW logits and BxHxW truth -> B losses."""
+
+Weights = tuple[float, ...]
+"""beta of Eq. 3, one for each prediction of a step. Where it is zero the prediction only leads to the next click."""
+
+
+def icl(weights: Weights, random_length: bool, rng: np.random.Generator) -> Weights:
+    """Iterative click loss, Eq. 3: the loss after every click counts; of all, or of a random number of the first."""
+    return weights[: int(rng.integers(1, len(weights) + 1))] if random_length else weights
+
+
+def last_click(clicks: int, random_length: bool, rng: np.random.Generator) -> Weights:
+    """Eq. 2: only the loss after the last click counts; 0..clicks-1 earlier ones are simulated, or all."""
+    length = int(rng.integers(1, clicks + 1)) if random_length else clicks
+    return (0.0,) * (length - 1) + (1.0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a step minimises: the sum over its predictions of weight * (loss + aux_weight * BCE of the aux logits)."""
+
+    draw: Callable[[np.random.Generator], Weights]
+    """The weights of a step: the same on all processes, so it is given the step's rng."""
+    loss: Loss
+    aux_weight: float = 0.0
+    eval_clicks: bool = False
+    """Predictions of weight zero in eval mode (RITM's way), not in training mode."""
+
+    def terms(
+        self, net: nn.Module, batch: Batch, weights: Weights, rngs: Sequence[np.random.Generator]
+    ) -> Iterator[Term]:
+        """Yield the terms of the sum one by one; a click is simulated between them, with the rng of each sample.
+
+        `net(image, clicks, prev)` returns logits and auxiliary logits (or None), each Bx1xHxW. The caller runs each
+        backward before it asks for the next term: the previous mask is detached, so the gradients add, and the memory
+        is that of one forward instead of all.
+        """
+        prev = torch.zeros_like(batch.image[:, :1])
+        for i, weight in enumerate(weights):
+            if i:
+                batch = add_clicks(batch, prev, rngs)
+            if self.eval_clicks:
+                net.train(weight != 0)
+            with torch.set_grad_enabled(weight != 0):
+                logits, aux = net(batch.image, batch.clicks, prev)
+                losses = self.loss(logits, batch.truth)
+                if self.aux_weight:
+                    losses = losses + self.aux_weight * bce(aux, batch.truth)
+                value = weight * losses.mean() if weight else logits.new_zeros(())
+            prev = torch.sigmoid(logits.detach())
+            yield Term(value, prev)
+
+
+def build(recipe: Recipe) -> Objective:
+    """The objective that a recipe names: "icl" or "last_click"."""
+    loss = partial(nfl, alpha=recipe.alpha, gamma=recipe.gamma)
+    draws: dict[str, Callable[[np.random.Generator], Weights]] = {
+        "icl": partial(icl, recipe.click_weights, recipe.random_length),
+        "last_click": partial(last_click, len(recipe.click_weights), recipe.random_length),
+    }
+    if recipe.objective not in draws:
+        raise InputError(f"no objective named '{recipe.objective}'; there are: {', '.join(draws)}")
+    return Objective(draws[recipe.objective], loss, recipe.aux_weight, recipe.eval_clicks)
 
 
 def nfl(logits: Tensor, truth: Tensor, alpha: float = 0.5, gamma: float = 2.0, eps: float = 1e-12) -> Tensor:
@@ -63,61 +131,17 @@ def nfl(logits: Tensor, truth: Tensor, alpha: float = 0.5, gamma: float = 2.0, e
     return loss.sum((1, 2)) / count.clamp(min=1)
 
 
-def icl(
-    net: Segmenter,
-    batch: Batch,
-    rng: np.random.Generator,
-    *,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    weights: tuple[float, ...],
-    random_length: bool = False,
-) -> Iterator[Term]:
-    """Iterative click loss, Eq. 3: sum over i of weights[i] * loss(Y^i), a simulated click between the terms.
-
-    A term of weight zero is a plain forward without a graph, so that weights (0, 0, 1) are Eq. 2.
-    """
-    if random_length:
-        weights = weights[: int(rng.integers(1, len(weights) + 1))]
-    prev = torch.zeros_like(batch.image[:, :1])
-    for i, weight in enumerate(weights):
-        if i:
-            batch = add_clicks(batch, prev, rng)
-        with torch.set_grad_enabled(weight != 0):
-            logits = net(batch.image, batch.clicks, prev)
-            value = weight * loss(logits, batch.truth).mean() if weight else logits.new_zeros(())
-        prev = torch.sigmoid(logits.detach())
-        yield Term(value, prev)
+def bce(logits: Tensor, truth: Tensor) -> Tensor:
+    """Binary cross-entropy of Bx1xHxW logits and BxHxW truth -> B losses; ignored pixels are 0 in the mean (RITM)."""
+    loss = F.binary_cross_entropy_with_logits(logits[:, 0].float(), (truth == 1).float(), reduction="none")
+    return (loss * (truth >= 0)).mean((1, 2))
 
 
-def last_click(
-    net: Segmenter,
-    batch: Batch,
-    rng: np.random.Generator,
-    *,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    clicks: int = 3,
-    random_length: bool = True,
-) -> Iterator[Term]:
-    """Eq. 2: the loss after the last click only; 0..clicks-1 earlier ones are simulated without a graph."""
-    length = int(rng.integers(1, clicks + 1)) if random_length else clicks
-    return icl(net, batch, rng, loss=loss, weights=(0.0,) * (length - 1) + (1.0,))
-
-
-def add_clicks(batch: Batch, prob: Tensor, rng: np.random.Generator) -> Batch:
+def add_clicks(batch: Batch, prob: Tensor, rngs: Sequence[np.random.Generator]) -> Batch:
     """The batch with one more click a sample, on the present error of `prob` Bx1xHxW."""
     truths, probs = batch.truth.cpu().numpy(), prob[:, 0].float().cpu().numpy()
-    clicks = np.stack([next_click(t, p, rng) for t, p in zip(truths, probs, strict=True)])  # Bx1x3
+    clicks = np.stack([next_click(*sample) for sample in zip(truths, probs, rngs, strict=True)])  # Bx1x3
     return replace(batch, clicks=torch.cat((batch.clicks, torch.from_numpy(clicks).to(batch.clicks.device)), 1))
-
-
-def build(recipe: Recipe) -> Objective:
-    """The objective that a recipe names: "icl" or "last_click"."""
-    loss = partial(nfl, alpha=recipe.alpha, gamma=recipe.gamma)
-    if recipe.objective == "icl":
-        return partial(icl, loss=loss, weights=recipe.click_weights, random_length=recipe.random_length)
-    if recipe.objective == "last_click":
-        return partial(last_click, loss=loss, clicks=len(recipe.click_weights), random_length=recipe.random_length)
-    raise InputError(f"no objective named '{recipe.objective}'; there are: icl, last_click")
 
 
 def iou(prob: Tensor, truth: Tensor) -> Tensor:

@@ -1,0 +1,241 @@
+"""A network in training: its steps, its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from fewclicks import checkpoint
+from fewclicks.errors import CheckpointError, InputError, TrainingError
+from fewclicks.find import find
+from fewclicks.nets.segmenter import Segmenter, build
+from fewclicks.training import layers, objectives, optimiser
+from fewclicks.training.objectives import Batch, Term
+from fewclicks.training.processes import fail
+from fewclicks.training.recipe import Recipe
+
+STATE = "training.safetensors"
+"""Beside model.safetensors in a checkpoint of a run: the weights as they are, not their mean, and Adam's moments."""
+
+
+class WithAux(nn.Module):
+    """A network as the objective calls it: logits and auxiliary logits, which are computed only if they count."""
+
+    def __init__(self, net: Segmenter, aux: bool) -> None:
+        super().__init__()
+        self.net, self.aux = net, aux
+
+    def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> tuple[Tensor, Tensor | None]:
+        """image Bx3xHxW, clicks BxNx3, prev Bx1xHxW -> logits Bx1xHxW and the same of the auxiliary head, or None."""
+        if not self.aux:
+            return self.net(image, clicks, prev), None
+        outputs = self.net.outputs(image, clicks, prev)
+        return outputs.logits, outputs.aux
+
+
+class Trainer:
+    """A network, its optimiser and the step it is at, on one of the processes of a Fabric."""
+
+    def __init__(self, recipe: Recipe, fabric: Fabric) -> None:
+        self.recipe, self.fabric, self.step = recipe, fabric, 0
+        self.ddp = isinstance(fabric.strategy, DDPStrategy)
+        self.fsdp = isinstance(fabric.strategy, ModelParallelStrategy)
+        idle = without_gradient(recipe)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.net = initialised(recipe)
+        for name, parameter in self.net.named_parameters():
+            parameter.requires_grad_(name not in idle)
+        self.dropouts = layers.sample_dropout(self.net)
+        if fabric.world_size > 1:
+            layers.global_batchnorm(self.net, fabric.device)
+        if recipe.activation_checkpointing:
+            for block in layers.blocks(self.net.backbone):  # type: ignore[arg-type]
+                layers.recompute(block)
+        if not self.fsdp:  # its shards are flat
+            self.net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module = fabric.setup_module(WithAux(self.net, aux=recipe.aux_weight > 0))
+        self.adam = optimiser.adam(self.net, recipe)
+        self.optimiser: Any = fabric.setup_optimizers(self.adam)
+        self.mean = optimiser.RunningMean(self.net, recipe.ema)
+        self.objective = objectives.build(recipe)
+
+    def train_step(self, batches: Sequence[Batch]) -> tuple[dict[str, float], Term]:
+        """One step of Adam on this process's micro-batches -> what to log of all processes, and the last term here."""
+        recipe = self.recipe
+        weights = self.objective.draw(np.random.default_rng([recipe.seed, 1, self.step]))
+        lr = recipe.lr * optimiser.schedule(recipe, self.step)
+        for group in self.adam.param_groups:
+            group["lr"] = lr * group["factor"]
+        self.module.train()
+        self.adam.zero_grad(set_to_none=True)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.step + 1_000_003 * recipe.seed)  # whatever a network draws beside dropout
+            total, last = self.backward(batches, weights)
+        loss, iou = self.fabric.all_reduce(total.clone(), reduce_op="mean").tolist()  # type: ignore[union-attr]
+        if not math.isfinite(loss):
+            self.fail(f"the loss is {loss}", batches, bad=not math.isfinite(float(total[0])))
+        norm = self.fabric.clip_gradients(
+            self.module, self.optimiser, max_norm=recipe.clip_norm or math.inf, error_if_nonfinite=False
+        )
+        length = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)  # type: ignore[arg-type]
+        if not math.isfinite(length) and recipe.precision != "fp16":  # there the scaler skips the step
+            self.fail(f"the gradient's norm is {length}", batches, bad=True)
+        self.optimiser.step()
+        self.step += 1
+        self.mean.update(self.step)
+        return {"loss": loss, "terms": len(weights), "iou": iou, "lr": lr, "gradient": length}, last
+
+    def backward(self, batches: Sequence[Batch], weights: objectives.Weights) -> tuple[Tensor, Term]:
+        """Add up the gradient of a step, term by term -> (loss, IoU) of this process, and the last term.
+
+        DDP sends gradients between the processes with the last backward only. FSDP does so with each: it costs
+        traffic, but no process ever holds the whole gradient.
+        """
+        total = torch.zeros(2, device=self.fabric.device)
+        counted = max((i for i, weight in enumerate(weights) if weight), default=-1)
+        for m, batch in enumerate(batches):
+            rngs = [np.random.default_rng([self.recipe.seed, 2, i]) for i in batch.samples]
+            terms = self.objective.terms(self.module, batch, weights, rngs)
+            for i in range(len(weights)):
+                for dropout in self.dropouts:
+                    dropout.seeds = [(self.recipe.seed, 3, sample, i) for sample in batch.samples]
+                early = self.ddp and (m, i) != (len(batches) - 1, counted)
+                with self.fabric.no_backward_sync(self.module, enabled=early):
+                    term = next(terms)
+                    if term.loss.requires_grad:
+                        self.fabric.backward(term.loss / len(batches))
+                total[0] += term.loss.detach() / len(batches)
+            total[1] += objectives.iou(term.prob, batch.truth).mean() / len(batches)
+        return total, term
+
+    def fail(self, what: str, batches: Sequence[Batch], bad: bool) -> None:
+        """Stop all processes with an error that names the samples of those where something is bad."""
+        names = "; ".join(name for batch in batches for name in batch.names)
+        text = f"{what} at step {self.step}, batch of {names}; lower lr, or look at these samples"
+        fail(self.fabric, TrainingError(text) if bad else None)
+
+    def save(self, folder: Path) -> None:
+        """Write model.safetensors (the running mean: what is deployed), config.json and the state for a resume.
+
+        The files are the same for any number of processes. All of them call this; the first writes.
+        """
+        if not (self.fsdp or self.fabric.is_global_zero):
+            return
+        state = {f"net.{key}": value for key, value in self.net.state_dict().items()}
+        names: dict[Tensor, str] = {parameter: name for name, parameter in self.net.named_parameters()}
+        for parameter, moments in self.adam.state.items():
+            state |= {f"{key}.{names[parameter]}": value for key, value in moments.items()}
+        files = {checkpoint.WEIGHTS: self.whole(self.mean.values), STATE: self.whole(state)}
+        if self.fabric.is_global_zero:
+            config = {"network": network(self.recipe), "recipe": json.loads(self.recipe.to_json()), "step": self.step}
+            scaler = self.fabric.strategy.precision.state_dict()
+            checkpoint.save(folder, files, {**config, "scaler": scaler} if scaler else config)
+
+    def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors, gathered from all shards, on the CPU of the first process."""
+        found = {}
+        for key, value in tensors.items():
+            full = value.full_tensor() if isinstance(value, DTensor) else value
+            if self.fabric.is_global_zero:
+                found[key] = full.detach().cpu()
+        return found
+
+    def load(self, folder: Path) -> None:
+        """Continue from a checkpoint of the same network, whatever the number of processes that wrote it."""
+        config = checkpoint.read_config(folder)
+        if config["network"] != network(self.recipe):
+            raise TrainingError(
+                f"{folder} holds the network {config['network']}, the recipe asks for "
+                f"{network(self.recipe)}; pass another --out"
+            )
+        state = checkpoint.read_tensors(folder, STATE)
+        own = self.net.state_dict()
+        stored = {k.removeprefix("net."): v for k, v in state.items() if k.startswith("net.")}
+        checkpoint.fill(self.net, {k: placed(v, own[k]) if k in own else v for k, v in stored.items()}, str(folder))
+        if self.mean.decay:
+            mean = checkpoint.read_tensors(folder)
+            self.mean.values = {key: placed(mean[key], value) for key, value in own.items()}
+        for name, parameter in self.net.named_parameters():
+            if f"exp_avg.{name}" in state:
+                moments = {key: placed(state[f"{key}.{name}"], parameter) for key in ("exp_avg", "exp_avg_sq")}
+                self.adam.state[parameter] = {"step": state[f"step.{name}"], **moments}
+        self.fabric.strategy.precision.load_state_dict(config.get("scaler", {}))
+        self.step = int(config["step"])
+
+
+def placed(value: Tensor, like: Tensor) -> Tensor:
+    """A whole tensor on the device of another one, and sharded as it is."""
+    value = value.to(like.device)
+    if isinstance(like, DTensor):
+        return distribute_tensor(value, like.device_mesh, like.placements, src_data_rank=None)
+    return value
+
+
+def network(recipe: Recipe) -> dict[str, Any]:
+    """What `nets.segmenter.build` needs: the part of a recipe that config.json repeats."""
+    return {"backbone": recipe.backbone, "size": recipe.size, "radius_px": recipe.radius_px}
+
+
+def initialised(recipe: Recipe) -> Segmenter:
+    """The recipe's network with fresh, pretrained or earlier weights; CheckpointError if `init` does not fit."""
+    net = build(**network(recipe))
+    family: Any = find("backbones", recipe.backbone)
+    if recipe.init == "imagenet":
+        if not hasattr(family, "load_imagenet"):
+            raise InputError(f"no package has ImageNet weights of {recipe.backbone}; give init the path of a file")
+        family.load_imagenet(net.backbone)
+    elif recipe.init and Path(recipe.init).is_dir():
+        checkpoint.fill(net, checkpoint.read_tensors(recipe.init), recipe.init)
+    elif recipe.init:
+        if not hasattr(family, "load_pretrained"):
+            raise InputError(f"backbone {recipe.backbone} reads no pretrained file; give init a checkpoint folder")
+        family.load_pretrained(net.backbone, read_file(Path(recipe.init)))
+    return net
+
+
+def read_file(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a published file; CheckpointError if it is missing or damaged."""
+    if not path.is_file():
+        raise CheckpointError(f"init names no file or folder: {path}")
+    if path.suffix == ".safetensors":
+        return checkpoint.read_tensors(path.parent, path.name)
+    from fewclicks import pth
+
+    return pth.read(path).tensors
+
+
+def without_gradient(recipe: Recipe) -> set[str]:
+    """The parameters that no loss of the recipe reaches: published networks carry some that never run.
+
+    Found by a forward and a backward of one micro-batch on the meta device, which computes shapes only; so a network
+    that cannot take the recipe's crops is found out here, by an InputError.
+    """
+    with torch.device("meta"):
+        net = WithAux(build(**network(recipe)), aux=recipe.aux_weight > 0)
+        size = (recipe.batch // recipe.accumulate, 1, *recipe.crop_hw)
+        image, clicks, prev = torch.empty(size).expand(-1, 3, -1, -1), torch.empty(size[0], 1, 3), torch.empty(size)
+        try:
+            logits, aux = net(image, clicks, prev)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise InputError(
+                f"BatchNorm cannot learn from a single value: a micro-batch of {size[0]} with crops of "
+                f"{size[2]}x{size[3]} is too small for {recipe.backbone}; raise batch or crop_hw"
+            ) from None
+        if recipe.aux_weight and aux is None:
+            raise InputError(f"the network {recipe.backbone} {recipe.size} has no auxiliary logits; set aux_weight=0")
+        (logits if aux is None else logits + aux).sum().backward()
+    return {name for name, parameter in net.net.named_parameters() if parameter.grad is None}
