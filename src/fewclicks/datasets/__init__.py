@@ -21,8 +21,19 @@ def benchmark_root() -> Path:
     return next((place for place in places if place.is_dir()), places[0])
 
 
+def places(folder: str, data_root: str | Path | None = None) -> list[Path]:
+    """Where the folder of a dataset is looked for, in this order.
+
+    Under `data_root`; where that is None under `benchmark_root()`, under `train/` beside it, and beside both.
+    """
+    if data_root is not None:
+        return [Path(data_root) / folder]
+    root = benchmark_root()
+    return [root / folder, root.parent / "train" / folder, root.parent / folder]
+
+
 def open_benchmark(name: str, data_root: str | Path | None = None, split: str | None = None) -> Dataset:
-    """The dataset `name` ("grabcut", "berkeley", "davis", "coco_mval") under `data_root` (None: `benchmark_root()`).
+    """The dataset `name` ("grabcut", "sbd", ...: the files in datasets/) where `places` has its folder.
 
     `folder` has no folder of its own: there `data_root` is the root of its images/ and masks/.
     UnknownName for a dataset that no file in datasets/ reads, DatasetError when its folder is missing.
@@ -31,12 +42,17 @@ def open_benchmark(name: str, data_root: str | Path | None = None, split: str | 
     folder: str | None = getattr(module, "FOLDER", None)
     if folder is None and data_root is None:
         raise DatasetError(f"'{name}' has no default place; pass its folder as data_root (--data-root)")
-    root = Path(data_root) if data_root is not None else benchmark_root()
-    if folder is not None and not (root / folder).is_dir():
+    if folder is None:
+        dataset: Dataset = module.open(data_root, split)
+        return dataset
+    looked = places(folder, data_root)
+    root = next((place for place in looked if place.is_dir()), None)
+    if root is None:
+        where = str(looked[0].parent) if data_root is not None else ", ".join(str(place.parent) for place in looked)
         raise DatasetError(
-            f"no folder {folder} in {root}; set FEWCLICKS_DATA or pass --data-root. {module.__doc__}".strip()
+            f"no folder {folder} in {where}; set FEWCLICKS_DATA or pass --data-root. {module.__doc__}".strip()
         )
-    dataset: Dataset = module.open(root / folder if folder else root, split)
+    dataset = module.open(root, split)
     return dataset
 
 

@@ -50,9 +50,11 @@ def read_ids(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if pixels.ndim != 3 or pixels.shape[2] < 3 or pixels.dtype != np.uint8:
         raise DatasetError(f"{path} has no colour channels; instance masks lie in annotations_instance/")
     ids: NDArray[np.uint8] = np.ascontiguousarray(pixels[..., 1])
-    if (ids == IGNORE_ID).any():
-        return np.where(ids == IGNORE_ID, IGNORE_ID + 1, ids).astype(np.uint16)
-    return ids
+    if not (ids == IGNORE_ID).any():
+        return ids
+    wide = ids.astype(np.uint16)
+    wide[wide == IGNORE_ID] = IGNORE_ID + 1
+    return wide
 
 
 def _scenes(root: Path, split: str) -> IdScenes:
