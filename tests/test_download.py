@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from fewclicks.cli import main
 from fewclicks.datasets import _unpack
 from fewclicks.datasets._catalogue import CATALOGUE, Source
 from fewclicks.datasets._download import get
@@ -362,3 +363,51 @@ def test_members_go_where_the_readers_look(tmp_path, name, member, place):
     else:
         unpack(tmp_path / "in.tar", tmp_path / "into", CATALOGUE[name][0].keep)
         assert tree(tmp_path / "into") == {place: b"x"}
+
+
+def command(*arguments):
+    """Run `fewclicks datasets get` and return its exit code."""
+    with pytest.raises(SystemExit) as caught:
+        main(["datasets", "get", *map(str, arguments)])
+    return caught.value.code
+
+
+@pytest.fixture
+def davis(server, monkeypatch):
+    """A server of DAVIS."""
+    server.files["DAVIS.zip"] = zipped({"DAVIS/img/a.jpg": b"a", "DAVIS/gt/a.png": b"b"})
+    source = Source(server.url("DAVIS.zip"), "DAVIS", CATALOGUE["davis"][0].keep, sha256(server.files["DAVIS.zip"]))
+    monkeypatch.setitem(CATALOGUE, "davis", (source,))
+    return server
+
+
+def test_the_command_shows_the_terms_and_fetches(davis, tmp_path, capsys):
+    assert command("davis", "--to", tmp_path / "data", "--dry-run") == 0
+    assert not (tmp_path / "data").exists()
+    assert davis.log == []
+    capsys.readouterr()
+    assert command("davis", "--to", tmp_path / "data", "--keep") == 0
+    told = capsys.readouterr()
+    assert told.out == f"{tmp_path / 'data' / 'DAVIS'}\n"
+    assert told.err.index(find("datasets", "davis").TERMS) < told.err.index("fetch DAVIS.zip")
+    assert tree(tmp_path / "data" / "DAVIS") == {"img/a.jpg": b"a", "gt/a.png": b"b"}
+    assert (tmp_path / "data" / "downloads" / "DAVIS.zip").is_file()
+
+
+def test_the_command_goes_to_the_data_folder_or_asks(davis, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FEWCLICKS_DATA", str(tmp_path))
+    assert command("davis") == 0
+    assert (tmp_path / "benchmarks" / "DAVIS" / "img" / "a.jpg").is_file()
+    monkeypatch.delenv("FEWCLICKS_DATA")
+    monkeypatch.setattr("fewclicks.datasets.benchmark_root", lambda: tmp_path / "none")
+    assert command("davis") == 2
+    assert "pass --to DIR" in capsys.readouterr().err
+
+
+def test_the_command_fails_in_one_line(davis, tmp_path, capsys):
+    davis.files.clear()
+    assert command("davis", "--to", tmp_path) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("fewclicks: http://127.0.0.1")
+    for name, hint in (("davs", "did you mean 'davis'"), ("folder", "no address of 'folder'")):
+        assert command(name, "--to", tmp_path) == 2
+        assert hint in capsys.readouterr().err
