@@ -540,7 +540,7 @@ def test_parts_hang_on_the_deepest_whole():
 
 @pytest.fixture
 def originals(tmp_path):
-    """COCO and LVIS train of three photos in common; the third is left without an object."""
+    """COCO and LVIS train with three photos in common, of which 2 is left without an object."""
     sky, crowd = (9, SKY, 0, box(30, 0, 40, 60)), (7, PERSON, 1, box(0, 40, 20, 60))
     segments = {
         "000000000003": [(1, PERSON, 0, box(0, 0, 20, 20)), (70000, CAT, 0, box(20, 0, 30, 20)), sky],
@@ -552,7 +552,8 @@ def originals(tmp_path):
     shapes = {
         "train2017/000000000001.jpg": [[polygon(0, 0, 20, 19)], [polygon(2, 2, 12, 12)]],
         "train2017/000000000003.jpg": [[polygon(35, 0, 40, 18)]],
-        "train2017/000000000002.jpg": [],
+        "train2017/000000000002.jpg": [[polygon(0, 0, 5, 5)]],
+        "train2017/000000000004.jpg": [],
         "train2017/000000000008.jpg": [[polygon(0, 0, 20, 20)]],
     }
     write_lvis(tmp_path / "LVIS", shapes, "train", with_photos=False)

@@ -32,7 +32,7 @@ from fewclicks.images import replace_file
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (photos done, photos in all)."""
 
-CHUNK = 8
+CHUNK = 4
 """Photos that a worker process is given at a time."""
 
 
@@ -106,6 +106,7 @@ def _sources(job: Build) -> tuple[PanopticScenes, lvis.Annotations, list[tuple[s
     coco, objects = coco_panoptic.scenes(job.coco, job.split), lvis.open_annotations(job.lvis, job.split)
     place = {PurePosixPath(photo).stem: k for k, photo in enumerate(objects.photos)}
     pairs = [(stem, k, place[stem]) for k, stem in enumerate(coco.stems) if stem in place]
+    pairs = [pair for pair in pairs if len(objects.spans[pair[2]])]
     if not pairs:
         raise DatasetError(f"COCO in {job.coco} and LVIS in {job.lvis} have no photo in common; check the folders")
     return coco, objects, pairs

@@ -6,7 +6,7 @@
     order                                              things of COCO, objects of LVIS, stuff; each as annotated
     j is a part of the larger i                        if > .8 of its area is in i, and >= .7 of its box in the box of i
     stuff                                              what no object covers, where that is more than 500 px
-    photos                                             in both annotations, with an object left
+    photos                                             in COCO, with an object in LVIS, and with one left in the end
 
 Box IoU is the IoU of the rows times that of the columns. Each part gets as parent the deepest mask it is a part of.
 One thing differs: polygons of LVIS become masks by pycocotools, as LVIS defines them; the publication filled them with
