@@ -163,9 +163,8 @@ def test_every_reader_keeps_the_contract(name, tmp_path):
     assert isinstance(counts, dict), "COUNTS are the published counts"
     for split, (photos, objects) in counts.items():
         assert split is None or (isinstance(split, str) and split)
-        assert isinstance(photos, int)
-        assert photos > 0
-        assert objects is None or objects >= photos
+        assert photos is None or photos > 0, "None where no exact count is published"
+        assert objects is None or objects >= (photos or 0)
     if name != "folder":
         assert tree.startswith(module.FOLDER + "/"), "the tree begins with FOLDER"
     for function in (module.open, getattr(module, "scenes", module.open)):

@@ -42,9 +42,8 @@ from fewclicks.sample import Scene
 
 FOLDER = "COCO_LVIS"
 TERMS = "annotations: CC BY 4.0 (COCO, LVIS), combined by RITM (MIT); photos: Flickr terms of use, rights with owners"
-COUNTS: dict[str | None, tuple[int, int | None]] = {}
-"""Published are "99k images with 1.5M instances" of train, and no exact counts to check against."""
-SPLITS = ("train", "val")
+COUNTS: dict[str | None, tuple[int | None, int | None]] = {"train": (None, None), "val": (None, None)}
+"""Split -> photos and objects: published are 99 thousand and 1.5 million of train, but no exact count to check."""
 BUILT, PUBLISHED = "objects.json", "hannotation.pickle"
 
 
@@ -106,7 +105,7 @@ class CocoLvisScenes:
 
 def scenes(root: str | Path, split: str | None = None, *, stuff: bool = False) -> CocoLvisScenes:
     """The photos with their objects (and stuff) of a split, "train" unless told. Indexes the annotation once."""
-    split = known_split(FOLDER, split, "train", SPLITS)
+    split = known_split(FOLDER, split, "train", COUNTS)
     base, tree = Path(root) / split, tree_of(__doc__)
     built = (base / BUILT).is_file()
     file = base / (BUILT if built else PUBLISHED)
