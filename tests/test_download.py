@@ -207,6 +207,13 @@ def test_a_server_that_cannot_resume_sends_it_all_again(server, tmp_path, ranges
     assert tree(tmp_path / "Set") == {"a.bin": NOISE}
 
 
+def test_a_server_that_cannot_resume_and_never_gets_through_is_given_up(server, tmp_path, quick):
+    server.files["set.zip"], server.limits, server.ranges = NOISE, [500, 400, 300, 450, 200, 100], False
+    with pytest.raises(DatasetError, match=r"connection ended after 200 of 3000000 bytes"):
+        fetch(Source(server.url("set.zip"), "Set"), tmp_path)
+    assert len(quick) == 4
+
+
 def test_a_partial_file_that_is_too_long_is_thrown_away(server, tmp_path):
     content = zipped(FILES)
     server.files["set.zip"] = content

@@ -98,7 +98,9 @@ def test_every_palette_index_of_voc_but_background_and_void_is_an_object(voc):
     assert samples[0].truth.tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 1, -1, 0]]
     assert samples[3].truth.tolist() == [[0, 0, 0, -1], [0, 0, -1, -1], [0, 0, 0, 1]]
     assert samples[3].image.shape == (3, 4, 3)
-    assert len(open_benchmark("pascal_voc", voc.parents[1])) == 4
+    ticks = []
+    assert len(open_benchmark("pascal_voc", voc.parents[1], "trainval", lambda *tick: ticks.append(tick))) == 5
+    assert ticks == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_voc_trains_on_the_photos_of_train(voc):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +34,16 @@ def places(folder: str, data_root: str | Path | None = None) -> list[Path]:
     return [root / folder, root.parent / "train" / folder, root.parent / folder]
 
 
-def open_benchmark(name: str, data_root: str | Path | None = None, split: str | None = None) -> Dataset:
+def open_benchmark(
+    name: str,
+    data_root: str | Path | None = None,
+    split: str | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Dataset:
     """The dataset `name` ("grabcut", "sbd", ...: the files in datasets/) where `places` has its folder.
 
     `folder` has no folder of its own: there `data_root` is the root of its images/ and masks/.
+    `progress` is called with (masks read, masks in all) while a reader reads all masks, once, to find the objects.
     UnknownName for a dataset that no file in datasets/ reads, DatasetError when its folder is missing.
     """
     module = find("datasets", name)
@@ -52,7 +60,8 @@ def open_benchmark(name: str, data_root: str | Path | None = None, split: str | 
         raise DatasetError(
             f"no folder {folder} in {where}; set FEWCLICKS_DATA or pass --data-root. {module.__doc__}".strip()
         )
-    dataset = module.open(root, split)
+    slow = "progress" in inspect.signature(module.open).parameters
+    dataset = module.open(root, split, progress=progress) if slow else module.open(root, split)
     return dataset
 
 

@@ -25,7 +25,7 @@ from fewclicks.errors import DatasetError
 from fewclicks.images import replace_file
 
 Report: TypeAlias = Callable[[Source, str, int, int | None], object]
-"""Called with (source, "fetch" | "check" | "unpack", bytes done, bytes in all or None), for a progress bar."""
+"""Called with (source, "fetch" | "check" | "unpack" ..., bytes done, bytes in all or None), for a progress bar."""
 
 TRIES = 5
 """Attempts in a row that brought no byte, before giving up."""
@@ -55,15 +55,15 @@ class _Partial:
         return self.target.with_name(self.target.name + ".partial.json")
 
     @property
-    def bytes(self) -> int:
-        """How many are there."""
+    def size(self) -> int:
+        """The bytes that are there."""
         return self.file.stat().st_size if self.file.is_file() else 0
 
     def resumable(self, url: str) -> tuple[int, str]:
         """(bytes that are there, the validator of their version); (0, "") when there is nothing to go on with."""
         note = read_note(self.note)
         validator = note.get("validator") if note.get("url") == url else None
-        return (self.bytes, validator) if self.bytes and isinstance(validator, str) and validator else (0, "")
+        return (self.size, validator) if self.size and isinstance(validator, str) and validator else (0, "")
 
     def discard(self) -> None:
         self.file.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def get(sources: tuple[Source, ...], root: Path, report: Report, *, keep_archive
             write_note(record, note | {"unpacked": unpacked})
         unpack(target, into, source.keep, partial(report, source, "unpack"))
         for inner in source.inner:
-            unpack(into / inner, (into / inner).parent)
+            unpack(into / inner, (into / inner).parent, progress=partial(report, source, f"unpack {inner} of"))
             (into / inner).unlink()
         write_note(record, read_note(record) | {"unpacked": [*read_note(record).get("unpacked", []), source.into]})
         if not keep_archives:
@@ -102,13 +102,14 @@ def get(sources: tuple[Source, ...], root: Path, report: Report, *, keep_archive
 def download(source: Source, target: Path, report: Report) -> str:
     """Fetch one file to `target` and return its sha256; DatasetError when it cannot be had or is another one."""
     part, failures = _Partial(target), 0
+    most = part.size
     while True:
-        before = part.bytes
         try:
             _receive(source, part, report)
             break
         except _BrokenOffError as error:
-            failures = 1 if part.bytes > before else failures + 1
+            failures = 1 if part.size > most else failures + 1
+            most = max(most, part.size)
             if failures >= TRIES:
                 raise DatasetError(
                     f"cannot fetch {source.url} ({error}); try again later, it goes on from here"
@@ -171,6 +172,8 @@ def _save(
                 tick(done, total)
     except OSError as error:
         raise DatasetError(f"{file} cannot be written ({error.strerror}); make room or choose --to") from None
+    if file.stat().st_size != done:  # two runs at once
+        raise DatasetError(f"{file} is written by someone else too; let one of them end, then try again")
     if total is not None and done < total:
         raise _BrokenOffError(f"the connection ended after {done} of {total} bytes")
 

@@ -77,8 +77,7 @@ def _examine(name: str, data_root: Path | None, count: bool, progress: Progress 
     folder: str | None = getattr(module, "FOLDER", None)  # `folder` has none: its place is always given
     looked = places(folder, data_root) if folder else []
     found = next((place for place in looked if place.is_dir()), None)
-    counts = getattr(module, "COUNTS", {}) or dict.fromkeys(getattr(module, "SPLITS", ()), (None, None))
-    splits = [Split(split, *published) for split, published in counts.items()]
+    splits = [Split(split, *published) for split, published in getattr(module, "COUNTS", {}).items()]
     if found is not None:
         splits = [_count(module, found, split, count, progress) for split in splits]
     sources = CATALOGUE.get(name)
