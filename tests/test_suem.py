@@ -1,8 +1,14 @@
 """The four modes on 4x4 literals."""
 
-import numpy as np
+from collections import Counter
+from dataclasses import replace
 
-from fewclicks.training import suem
+import numpy as np
+import pytest
+
+from fewclicks.recipes import cfr_icl
+from fewclicks.training import sets, suem
+from fewclicks.training.samples import Samples
 
 A = np.full((4, 4, 3), 100, np.uint8)
 B = np.full((4, 4, 3), 200, np.uint8)
@@ -67,3 +73,66 @@ def test_place_moves_and_rescales_the_object_as_a_whole():
         assert moved[where == 1].mean() > 200  # the pixels moved with the truth
         assert moved[where == 0].mean() < 5
     assert len(areas) > 5
+
+
+SMALL = replace(
+    cfr_icl.vit_base_cocolvis_icl_suem(), sets=("toy",), crop_hw=(64, 64), min_area_px=60, resize=(1.0, 1.0),
+    merge_prob=0.0, keep_background_prob=0.0,
+)  # fmt: skip
+TOY = sets.Toy(count=20, side=90)
+
+
+def test_the_stages_have_the_chances_of_the_release(monkeypatch):
+    called: Counter[str] = Counter()
+    alphas = []
+
+    def counted(mode, run):
+        def count(*pair):
+            called[mode] += 1
+            if mode in ("simple", "blend", "mixing"):
+                alphas.append(pair[-1])
+            return run(*pair)
+
+        return count
+
+    for mode in ("simple", "union", "exclusion", "blend", "mixing"):
+        monkeypatch.setattr(suem, mode, counted(mode, getattr(suem, mode)))
+    samples, total = Samples(SMALL, [TOY]), 300
+    for i in range(total):
+        samples[i]
+    assert called["simple"] / total == pytest.approx(0.5, abs=0.09)
+    assert called["mixing"] / total == pytest.approx(0.5, abs=0.09)
+    for mode in ("union", "exclusion", "blend"):
+        assert called[mode] / total == pytest.approx(1 / 6, abs=0.07)
+    assert 0.5 <= min(alphas) < 0.52 < 0.98 < max(alphas) <= 1
+
+
+def test_an_object_that_hides_the_target_is_not_pasted_and_others_are_tried():
+    samples = Samples(replace(SMALL, union_prob=1.0, paste_tries=5), [TOY])
+    target = np.zeros((64, 64), np.int8)
+    target[30:34, 30:35] = 1  # 20 pixels: never more than 20 of them stay visible
+    assert samples.other(target, np.random.default_rng(0)) is None
+    target[20:44, 20:44] = 1
+    for seed in range(30):
+        found = samples.other(target, np.random.default_rng(seed))
+        assert found is None or ((target == 1) & (found[1] != 1)).sum() > 20
+    once = Samples(replace(samples.recipe, paste_tries=1), [TOY])
+    missed = [sum(s.other(target, np.random.default_rng(k)) is None for k in range(40)) for s in (once, samples)]
+    assert missed[1] < missed[0], "five tries find one more often"
+
+
+def test_after_a_paste_the_sample_has_one_object(monkeypatch):
+    """The release draws clicks from a new sample of one object: none of the other objects attracts negatives."""
+    seen = []
+    monkeypatch.setattr(
+        Samples, "first_clicks", lambda self, truth, others, rng, parts: seen.append((others.any(), parts))
+    )
+    never = replace(
+        SMALL, merge_prob=1.0, simple_prob=0.0, union_prob=0.0, exclusion_prob=0.0, blend_prob=0.0, mixing_prob=0.0
+    )
+    for recipe in (never, replace(never, mixing_prob=1.0)):
+        for i in range(10):
+            Samples(recipe, [TOY])[i]
+    assert any(others for others, _ in seen[:10])
+    assert any(len(parts) == 2 for _, parts in seen[:10])
+    assert seen[10:] == [(False, ())] * 10

@@ -8,7 +8,7 @@ A set of a recipe is one of
     PATH              such a folder anywhere
 
 The data folder is FEWCLICKS_DATA, or ../shared/data seen from the current folder or the source checkout. A dataset's
-own folder is looked for in train/, in benchmarks/ and in the data folder itself.
+own folder is looked for in benchmarks/, in train/ and in the data folder itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from types import ModuleType
 import cv2
 import numpy as np
 
+from fewclicks import datasets
 from fewclicks.datasets import benchmark_root, folder
 from fewclicks.errors import DatasetError
 from fewclicks.find import find, names
@@ -61,8 +62,7 @@ def places(name: str) -> list[Path]:
     reader, _ = _reader(name)
     if reader is None:
         return [train_root() / name, Path(name)]
-    top = benchmark_root().parent
-    return [base / reader.FOLDER for base in (train_root(), benchmark_root(), top)]
+    return datasets.places(reader.FOLDER)
 
 
 @dataclass(frozen=True, slots=True)
