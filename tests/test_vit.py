@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from fewclicks.backbones import vit
-from fewclicks.errors import InputError, UnknownName
+from fewclicks.errors import CheckpointError, UnknownName
 from fewclicks.nets.segmenter import Segmenter, build
+from fewclicks.nets.simple_fpn import SimpleFPN
+from fewclicks.nets.simple_head import SimpleHead
 
 DATA = Path(os.environ.get("FEWCLICKS_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 GOLDEN = DATA.parent / "golden"
@@ -184,9 +186,133 @@ def test_fresh_weights_follow_the_seed_and_are_those_of_a_vit() -> None:
         assert embed.proj.weight.std().item() == pytest.approx(xavier, rel=0.05)
 
 
-def test_an_image_that_windows_do_not_divide_is_refused(net: Segmenter) -> None:
-    with pytest.raises(InputError, match="multiples of 224, got 480x448"):
-        net(torch.rand(1, 3, 480, 448), torch.zeros(1, 1, 3), torch.rand(1, 1, 480, 448))
+@pytest.mark.parametrize("hw", [(112, 112), (224, 480), (464, 448), (600, 431)])
+def test_any_size_is_taken(net: Segmenter, hw: tuple[int, int]) -> None:
+    with torch.inference_mode():
+        logits = net(torch.rand(1, 3, *hw), torch.zeros(1, 1, 3), torch.rand(1, 1, *hw))
+    assert logits.shape == (1, 1, *hw)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("patch", [14, 16])
+def test_windows_hold_every_patch_and_are_the_published_ones_where_those_divide(patch: int) -> None:
+    with torch.device("meta"):
+        backbone = vit.ViT(replace(vit.SIZES["xtiny"], patch_px=patch))
+    assert [backbone.windows(side // patch) for side in (224, 448, 672, 896)] == [1, 2, 3, 4]
+    for patches in range(1, 500):
+        count = backbone.windows(patches)
+        height = -(-patches // count)
+        assert (count - 1) * height < patches <= count * height  # the last window is not all padding
+        published = max(1, patches // (224 // patch))
+        assert count == published or patches % published
+
+
+def test_nobody_attends_to_the_padding_of_windows() -> None:
+    """One windowed, one global block on 15 x 29 patches, against the same blocks on each window without padding."""
+    torch.manual_seed(0)
+    size = replace(vit.SIZES["xtiny"], depth=2)
+    net = vit.ViT(size).eval()
+    image, coords = torch.rand(1, 3, 15 * 16, 29 * 16), torch.zeros(1, size.dim, 15, 29)
+    with torch.inference_mode():
+        x = net.patch_embed(image) + net.positions((15, 29))
+        halves = [net.blocks[0](half.flatten(2).transpose(1, 2)) for half in (x[..., :15], x[..., 15:])]
+        rows = torch.cat([half.unflatten(1, (15, -1)) for half in halves], 2)
+        wanted = net.blocks[1](rows.flatten(1, 2)).transpose(1, 2).unflatten(2, (15, 29))
+        torch.testing.assert_close(net(image, coords)[0], wanted)
+
+
+def test_an_odd_grid_keeps_its_scales_aligned() -> None:
+    """A ramp on the coarsest scale of 3 x 3 patches reaches the finest one where it lies."""
+    neck, head = SimpleFPN(8, (4, 4, 4, 4)), SimpleHead((1, 1, 1, 1), 4)
+    levels = neck([torch.rand(1, 8, 3, 3)])
+    assert [tuple(level.shape[-2:]) for level in levels] == [(12, 12), (6, 6), (3, 3), (2, 2)]
+    for weight in (head.convs[3].conv.weight, head.fusion_conv.conv.weight, head.conv_seg.weight):
+        torch.nn.init.ones_(weight)
+    for part in (*(conv.conv for conv in head.convs), head.fusion_conv.conv, head.conv_seg):
+        torch.nn.init.zeros_(part.bias)
+    blank = [torch.zeros(1, 1, side, side) for side in (12, 6, 3)]
+    logits = head.eval()([*blank, torch.tensor([0.0, 1.0]).expand(1, 1, 2, 2)])
+    columns = (torch.arange(12) + 0.5) / 8 - 0.5  # in patches of the coarsest scale
+    torch.testing.assert_close(logits[0, 0, 5], 16 * columns.clamp(0, 1))
+
+
+def mae(size: str, side: int) -> dict[str, torch.Tensor]:
+    """Encoder and some decoder of an MAE checkpoint, seeded; the position embedding has side x side patches."""
+    generator = torch.Generator().manual_seed(2)
+    own = vit.build(size).state_dict()
+    names = [key for key in own if not key.startswith(("fc_norm", "head"))]
+    shapes = {key: own[key].shape for key in names}
+    shapes["pos_embed"] = torch.Size((1, 1 + side**2, vit.SIZES[size].dim))
+    shapes |= {
+        "norm.weight": torch.Size((160,)),
+        "mask_token": torch.Size((1, 1, 8)),
+        "decoder_embed.bias": torch.Size((8,)),
+    }
+    return {key: torch.randn(shape, generator=generator) for key, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_an_mae_checkpoint_fills_the_encoder(prefix: str) -> None:
+    source = mae("xtiny", 14)
+    backbone = vit.build("xtiny")
+    vit.load_pretrained(backbone, {prefix + key: value for key, value in source.items()})
+    state = backbone.state_dict()
+    untouched = {key for key in state if key.startswith(("fc_norm", "head"))}
+    for key in state.keys() - untouched - {"pos_embed"}:
+        assert torch.equal(state[key], source[key]), key
+    assert torch.equal(state["pos_embed"][:, 0], source["pos_embed"][:, 0])
+    grid = source["pos_embed"][0, 1:].T.reshape(1, 160, 14, 14)
+    bicubic = torch.nn.functional.interpolate(grid, (28, 28), mode="bicubic", align_corners=False)
+    torch.testing.assert_close(backbone.positions((28, 28)), bicubic)
+
+
+def test_the_huge_position_embedding_grows_from_16_to_32() -> None:
+    huge = vit.ViT(replace(vit.SIZES["xtiny"], patch_px=14, depth=1))
+    source = {key: value for key, value in huge.state_dict().items() if not key.startswith(("fc_norm", "head"))}
+    vit.load_pretrained(huge, source | {"pos_embed": torch.full((1, 1 + 16 * 16, 160), 0.5)})
+    assert huge.pos_embed.shape == (1, 1 + 32 * 32, 160)
+    torch.testing.assert_close(huge.pos_embed.detach(), torch.full((1, 1025, 160), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda d: d.pop("blocks.3.attn.qkv.weight"), "lacks blocks.3.attn.qkv.weight"),
+        (lambda d: d.update({"layer1.0.conv1.weight": torch.zeros(1)}), "also has layer1.0.conv1.weight"),
+        (
+            lambda d: d.update({"cls_token": torch.zeros(1, 1, 192)}),
+            r"cls_token is \(1, 1, 192\), wanted \(1, 1, 160\)",
+        ),
+        (lambda d: d.update({"pos_embed": torch.zeros(1, 180, 160)}), "pos_embed is"),
+        (lambda d: d.update({"pos_embed": torch.zeros(160)}), "pos_embed is"),
+        (lambda d: d.clear(), "lacks"),
+    ],
+)
+def test_another_checkpoint_is_refused_and_changes_nothing(spoil, says: str) -> None:
+    source, backbone = mae("xtiny", 14), vit.build("xtiny")
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    spoil(source)
+    with pytest.raises(CheckpointError, match=says):
+        vit.load_pretrained(backbone, source)
+    assert all(torch.equal(before[key], value) for key, value in backbone.state_dict().items())
+
+
+def test_layers_count_from_the_tokens_to_the_head(net: Segmenter) -> None:
+    backbone = net.backbone
+    assert backbone.layers == 9
+    wanted = {
+        "backbone.cls_token": 0,
+        "backbone.pos_embed": 0,
+        "backbone.patch_embed.proj.weight": 0,
+        "backbone.blocks.0.norm1.weight": 1,
+        "backbone.blocks.7.mlp.fc2.bias": 8,
+        "backbone.fc_norm.weight": 9,
+        "patch_embed_coords.proj.weight": 9,
+        "neck.down_4.0.weight": 9,
+        "head.conv_seg.weight": 9,
+    }
+    assert {name: backbone.layer_of(name) for name in wanted} == wanted
+    assert {backbone.layer_of(name) for name, _ in net.named_parameters()} == set(range(10))
 
 
 @pytest.mark.parametrize("size", ["b", "giant", ""])

@@ -3,17 +3,24 @@
 A ViT (Dosovitskiy et al., ICLR 2021) made for masked autoencoding (He et al., CVPR 2022) whose blocks attend within
 windows, but for four (ViT-B: two) that attend globally, as in ViTDet (Li et al., ECCV 2022). The names, order and
 shapes of its weights are those of the published checkpoints. Sizes: xtiny, base, large, huge.
+
+Any input whose sides are multiples of the patch is taken as it is. Windows are those of the published code wherever it
+runs: along h patches stand h // 14 windows of equal height (for the huge model h // 16, at least 1), so that they are
+the 224 pixels of the training at 448 and at 672. Where they do not divide the grid, it is padded at the bottom and the
+right to as many windows of the next whole height as hold it, and no patch attends to the padding.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fewclicks.errors import UnknownName
+from fewclicks.errors import CheckpointError, UnknownName
 from fewclicks.nets.simple_fpn import SimpleFPN
 from fewclicks.nets.simple_head import SimpleHead
 
@@ -21,7 +28,10 @@ TRAIN_PX = 448
 """Side of the square images that the stored position embedding belongs to."""
 
 WINDOW_PX = 224
-"""Side of an attention window; sides of the input are multiples of it."""
+"""Side of an attention window in training."""
+
+IGNORED = ("mask_token", "decoder_", "norm.", "fc_norm.", "head.")
+"""What MAE checkpoints hold beside the encoder's blocks, by prefix: nothing that runs here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +64,15 @@ def build(size: str = "base") -> ViT:
 
 
 class PatchEmbed(nn.Module):
-    """Three channels -> one vector for each patch."""
+    """Three (or other) channels -> one vector for each patch."""
 
-    def __init__(self, patch_px: int, dim: int) -> None:
+    def __init__(self, patch_px: int, dim: int, channels: int = 3) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, dim, patch_px, stride=patch_px)
+        self.proj = nn.Conv2d(channels, dim, patch_px, stride=patch_px)
         nn.init.xavier_uniform_(self.proj.weight.detach().flatten(1))  # as the linear layer that it is
 
     def forward(self, x: Tensor) -> Tensor:
-        """Bx3xHxW -> BxCxhxw, h = H / patch_px."""
+        """BxchannelsxHxW -> BxCxhxw, h = H / patch_px."""
         tokens: Tensor = self.proj(x)
         return tokens
 
@@ -76,11 +86,12 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """BxNxC -> BxNxC."""
+    def forward(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
+        """BxNxC -> BxNxC; `seen` BxN, bool, says which tokens may be attended to (None: all)."""
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # BxNx3xheadsxD
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind()  # BxheadsxNxD
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        mask = None if seen is None else seen[:, None, None]  # Bx1x1xN
+        mixed = F.scaled_dot_product_attention(query, key, value, mask)
         out: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
         return out
 
@@ -109,9 +120,9 @@ class Block(nn.Module):
         self.attn = Attention(dim, heads)
         self.mlp = MLP(dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """BxNxC -> BxNxC."""
-        x = x + self.attn(self.norm1(x))
+    def forward(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
+        """BxNxC -> BxNxC; `seen` as in Attention."""
+        x = x + self.attn(self.norm1(x), seen)
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
 
@@ -124,22 +135,23 @@ def to_windows(x: Tensor, rows: int, cols: int) -> Tensor:
 
 
 def from_windows(x: Tensor, hw: tuple[int, int], rows: int, cols: int) -> Tensor:
-    """BxNxC in the order of to_windows -> BxCxhxw."""
+    """BxNxC in the order of to_windows -> BxCxhxw, channels last in memory, as convolutions like it."""
     batch, _, dim = x.shape
     height, width = hw
     x = x.reshape(batch, rows, cols, height // rows, width // cols, dim)
-    return x.permute(0, 5, 1, 3, 2, 4).reshape(batch, dim, height, width)
+    return x.permute(0, 1, 3, 2, 4, 5).reshape(batch, height, width, dim).permute(0, 3, 1, 2)
 
 
 class ViT(nn.Module):
     """The plain transformer. Published checkpoints also hold `cls_token`, `fc_norm` and `head`, which never run."""
 
-    multiple = WINDOW_PX
-    pads = False  # it was trained on whole crops: zoom resizes to a multiple instead
+    pads = True
 
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.size = size
+        self.multiple = size.patch_px
+        self.layers = size.depth + 1  # the highest number that layer_of gives
         self.grid = TRAIN_PX // size.patch_px
         self.cls_token = nn.Parameter(torch.empty(1, 1, size.dim))
         self.pos_embed = nn.Parameter(torch.empty(1, 1 + self.grid**2, size.dim))  # the first is the cls_token's
@@ -151,9 +163,9 @@ class ViT(nn.Module):
             nn.init.trunc_normal_(weight, std=0.02)
         self.apply(_init_linear)
 
-    def coords_embedding(self) -> nn.Module:
+    def coords_embedding(self, channels: int = 3) -> nn.Module:
         """Previous mask and click maps enter as a second patch embedding, added to the image's."""
-        return PatchEmbed(self.size.patch_px, self.size.dim)
+        return PatchEmbed(self.size.patch_px, self.size.dim, channels)
 
     def decoder(self) -> tuple[nn.Module, nn.Module]:
         """SimpleFPN and the SimpleClick head: logits at 1 / (patch_px / 4) of the input."""
@@ -161,15 +173,27 @@ class ViT(nn.Module):
 
     def forward(self, image: Tensor, coords: Tensor) -> list[Tensor]:
         """Normalised image Bx3xHxW, embedded prompt BxCxhxw -> [BxCxhxw], h = H / patch_px; no norm at the end."""
-        rows, cols = image.shape[2] // WINDOW_PX, image.shape[3] // WINDOW_PX
         x = self.patch_embed(image) + coords
-        batch, _, height, width = x.shape
-        x = to_windows(x + self.positions((height, width)), rows, cols)  # BxNxC
+        batch, dim, height, width = x.shape
+        x = x + self.positions((height, width))
+        rows, cols = self.windows(height), self.windows(width)
+        padding = (0, -width % cols, 0, -height % rows)
+        seen = None
+        if any(padding):
+            x = F.pad(x, padding)
+            seen = to_windows(F.pad(x.new_ones(batch, 1, height, width), padding), rows, cols).squeeze(-1).bool()
+        hw = (height + padding[3], width + padding[1])
+        x = to_windows(x, rows, cols)  # BxNxC
         # Global attention does not depend on the order of tokens, so they stay in window order throughout.
         for i, block in enumerate(self.blocks, 1):
             groups = batch if i % self.size.global_every == 0 else batch * rows * cols
-            x = block(x.reshape(groups, -1, self.size.dim))
-        return [from_windows(x.reshape(batch, -1, self.size.dim), (height, width), rows, cols)]
+            x = block(x.reshape(groups, -1, dim), None if seen is None else seen.reshape(groups, -1))
+        return [from_windows(x.reshape(batch, -1, dim), hw, rows, cols)[..., :height, :width]]
+
+    def windows(self, patches: int) -> int:
+        """How many windows stand along a side of so many patches, none of them all padding."""
+        side = math.ceil(patches / max(1, patches // (WINDOW_PX // self.size.patch_px)))
+        return math.ceil(patches / side)
 
     def positions(self, hw: tuple[int, int]) -> Tensor:
         """Position embedding 1xCxhxw of a grid of h x w patches, interpolated bicubically from the stored one."""
@@ -177,6 +201,55 @@ class ViT(nn.Module):
         if hw != (self.grid, self.grid):
             stored = F.interpolate(stored, hw, mode="bicubic", align_corners=False)
         return stored
+
+    def layer_of(self, name: str) -> int:
+        """The layer of a Segmenter's parameter, for layer-wise learning rates: lr * decay ** (layers - layer_of(name)).
+
+        As in MAE's fine-tuning (He et al., CVPR 2022, A.1, after BEiT): 0 is what makes the tokens, 1 to depth are the
+        blocks, and depth + 1 = `layers` is the rest, which starts without pretraining: neck, head and
+        `patch_embed_coords`.
+        """
+        part = name.removeprefix("backbone.")
+        if part == name:
+            return self.layers
+        if part.startswith("blocks."):
+            return 1 + int(part.split(".")[1])
+        return 0 if part.startswith(("cls_token", "pos_embed", "patch_embed.")) else self.layers
+
+
+def load_pretrained(backbone: ViT, tensors: Mapping[str, Tensor]) -> None:
+    """Fill a ViT with the encoder of an MAE checkpoint (He et al., CVPR 2022), whose names ours are.
+
+    Its position embedding, of a square grid of another size (14x14, huge 16x16), is interpolated bicubically.
+    CheckpointError where something is missing, unknown or of another shape; the backbone is then as it was.
+    """
+    values = {key.removeprefix("model."): value for key, value in tensors.items()}
+    values = {key: value for key, value in values.items() if not key.startswith(IGNORED)}
+    own = {key: value for key, value in backbone.state_dict().items() if not key.startswith(IGNORED)}
+    if "pos_embed" in values:
+        values["pos_embed"] = _regrid(values["pos_embed"], backbone.grid)
+    for key in sorted(own.keys() | values.keys()):
+        if key not in own or key not in values:
+            what = "lacks" if key in own else "also has"
+            raise CheckpointError(
+                f"these are not the weights of an MAE-trained ViT of this size: the file {what} {key}"
+            )
+        if own[key].shape != values[key].shape:
+            got, wanted = tuple(values[key].shape), tuple(own[key].shape)
+            raise CheckpointError(
+                f"these are the weights of another ViT: {key} is {got}, wanted {wanted}; pick its size"
+            )
+    backbone.load_state_dict(values, strict=False)
+
+
+def _regrid(pos_embed: Tensor, side: int) -> Tensor:
+    """1x(1+N)xC -> 1x(1+side*side)xC: the embedding of the class token, then those of a square grid of patches."""
+    stored = math.isqrt(pos_embed.shape[1] - 1) if pos_embed.ndim == 3 else 0
+    if stored in (0, side) or pos_embed.shape[1] != 1 + stored**2:
+        return pos_embed
+    grid = pos_embed[:, 1:].transpose(1, 2).reshape(1, -1, stored, stored)
+    grid = F.interpolate(grid.float(), (side, side), mode="bicubic", align_corners=False)
+    return torch.cat((pos_embed[:, :1], grid.flatten(2).transpose(1, 2)), 1)
 
 
 def _init_linear(module: nn.Module) -> None:

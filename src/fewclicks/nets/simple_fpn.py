@@ -3,6 +3,7 @@
 After the simple feature pyramid of ViTDet (Li et al., ECCV 2022), with a layer norm over channels and positions.
 """
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -44,6 +45,7 @@ class SimpleFPN(nn.Module):
         self.down_32 = nn.Sequential(*halve(dim, mid_32), *conv1x1(mid_32, out_32))
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """[BxCxhxw] -> [Bxo0x4hx4w, Bxo1x2hx2w, Bxo2xhxw, Bxo3xh/2xw/2]."""
+        """[BxCxhxw] -> [Bxo0x4hx4w, Bxo1x2hx2w, Bxo2xhxw, Bxo3xh/2xw/2], the last rounded up."""
         (x,) = features
-        return [scale(x) for scale in (self.down_4, self.down_8, self.down_16, self.down_32)]
+        even = F.pad(x, (0, x.shape[-1] % 2, 0, x.shape[-2] % 2), "replicate")
+        return [self.down_4(x), self.down_8(x), self.down_16(x), self.down_32(even)]

@@ -38,15 +38,17 @@ class SimpleHead(nn.Module):
         self.up_conv2 = nn.Sequential(*double(half, quarter), *conv1x1(quarter, quarter))
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """Features, finest first, BxCixhixwi -> logits Bx1xh0xw0."""
+        """Features, each half as fine as the one before, rounded up: BxCixhixwi -> logits Bx1xh0xw0."""
         levels = [conv(x) for conv, x in zip(self.convs, features, strict=True)]
         # Fusion is a 1x1 convolution of all scales at the finest one. It commutes with interpolation, so each scale
         # takes its share of it before being enlarged: the same numbers for a third of the work.
         fusion = self.fusion_conv.conv
         shares = fusion.weight.chunk(len(levels), 1)
         fused = F.conv2d(levels[0], shares[0], fusion.bias)  # BxDxh0xw0
-        for level, share in zip(levels[1:], shares[1:], strict=True):
+        for i, (level, share) in enumerate(zip(levels[1:], shares[1:], strict=True), 1):
             x = F.conv2d(level, share)
-            fused = fused + F.interpolate(x, fused.shape[-2:], mode="bilinear", align_corners=False)
+            size = [side << i for side in x.shape[-2:]]  # larger than the finest where an odd side was rounded up
+            x = F.interpolate(x, size, mode="bilinear", align_corners=False)
+            fused = fused + x[..., : fused.shape[-2], : fused.shape[-1]]
         logits: Tensor = self.conv_seg(self.dropout(F.relu(fused)))
         return logits
