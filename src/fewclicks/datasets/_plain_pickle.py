@@ -1,8 +1,9 @@
 """Reads pickles of plain data without running anything: a stack machine of the opcodes that plain data needs.
 
 What may come out: dict, list, tuple, str, bytes, int, float, bool, None, and numpy arrays and scalars of numbers, which
-are made here from their shape, type and bytes. A pickle that names any other class or function is refused by that name
-before anything is made of it. Protocols 2 to 5 (PEP 307, PEP 3154, PEP 574; opcodes as pickletools documents them).
+are made here from their shape, type and bytes (a name of numpy's that nothing uses becomes an opaque mark). A pickle
+that names any other class or function is refused by that name before anything is made of it.
+Protocols 2 to 5 (PEP 307, PEP 3154, PEP 574; opcodes as pickletools documents them).
 """
 
 from __future__ import annotations
