@@ -16,26 +16,45 @@ if TYPE_CHECKING:
     from fewclicks.training.recipe import Recipe
 
 
-def train(
+def train(  # one parameter for each option
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="compact, toy ...; FILE:FUNCTION for a variant.")],
     changes: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Fields to change.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="runs/RECIPE if unset.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out exactly.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that prepare samples.")] = 1,
     minutes: Annotated[float, typer.Option("--minutes", min=0, help="A checkpoint every so often.")] = 5.0,
+    devices: Annotated[
+        str,
+        typer.Option("--devices", metavar="N", help="GPUs, or processes of the CPU; auto: one GPU if there is one."),
+    ] = "auto",
+    nodes: Annotated[
+        int | None, typer.Option("--nodes", min=1, help="Machines; torchrun and srun say it themselves.")
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option("--strategy", metavar="NAME", help="ddp, or fsdp: shard the weights over the processes.")
+    ] = "auto",
+    accelerator: Annotated[
+        str, typer.Option("--accelerator", metavar="NAME", help="cpu, cuda or mps; auto: cuda if there is one.")
+    ] = "auto",
 ) -> None:
-    """Train a network by a recipe; Ctrl-C saves, --resume continues.
+    """Train a network by a recipe; Ctrl-C saves, --resume continues, also on another number of devices.
 
     fewclicks train toy steps=20 --out runs/first
+
+    torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 -m fewclicks train RECIPE
     """
     chosen = changed(recipe_named(recipe), pairs(changes))
     out = out or Path("runs") / chosen.name
     try:
-        from fewclicks.training import loop
+        from fewclicks.training import loop, processes
     except ModuleNotFoundError as error:
-        raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[torch]'") from None
-    folder = loop.run(chosen, out, resume, workers=workers, minutes=minutes)
-    print(f"{folder} holds the weights; try them: fewclicks segment PHOTO --click X,Y --method {folder}")
+        raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[train]'") from None
+    folder = loop.run(
+        chosen, out, resume, workers=workers, minutes=minutes,
+        devices=devices, nodes=nodes, strategy=strategy, accelerator=accelerator,
+    )  # fmt: skip
+    if processes.is_first():
+        print(f"{folder} holds the weights; try them: fewclicks segment PHOTO --click X,Y --method {folder}")
 
 
 def recipe_named(name: str) -> Recipe:

@@ -25,6 +25,7 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 from torch.multiprocessing.spawn import ProcessException, start_processes
 
 from fewclicks.errors import FewClicksError, InputError, TrainingError
@@ -66,8 +67,8 @@ class Machine:
         strategy: Any = "auto"
         if self.strategy == "fsdp":
             strategy = ModelParallelStrategy(shard, data_parallel_size=self.processes, tensor_parallel_size=1)
-        elif self.processes > 1:  # BatchNorm's buffers agree by themselves
-            strategy = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
+        elif self.processes > 1:
+            strategy = DDPStrategy(gradient_as_bucket_view=True)
         fabric = Fabric(
             accelerator=self.accelerator, devices=self.devices, num_nodes=self.nodes, strategy=strategy,
             plugins=[arithmetic(precision, self.accelerator)],
@@ -115,6 +116,11 @@ def _around() -> tuple[int, int] | None:
         nodes = int(env.get("SLURM_NNODES", 1))
         return int(env["SLURM_NTASKS"]) // nodes, nodes
     return None
+
+
+def is_first() -> bool:
+    """Whether this process is the one that speaks and writes."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
 class Autocast(MixedPrecision):
