@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "fewclicks"
 LEVELS = {
     0: "errors arrays clicks geometry metrics sample find",
     1: "predictor images pictures",
-    2: "refine zoom flip anchor robot session",
+    2: "refine zoom flip anchor presets robot session",
     3: "engines nets backbones checkpoint pth datasets exports",
     4: "methods",
     5: "benchmark shards report plots training api",

@@ -246,6 +246,8 @@ class Report:
 
     settings: Mapping[str, Any]
     results: tuple[Result, ...]
+    own: Sequence[Mapping[str, Any]] = ()
+    """Per result, the settings that it does not share with the others (a preset's zoom for DAVIS)."""
 
     def to_json(self, full: bool = False) -> dict[str, Any]:
         """Plain data: {"settings": {...}, "datasets": {"GrabCut": {"objects", "noc", "failures", ...}}}.
@@ -253,7 +255,8 @@ class Report:
         With `full` each dataset also has "per_object": see `Result.per_object`.
         """
         protocol = self.results[0].protocol() if self.results else {}
-        return {
-            "settings": {**self.settings, **protocol},
-            "datasets": {result.dataset: result.to_json(full) for result in self.results},
-        }
+        datasets = {result.dataset: result.to_json(full) for result in self.results}
+        for result, own in zip(self.results, self.own, strict=False):
+            if own:
+                datasets[result.dataset] |= {"settings": dict(own)}
+        return {"settings": {**self.settings, **protocol}, "datasets": datasets}

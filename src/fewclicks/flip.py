@@ -30,6 +30,8 @@ class Flip:
     """A predictor that asks `inner` twice, of the image and of its mirror image, and averages the two in logits."""
 
     inner: Predictor
+    corners: bool = False
+    """For reproduction: clicks are mirrored as they are, though half a pixel beyond the border (see ZoomIn.corners)."""
 
     def start(self, image: Image) -> State:
         """The blank state of both images."""
@@ -42,7 +44,9 @@ class Flip:
         frame = _mirror(state.image)
         plain = self.inner.step(State(state.image, state.prob, state.threshold, pair.memos[0]), clicks)
         mirrored = State(pair.mirrored, frame.prob(state.prob), state.threshold, pair.memos[1])
-        mirrored = self.inner.step(mirrored, frame.clicks(settle(clicks, state.image.shape[:2])))
+        if not self.corners:
+            clicks = settle(clicks, state.image.shape[:2])
+        mirrored = self.inner.step(mirrored, frame.clicks(clicks))
         prob = mean_in_logits(plain.prob, frame.paste(mirrored.prob, state.prob))
         return State(state.image, prob, state.threshold, {"flip": _Pair(pair.mirrored, (plain.memo, mirrored.memo))})
 

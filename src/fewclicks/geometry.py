@@ -87,7 +87,8 @@ class Frame:
     """A view of an image: its crop `box`, resized to `hw`, then mirrored left-right if `mirror`.
 
     `corners=True` are the conventions of RITM, SimpleClick and CFR-ICL, for reproduction: corner pixels stay on corner
-    pixels (`align_corners=True`), while clicks map by `x' = (x - x0) * w' / w`, up to a pixel beside the image.
+    pixels (`align_corners=True`), while clicks map by `x' = (x - x0) * w' / w`, up to a pixel beside the image, and a
+    resized image is float32, of 0 to 255 still: they round nothing.
     """
 
     box: Box
@@ -96,7 +97,10 @@ class Frame:
     corners: bool = False
 
     def image(self, image: Image) -> Image:
-        """HxWx3 uint8 image -> its view, hw x 3 uint8, contiguous. An unchanged image is returned as it is."""
+        """HxWx3 uint8 image -> its view, hw x 3, contiguous, uint8 (resized with `corners`: float32).
+
+        An unchanged image is returned as it is.
+        """
         return self._view(image)
 
     def prob(self, prob: Prob) -> Prob:
@@ -156,8 +160,8 @@ def _resize(array: NDArray[Any], hw: tuple[int, int], corners: bool) -> NDArray[
 
 
 def _resize_corners(array: NDArray[Any], hw: tuple[int, int]) -> NDArray[Any]:
-    """Bilinear with corner pixels on corner pixels, one axis after the other."""
-    values = array
+    """Bilinear with corner pixels on corner pixels, one axis after the other; float32."""
+    values = array.astype(np.float32, copy=False)
     for axis, size in enumerate(hw):
         last = array.shape[axis] - 1
         at = np.linspace(0, last, size)
@@ -165,7 +169,7 @@ def _resize_corners(array: NDArray[Any], hw: tuple[int, int]) -> NDArray[Any]:
         weight = (at - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(array.ndim)])
         below, above = values.take(low, axis), values.take(np.minimum(low + 1, last), axis)
         values = below * (1 - weight) + above * weight
-    return _tidy(np.rint(values).astype(np.uint8) if array.dtype == np.uint8 else values)
+    return values if array.dtype == np.uint8 else _tidy(values)
 
 
 def _tidy(array: NDArray[Any]) -> NDArray[Any]:

@@ -59,7 +59,10 @@ class ZoomIn:
     corners: bool = False
     """For reproduction, the conventions of the RITM family: resize and click mapping as in `geometry.Frame`, the last
     row and column of the ROI count as outside, and `inner` sees clicks outside the ROI with coordinates out of range.
+    When the mask becomes empty and `skip_clicks` show the whole image again, the answer is squeezed into the old ROI.
     """
+    region_threshold: float | None = None
+    """Prob above which a pixel belongs to the mask whose box is the ROI; None: that of the state (RITM: 0.5)."""
 
     def __post_init__(self) -> None:
         sides = self.size if isinstance(self.size, tuple) else (self.size,)
@@ -79,13 +82,17 @@ class ZoomIn:
     def step(self, state: State, clicks: Clicks) -> State:
         """One step of `inner` on the ROI; its prob is pasted into the previous prob (`outside`)."""
         view: _View | None = state.memo.get("zoom")
-        roi = self._roi(state, clicks, view.roi if view else None)
+        kept = view.roi if view else None
+        roi = self._roi(state, clicks, kept)
         if view is None or view.frame != self._frame(state.image, roi):
             view, _ = self._look(state.image, roi)
         frame = view.frame
         inner = State(view.image, frame.prob(state.prob), state.threshold, view.memo)
         inner = self.inner.step(inner, self._shown(frame, clicks, state.image.shape[:2]))
-        prob = frame.paste(inner.prob, state.prob if self.outside == "keep" else np.zeros_like(state.prob))
+        place = frame
+        if self.corners and roi is None and kept is not None:  # the peers forget to forget their region
+            roi, place = kept, Frame(kept, frame.hw, corners=True)
+        prob = place.paste(inner.prob, state.prob if self.outside == "keep" else np.zeros_like(state.prob))
         return State(state.image, prob, state.threshold, {"zoom": _View(roi, frame, view.image, inner.memo)})
 
     def _shown(self, frame: Frame, clicks: Clicks, hw: tuple[int, int]) -> Clicks:
@@ -122,7 +129,9 @@ class ZoomIn:
         if len(clicks) <= self.skip_clicks:
             return None
         hw = state.image.shape[:2]
-        found = Box.around(state.mask)
+        found = Box.around(
+            state.mask if self.region_threshold is None else np.asarray(state.prob > self.region_threshold)
+        )
         positive = [click.pixel(hw) for click in clicks if click.positive]
         if found is not None:
             for pixel in positive:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,10 +50,11 @@ def bench(
     data_root: DataRoot = None,
     limit: Limit = None,
     method: options.MethodName = "default",
-    cfr: options.Cfr = 0,
+    preset: options.Preset = None,
+    cfr: options.Cfr = None,
     adaptive: options.Adaptive = False,
     until_click: options.UntilClick = None,
-    flip: options.FlipOption = False,
+    flip: options.FlipOption = None,
     threads: options.Threads = None,
     settings: options.Settings = None,
     processes: Processes = 1,
@@ -69,15 +70,17 @@ def bench(
 
     require_places(json_file, plot_file)
     setup = Setup(
-        method=method, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip,
+        method=method, preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip,
         threads=threads or (1 if processes > 1 else None), options=options.plain_values(settings),
     )  # fmt: skip
-    jobs = [Job(setup, name, data_root, limit) for name in datasets]
+    jobs = [Job(replace(setup, dataset=name), name, data_root, limit) for name in datasets]
     opened = [job.open() for job in jobs]  # all of them before the first is measured
     results = measure(jobs, opened, processes)
     if len(results) < len(jobs):
         return  # one of the processes that torchrun started: that of rank 0 has the figures
-    report = Report({**setup.describe(), "limit": limit, "processes": processes * torchrun_ranks()[1]}, tuple(results))
+    common, own = settings_of(jobs)
+    run_with = {"limit": limit, "processes": processes * torchrun_ranks()[1]}
+    report = Report({**common, **run_with}, tuple(results), own)
     if str(json_file) == "-":
         print(json.dumps(report.to_json(full), indent=1))
     else:
@@ -121,6 +124,13 @@ def require_places(json_file: Path | None, plot_file: Path | None) -> None:
         raise InputError(f"cannot draw to '{plot_file.name}'; name a .png, .pdf or .svg file")
     if plot_file is not None and importlib.util.find_spec("matplotlib") is None:
         raise MissingExtra("--plot needs matplotlib; install it with: pip install 'fewclicks[plot]'")
+
+
+def settings_of(jobs: list[Job]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The settings that all jobs share, and per job those that only it has (a preset's zoom for DAVIS)."""
+    each = [job.setup.describe() for job in jobs]
+    shared = {key: value for key, value in each[0].items() if all(one[key] == value for one in each)}
+    return shared, [{key: value for key, value in one.items() if key not in shared} for one in each]
 
 
 def measure(jobs: list[Job], datasets: list[Dataset], processes: int) -> list[Result]:
@@ -172,8 +182,9 @@ def print_table(figures: dict[str, Any]) -> None:
 
     settings = figures["settings"]
     refinement = f"{'A-' if settings['adaptive'] else ''}CFR-{settings['cfr']}" if settings["cfr"] else "no CFR"
+    way = f"{settings['method']}, {settings['preset']}" if settings["preset"] else settings["method"]
     table = Table(
-        title=f"{settings['method']}, {refinement}: mean number of clicks (NoC) to an IoU of .80, .85, .90, .95",
+        title=f"{way}, {refinement}: mean number of clicks (NoC) to an IoU of .80, .85, .90, .95",
         box=SIMPLE,
     )
     # never 90: on how many objects an IoU of .90 was not reached; IoU@1: the mean IoU after the first click
@@ -191,6 +202,9 @@ def print_table(figures: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     shares = ", ".join(f"{name} {row['share_outside_predictor']:.0%}" for name, row in figures["datasets"].items())
+    for name, row in figures["datasets"].items():
+        if own := row.get("settings"):
+            console.print(f"{name} with {', '.join(f'{key}={value}' for key, value in own.items())}")
     console.print(f"Time that went to robot and metric, not to the method: {shares}")
 
 

@@ -6,25 +6,41 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fewclicks.errors import InputError
 from fewclicks.predictor import Predictor
 
+if TYPE_CHECKING:
+    from fewclicks.presets import Rings
+
 MethodName = Annotated[
     str, typer.Option("--method", metavar="NAME", help="A method's name (`fewclicks list`), or weights by their path.")
 ]
-Cfr = Annotated[int, typer.Option("--cfr", min=0, metavar="N", help="Cascade-forward refinements after each click.")]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", metavar="NAME", help="released, released-ritm: the authors' evaluation; paper: the paper's text."
+    ),
+]
+Cfr = Annotated[
+    int | None, typer.Option("--cfr", min=0, metavar="N", help="Cascade-forward refinements after each click.")
+]
 Adaptive = Annotated[
-    bool, typer.Option("--adaptive", help="A-CFR: stop refining when fewer than 20 pixels change; 4 steps at most.")
+    bool,
+    typer.Option(
+        "--adaptive", help="A-CFR: stop refining when fewer than 20 pixels change; 4 steps at most, or --cfr."
+    ),
 ]
 UntilClick = Annotated[
     int | None,
-    typer.Option("--until-click", min=1, metavar="K", help="Refine up to click K only; 1 is the peers' way."),
+    typer.Option("--until-click", min=0, metavar="K", help="Refine up to click K only (the peers: 1); 0: every click."),
 ]
-FlipOption = Annotated[bool, typer.Option("--flip", help="Average with the mirrored photo; twice the time.")]
+FlipOption = Annotated[
+    bool | None, typer.Option("--flip/--no-flip", help="Average with the mirrored photo; twice the time.")
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, metavar="N", help="CPU threads; one per core if unset.")
 ]
@@ -32,45 +48,34 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the method, such as zoom=512.")
 ]
 
-ADAPTIVE_STEPS = 4
-"""What --adaptive refines at most where --cfr does not say it: the paper's A-CFR-4."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A predictor as the command line describes it."""
+    """A predictor as the command line describes it. None: as the preset, the checkpoint or the method has it."""
 
     method: str = "default"
-    cfr: int = 0
+    preset: str | None = None
+    dataset: str | None = None
+    """What is measured, for presets that differ between datasets."""
+    cfr: int | None = None
     adaptive: bool = False
     until_click: int | None = None
-    flip: bool = False
+    """0: refine after every click."""
+    flip: bool | None = None
     threads: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def steps(self) -> int:
-        """CFR steps."""
-        return self.cfr or (ADAPTIVE_STEPS if self.adaptive else 0)
 
     def build(self) -> Predictor:
         """The predictor. The default method has an option for each ring; every other method gets them around it."""
         import cv2
 
         from fewclicks.api import load
-        from fewclicks.flip import Flip
-        from fewclicks.refine import CFR, TOL
 
         if self.threads:
             cv2.setNumThreads(self.threads)
         if self._is_default():
             return load(self.method, **self._default_options())
-        predictor = load(self.method, **self.options)
-        if self.flip:
-            predictor = Flip(predictor)
-        if self.steps:
-            predictor = CFR(predictor, self.steps, TOL if self.adaptive else None, self.until_click)
-        return predictor
+        return self._rings().around(load(self.method, **self.options))
 
     def describe(self) -> dict[str, Any]:
         """What a result names as its settings, as plain data; weights by file name and sha256."""
@@ -78,14 +83,16 @@ class Setup:
 
         from fewclicks.methods import default
 
-        about: dict[str, Any] = {"fewclicks": version("fewclicks"), "method": self.method}
+        about: dict[str, Any] = {"fewclicks": version("fewclicks"), "method": self.method, "preset": self.preset}
         if not self._is_default():
-            about |= {"cfr": self.steps, "adaptive": self.adaptive, "until_click": self.until_click, "flip": self.flip}
+            rings = self._rings()
+            about |= {"cfr": rings.steps, **{key: getattr(rings, key) for key in ("adaptive", "until_click", "flip")}}
             return about | {"threads": self.threads, **self.options}
         weights = default.WEIGHTS if self.method == "default" else Path(self.method)
-        chosen = default.Options(**{"weights": weights, **self._default_options()})
-        weights = Path(chosen.weights)
-        about |= {"method": "default", **asdict(chosen), "weights": weights.name}
+        used = default.chosen(**{"weights": weights, **self._default_options()})
+        weights = Path(used.weights)
+        about |= {"method": "default", **asdict(used), "cfr": used.steps, "weights": weights.name}
+        del about["dataset"]
         return about | {"weights_sha256": default.weights_hash(weights), "onnxruntime": version("onnxruntime")}
 
     def _is_default(self) -> bool:
@@ -95,9 +102,26 @@ class Setup:
             return self.method == "default"
         return self.method.endswith(".onnx") or "/" in self.method or Path(self.method).is_dir()
 
+    def _rings(self) -> Rings:
+        """Flip and CFR, for a method that is no network of ours."""
+        from fewclicks.presets import Rings
+
+        if self.preset:
+            raise InputError(
+                f"presets are for networks; leave --preset out, or name weights instead of '{self.method}'"
+            )
+        return Rings(zoom=0, anchor=False, **self._ring_options())
+
+    def _ring_options(self) -> dict[str, Any]:
+        """What was said of the rings."""
+        said: dict[str, Any] = {"adaptive": True} if self.adaptive else {}
+        if self.until_click is not None:
+            said["until_click"] = self.until_click or None
+        return said | {key: getattr(self, key) for key in ("cfr", "flip") if getattr(self, key) is not None}
+
     def _default_options(self) -> dict[str, Any]:
-        rings = {"cfr": self.steps, "adaptive": self.adaptive, "until_click": self.until_click, "flip": self.flip}
-        return {**rings, "threads": self.threads, **self.options}
+        named = {"preset": self.preset, "dataset": self.dataset}
+        return {**named, **self._ring_options(), "threads": self.threads, **self.options}
 
 
 def pairs(settings: list[str] | None) -> dict[str, str]:

@@ -46,10 +46,11 @@ def segment(
     cutout: Annotated[bool, typer.Option("--cutout", help="Write the object on a transparent ground.")] = False,
     overlay: OverlayFile = None,
     method: options.MethodName = "default",
-    cfr: options.Cfr = 0,
+    preset: options.Preset = None,
+    cfr: options.Cfr = None,
     adaptive: options.Adaptive = False,
     until_click: options.UntilClick = None,
-    flip: options.FlipOption = False,
+    flip: options.FlipOption = None,
     threads: options.Threads = None,
     settings: options.Settings = None,
     as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
@@ -64,7 +65,7 @@ def segment(
         if file is not None and file.exists() and photo.exists() and file.samefile(photo):
             raise InputError(f"'{file}' is the photo itself; choose another file to write to")
     setup = Setup(
-        method=method, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip, threads=threads,
+        method=method, preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip, threads=threads,
         options=options.plain_values(settings),
     )  # fmt: skip
     session, seconds = run(photo, clicks, mask, setup)

@@ -7,70 +7,71 @@ Weights: an .onnx file, run by ONNX Runtime, or a checkpoint folder, run by torc
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from fewclicks.anchor import Anchor
 from fewclicks.engines import onnx, torch
 from fewclicks.engines.network import Network
-from fewclicks.errors import InputError
-from fewclicks.flip import Flip
+from fewclicks.errors import CheckpointError, InputError
 from fewclicks.predictor import Predictor
-from fewclicks.refine import CFR, TOL
-from fewclicks.zoom import Crop, Fit, Outside, ZoomIn
+from fewclicks.presets import Rings, preset_options
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The options of `build`."""
+class Options(Rings):
+    """The options of `build`: what stands around the network (see `Rings`), and the network itself."""
 
     weights: str | os.PathLike[str] = WEIGHTS
     """An .onnx file, or a checkpoint folder (config.json, model.safetensors)."""
-    cfr: int = 0
-    """Refinements after each click: CFR-n."""
-    adaptive: bool = False
-    """A-CFR: stop refining once fewer than 20 pixels change."""
-    until_click: int | None = None
-    """Refine up to this click only (the released CFR script: 1)."""
-    flip: bool = False
-    """Average with the mirrored photo: twice the time."""
-    zoom: int = 384
-    """Longest side of the zoom-in crop in pixels; 0: no zoom-in, the whole photo at its own size."""
-    fit: Fit = "longest"
-    crop: Crop = "box"
-    outside: Outside = "keep"
-    expansion: float = 1.4
-    """Side of the zoom-in crop over that of the object's box."""
-    anchor: bool = True
-    """Every click's pixel gets the label the user gave it."""
+    preset: str | None = None
+    """What other options are where they are not given: one of `presets.PRESETS`."""
+    dataset: str | None = None
+    """The benchmark dataset, for presets that differ between datasets."""
     threshold: float = 0.5
+    """Where prob becomes mask."""
     threads: int | None = None
     """CPU threads; None: one per core."""
     device: str = "auto"
     """For checkpoint folders: "auto", "cpu", "cuda", "mps"."""
 
 
+def chosen(**options: Any) -> Options:
+    """The options as they are used: those given, then the preset's, then the checkpoint's own, then the defaults.
+
+    InputError for an option that does not exist.
+    """
+    known = [f.name for f in fields(Options)]
+    for name in options.keys() - known:
+        raise InputError(f"the default method has no option '{name}'; there are: {', '.join(known)}")
+    own = _own_options(Path(options.get("weights", WEIGHTS)))
+    for name in own.keys() - known:
+        raise CheckpointError(f"the config.json of {options['weights']} asks for '{name}', which is no option here")
+    preset = preset_options(options["preset"], options.get("dataset")) if options.get("preset") else {}
+    return Options(**{**own, **preset, **options})
+
+
 def build(**options: Any) -> Predictor:
-    """Anchor(CFR(ZoomIn(Flip(network)))), each ring where its option asks for it; see `Options`."""
-    unknown = sorted(options.keys() - {f.name for f in fields(Options)})
-    if unknown:
-        known = ", ".join(f.name for f in fields(Options))
-        raise InputError(f"the default method has no option '{unknown[0]}'; there are: {known}")
-    chosen = Options(**options)
-    predictor: Predictor = Network(_forward(chosen), chosen.threshold)
-    if chosen.flip:
-        predictor = Flip(predictor)
-    if chosen.zoom:
-        predictor = ZoomIn(
-            predictor, chosen.zoom, expansion=chosen.expansion, outside=chosen.outside, fit=chosen.fit, crop=chosen.crop
-        )
-    if chosen.cfr:
-        predictor = CFR(predictor, chosen.cfr, TOL if chosen.adaptive else None, chosen.until_click)
-    return Anchor(predictor) if chosen.anchor else predictor
+    """The network with the rings that its options ask for; see `Options`."""
+    used = chosen(**options)
+    forward = _forward(used)
+    # Any network pads what does not suit it; a crop that suits it from the start wastes nothing.
+    multiple = forward.net.backbone.multiple if isinstance(forward, torch.TorchForward) else 32
+    return used.around(Network(forward, used.threshold), multiple)
+
+
+def _own_options(weights: Path) -> dict[str, Any]:
+    """The entry "predictor" in the config.json of a checkpoint folder: what its network was made for."""
+    try:
+        config = json.loads((weights / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}  # a file, or a folder that the loader will find fault with
+    own = config.get("predictor", {}) if isinstance(config, dict) else {}
+    return own if isinstance(own, dict) else {}
 
 
 def weights_hash(weights: str | os.PathLike[str] = WEIGHTS) -> str:
