@@ -1,6 +1,7 @@
 """The preset `released` does what the authors' evaluation does, step by step; explicit options win over presets."""
 
 import json
+import sys
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -266,7 +267,7 @@ def test_bench_applies_the_preset_per_dataset_and_names_it(monkeypatch, capsys):
         trace = Trace("one", (Turn(Click(1, 1), 1.0, 0.1, 0.1, 0.1),), 0.1)
         return [Result(dataset.name, (trace,), "deepest_error", 20, 0.95) for dataset in datasets]
 
-    monkeypatch.setattr("fewclicks.cli.bench.measure", measure)
+    monkeypatch.setattr(sys.modules["fewclicks.cli.bench"], "measure", measure)
     arguments = ["bench", "grabcut", "davis", "--data-root", str(shared("benchmarks")), "--threads", "1"]
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--preset", "released", "--cfr", "1", "--no-flip", "--set", "expansion=1.3", "--json", "-"])
