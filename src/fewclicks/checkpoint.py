@@ -6,13 +6,15 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from fewclicks.errors import CheckpointError
 from fewclicks.nets.segmenter import Segmenter, build
@@ -70,22 +72,73 @@ def read_tensors(folder: str | os.PathLike[str], file: str = WEIGHTS) -> dict[st
 
 
 def load(folder: str | os.PathLike[str]) -> Segmenter:
-    """The network of a checkpoint, in eval mode, on the CPU."""
+    """The network of a checkpoint, in eval mode, on the CPU; its weights are a memory map of the file."""
     config = read_config(folder)
     if "network" not in config:
-        raise CheckpointError(f"{Path(folder) / CONFIG} names no network; pass a folder that training wrote")
-    net = build(**config["network"])
-    fill(net, read_tensors(folder), str(folder))
+        reason = (
+            f"holds a network of the family {config['family']}, which" if "family" in config else "names no network;"
+        )
+        method = config.get("method")
+        cure = f"is for the method '{method}'" if method else "pass a folder that training or `fewclicks convert` wrote"
+        raise CheckpointError(f"{Path(folder) / CONFIG} {reason} {cure}")
+    net = unfilled(config["network"])
+    adopt(net, read_tensors(folder), str(folder))
     return net.eval()
 
 
 def fill(net: Segmenter, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Load tensors into a network; CheckpointError naming the first key that is missing, foreign or misshapen."""
-    own = net.state_dict()
-    for key in [*own, *tensors]:
-        if key not in tensors or key not in own or own[key].shape != tensors[key].shape:
-            raise CheckpointError(f"{source} holds another network: '{key}' is missing, foreign or of another shape")
+    """Copy tensors into a network; CheckpointError if any is missing, too many or of another shape."""
+    _check(net, tensors, source)
     net.load_state_dict(dict(tensors))
+
+
+def unfilled(network: Mapping[str, Any]) -> Segmenter:
+    """A network whose weights take no memory and no time to draw, for `adopt`."""
+    with _Unfilled():
+        return build(**network)
+
+
+def adopt(net: Segmenter, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Make tensors, without copying them, the weights of an unfilled network; CheckpointError as from `fill`.
+
+    Those of another type (float16) are copied to the network's own.
+    """
+    _check(net, tensors, source)
+    own = net.state_dict()
+    net.load_state_dict({key: value.to(own[key].dtype) for key, value in tensors.items()}, assign=True)
+
+
+def difference(wanted: Mapping[str, Sequence[int] | None], got: Mapping[str, Sequence[int]]) -> str:
+    """In which names and shapes (None: any) a state dict differs from the wanted one, in words; "" if in none."""
+    missing = [key for key in wanted if key not in got]
+    extra = [key for key in got if key not in wanted]
+    shaped = ((key, shape) for key, shape in wanted.items() if shape is not None and key in got)
+    other = [
+        f"'{key}' ({_sides(got[key])}, not {_sides(shape)})" for key, shape in shaped if tuple(shape) != tuple(got[key])
+    ]
+    parts = [
+        f"{len(missing)} missing, the first '{missing[0]}'" if missing else "",
+        f"{len(extra)} too many, the first '{extra[0]}'" if extra else "",
+        f"{len(other)} of another shape, the first {other[0]}" if other else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "a number"
+
+
+def _check(net: Segmenter, tensors: Mapping[str, Tensor], source: str) -> None:
+    wanted = {key: value.shape for key, value in net.state_dict().items()}
+    if found := difference(wanted, {key: value.shape for key, value in tensors.items()}):
+        raise CheckpointError(f"{source} does not fit its network: of its tensors {found}")
+
+
+class _Unfilled(TorchFunctionMode):
+    """Weights made within have a shape and no memory. Buffers of constants, as mean and std, are what they are."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **{**(kwargs or {}), **({"device": "meta"} if func is torch.empty else {})})
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -12,6 +12,7 @@ import typer
 
 from fewclicks.cli.bench import bench
 from fewclicks.cli.build_coco_lvis import build_coco_lvis
+from fewclicks.cli.convert import convert
 from fewclicks.cli.datasets import datasets
 from fewclicks.cli.doctor import doctor
 from fewclicks.cli.export_onnx import export_onnx
@@ -26,6 +27,7 @@ app.command()(segment)
 app.command()(bench)
 app.command()(train)
 app.command()(export_onnx)
+app.command()(convert)
 app.command()(figures)
 app.command("list")(listing)
 app.add_typer(datasets, name="datasets")

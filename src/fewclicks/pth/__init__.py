@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from fewclicks.errors import CheckpointError
 from fewclicks.pth.container import Container, open_container
 from fewclicks.pth.opcodes import Entry, Stub
 
-__all__ = ["Entry", "Pth", "Stub", "read"]
+__all__ = ["Entry", "Pth", "StateDict", "Stub", "plain", "read"]
 
+MAX_ITEMS, MAX_DEPTH, MAX_TEXT = 2000, 12, 500
+"""Of what `plain` keeps: values in all, levels, characters of a text."""
 DAMAGE = (
     ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, EOFError, struct.error,
     zlib.error, zipfile.BadZipFile,
@@ -40,8 +43,8 @@ class Pth:
     path: Path
     root: Any
     """Everything: plain values, `Stub`, and `Entry` for a tensor."""
-    tensors: Mapping[str, Tensor]
-    """The state dict. Each access makes a view of the file; a write to it would not reach the file."""
+    tensors: StateDict
+    """A mapping. Each access makes a view of the file; a write to it would not reach the file."""
     config: dict[str, Any] | None
     """The config that checkpoints of the RITM family hold: plain values, and `Stub` for live objects."""
 
@@ -54,15 +57,20 @@ def read(path: str | os.PathLike[str]) -> Pth:
         entries = _state_dict(container.root)
         container.check(entries)
     config = container.root.get("config")
-    return Pth(path, container.root, _Tensors(container, entries), config if isinstance(config, dict) else None)
+    return Pth(path, container.root, StateDict(container, entries), config if isinstance(config, dict) else None)
 
 
-class _Tensors(Mapping[str, Tensor]):
+class StateDict(Mapping[str, Tensor]):
     """A state dict whose tensors are made when they are asked for."""
 
     def __init__(self, container: Container, entries: Mapping[str, Entry]) -> None:
         self.container = container
         self.entries = entries
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes, for which no tensor is made."""
+        return {key: entry.shape for key, entry in self.entries.items()}
 
     def __getitem__(self, key: str) -> Tensor:
         entry = self.entries[key]
@@ -109,3 +117,21 @@ def _state_dict(root: Any) -> dict[str, Entry]:
     if not found:
         raise CheckpointError("holds no tensors")
     return found
+
+
+def plain(value: Any) -> Any:
+    """A decoded value as JSON can hold it: stubs and the like as text; what is long, deep or endless is cut."""
+    budget = iter(range(MAX_ITEMS))
+
+    def copied(item: Any, depth: int) -> Any:
+        if depth == 0 or next(budget, None) is None:
+            return "..."
+        if isinstance(item, dict):
+            return {str(key)[:MAX_TEXT]: copied(inner, depth - 1) for key, inner in islice(item.items(), MAX_ITEMS)}
+        if isinstance(item, list | tuple | set | frozenset):
+            return [copied(inner, depth - 1) for inner in islice(item, MAX_ITEMS)]
+        if isinstance(item, bool | float | None) or (isinstance(item, int) and abs(item) < 2**63):
+            return item
+        return str(item)[:MAX_TEXT] if isinstance(item, str | Stub) else f"<{type(item).__name__}>"
+
+    return copied(value, MAX_DEPTH)
