@@ -5,8 +5,25 @@ from __future__ import annotations
 Pairs = tuple[tuple[str, str], ...]
 """(published prefix, our prefix), the first that fits counts."""
 
+HRNET_OCR: Pairs = (
+    ("feature_extractor.conv3x3_ocr.", "head.conv3x3_ocr."),
+    ("feature_extractor.ocr_distri_head.", "head.ocr_distri_head."),
+    ("feature_extractor.cls_head.", "head.cls_head."),
+    ("feature_extractor.aux_head.", "head.aux_head."),
+    ("feature_extractor.", "backbone."),
+)
+
 RENAMES: dict[str, Pairs] = {
     "simpleclick": (),
+    "ritm": (("maps_transform.", "patch_embed_coords."), *HRNET_OCR),
+    "fbrs_hrnet": (("rgb_conv.", "patch_embed_coords."), *HRNET_OCR),
+    "focalclick_hrnet": (("maps_transform.", "patch_embed_coords."), *HRNET_OCR),
+    "focalclick_segformer": (
+        ("maps_transform.", "patch_embed_coords.maps_transform."),
+        ("feature_extractor.backbone.patch_embed_side1.", "patch_embed_coords."),
+        ("feature_extractor.backbone.", "backbone."),
+        ("feature_extractor.decode_head.", "head."),
+    ),
 }
 """Family -> pairs. The names of SimpleClick are ours, for they came first."""
 

@@ -56,9 +56,9 @@ def disk_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 5.0) -> Te
     plane = torch.where(hit, 1 - label, 2.0)  # a third plane takes what lies in neither map
     index = (plane, torch.where(hit, rows.unsqueeze(-1), 0.0), torch.where(hit, cols.unsqueeze(-2), 0.0))
     picture = torch.arange(len(clicks), device=clicks.device).view(-1, 1, 1, 1)
-    maps = torch.zeros(len(clicks), 3, height, width, device=clicks.device)
-    maps = maps.index_put((picture, *(i.long() for i in index)), torch.ones(1, device=clicks.device))
-    return maps[:, :2]
+    maps = torch.zeros(len(clicks), 3, height, width, 1, device=clicks.device)  # ONNX wants an axis without an index
+    maps = maps.index_put((picture, *(i.long() for i in index)), torch.ones_like(plane).unsqueeze(-1))
+    return maps[:, :2, ..., 0]
 
 
 def tanh_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 260.0) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from fewclicks.errors import InputError
 from fewclicks.find import find
 from fewclicks.nets.prompt import InputFusion, Prompt
+
+if TYPE_CHECKING:
+    from fewclicks.nets.refiner import Refined
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -87,9 +90,9 @@ class Segmenter(nn.Module):
         self.backbone = backbone
         self.neck, self.head = backbone.decoder()
         if refiner:
-            from fewclicks.nets import refiner as refiners  # it is built on this module
+            from fewclicks.nets import refiner as refiners  # needed by few networks
 
-            self.refiner = refiners.build(refiner, self.head.feature_channels)
+            self.refiner = refiners.build(refiner, self.head.feature_channels)  # type: ignore[arg-type]
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -105,6 +108,17 @@ class Segmenter(nn.Module):
         low = self._low(image, clicks, prev)
         aux = None if low.aux is None else self._enlarged(low.aux, image)
         return Outputs(self._enlarged(low.logits, image), aux, low.feature)
+
+    def refine(self, image: Tensor, clicks: Tensor, coarse: Outputs, boxes: Tensor) -> Refined:
+        """The local step of FocalClick: image Bx3xhxw in [0,1], a crop; clicks BxNx3 in its frame -> logits Bx1xhxw.
+
+        `coarse` is what `outputs` says of the whole; boxes Bx4 (left, top, right, bottom) are where the crop lies in
+        it, in pixels. InputError for a network without refiner.
+        """
+        if not hasattr(self, "refiner"):
+            raise InputError("this network has no refiner; FocalClick's have")
+        out: Refined = self.refiner(image, clicks, coarse.feature, coarse.logits, boxes)
+        return out
 
     def lr_factor(self, name: str) -> float:
         """Factor on the learning rate of the parameter `name`: that of the first fitting prefix, 1 where none fits.
