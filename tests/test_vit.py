@@ -1,23 +1,19 @@
 """The SimpleClick networks: published names and shapes, golden numbers, and what every backbone must keep."""
 
 import json
-import os
-import zlib
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
+from fakes import shared
 from fewclicks.backbones import vit
 from fewclicks.errors import CheckpointError, UnknownName
 from fewclicks.nets.segmenter import Segmenter, build
 from fewclicks.nets.simple_fpn import SimpleFPN
 from fewclicks.nets.simple_head import SimpleHead
+from goldens import check_summary, golden_inputs, golden_net
 
-DATA = Path(os.environ.get("FEWCLICKS_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
-GOLDEN = DATA.parent / "golden"
 MODELS = {
     "simpleclick_vit_xtiny": "xtiny",
     "simpleclick_vit_base": "base",
@@ -27,39 +23,6 @@ MODELS = {
     "cfricl_vit_huge": "huge",
 }
 NEVER_RUN = ("backbone.cls_token", "backbone.fc_norm", "backbone.head", "head.up_conv1", "head.up_conv2")
-
-
-def golden(name: str) -> Path:
-    path = GOLDEN / name
-    if not path.exists():
-        pytest.skip(f"no golden file {path}; FEWCLICKS_DATA names the data folder beside golden/")
-    return path
-
-
-def fill(net: Segmenter) -> None:
-    """The weights of the golden runs: drawn from each entry's name and shape."""
-    for key, value in net.state_dict().items():
-        draw = np.random.RandomState(zlib.crc32(key.encode())).standard_normal(value.numel()).astype(np.float32)
-        if key.endswith(("pos_embed", "cls_token")):
-            draw *= np.float32(0.02)
-        elif value.ndim > 1:
-            draw /= np.float32(np.sqrt(value[0].numel()))
-        else:
-            draw = 1 + np.float32(0.05) * draw if key.endswith("weight") else np.float32(0.02) * draw
-        value.copy_(torch.from_numpy(draw).view_as(value))
-
-
-def golden_inputs(side: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    rows, cols = np.mgrid[:side, :side]
-    image = np.stack([0.5 + 0.5 * np.sin(0.07 * rows + 0.05 * cols + c) for c in range(3)])
-    half = side // 2
-    prev = 0.8 * ((rows - half) ** 2 + (cols - half) ** 2 < (side / 4) ** 2)
-    clicks = [[half, half, 1], [-1, -1, -1], [12, 10, 0], [side - 15, side - 9, 0]]
-    return (
-        torch.from_numpy(image).float()[None],
-        torch.tensor(clicks, dtype=torch.float32)[None],
-        torch.from_numpy(prev).float()[None, None],
-    )
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +42,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_keys_order_shapes_and_types_are_the_published_ones(model: str) -> None:
-    lines = golden(f"keys/{model}.txt").read_text().splitlines()
+    lines = shared("golden", "keys", f"{model}.txt").read_text().splitlines()
     with torch.device("meta"):
         state = build("vit", MODELS[model]).state_dict()
     ours = [f"{k}\t{tuple(v.shape)}\t{str(v.dtype).removeprefix('torch.')}" for k, v in state.items()]
@@ -88,17 +51,11 @@ def test_keys_order_shapes_and_types_are_the_published_ones(model: str) -> None:
 
 @pytest.mark.parametrize("size", ["xtiny", "base"])
 def test_golden_numbers(size: str) -> None:
-    wanted = json.loads(golden("forward.json").read_text())[f"sc:{size}"]
-    net = build("vit", size).eval()
-    fill(net)
+    wanted = json.loads(shared("golden", "forward.json").read_text())[f"sc:{size}"]
+    net = golden_net("simpleclick", backbone="vit", size=size)
     for side, name in ((448, "instances"), (672, "instances_672_interp_pos")):
         with torch.inference_mode():
-            logits = net(*golden_inputs(side))[0, 0].numpy()
-        picks = [0, side // 4, side // 2, 3 * side // 4, side - 1]
-        assert list(logits.shape) == wanted[name]["shape"]
-        assert logits.mean() == pytest.approx(wanted[name]["mean"], abs=2e-5)
-        assert logits.std() == pytest.approx(wanted[name]["std"], abs=2e-5)
-        np.testing.assert_allclose(logits[np.ix_(picks, picks)], wanted[name]["grid"], rtol=0, atol=5e-5)
+            check_summary(net(*golden_inputs(side, side)), wanted[name])
 
 
 @pytest.mark.parametrize("hw", [(224, 224), (448, 448), (672, 448)])
@@ -160,9 +117,9 @@ def test_gradients_reach_all_that_runs(batch: tuple[torch.Tensor, ...]) -> None:
 def test_another_image_size_leaves_the_network_as_it_was(net: Segmenter) -> None:
     before = {key: value.clone() for key, value in net.state_dict().items()}
     with torch.inference_mode():
-        first = net(*golden_inputs(448))
-        net(*golden_inputs(672))
-        again = net(*golden_inputs(448))
+        first = net(*golden_inputs(448, 448))
+        net(*golden_inputs(672, 672))
+        again = net(*golden_inputs(448, 448))
     assert torch.equal(first, again)
     after = net.state_dict()
     assert before.keys() == after.keys()
