@@ -154,14 +154,18 @@ def _first_and_again(block: nn.Module) -> tuple[AbstractContextManager[Any], Abs
 @contextmanager
 def _statistics_kept(block: nn.Module) -> Iterator[None]:
     """The second time, BatchNorm's running statistics have seen the batch already."""
-    norms = [m for m in block.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    for norm in norms:
-        norm.track_running_stats = False
+    norms = [(module, module.momentum) for module in block.modules() if isinstance(module, _BatchNorm)]
+    counts = [(norm.num_batches_tracked, int(norm.num_batches_tracked or 0)) for norm, _ in norms]
+    for norm, _ in norms:
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, momentum in norms:
+            norm.momentum = momentum
+        for tracked, count in counts:
+            if tracked is not None:
+                tracked.fill_(count)
 
 
 def shard(net: nn.Module, mesh: Any) -> nn.Module:

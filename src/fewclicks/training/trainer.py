@@ -39,9 +39,10 @@ class WithAux(nn.Module):
     def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> tuple[Tensor, Tensor | None]:
         """image Bx3xHxW, clicks BxNx3, prev Bx1xHxW -> logits Bx1xHxW and the same of the auxiliary head, or None."""
         if not self.aux:
-            return self.net(image, clicks, prev), None
+            logits: Tensor = self.net(image, clicks, prev)
+            return logits.clone(), None  # FSDP2 wants no view
         outputs = self.net.outputs(image, clicks, prev)
-        return outputs.logits, outputs.aux
+        return outputs.logits.clone(), None if outputs.aux is None else outputs.aux.clone()
 
 
 class Trainer:
