@@ -1,8 +1,11 @@
 """The preset `released` does what the authors' evaluation does, step by step; explicit options win over presets."""
 
+import importlib.util
 import json
+import subprocess
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from fewclicks.methods import default
 from fewclicks.presets import DATASETS, PRESETS, Rings, preset_options
 from fewclicks.robot import deepest_error
 
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "presets.py"
 HW = (240, 427)
 CLICKS = (
     Click(150, 110),
@@ -292,3 +296,62 @@ def test_the_command_line_says_what_is_explicit():
     assert used(dataset="davis", options={"zoom": 300})["zoom"] == 300
     with pytest.raises(InputError, match="'grow'"):
         Setup(method="grow", preset="released").build()
+
+
+def benchmark_script():
+    """benchmarks/presets.py as a module."""
+    spec = importlib.util.spec_from_file_location("benchmark_of_presets", SCRIPT)
+    module = sys.modules["benchmark_of_presets"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_difference_has_a_row_of_its_own():
+    rows = benchmark_script().ROWS
+    plain, released, paper = asdict(default.Options()), PRESETS["released"], PRESETS["paper"]
+    changed = {}
+    for row in rows.values():
+        changed |= {key: value for key, value in row.change.items() if row.base == "paper" or key == "tol"}
+    assert changed.keys() == {key for key in paper if not released[key] == paper[key] == plain[key]}
+    for key, value in changed.items():
+        assert value == (released[key] if released[key] != paper[key] else plain[key])
+
+
+def test_the_table_is_that_of_the_results():
+    done = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_table_goes_on_where_it_was_stopped(monkeypatch, tmp_path):
+    script = benchmark_script()
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "presets.json")
+    names = []
+
+    def measured(row, limit, processes):
+        names.append(row.what)
+        if len(names) == 3:
+            raise KeyboardInterrupt
+        clicks = {"GrabCut": {"0.90": [2, 3, 4], "0.95": [5, 5, 5 + len(row.change)]}}
+        return {"preset": row.preset, "options": {"cfr": 1, **row.change}, "clicks": clicks}
+
+    monkeypatch.setattr(script, "measured", measured)
+    with pytest.raises(KeyboardInterrupt):
+        script.run(3, 1)
+    assert "Not measured yet: anchor" in script.table(script.stored())
+    script.run(3, 1)
+    assert len(names) == len(script.ROWS) + 3, "two rows were there, one was lost"
+    script.run(3, 1)
+    assert len(names) == len(script.ROWS) + 3
+    table = script.table(script.stored())
+    assert len([line for line in table.splitlines() if line.startswith("| ")]) == len(script.ROWS) + 2
+    assert "A try of few objects" in table
+    assert "| 3.00 | 5.00 |" in table
+    assert "| +0.00 | +0.33 |" in table
+    script.run(None, 1)
+    assert len(names) == 2 * len(script.ROWS) + 5, "other objects: all anew"
+
+
+def test_a_change_is_bold_where_it_is_more_than_chance():
+    effect = benchmark_script().effect
+    assert effect([3] * 20, [4] * 20) == "**\u22121.00**"
+    assert effect([3, 5] * 10, [4, 4] * 10) == "+0.00"
