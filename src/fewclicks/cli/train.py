@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def train(  # one parameter for each option
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="compact, toy ...; FILE:FUNCTION for a variant.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="compact, toy ..., or FILE:FUNCTION: simpleclick:vit_base_sbd.")
+    ],
     changes: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Fields to change.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="runs/RECIPE if unset.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out exactly.")] = False,
@@ -36,6 +38,15 @@ def train(  # one parameter for each option
     accelerator: Annotated[
         str, typer.Option("--accelerator", metavar="NAME", help="cpu, cuda or mps; auto: cuda if there is one.")
     ] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell the data, steps, memory and time to expect; write nothing.")
+    ] = False,
+    tflops: Annotated[
+        float | None,
+        typer.Option(
+            "--tflops", metavar="N", help="For --dry-run: TFLOP/s of a device; this one's is measured if unset."
+        ),
+    ] = None,
 ) -> None:
     """Train a network by a recipe; Ctrl-C saves, --resume continues, also on another number of devices.
 
@@ -45,6 +56,11 @@ def train(  # one parameter for each option
     """
     chosen = changed(recipe_named(recipe), pairs(changes))
     out = out or Path("runs") / chosen.name
+    if dry_run:
+        print("\n".join(expected(chosen, devices, nodes or 1, strategy, accelerator, tflops)))
+        return
+    if chosen.starts_from and not chosen.init:
+        typer.echo(f"note: fresh weights; the published run starts from {chosen.starts_from}: init=PATH", err=True)
     try:
         from fewclicks.training import loop, processes
     except ModuleNotFoundError as error:
@@ -57,19 +73,37 @@ def train(  # one parameter for each option
         print(f"{folder} holds the weights; try them: fewclicks segment PHOTO --click X,Y --method {folder}")
 
 
+def expected(
+    recipe: Recipe, devices: str, nodes: int, strategy: str, accelerator: str, tflops: float | None
+) -> list[str]:
+    """What `--dry-run` prints. The devices need not be there, unless their speed is to be measured."""
+    if devices != "auto" and not (devices.isdecimal() and int(devices)):
+        raise InputError(f"devices is a number of 1 or more, or auto, got '{devices}'")
+    try:
+        import torch
+
+        from fewclicks.training.estimate import estimate
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[train]'") from None
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    processes = (1 if devices == "auto" else int(devices)) * nodes
+    found = estimate(recipe, processes=processes, fsdp=strategy == "fsdp", device=accelerator, tflops=tflops)
+    return found.lines()
+
+
 def recipe_named(name: str) -> Recipe:
     """The recipe of `FILE` (its function of that name) or `FILE:FUNCTION`; UnknownName with the nearest names."""
     from fewclicks.find import find
+    from fewclicks.recipes import functions
 
     file, _, function = name.partition(":")
     module = find("recipes", file)
+    own = functions(module)
     function = function or module.__name__.rpartition(".")[2]
-    made = getattr(module, function, None)
-    if not callable(made):
-        own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-        raise UnknownName(f"no recipe '{function}' in {file}; there are: {', '.join(own)}")
-    recipe: Recipe = made()
-    return recipe
+    if function not in own:
+        raise UnknownName(f"no recipe '{function}' in {file}; there are: {', '.join(f'{file}:{one}' for one in own)}")
+    return own[function]()
 
 
 def changed(recipe: Recipe, changes: dict[str, str]) -> Recipe:

@@ -224,6 +224,10 @@ def _attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> in
 
 def measured(device: str, precision: str, seconds: float = 0.1) -> Rate:
     """The rates of this machine's device for large matrix products and additions, each measured for `seconds`."""
+    if device not in ("cpu", "cuda", "mps"):
+        raise InputError(f"training does not know '{device}'; there are: auto, cpu, cuda, mps")
+    if device != "cpu" and not getattr(torch, device).is_available():
+        raise InputError(f"there is no {device} here whose speed could be measured; pass --tflops N, what one sustains")
     kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     side, length = (1024, 1 << 24) if device == "cpu" else (8192, 1 << 28)
     a = torch.rand(side, side, device=device).to(kind)

@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from fewclicks.errors import FewClicksError, TrainingError
 from fewclicks.training import sets
 from fewclicks.training.objectives import Batch, Term
-from fewclicks.training.processes import Machine, agree, launch, machine, on_stop
+from fewclicks.training.processes import Machine, agree, is_first, launch, machine, on_stop
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples, collate
 from fewclicks.training.trainer import Trainer
@@ -70,6 +71,8 @@ def run(
         work()
     else:
         launch(work, where.processes)
+    if is_first() and not last.exists():
+        raise TrainingError(f"stopped before the first step; nothing is saved in {out}")
     return last
 
 
@@ -93,7 +96,7 @@ def _train(recipe: Recipe, out: Path, resume: bool, *, workers: int, minutes: fl
                 saved = time.monotonic()
             began = time.monotonic()
             parts = [part.to(fabric.device) for part in parts]
-            values, term = trainer.train_step(parts)
+            values, term = _step(trainer, parts)
             seen = parts[-1], term
             if watch:
                 watch.record(trainer.step, {**values, "seconds": time.monotonic() - began})
@@ -101,6 +104,16 @@ def _train(recipe: Recipe, out: Path, resume: bool, *, workers: int, minutes: fl
             _save(trainer, out, watch, seen)
     if trainer.step < recipe.steps and watch:
         log.warning("stopped at step %d of %d; --resume continues", trainer.step, recipe.steps)
+
+
+def _step(trainer: Trainer, parts: list[Batch]) -> tuple[dict[str, float], Term]:
+    try:
+        return trainer.train_step(parts)
+    except torch.OutOfMemoryError:
+        raise TrainingError(
+            "the GPU's memory is full; raise accumulate, set activation_checkpointing=true, "
+            "or shard the network with --devices N --strategy fsdp"
+        ) from None
 
 
 def _save(trainer: Trainer, out: Path, watch: Watch | None, seen: tuple[Batch, Term]) -> None:
@@ -117,7 +130,7 @@ def batches(recipe: Recipe, first: int, workers: int, rank: int = 0, processes: 
     into those of the processes. So the samples of a part, which share BatchNorm's statistics, are the same for any
     number of processes.
     """
-    samples = _Reporting(Samples(recipe, [sets.scenes(name) for name in recipe.sets]))
+    samples = _Reporting(Samples(recipe, [sets.scenes(name, recipe.stuff_prob > 0) for name in recipe.sets]))
     size = recipe.batch // recipe.accumulate // processes
     starts = range(first * recipe.batch + rank * size, recipe.steps * recipe.batch, size * processes)
     numbers = [list(range(start, start + size)) for start in starts]
