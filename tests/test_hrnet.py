@@ -189,6 +189,11 @@ def test_gradients_reach_all_that_runs() -> None:
     assert still == {name for name, _ in net.named_parameters() if name.startswith(NEVER_RUN)}
 
 
+def test_training_on_a_single_sample_is_refused() -> None:
+    with pytest.raises(InputError, match="2 or more samples"):
+        build("hrnet", "18s")(*(part[:1] for part in batch(64, 64)))
+
+
 def test_half_scale_sees_half_the_image(net: Segmenter) -> None:
     """FocalClick S1: image and maps are shrunk within; logits keep the size of the image."""
     torch.manual_seed(0)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fewclicks.errors import InputError
 from fewclicks.nets.prompt import xavier_gluon
 from fewclicks.nets.segmenter import Outputs
 
@@ -40,7 +41,9 @@ class ObjectContext(nn.Module):
         self.f_up = ConvBNReLU(key_channels, channels)
 
     def forward(self, vector: Tensor) -> Tensor:
-        """BxCx1x1 -> BxCx1x1."""
+        """BxCx1x1 -> BxCx1x1; InputError in training where B is 1, for BatchNorm would see one value a channel."""
+        if self.training and len(vector) == 1:
+            raise InputError("HRNet's OCR learns from 2 or more samples at a time; raise batch or lower accumulate")
         context: Tensor = self.f_up(self.f_down(vector))
         return context
 
