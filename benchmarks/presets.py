@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ ENDS = {"paper": Row("", "", "", ""), "adaptive": Row("", "", "", "", ADAPTIVE)}
 def measured(row: Row, limit: int | None, processes: int) -> dict[str, Any]:
     """Options and, per dataset, the clicks to each level of every object."""
     setup = Setup(preset=row.preset, threads=1, options={"cfr": 1, **row.change})
-    jobs = [Job(replace(setup, dataset=name), name, None, limit) for name in DATASETS]
+    jobs = [Job(setup, name, None, limit) for name in DATASETS]
     results = measure(jobs, [job.open() for job in jobs], processes)
     clicks = {result.dataset: {level: result.clicks_to(float(level)) for level in LEVELS} for result in results}
     return {"preset": row.preset, "options": setup.options, "clicks": clicks}

@@ -113,3 +113,16 @@ def test_an_error_in_a_process_is_one_line(folder):
     assert "3.png" in last[0]
     assert "Traceback" not in err
     assert not list(Path(folder).glob("*.json"))
+
+
+def test_each_process_takes_a_gpu_of_its_own(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from fewclicks.engines.torch import _best_device
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for rank, device in (("0", "cuda:0"), ("1", "cuda:1"), ("2", "cuda:0")):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        assert _best_device() == device
+    monkeypatch.delenv("LOCAL_RANK")
+    assert _best_device() == "cuda:0"

@@ -69,18 +69,18 @@ def bench(
     from fewclicks.shards import torchrun_ranks
 
     require_places(json_file, plot_file)
+    several = processes * torchrun_ranks()[1]
     setup = Setup(
         method=method, preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip,
-        threads=threads or (1 if processes > 1 else None), options=options.plain_values(settings),
+        threads=threads or (1 if several > 1 else None), options=options.plain_values(settings),
     )  # fmt: skip
-    jobs = [Job(replace(setup, dataset=name), name, data_root, limit) for name in datasets]
+    jobs = [Job(setup, name, data_root, limit) for name in datasets]
     opened = [job.open() for job in jobs]  # all of them before the first is measured
     results = measure(jobs, opened, processes)
     if len(results) < len(jobs):
         return  # one of the processes that torchrun started: that of rank 0 has the figures
     common, own = settings_of(jobs)
-    run_with = {"limit": limit, "processes": processes * torchrun_ranks()[1]}
-    report = Report({**common, **run_with}, tuple(results), own)
+    report = Report({**common, "limit": limit, "processes": several}, tuple(results), own)
     if str(json_file) == "-":
         print(json.dumps(report.to_json(full), indent=1))
     else:
@@ -112,7 +112,12 @@ class Job:
         from fewclicks.robot import deepest_error
 
         method = find("methods", self.setup.method) if self.setup.method in names("methods") else None
-        return self.setup.build(), self.open(), getattr(method, "robot", deepest_error)
+        return self.own_setup.build(), self.open(), getattr(method, "robot", deepest_error)
+
+    @property
+    def own_setup(self) -> Setup:
+        """The setup on this dataset, on which a preset may say otherwise."""
+        return replace(self.setup, dataset=self.dataset)
 
 
 def require_places(json_file: Path | None, plot_file: Path | None) -> None:
@@ -128,7 +133,7 @@ def require_places(json_file: Path | None, plot_file: Path | None) -> None:
 
 def settings_of(jobs: list[Job]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The settings that all jobs share, and per job those that only it has (a preset's zoom for DAVIS)."""
-    each = [job.setup.describe() for job in jobs]
+    each = [job.own_setup.describe() for job in jobs]
     shared = {key: value for key, value in each[0].items() if all(one[key] == value for one in each)}
     return shared, [{key: value for key, value in one.items() if key not in shared} for one in each]
 

@@ -39,7 +39,7 @@ def load(folder: str | os.PathLike[str], device: str = "auto", threads: int | No
     from fewclicks import checkpoint
 
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        device = _best_device()
     if threads:
         torch.set_num_threads(threads)
     net = checkpoint.load(folder)
@@ -47,3 +47,12 @@ def load(folder: str | os.PathLike[str], device: str = "auto", threads: int | No
         return TorchForward(net.to(device), device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"cannot use the device '{device}' ({str(error).splitlines()[0]}); try device='cpu'") from None
+
+
+def _best_device() -> str:
+    """A GPU where there is one. Of several processes (LOCAL_RANK, as torchrun sets it) each takes its own."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
