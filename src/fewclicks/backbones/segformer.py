@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fewclicks.errors import CheckpointError, UnknownName
+from fewclicks.backbones._pretrained import fill
+from fewclicks.errors import UnknownName
 from fewclicks.nets.prompt import ScaleLayer
 from fewclicks.nets.segformer_head import SegFormerHead
 
@@ -24,7 +25,7 @@ REDUCTIONS = (8, 4, 2, 1)
 DROP_PATH = 0.1
 """Share of the training steps in which the last block is left out; earlier blocks linearly less."""
 
-IGNORED = ("head.",)
+UNUSED = ("head.",)
 """What ImageNet checkpoints hold beside the four stages: the classifier."""
 
 
@@ -202,18 +203,7 @@ def load_pretrained(backbone: MiT, tensors: Mapping[str, Tensor]) -> None:
 
     CheckpointError where something is missing, unknown or of another shape; the backbone is then as it was.
     """
-    values = {key: value for key, value in tensors.items() if not key.startswith(IGNORED)}
-    own = backbone.state_dict()
-    for key in sorted(own.keys() | values.keys()):
-        if key not in own or key not in values:
-            what = "lacks" if key in own else "also has"
-            raise CheckpointError(f"these are not the ImageNet weights of this MiT: the file {what} {key}")
-        if own[key].shape != values[key].shape:
-            got, wanted = tuple(values[key].shape), tuple(own[key].shape)
-            raise CheckpointError(
-                f"these are the weights of another MiT: {key} is {got}, wanted {wanted}; pick its size"
-            )
-    backbone.load_state_dict(values)
+    fill(backbone, tensors, "an ImageNet-trained MiT", UNUSED)
 
 
 def to_tokens(x: Tensor) -> Tensor:

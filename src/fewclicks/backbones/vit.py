@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fewclicks.errors import CheckpointError, UnknownName
+from fewclicks.backbones._pretrained import fill
+from fewclicks.errors import UnknownName
 from fewclicks.nets.simple_fpn import SimpleFPN
 from fewclicks.nets.simple_head import SimpleHead
 
@@ -30,7 +31,7 @@ TRAIN_PX = 448
 WINDOW_PX = 224
 """Side of an attention window in training."""
 
-IGNORED = ("mask_token", "decoder_", "norm.", "fc_norm.", "head.")
+UNUSED = ("mask_token", "decoder_", "norm.", "fc_norm.", "head.")
 """What MAE checkpoints hold beside the encoder's blocks, by prefix: nothing that runs here."""
 
 
@@ -224,22 +225,9 @@ def load_pretrained(backbone: ViT, tensors: Mapping[str, Tensor]) -> None:
     CheckpointError where something is missing, unknown or of another shape; the backbone is then as it was.
     """
     values = {key.removeprefix("model."): value for key, value in tensors.items()}
-    values = {key: value for key, value in values.items() if not key.startswith(IGNORED)}
-    own = {key: value for key, value in backbone.state_dict().items() if not key.startswith(IGNORED)}
     if "pos_embed" in values:
         values["pos_embed"] = _regrid(values["pos_embed"], backbone.grid)
-    for key in sorted(own.keys() | values.keys()):
-        if key not in own or key not in values:
-            what = "lacks" if key in own else "also has"
-            raise CheckpointError(
-                f"these are not the weights of an MAE-trained ViT of this size: the file {what} {key}"
-            )
-        if own[key].shape != values[key].shape:
-            got, wanted = tuple(values[key].shape), tuple(own[key].shape)
-            raise CheckpointError(
-                f"these are the weights of another ViT: {key} is {got}, wanted {wanted}; pick its size"
-            )
-    backbone.load_state_dict(values, strict=False)
+    fill(backbone, values, "an MAE-trained ViT", UNUSED)
 
 
 def _regrid(pos_embed: Tensor, side: int) -> Tensor:

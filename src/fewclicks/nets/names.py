@@ -13,6 +13,15 @@ HRNET_OCR: Pairs = (
     ("feature_extractor.", "backbone."),
 )
 
+DEEPLAB: Pairs = (
+    ("feature_extractor.head.block.", "neck.fuse."),
+    ("feature_extractor.skip_project.skip_project.", "neck.skip."),
+    ("feature_extractor.aspp.concurent.", "neck.aspp.branches."),
+    ("feature_extractor.aspp.project.", "neck.aspp.project."),
+    ("feature_extractor.FDM.", "neck.diffusion."),
+    ("feature_extractor.backbone.", "backbone."),
+)
+
 RENAMES: dict[str, Pairs] = {
     "simpleclick": (),
     "ritm": (("maps_transform.", "patch_embed_coords."), *HRNET_OCR),
@@ -23,6 +32,14 @@ RENAMES: dict[str, Pairs] = {
         ("feature_extractor.backbone.patch_embed_side1.", "patch_embed_coords."),
         ("feature_extractor.backbone.", "backbone."),
         ("feature_extractor.decode_head.", "head."),
+    ),
+    "ritm_resnet": (("maps_transform.", "patch_embed_coords."), *DEEPLAB),
+    "fbrs_resnet": (("rgb_conv.", "patch_embed_coords."), *DEEPLAB),
+    "cdnet": (
+        ("maps_transform.", "patch_embed_coords."),
+        ("latent_head.", "head.latent_head."),
+        ("PDM.", "head.PDM."),
+        *DEEPLAB,
     ),
 }
 """Family -> pairs. The names of SimpleClick are ours, for they came first."""

@@ -60,7 +60,8 @@ class Backbone(Protocol):
     def decoder(self) -> tuple[nn.Module, nn.Module]:
         """The (neck, head) that suit the backbone: features -> features -> logits Bx1xhxw, or Outputs.
 
-        A head that returns Outputs with a feature has `feature_channels: int`, so that a refiner can be put on it.
+        A head that returns Outputs with a feature has `feature_channels: int`, so that a refiner can be put on it. A
+        neck with `reads_clicks` is also given clicks BxNx3 and the size of the (padded) image that they lie in.
         """
         ...
 
@@ -92,7 +93,12 @@ class Segmenter(nn.Module):
         if refiner:
             from fewclicks.nets import refiner as refiners  # needed by few networks
 
-            self.refiner = refiners.build(refiner, self.head.feature_channels)  # type: ignore[arg-type]
+            channels = getattr(self.head, "feature_channels", 0)
+            if not channels:
+                raise InputError(
+                    f"refiner '{refiner}' needs a head that gives a feature, as those of hrnet and segformer"
+                )
+            self.refiner = refiners.build(refiner, channels)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -135,6 +141,7 @@ class Segmenter(nn.Module):
         down, right = self._padding(image)
         if down or right:
             image, maps = F.pad(image, (0, right, 0, down)), F.pad(maps, (0, right, 0, down))
+        hw = image.shape[-2:]
         if self.scale != 1:
             image, maps = (
                 F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=True) for x in (image, maps)
@@ -143,7 +150,9 @@ class Segmenter(nn.Module):
             features = self.backbone(self.patch_embed_coords(torch.cat((image, maps), 1)), None)
         else:
             features = self.backbone(image, self.patch_embed_coords(maps))
-        out = self.head(self.neck(features))
+        reads_clicks = getattr(self.neck, "reads_clicks", False)
+        features = self.neck(features, clicks, hw) if reads_clicks else self.neck(features)
+        out = self.head(features)
         return out if isinstance(out, Outputs) else Outputs(out)
 
     def _padding(self, image: Tensor) -> tuple[int, int]:
