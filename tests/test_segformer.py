@@ -207,6 +207,21 @@ def test_roi_align_is_the_mean_of_samples_in_each_bin(box: tuple[float, ...], hw
     torch.testing.assert_close(got[0, 0], wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_an_hrnet_refines_too() -> None:
+    """S1: its feature is at 1/8 of the image. A box of the whole leaves the coarse logits in their place."""
+    torch.manual_seed(0)
+    net = build(**HRNET, size="18s", scale=0.5, radius_px=2).eval()
+    image, clicks, prev = batch()
+    with torch.inference_mode():
+        coarse = net.outputs(image, clicks, prev)
+        refined = net.refine(image, clicks, coarse, torch.tensor([[0.0, 0, 96, 64]] * 2))
+    assert coarse.feature.shape == (2, 96, 8, 12)
+    torch.testing.assert_close(refined.coarse, coarse.logits)
+    share = refined.trimap.sigmoid()
+    detail = (refined.logits - refined.coarse * (1 - share)) / share
+    assert detail.std() > 0
+
+
 def test_each_picture_has_its_own_box() -> None:
     planes = torch.arange(2 * 16.0).view(2, 1, 4, 4)
     cut = roi_align(planes, torch.tensor([[0.0, 0, 2, 2], [2, 2, 4, 4]]), (2, 2))

@@ -242,6 +242,7 @@ def test_the_huge_position_embedding_grows_from_16_to_32() -> None:
         ),
         (lambda d: d.update({"pos_embed": torch.zeros(1, 180, 160)}), "pos_embed is"),
         (lambda d: d.update({"pos_embed": torch.zeros(160)}), "pos_embed is"),
+        (lambda d: d.update({"pos_embed": torch.zeros(1, 0, 160)}), "pos_embed is"),
         (lambda d: d.clear(), "lacks"),
     ],
 )

@@ -232,7 +232,7 @@ def load_pretrained(backbone: ViT, tensors: Mapping[str, Tensor]) -> None:
 
 def _regrid(pos_embed: Tensor, side: int) -> Tensor:
     """1x(1+N)xC -> 1x(1+side*side)xC: the embedding of the class token, then those of a square grid of patches."""
-    stored = math.isqrt(pos_embed.shape[1] - 1) if pos_embed.ndim == 3 else 0
+    stored = math.isqrt(max(0, pos_embed.shape[1] - 1)) if pos_embed.ndim == 3 else 0
     if stored in (0, side) or pos_embed.shape[1] != 1 + stored**2:
         return pos_embed
     grid = pos_embed[:, 1:].transpose(1, 2).reshape(1, -1, stored, stored)
