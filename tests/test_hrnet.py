@@ -278,6 +278,7 @@ def test_an_unknown_size_is_answered_with_the_choices() -> None:
         ({"radius_px": float("nan")}, "radius_px"),
         ({"fusion": "late"}, "is add or input, got 'late'"),
         ({"scale": 2}, "scale must be above 0 and at most 1, got 2"),
+        ({"backbone": "compact", "size": None, "refiner": "focalclick"}, "'focalclick' needs a head that gives"),
         (
             {"backbone": "compact", "size": None, "fusion": "input"},
             "the fusion of backbone compact is add, got 'input'",
