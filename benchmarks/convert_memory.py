@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from fewclicks import checkpoint
+from fewclicks.backbones.vit import SIZES
 from fewclicks.convert import convert, read_published
 from fewclicks.nets.segmenter import Segmenter, build
 
@@ -32,8 +33,9 @@ CONFIG = {
 
 def plain_torch(path: str) -> Segmenter:
     """As usually done: everything in memory, then copied into a network with fresh weights."""
-    net = build("vit", "base")
-    net.load_state_dict(torch.load(path, weights_only=False)["state_dict"])
+    state = torch.load(path, weights_only=False)["state_dict"]
+    net = build("vit", next(name for name, size in SIZES.items() if size.dim == state["backbone.cls_token"].shape[-1]))
+    net.load_state_dict(state)
     return net
 
 
@@ -72,10 +74,10 @@ def measure(way: str, folder: Path) -> dict[str, float]:
     return {"extra_mb": round(extra / 1e6), "times_the_file": round(extra / size, 3), "seconds": round(seconds, 2)}
 
 
-def make_files(folder: Path) -> int:
+def make_files(folder: Path, size: str) -> int:
     """The checkpoint in both forms; its size in bytes."""
     torch.manual_seed(0)
-    state = build("vit", "base").state_dict()
+    state = build("vit", size).state_dict()
     for name, zipped in (("zip.pth", True), ("legacy.pth", False)):
         held = {"state_dict": state, "config": CONFIG}
         torch.save(held, folder / name, _use_new_zipfile_serialization=zipped)
@@ -86,6 +88,7 @@ def main() -> None:
     """Measure each way in a process of its own, print, and write if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--size", default="base", help="Of the ViT: xtiny, base, large or huge.")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -94,7 +97,7 @@ def main() -> None:
         print(json.dumps(measure(arguments.way, arguments.folder)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        report: dict[str, Any] = {"file_mb": round(make_files(Path(folder)) / 1e6)}
+        report: dict[str, Any] = {"file_mb": round(make_files(Path(folder), arguments.size) / 1e6)}
         for way in WAYS:
             command = [sys.executable, __file__, "--way", way, "--folder", folder]
             report[way] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

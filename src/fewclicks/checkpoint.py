@@ -34,15 +34,18 @@ def save(
     folder = Path(folder)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    hashes = {}
-    for file, values in tensors.items():
-        safetensors.torch.save_file({k: v.contiguous() for k, v in values.items()}, partial / file)
-        hashes[file] = sha256(partial / file)
-    (partial / CONFIG).write_text(json.dumps({**config, "sha256": hashes}, indent=1))
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.rename(folder)
+    try:
+        partial.mkdir(parents=True)
+        hashes = {}
+        for file, values in tensors.items():
+            safetensors.torch.save_file({k: v.contiguous() for k, v in values.items()}, partial / file)
+            hashes[file] = sha256(partial / file)
+        (partial / CONFIG).write_text(json.dumps({**config, "sha256": hashes}, indent=1))
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:

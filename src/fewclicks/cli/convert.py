@@ -43,4 +43,5 @@ def convert(
     if "network" in config:
         print(f"Use it: fewclicks segment PHOTO --click X,Y --method {out}")
     if not there:
-        print(f"The method '{method}', which is to run it, is not in this version of fewclicks.")
+        runs = "the network alone runs there, for " if "network" in config else ""
+        print(f"Note: {runs}the method '{method}', made for it, is not in this version of fewclicks")

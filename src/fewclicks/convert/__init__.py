@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import Tensor
 
 from fewclicks import checkpoint, pth
 from fewclicks.convert.families import Family, class_of, recognise
 from fewclicks.errors import CheckpointError, InputError
-from fewclicks.nets.names import ours, published
+from fewclicks.nets.names import ours
 from fewclicks.nets.segmenter import Segmenter
 
 __all__ = ["convert", "read_published"]
@@ -55,8 +56,8 @@ def convert(file: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
     found = _recognised(pth.read(file))
     try:
         checkpoint.save(out.resolve(), {checkpoint.WEIGHTS: _unshared(found.tensors())}, found.about())
-    except OSError as error:
-        raise InputError(f"'{out}' cannot be written ({error.strerror}); choose another place") from None
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"'{out}' cannot be written ({error}); choose another place") from None
     return out
 
 
@@ -99,17 +100,9 @@ def _recognised(file: pth.Pth) -> _Found:
         family = recognise(shapes, config)
     except CheckpointError as error:
         raise CheckpointError(f"{file.path} {error}") from None
-    if found := checkpoint.difference(_wanted(family), shapes):
+    if found := checkpoint.difference(family.wanted(), shapes):
         raise CheckpointError(f"{file.path} is no whole {family.title}: of its tensors {found}")
     return _Found(file, family, config, {key: ours(name, family.pairs) for key, name in bare.items()})
-
-
-def _wanted(family: Family) -> dict[str, tuple[int, ...] | None]:
-    """The published names of a family's tensors, with shapes where fewclicks has the network."""
-    if family.network is None:
-        return dict.fromkeys(sorted(family.keys or ()))
-    state = checkpoint.unfilled(family.network).state_dict()
-    return {published(key, family.pairs): tuple(value.shape) for key, value in state.items()}
 
 
 def _bare(names: Iterable[str]) -> dict[str, str]:

@@ -75,6 +75,9 @@ backbone_pre.{{conv1.{{1,4}},bn1}} bn
 {FIRSTS}.2 bn
 """
 
+EMC_SEGFORMER = """
+feature_extractor.backbone.norm_add wb
+"""
 EMC_REFINER = """
 refiner.{feature_convq,feature_convk,refine_pred} wb
 refiner.refine_fusion.conv wb
