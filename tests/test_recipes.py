@@ -8,11 +8,13 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from fewclicks import checkpoint
-from fewclicks.errors import DatasetError, InputError, UnknownName
+from fewclicks.errors import CheckpointError, DatasetError, InputError, UnknownName
 from fewclicks.find import find, names
+from fewclicks.nets import names as names_
 from fewclicks.nets.segmenter import build
 from fewclicks.recipes import cfr_icl, functions, ritm, simpleclick
 from fewclicks.recipes.toy import toy
@@ -21,7 +23,7 @@ from fewclicks.training import loop, optimiser, sets
 from fewclicks.training.estimate import Rate, estimate
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples, collate
-from fewclicks.training.trainer import network
+from fewclicks.training.trainer import initialised, network
 
 RECIPES = {
     f"{file}:{name}": make() for file in names("recipes") for name, make in functions(find("recipes", file)).items()
@@ -151,6 +153,25 @@ def test_ritm_trains_its_backbone_and_two_heads_at_a_tenth():
     assert all(factors[name] == 1.0 for name in factors if name.startswith("patch_embed_coords."))
     head = {factors[name] for name in factors if name.startswith(("neck.", "head."))}
     assert head == {0.1, 1.0}
+
+
+@pytest.mark.parametrize(("backbone", "family"), [("vit", "simpleclick"), ("hrnet", "ritm")])
+def test_tuning_starts_from_published_networks(tmp_path, backbone, family):
+    recipe = Recipe(name="x", backbone=backbone, size=SMALLEST[backbone], seed=1)
+    net = build(**network(recipe))
+    file = tmp_path / "published.safetensors"
+    tensors = {names_.published(key, names_.RENAMES[family]): value for key, value in net.state_dict().items()}
+    safetensors.torch.save_file(tensors, file)
+    tuned = initialised(replace(recipe, init=str(file)))
+    assert all(
+        torch.equal(value, tensors[names_.published(key, names_.RENAMES[family])])
+        for key, value in tuned.state_dict().items()
+    )
+    (tmp_path / "cut.safetensors").write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="damaged"):
+        initialised(replace(recipe, init=str(tmp_path / "cut.safetensors")))
+    with pytest.raises(CheckpointError, match="published"):
+        initialised(replace(recipe, init=str(file), size={"vit": "base", "hrnet": "18"}[backbone]))
 
 
 def test_sets_have_names_splits_or_paths(tmp_path, monkeypatch):

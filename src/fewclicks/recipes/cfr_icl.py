@@ -168,7 +168,7 @@ def _base(start: Recipe, epochs: int, photos: int = 0) -> Recipe:
     place = rest.rpartition("_")[2]
     return replace(
         start, name=f"cfr_icl_{rest}",
-        starts_from=f"the weights of {family}:{rest}, a checkpoint folder or the published .pth",
+        starts_from=f"the weights of {family}:{rest}, as a checkpoint folder or the published file",
         steps=epochs * ((photos or ritm.EPOCH[place]) // start.batch), lr=5e-6, milestones=(), aux_weight=0.0,
         min_area_px=20 if place == "sbd" else 1000,
     )  # fmt: skip

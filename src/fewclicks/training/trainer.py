@@ -13,17 +13,23 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from fewclicks import checkpoint
 from fewclicks.errors import CheckpointError, InputError, TrainingError
 from fewclicks.find import find
+from fewclicks.nets.names import RENAMES, ours
 from fewclicks.nets.segmenter import Segmenter, build
 from fewclicks.training import layers, objectives, optimiser
 from fewclicks.training.objectives import Batch, Term
 from fewclicks.training.processes import fail
 from fewclicks.training.recipe import Recipe
+
+PUBLISHED = {"vit": "simpleclick", "hrnet": "ritm"}
+"""Backbone -> the family of nets.names.RENAMES whose published networks a run may start from."""
 
 STATE = "training.safetensors"
 """Beside model.safetensors in a checkpoint of a run: the weights as they are, not their mean, and Adam's moments."""
@@ -172,7 +178,8 @@ class Trainer:
             if f"exp_avg.{name}" in state:
                 moments = {key: placed(state[f"{key}.{name}"], parameter) for key in ("exp_avg", "exp_avg_sq")}
                 self.adam.state[parameter] = {"step": state[f"step.{name}"], **moments}
-        self.fabric.strategy.precision.load_state_dict(config.get("scaler", {}))
+        if "scaler" in config:
+            self.fabric.strategy.precision.load_state_dict(config["scaler"])
         self.step = int(config["step"])
 
 
@@ -200,9 +207,15 @@ def initialised(recipe: Recipe) -> Segmenter:
     elif recipe.init and Path(recipe.init).is_dir():
         checkpoint.fill(net, checkpoint.read_tensors(recipe.init), recipe.init)
     elif recipe.init:
-        if not hasattr(family, "load_pretrained"):
+        tensors = read_file(Path(recipe.init))
+        pairs = RENAMES[PUBLISHED[recipe.backbone]] if recipe.backbone in PUBLISHED else ()
+        whole = {ours(key, pairs): value for key, value in tensors.items()}
+        if any(key.startswith("patch_embed_coords.") for key in whole):  # no backbone, but a network that takes clicks
+            checkpoint.fill(net, whole, recipe.init)
+        elif hasattr(family, "load_pretrained"):
+            family.load_pretrained(net.backbone, tensors)
+        else:
             raise InputError(f"backbone {recipe.backbone} reads no pretrained file; give init a checkpoint folder")
-        family.load_pretrained(net.backbone, read_file(Path(recipe.init)))
     return net
 
 
@@ -211,7 +224,10 @@ def read_file(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"init names no file or folder: {path}")
     if path.suffix == ".safetensors":
-        return checkpoint.read_tensors(path.parent, path.name)
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise CheckpointError(f"{path} is damaged or no safetensors file ({error}); fetch it again") from None
     from fewclicks import pth
 
     return pth.read(path).tensors
