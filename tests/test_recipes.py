@@ -98,6 +98,13 @@ def test_recipes_are_plain_data_with_names_of_their_own():
         assert Recipe.from_json(recipe.to_json()) == recipe
 
 
+def test_options_of_native_crops_ask_for_them():
+    for change in ({"keep_background_prob": 0.1}, {"shift": 0.1}, {"rotate90_prob": 0.5}, {"flip_vertical": True}):
+        with pytest.raises(InputError, match=f"{next(iter(change))}.*native=true"):
+            Recipe(name="x", **change)
+        Recipe(name="x", native=True, **change)
+
+
 def test_every_row_of_the_tables_has_its_recipe():
     places = ("cocolvis", "sbd")
     assert set(functions(ritm)) == {f"hrnet{size}_{place}" for size in ("18s", "18", "32") for place in places}
@@ -329,6 +336,19 @@ def test_a_wrong_recipe_name_lists_those_that_are_there():
     assert recipe_named("simpleclick:vit_base_sbd") == simpleclick.vit_base_sbd()
     with pytest.raises(UnknownName, match=r"no recipe 'simpleclick'.*simpleclick:vit_base_cocolvis, .*:vit_huge_sbd"):
         recipe_named("simpleclick")
+
+
+def test_the_list_of_the_command_line_has_every_recipe():
+    from fewclicks.cli.listing import recipes
+
+    listed = {}
+    for file in names("recipes"):
+        listed |= recipes(file)
+    assert {name.removesuffix(f":{name.partition(':')[0]}") for name in RECIPES} == listed.keys() - {
+        "ablation", "cfr_icl", "ritm", "simpleclick",
+    }  # fmt: skip
+    assert listed["simpleclick:vit_huge_sbd"].startswith("ViT-H, SBD")
+    assert all(listed.values())
 
 
 def test_the_table_of_the_docs_is_that_of_the_recipes():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import ast
 
 KINDS = ("methods", "datasets", "backbones", "recipes")
 
@@ -13,6 +16,7 @@ KINDS = ("methods", "datasets", "backbones", "recipes")
 def listing(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """List methods, datasets, backbones and recipes, with the first line of what each says of itself."""
     found = {kind: {name: summary(kind, name) for name in _names(kind)} for kind in KINDS}
+    found["recipes"] = {key: line for file in _names("recipes") for key, line in recipes(file).items()}
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -28,7 +32,29 @@ def listing(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = 
 
 
 def summary(kind: str, name: str) -> str:
-    """The first line of the file's docstring. The file is read, not run: it may need what is not installed."""
+    """The first line of the file's docstring."""
+    return _first_line(_tree(kind, name))
+
+
+def recipes(file: str) -> dict[str, str]:
+    """What `fewclicks train` takes of a file in recipes/, each with the first line of its docstring."""
+    import ast
+
+    tree = _tree("recipes", file)
+    made = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    if [node.name for node in made] == [file]:
+        return {file: _first_line(tree)}
+    return {file: _first_line(tree), **{f"{file}:{node.name}": _first_line(node) for node in made}}
+
+
+def _first_line(node: ast.Module | ast.FunctionDef) -> str:
+    import ast
+
+    return (ast.get_docstring(node) or "").partition("\n")[0]
+
+
+def _tree(kind: str, name: str) -> ast.Module:
+    """A file as syntax. It is read, not run: it may need what is not installed."""
     import ast
     from importlib.util import find_spec
     from pathlib import Path
@@ -36,8 +62,7 @@ def summary(kind: str, name: str) -> str:
     spec = find_spec(f"fewclicks.{kind}.{name}")
     assert spec is not None
     assert spec.origin is not None
-    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text("utf-8"))) or ""
-    return docstring.partition("\n")[0]
+    return ast.parse(Path(spec.origin).read_text("utf-8"))
 
 
 def _names(kind: str) -> list[str]:

@@ -147,6 +147,9 @@ class Recipe:
             raise InputError(f"accumulate must divide batch, got accumulate={self.accumulate} and batch={self.batch}")
         if self.precision not in PRECISIONS:
             raise InputError(f"no precision '{self.precision}'; there are: {', '.join(PRECISIONS)}")
+        ritm = ("keep_background_prob", "shift", "rotate90_prob", "flip_vertical")
+        if not self.native and (asked := next((name for name in ritm if getattr(self, name)), None)):
+            raise InputError(f"{asked} is an option of RITM's crops; set native=true too")
         if min(self.crop_hw) < 1:
             raise InputError(f"crop_hw is a height and a width of 1 or more, got {self.crop_hw}")
 

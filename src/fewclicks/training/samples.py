@@ -87,7 +87,8 @@ class Samples(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, str]]):
         """Cut anywhere, then choose among the objects in the crop; None if the photo's crops hold none."""
         for _ in range(TRIES):
             crop = warp(scene, native_matrix(scene.image.shape[:2], self.recipe, rng), self.recipe.crop_hw, self.beyond)
-            ids = [i for i in crop.roots() if (crop.truth(i) == 1).sum() >= self.recipe.min_area_px]
+            areas = np.bincount(crop.ids.ravel())  # an object lives in one layer
+            ids = [i for i in crop.roots() if areas[i] >= self.recipe.min_area_px]
             if ids or rng.random() < self.recipe.keep_background_prob:
                 target = self.target(ids, False, rng) if ids else []
                 parts = tuple(crop.truth(i) == 1 for i in target) if len(target) > 1 else ()

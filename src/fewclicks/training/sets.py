@@ -23,7 +23,7 @@ import numpy as np
 
 from fewclicks import datasets
 from fewclicks.datasets import benchmark_root, folder
-from fewclicks.errors import DatasetError
+from fewclicks.errors import DatasetError, FewClicksError
 from fewclicks.find import find, names
 from fewclicks.sample import Scene, Scenes
 
@@ -94,7 +94,7 @@ def about(name: str) -> About:
     problem = ""
     try:
         photos = len(scenes(name))
-    except DatasetError as error:
+    except FewClicksError as error:
         problem = str(error).partition("\n")[0]
     title = (reader.__doc__ or "").partition("\n")[0].rstrip(".") if reader else "a folder of photos and masks"
     get = f"fewclicks datasets get {name.partition('/')[0]}" if reader and problem else ""
