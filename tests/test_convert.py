@@ -6,7 +6,7 @@ import subprocess
 import sys
 import types
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,10 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.convert import convert, read_published
 from fewclicks.convert.families import recognise
 from fewclicks.errors import CheckpointError, InputError
+from fewclicks.methods.default import Options
 from fewclicks.nets.names import RENAMES, ours, published
 from fewclicks.nets.segmenter import Segmenter
+from fewclicks.presets import PRESETS
 from goldens import check_summary, drawn, golden_inputs, published_shapes
 
 VIT = "SimpleClick ViT-{}, which is also the network of CFR-ICL, with previous mask, click disks of 5 px"
@@ -130,6 +132,8 @@ def test_every_published_model_is_recognised_and_known_tensor_by_tensor(model):
     shapes = shapes_of(model)
     family = recognise(shapes, None)
     assert family.title == TITLES[model]
+    assert family.preset in ("", *PRESETS)
+    assert {f.name for f in fields(Options)} >= family.predictor.keys()
     wanted = family.wanted()
     assert wanted.keys() == shapes.keys()
     if family.network:
@@ -226,6 +230,7 @@ def test_the_command_tells_json_and_errors_in_one_line(tmp_path, xtiny, capsys):
     assert told["family"] == "simpleclick"
     assert told["network"] == {"backbone": "vit", "size": "xtiny", "radius_px": 5, "maps": "disk", "with_prev": True}
     assert told["predictor"] == {"zoom": 448, "fit": "square"}
+    assert told["preset"] == "released"
     assert told["method_is_there"]
     assert cli._run(["convert", str(tmp_path / "none.pth"), str(tmp_path / "other")]) == 2
     assert capsys.readouterr().err == f"fewclicks: there is no file {tmp_path / 'none.pth'}\n"

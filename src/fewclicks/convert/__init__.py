@@ -87,7 +87,7 @@ class _Found:
             "class": class_of(self.config),
             "config": self.config,
         }
-        told = {"family": family.name, "title": family.title, "method": family.method}
+        told = {"family": family.name, "title": family.title, "method": family.method, "preset": family.preset}
         return {**told, **network, **predictor, "renamed": [*map(list, family.pairs)], "published": source}
 
 

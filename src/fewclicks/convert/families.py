@@ -54,6 +54,8 @@ class Family:
     """The entry of `nets.names.RENAMES`; "": the published names are kept."""
     predictor: Mapping[str, Any] = field(default_factory=dict)
     """Options of the default method that suit the network."""
+    preset: str = ""
+    """The preset of the default method that is its authors' evaluation, where there is one."""
     keys: frozenset[str] | None = None
     """The published names, where there is no network to ask."""
 
@@ -119,24 +121,30 @@ def _vit(shapes: Shapes, params: Params) -> Family:
     label = size if size == "xtiny" else size[0].upper()
     title = f"SimpleClick ViT-{label}, which is also the network of CFR-ICL, {_told(network)}"
     return Family(
-        name="simpleclick", title=title, method="default", network=network, renames="simpleclick", predictor=WHOLE
-    )
+        name="simpleclick", title=title, method="default", network=network, renames="simpleclick", predictor=WHOLE,
+        preset="released",
+    )  # fmt: skip
 
 
 def _ritm_hrnet(shapes: Shapes, params: Params) -> Family:
     """RITM (Sofiiuk et al., ICIP 2022) on HRNet + OCR."""
     _check_activation(params)
     network = {**_hrnet(shapes), **_prompt(params, shapes["maps_transform.0.weight"][1])}
-    title = f"RITM HRNet{network['size']} + OCR, {_told(network)}"
-    return Family(name="ritm", title=title, method="default", network=network, renames="ritm", predictor=LONGEST)
+    return _ritm(f"HRNet{network['size']} + OCR", network, "ritm")
 
 
 def _ritm_resnet(shapes: Shapes, params: Params) -> Family:
     """RITM's baseline on DeepLabV3+."""
     _check_activation(params)
     network = {**_resnet(shapes), **_prompt(params, shapes["maps_transform.0.weight"][1])}
-    title = f"RITM DeepLabV3+ ResNet-{network['size']}, {_told(network)}"
-    return Family(name="ritm", title=title, method="default", network=network, renames="ritm_resnet", predictor=LONGEST)
+    return _ritm(f"DeepLabV3+ ResNet-{network['size']}", network, "ritm_resnet")
+
+
+def _ritm(body: str, network: Params, renames: str) -> Family:
+    return Family(
+        name="ritm", title=f"RITM {body}, {_told(network)}", method="default", network=network, renames=renames,
+        predictor=LONGEST, preset="released-ritm",
+    )  # fmt: skip
 
 
 def _fbrs(shapes: Shapes, params: Params) -> Family:
