@@ -2,21 +2,26 @@
 
     python benchmarks/icl_memory.py [--batch N] [--json results/icl_memory.json]
 
-Each figure is the peak resident set of a fresh process, whose imports and weights it includes, and what that process
-grew by while it computed the gradient. `one` is the loss of one click; `icl` the three terms of Eq. 3 as training does
-them, each term's backward right after its forward; `sum` adds the three losses up and runs one backward.
+Each figure is the peak resident set of a fresh process, whose imports, weights and gradients it includes, and what that
+process grew by while it computed the gradient. They are taken twice: with the allocator as it is, whose heap has holes
+after a forward and a backward, and with every freed block returned to the system (`exact`).
+
+`one` is the loss of one click; `icl` the three terms of Eq. 3 as training does them, each term's backward right after
+its forward; `sum` adds the three losses up and runs one backward.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
 MODES = {"one": (1.0,), "icl": (1.0, 2.0, 3.0), "sum": (1.0, 2.0, 3.0)}
+ALLOCATORS = {"default": {}, "exact": {"MALLOC_MMAP_THRESHOLD_": "262144"}}
 RECIPE = {"backbone": "vit", "size": "base", "random_length": False}
 
 
@@ -69,13 +74,16 @@ def main() -> None:
         print(json.dumps(measure(arguments.mode, arguments.batch)))
         return
     command = [sys.executable, __file__, "--batch", str(arguments.batch), "--mode"]
-    modes = {
-        mode: json.loads(subprocess.run([*command, mode], check=True, capture_output=True, text=True).stdout)
-        for mode in MODES
-    }
-    one = modes["one"]
-    ratios = {mode: {key: round(modes[mode][key] / one[key], 3) for key in one} for mode in ("icl", "sum")}
-    result = {"network": "SimpleClick ViT-B, 448x448, fp32", "batch": arguments.batch, "modes": modes, "ratios": ratios}
+    result: dict[str, object] = {"network": "SimpleClick ViT-B, 448x448, fp32", "batch": arguments.batch}
+    for allocator, variables in ALLOCATORS.items():
+        environment = {**os.environ, **variables}
+        modes = {}
+        for mode in MODES:
+            done = subprocess.run([*command, mode], check=True, capture_output=True, text=True, env=environment)
+            modes[mode] = json.loads(done.stdout)
+        one = modes["one"]
+        ratios = {mode: {key: round(modes[mode][key] / one[key], 3) for key in one} for mode in ("icl", "sum")}
+        result[allocator] = {"modes": modes, "ratios_to_one": ratios}
     print(json.dumps(result, indent=1))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

@@ -29,7 +29,7 @@ VIT = Recipe(
     name="scale", backbone="vit", size="xtiny", crop_hw=(32, 32), min_area_px=20, batch=4, steps=5, lr=1e-3,
     max_clicks=3, resize=(0.9, 1.4), holdout=0,
 )  # fmt: skip
-COMPACT = replace(VIT, backbone="compact", size="lite0", steps=5)
+COMPACT = replace(VIT, backbone="compact", size="lite0", crop_hw=(64, 64), lr=1e-5)
 ACCUMULATED = replace(VIT, accumulate=2, steps=2, ema=0.9, clip_norm=0.5, seed=1)
 SHARDED = replace(
     VIT, steps=3, ema=0.9, layer_decay=0.75, weight_decay=0.02, activation_checkpointing=True, random_length=False
@@ -125,7 +125,15 @@ def test_two_processes_of_the_command_learn_as_one(tmp_path, capfd):
 
 
 def test_batchnorm_has_the_statistics_of_all_processes(left, tmp_path):
-    assert losses(left / "compact") == pytest.approx(alone(COMPACT, tmp_path / "one"), rel=1e-5)
+    """At a low rate: some gradients of an untrained compact are mere rounding, which Adam makes whole steps of."""
+    one = alone(COMPACT, tmp_path / "one")
+    assert len(one) == 5
+    assert losses(left / "compact") == pytest.approx(one, rel=1e-5)
+    a, b = (checkpoint.read_tensors(out / "last", STATE) for out in (tmp_path / "one", left / "compact"))
+    statistics = [key for key in a if "running_" in key]
+    assert statistics
+    for key in statistics:
+        torch.testing.assert_close(a[key], b[key], rtol=1e-3, atol=1e-5, msg=key)
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(left, tmp_path):
@@ -223,7 +231,7 @@ def test_torchrun_says_how_many_processes_there_are(monkeypatch):
 
 def test_a_batch_too_small_for_batchnorm_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"micro-batch of 1 .* 32x32"):
-        loop.run(replace(COMPACT, batch=1), tmp_path / "run", workers=0, accelerator="cpu")
+        loop.run(replace(COMPACT, batch=1, crop_hw=(32, 32)), tmp_path / "run", workers=0, accelerator="cpu")
     with pytest.raises(InputError, match="no auxiliary logits"):
         loop.run(replace(COMPACT, aux_weight=0.4), tmp_path / "run", workers=0, accelerator="cpu")
 

@@ -169,10 +169,12 @@ def _statistics_kept(block: nn.Module) -> Iterator[None]:
 
 
 def shard(net: nn.Module, mesh: Any) -> nn.Module:
-    """Shard the weights of each block, and of the rest, over the processes of a mesh (FSDP2; Zhao et al., 2023)."""
+    """Shard the weights of each block of `net.net.backbone`, and of the rest, over a mesh's processes (FSDP; Zhao et
+    al., 2023, in its second form).
+    """
     from torch.distributed.fsdp import fully_shard
 
-    for block in blocks(net):
+    for block in blocks(net.get_submodule("net.backbone")):
         fully_shard(block, mesh=mesh["data_parallel"])
     fully_shard(net, mesh=mesh["data_parallel"])
     return net

@@ -153,7 +153,10 @@ def launch(work: Callable[[], object], count: int) -> None:
         _process, (work, count, port, errors), count, join=False
     )
 
+    told: list[int] = []
+
     def forward(number: int) -> None:
+        told.append(number)
         for pid in context.pids():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -163,6 +166,8 @@ def launch(work: Callable[[], object], count: int) -> None:
             while not context.join(1.0, grace_period=5.0):
                 pass
         except ProcessException as error:
+            if told and errors.empty():  # before they could stop politely
+                raise KeyboardInterrupt from None
             if errors.empty():
                 last = str(error).strip().splitlines()[-1]
                 raise TrainingError(f"process {error.error_index} of {count} ended: {last}") from error
