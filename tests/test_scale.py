@@ -227,6 +227,9 @@ def test_torchrun_says_how_many_processes_there_are(monkeypatch):
     assert (found.devices, found.nodes, found.started) == (8, 2, True)
     with pytest.raises(InputError, match="8 processes on 2 nodes"):
         machine(4, None, "auto", "cpu")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    assert machine(4, None, "auto", "cpu") == Machine(4)
 
 
 def test_a_batch_too_small_for_batchnorm_is_an_input_error(tmp_path):

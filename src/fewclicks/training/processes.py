@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import torch
 import torch.distributed
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
@@ -69,10 +69,11 @@ class Machine:
             strategy = ModelParallelStrategy(shard, data_parallel_size=self.processes, tensor_parallel_size=1)
         elif self.processes > 1:
             strategy = DDPStrategy(gradient_as_bucket_view=True)
-        fabric = Fabric(
-            accelerator=self.accelerator, devices=self.devices, num_nodes=self.nodes, strategy=strategy,
-            plugins=[arithmetic(precision, self.accelerator)],
-        )  # fmt: skip
+        plugins: list[Any] = [arithmetic(precision, self.accelerator)]
+        if not self.started:  # ours alone, also in a job of SLURM's that has one task
+            plugins.append(LightningEnvironment())
+        where: dict[str, Any] = {"accelerator": self.accelerator, "devices": self.devices, "num_nodes": self.nodes}
+        fabric = Fabric(**where, strategy=strategy, plugins=plugins)
         fabric.launch()
         return fabric
 
@@ -108,14 +109,15 @@ def machine(devices: int | str, nodes: int | None, strategy: str, accelerator: s
 
 
 def _around() -> tuple[int, int] | None:
-    """(processes a node, nodes) that torchrun or SLURM started, this one among them; None if none did."""
+    """(processes a node, nodes) that torchrun or srun started, this one among them; None if this one is alone."""
     env = os.environ
+    found = (1, 1)
     if TorchElasticEnvironment.detect():
-        return int(env["LOCAL_WORLD_SIZE"]), int(env["WORLD_SIZE"]) // int(env["LOCAL_WORLD_SIZE"])
-    if SLURMEnvironment.detect():
+        found = int(env["LOCAL_WORLD_SIZE"]), int(env["WORLD_SIZE"]) // int(env["LOCAL_WORLD_SIZE"])
+    elif SLURMEnvironment.detect():
         nodes = int(env.get("SLURM_NNODES", 1))
-        return int(env["SLURM_NTASKS"]) // nodes, nodes
-    return None
+        found = int(env["SLURM_NTASKS"]) // nodes, nodes
+    return None if found == (1, 1) else found
 
 
 def is_first() -> bool:
@@ -152,7 +154,6 @@ def launch(work: Callable[[], object], count: int) -> None:
     context: Any = start_processes(  # type: ignore[no-untyped-call]
         _process, (work, count, port, errors), count, join=False
     )
-
     told: list[int] = []
 
     def forward(number: int) -> None:
