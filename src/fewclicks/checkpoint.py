@@ -140,8 +140,20 @@ def _check(net: Segmenter, tensors: Mapping[str, Tensor], source: str) -> None:
 class _Unfilled(TorchFunctionMode):
     """Weights made within have a shape and no memory. Buffers of constants, as mean and std, are what they are."""
 
+    DRAWS = frozenset(
+        ("normal_", "uniform_", "kaiming_uniform_", "fill_", "zero_", "erfinv_", "mul_", "add_", "clamp_")
+    )
+    """What initialisers do to weights; it would be done to nothing, and slowly."""
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return func(*args, **{**(kwargs or {}), **({"device": "meta"} if func is torch.empty else {})})
+        kwargs = kwargs or {}
+        if func is torch.empty:
+            return func(*args, **{**kwargs, "device": "meta"})
+        if getattr(func, "__name__", "") in self.DRAWS:
+            weight = args[0] if args else kwargs["tensor"]
+            if weight.is_meta:
+                return weight
+        return func(*args, **kwargs)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
