@@ -11,7 +11,7 @@ TESTED := $(shell find src tests examples benchmarks results docs -name __pycach
           $(wildcard *.md *.toml *.txt *.cff Makefile NOTICE LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check lint fmt bench table images figures clean
+.PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -56,6 +56,9 @@ images: $(VENV)/.core  ## draw the README's picture anew
 figures: $(VENV)/.dev  ## draw the figures of docs/figures.md anew
 	$(BIN)/fewclicks figures --report "no CFR=results/default.json" --report "CFR-1=results/default-cfr1.json" \
 	  --out docs/figures
+
+ablation: $(VENV)/.dev  ## train and measure ICL, SUEM and CFR at our scale: hours, goes on where it stopped
+	$(BIN)/python benchmarks/ablation.py
 
 clean:  ## remove what was built; .venv too
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
