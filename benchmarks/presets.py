@@ -2,7 +2,7 @@
 
     python benchmarks/presets.py [--processes 2]   measure what is not measured yet, then write the table
     python benchmarks/presets.py --check           measure nothing, fail if the table is not that of the results
-    python benchmarks/presets.py --limit 3         a try, on 3 objects of each set
+    python benchmarks/presets.py --limit 50        on 50 objects of each set, evenly spread
 
 Every row is the preset `paper` with CFR-1, changed in one thing. A row that is in the results is not measured again
 unless the weights, the presets or the limit have changed since.
@@ -145,7 +145,7 @@ def table(results: Mapping[str, Any]) -> str:
         lines.append(f"| {row.what} | {row.released} | {row.paper} | {row.ours} | {' | '.join(cells)} |")
     objects = " and ".join(f"{count} objects of {name}" for name, count in counts.items())
     limit = results["about"]["limit"]
-    note = f"A try of few objects (`--limit {limit}`), which says nothing yet: " if limit else "Measured on "
+    note = f"Measured with `--limit {limit}` on " if limit else "Measured on "
     return "\n".join(lines) + f"\n\n{note}{objects}, CFR-1."
 
 

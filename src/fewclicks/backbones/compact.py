@@ -95,7 +95,7 @@ class Compact(nn.Module):
         return features
 
     def coords_embedding(self, channels: int = 3) -> nn.Module:
-        """Prompt maps BxchannelsxHxW -> Bx32xH/2xW/2. Its last layer starts at zero: at first the photo alone speaks."""
+        """Prompt maps BxchannelsxHxW -> Bx32xH/2xW/2. Its last layer starts at zero: first the photo alone speaks."""
         last = nn.Conv2d(16, STEM, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]

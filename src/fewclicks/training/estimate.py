@@ -236,7 +236,7 @@ def measured(device: str, precision: str, seconds: float = 0.1) -> Rate:
     moved = 3 * b.nbytes / _quickest(lambda: torch.add(b, c, out=c), device, seconds)
     where = f"cpu, threads: {torch.get_num_threads()}" if device == "cpu" else device
     how = f"at this machine's {flops / 1e12:.2g} TFLOP/s and {moved / 1e9:.0f} GB/s ({where}), times {OVERHEAD:g}"
-    return Rate(flops, moved, f"{how}; right to a factor of two; for another machine pass --tflops")
+    return Rate(flops, moved, f"{how}; right to a factor of two or three; for another machine pass --tflops")
 
 
 def _quickest(work: Any, device: str, seconds: float) -> float:
