@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from fakes import shared
-from fewclicks.nets.names import RENAMES, published
+from fewclicks.nets.names import RENAMES, ours, published
 from fewclicks.nets.segmenter import Segmenter, build
 
 
@@ -72,3 +72,12 @@ def own_shapes(net: Segmenter, family: str) -> dict[str, tuple[str, str]]:
         published(key, RENAMES[family]): (str(tuple(value.shape)), str(value.dtype).removeprefix("torch."))
         for key, value in net.state_dict().items()
     }
+
+
+def check_names(model: str, family: str, network: dict[str, Any]) -> None:
+    """The names, shapes and types of a network are those of a published checkpoint, and the way back leads back."""
+    wanted = published_shapes(model)
+    with torch.device("meta"):
+        net = build(**network)
+    assert own_shapes(net, family) == wanted
+    assert {ours(key, RENAMES[family]) for key in wanted} == net.state_dict().keys()

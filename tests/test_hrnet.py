@@ -1,7 +1,6 @@
 """HRNet + OCR of RITM, f-BRS and FocalClick: published names and shapes, golden numbers, inits and learning rates."""
 
 import json
-import zlib
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from fewclicks.backbones import hrnet
 from fewclicks.errors import CheckpointError, InputError, UnknownName
 from fewclicks.nets.names import RENAMES, ours, published
 from fewclicks.nets.segmenter import Outputs, Segmenter, build
+from goldens import golden_inputs, golden_net
 
 FBRS = {"maps": "tanh", "radius_px": 260.0, "with_prev": False, "fusion": "input"}
 PUBLISHED = {
@@ -25,45 +25,6 @@ PUBLISHED = {
     "fbrs_hrnet32_ocr128": ("fbrs_hrnet", {"size": "32", **FBRS}, 30_942_109),
 }
 NEVER_RUN = ("head.ocr_distri_head.object_context_block.f_pixel", "head.ocr_distri_head.object_context_block.f_object")
-
-
-def drawn(key: str, value: torch.Tensor) -> torch.Tensor:
-    """The weight of the golden runs for a published key."""
-    if key.endswith("num_batches_tracked"):
-        return torch.zeros_like(value)
-    draw = np.random.RandomState(zlib.crc32(key.encode())).standard_normal(value.numel()).astype(np.float32)
-    if key.endswith("running_var"):
-        draw = 1 + np.float32(0.1) * abs(draw)
-    elif key.endswith("running_mean"):
-        draw *= np.float32(0.05)
-    elif value.ndim > 1:
-        draw /= np.float32(np.sqrt(value[0].numel()))
-    else:
-        draw = 1 + np.float32(0.05) * draw if key.endswith("weight") else np.float32(0.02) * draw
-    return torch.from_numpy(draw).view_as(value)
-
-
-def golden_net(family: str, **network: object) -> Segmenter:
-    """A network with the weights of the golden runs."""
-    with torch.device("meta"):
-        net = build("hrnet", **network)
-    net.to_empty(device="cpu")
-    net.load_state_dict({k: drawn(published(k, RENAMES[family]), v) for k, v in net.state_dict().items()})
-    fresh = build("hrnet", "18s")
-    net.mean, net.std = fresh.mean, fresh.std
-    return net.eval()
-
-
-def golden_inputs(height: int = 160, width: int = 192) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    rows, cols = np.mgrid[:height, :width]
-    image = np.stack([0.5 + 0.5 * np.sin(0.07 * rows + 0.05 * cols + c) for c in range(3)])
-    prev = 0.8 * ((rows - height / 2) ** 2 + (cols - width / 2) ** 2 < (min(height, width) / 4) ** 2)
-    clicks = [[width // 2, height // 2, 1], [-1, -1, -1], [12, 10, 0], [width - 15, height - 9, 0]]
-    return (
-        torch.from_numpy(image).float()[None],
-        torch.tensor(clicks, dtype=torch.float32)[None],
-        torch.from_numpy(prev).float()[None, None],
-    )
 
 
 def check_summary(logits: torch.Tensor, wanted: dict[str, object], rtol: float) -> None:
@@ -112,7 +73,7 @@ def test_keys_order_shapes_and_types_are_the_published_ones(model: str) -> None:
 def test_golden_numbers_of_ritm(size: str) -> None:
     wanted = json.loads(shared("golden", "forward.json").read_text())[f"ritm:hrnet{size}"]
     with torch.inference_mode():
-        out = golden_net("ritm", size=size).outputs(*golden_inputs())
+        out = golden_net("ritm", backbone="hrnet", size=size).outputs(*golden_inputs(160, 192))
     assert out.aux is not None
     check_summary(out.logits, wanted["instances"], 1e-5)
     check_summary(out.aux, wanted["instances_aux"], 1e-5)
@@ -122,7 +83,7 @@ def test_golden_numbers_of_fbrs() -> None:
     """The golden run normalised the image before the network; ours does it inside."""
     wanted = json.loads(shared("golden", "forward.json").read_text())["fbrs:h18"]
     with torch.inference_mode():
-        logits = golden_net("fbrs_hrnet", size="18", **FBRS)(*golden_inputs())
+        logits = golden_net("fbrs_hrnet", backbone="hrnet", size="18", **FBRS)(*golden_inputs(160, 192))
     check_summary(logits, wanted["instances_(image_normalised_by_caller)"], 1e-5)
 
 

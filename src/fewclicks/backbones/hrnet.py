@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fewclicks.errors import CheckpointError, UnknownName
+from fewclicks.backbones._pretrained import fill
+from fewclicks.errors import UnknownName
 from fewclicks.nets.names import Pairs, ours
 from fewclicks.nets.ocr import OCR, conv_bn
 from fewclicks.nets.prompt import MapsEmbedding, xavier_gluon
@@ -223,17 +224,4 @@ def load_pretrained(backbone: HRNet, tensors: Mapping[str, Tensor]) -> None:
     CheckpointError where a tensor is missing, unknown or of another shape; the backbone is then as it was.
     """
     values = {ours(ours(key, IMAGENET[:1]), IMAGENET[1:]): value for key, value in tensors.items()}
-    values = {key: value for key, value in values.items() if not key.startswith(UNUSED)}
-    own = backbone.state_dict()
-    counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}
-    values = counters | values  # files older than these counters lack them
-    for key in [*own, *values]:
-        if key not in own or key not in values:
-            what = "lacks" if key in own else "also has"
-            raise CheckpointError(f"these are not ImageNet weights of an HRNetV2 of this size: the file {what} {key}")
-        if own[key].shape != values[key].shape:
-            got, wanted = tuple(values[key].shape), tuple(own[key].shape)
-            raise CheckpointError(
-                f"these are the weights of another HRNet: {key} is {got}, wanted {wanted}; pick its size"
-            )
-    backbone.load_state_dict(values)
+    fill(backbone, values, "an HRNetV2 trained on ImageNet", UNUSED)
