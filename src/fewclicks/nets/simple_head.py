@@ -49,6 +49,6 @@ class SimpleHead(nn.Module):
             x = F.conv2d(level, share)
             size = [side << i for side in x.shape[-2:]]  # larger than the finest where an odd side was rounded up
             x = F.interpolate(x, size, mode="bilinear", align_corners=False)
-            fused = fused + x[..., : fused.shape[-2], : fused.shape[-1]]
-        logits: Tensor = self.conv_seg(self.dropout(F.relu(fused)))
+            fused += x[..., : fused.shape[-2], : fused.shape[-1]]
+        logits: Tensor = self.conv_seg(self.dropout(F.relu(fused, inplace=True)))
         return logits
