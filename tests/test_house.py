@@ -176,3 +176,10 @@ def test_make_demo_on_a_fresh_checkout(tmp_path):
     assert not list((tmp_path / ".venv").rglob("site-packages/torch"))
     again = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "Installing" not in again.stdout
+
+
+def test_the_tables_of_the_ablation_are_those_of_the_results():
+    done = subprocess.run(
+        [sys.executable, "benchmarks/ablation.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
