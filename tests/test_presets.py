@@ -344,7 +344,7 @@ def test_the_table_goes_on_where_it_was_stopped(monkeypatch, tmp_path):
     assert len(names) == len(script.ROWS) + 3
     table = script.table(script.stored())
     assert len([line for line in table.splitlines() if line.startswith("| ")]) == len(script.ROWS) + 2
-    assert "A try of few objects" in table
+    assert "Measured with `--limit" in table
     assert "| 3.00 | 5.00 |" in table
     assert "| +0.00 | +0.33 |" in table
     script.run(None, 1)
