@@ -16,12 +16,12 @@ import numpy as np
 
 from fewclicks.arrays import Image, Mask, Truth
 from fewclicks.clicks import Clicks
-from fewclicks.errors import InputError, MissingExtra
+from fewclicks.errors import InputError
 from fewclicks.geometry import Box, Frame
 from fewclicks.images import replace_file
 from fewclicks.metrics import iou
 from fewclicks.pictures import outlined, overlay
-from fewclicks.plots import plot
+from fewclicks.plots import blank_figure, plot
 from fewclicks.predictor import Predictor, State
 from fewclicks.refine import CFR
 from fewclicks.robot import deepest_error
@@ -144,14 +144,9 @@ def _aside(image: Image, truth: Truth, share: float = 0.3) -> tuple[Image, Truth
 
 def _grid(pictures: Sequence[Image], columns: int, width: float = 10.0) -> tuple[Figure, Any]:
     """A figure with a row of cells without axes for each picture, of the picture's shape. Sizes are in inches."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("figures need matplotlib; install it with: pip install 'fewclicks[plot]'") from None
+    figure = blank_figure()
     heights = [width / columns * picture.shape[0] / picture.shape[1] + 0.35 for picture in pictures]
-    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure.set_size_inches(width, sum(heights))
     cells = figure.subplots(len(pictures), columns, squeeze=False, height_ratios=heights)
     for cell in cells.flat:
         cell.set_axis_off()
