@@ -1,0 +1,57 @@
+"""Validation: objects of the training photos that no run trains on, to choose models and options by.
+
+train/
+  SET/images/STEM.webp     photos
+  SET/masks/STEM.png       8-bit masks of object ids
+
+Which objects: `validation.txt` beside this file, a line each, `SET/STEM#ID` or `SET/STEM#ID+ID` for several that
+together are the object. `python benchmarks/make_validation.py` made it from the photos that `Recipe.holdout` keeps out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fewclicks.datasets import folder
+from fewclicks.datasets._ids import IdScenes
+from fewclicks.errors import DatasetError
+from fewclicks.sample import Sample
+
+FOLDER = "train"
+TERMS = "those of the training sets, see the model card"
+COUNTS: dict[str | None, tuple[int, int | None]] = {None: (200, 256)}
+"""Split -> photos and objects: one set without splits."""
+
+LIST = Path(__file__).with_suffix(".txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """One Sample a line of the list. Reads lazily; names are the lines."""
+
+    sets: dict[str, IdScenes]
+    lines: tuple[str, ...]
+    name: str = "Validation"
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __getitem__(self, index: int) -> Sample:
+        line = self.lines[index]
+        place, _, ids = line.partition("#")
+        name, _, stem = place.partition("/")
+        found = self.sets[name]
+        scene = next((found[i] for i, (_, mask) in enumerate(found.files) if mask.stem == stem), None)
+        if scene is None:
+            raise DatasetError(f"the set {name} has no mask {stem}.png, which the list names; fetch it again")
+        return Sample(scene.image, scene.truth(*map(int, ids.split("+"))), line)
+
+
+def open(root: str | Path, split: str | None = None) -> Validation:  # noqa: A001
+    """The listed objects of the sets in the folder `root`, which is train/ itself; DatasetError if a set is absent."""
+    if split is not None:
+        raise DatasetError(f"Validation has no split named '{split}': it is one set; leave the split out")
+    lines = tuple(LIST.read_text("utf-8").split())
+    names = dict.fromkeys(line.partition("/")[0] for line in lines)
+    return Validation({name: folder.scenes(Path(root) / name) for name in names}, lines)
