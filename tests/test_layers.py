@@ -14,7 +14,7 @@ LEVELS = {
     4: "methods",
     5: "benchmark shards report plots training api",
     6: "recipes convert figures",
-    7: "web cli demo doctor __main__",
+    7: "annotate cli demo doctor __main__",
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms.split()}
 WINGS = [{"engines", "nets", "backbones", "checkpoint", "pth"}, {"datasets"}, {"exports"}]

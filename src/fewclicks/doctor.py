@@ -22,6 +22,7 @@ EXTRAS = {
     "plot": (("matplotlib",), "bench --plot"),
     "datasets": (("pycocotools",), "COCO and LVIS annotations"),
     "tensorboard": (("tensorboard",), "curves of a training"),
+    "annotate": (("fastapi", "uvicorn", "sqlalchemy"), "the annotator"),
 }
 """Extra -> its distributions, and what it gives."""
 
