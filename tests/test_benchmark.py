@@ -190,6 +190,15 @@ def test_the_report_has_the_agreed_shape(evaluated, tmp_path):
     assert squares["failures_peers"] == squares["failures"]
     assert squares["noc_interval"]["0.90"] == [2, 20]
     assert len(squares["iou_at_click"]) == 20
+    assert squares["iou_at_1_interval"] == pytest.approx([8 / 88, 0.8], abs=1e-5), (
+        "hard: 8 of 16 pixels, in a mask of 80"
+    )
+    effect = squares["click_effect"]
+    assert effect["clicks"] == [2, 2, *[1] * 17], "the easy one is done after three clicks"
+    assert effect["mean_change"][:2] == pytest.approx(
+        [(0.1 + 12 / 94 - 8 / 88) / 2, (0.1 + 0.16 - 12 / 94) / 2], abs=1e-5
+    )
+    assert (effect["share_lowered"], effect["worst_mean_change"]) == (0, 0)
     assert squares["seconds_per_click"] >= 0
     assert [file.name for file in tmp_path.iterdir()] == ["report.json"], "no temporary file is left"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fewclicks.errors import InputError
-from fewclicks.metrics import boundary_iou, interval, iou, noc, reached
+from fewclicks.metrics import boundary_iou, click_effect, interval, iou, noc, reached
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, -1], [0, 0, -1, -1]], np.int8)
 
@@ -72,6 +72,22 @@ def test_a_success_at_the_last_click_is_no_failure():
     assert noc(last[:-1], 0.9) == 20
     assert not reached(last[:-1], 0.9)
     assert not reached([0.5] * 20 + [0.9], 0.9), "what comes after max_clicks does not count"
+
+
+def test_the_effect_of_the_clicks_after_the_first():
+    found = click_effect([[0.5, 0.75, 0.625], [0.75, 0.6875, 0.75], [0.96], [0.5, 0.4375]])
+    assert found.clicks == (3, 2), "a finished object takes no further click"
+    assert found.mean_change == pytest.approx((0.125 / 3, -0.0625 / 2))
+    assert found.lowered == (2, 1), "those that cost more than 5 points of IoU"
+    assert found.worst_mean_change == pytest.approx(-0.03125)
+    assert found.share_lowered == 3 / 5
+
+
+def test_a_small_loss_is_no_drop_and_one_click_has_no_effect():
+    assert click_effect([[0.5, 0.46], [0.5, 0.6]]).lowered == (0,)
+    for curves in ([], [[0.96], [0.97]]):
+        found = click_effect(curves)
+        assert (found.clicks, found.worst_mean_change, found.share_lowered) == ((), 0, 0)
 
 
 def test_the_interval_is_that_of_the_resampled_means():

@@ -17,7 +17,7 @@ from typing import Any
 from fewclicks.arrays import Mask
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
-from fewclicks.metrics import THRESHOLDS, interval, iou, noc, reached
+from fewclicks.metrics import THRESHOLDS, ClickEffect, click_effect, interval, iou, noc, reached
 from fewclicks.predictor import Predictor
 from fewclicks.robot import Robot, deepest_error
 from fewclicks.sample import Dataset, Sample
@@ -135,6 +135,10 @@ class Result:
         curves = [trace.ious for trace in self.traces]
         return [fmean(curve[min(i, len(curve) - 1)] for curve in curves) for i in range(self.max_clicks)]
 
+    def click_effect(self) -> ClickEffect:
+        """What the clicks after the first did to the IoU: more clicks must help."""
+        return click_effect([trace.ious for trace in self.traces])
+
     def seconds_per_click(self) -> float:
         """What a user waits for: predictor start and steps, over the number of clicks."""
         profile = self.profile()
@@ -168,8 +172,10 @@ class Result:
     def to_json(self, full: bool = False) -> dict[str, Any]:
         """The figures as plain data; with `full` also the course of every object, under "per_object".
 
-        "noc_interval": bootstrap 95 % intervals of the mean; "failures": see `failures`; "failures_peers": see `spent`.
+        "noc_interval", "iou_at_1_interval": bootstrap 95 % intervals of the mean; "failures": see `failures`;
+        "failures_peers": see `spent`; "click_effect": see `metrics.ClickEffect`, of clicks 2, 3, ...
         """
+        effect = self.click_effect()
         levels = {f"{threshold:.2f}": threshold for threshold in self.levels}
         figures = {
             "objects": len(self.traces),
@@ -180,6 +186,14 @@ class Result:
             "failures": {name: self.failures(level) for name, level in levels.items()},
             "failures_peers": {name: self.spent(level) for name, level in levels.items()},
             "iou_at_click": [round(value, 5) for value in self.iou_at_click()],
+            "iou_at_1_interval": [round(end, 5) for end in interval([trace.ious[0] for trace in self.traces])],
+            "click_effect": {
+                "clicks": list(effect.clicks),
+                "mean_change": [round(change, 5) for change in effect.mean_change],
+                "lowered": list(effect.lowered),
+                "worst_mean_change": round(effect.worst_mean_change, 5),
+                "share_lowered": round(effect.share_lowered, 5),
+            },
             "seconds_per_click": round(self.seconds_per_click(), 5),
             "profile": {part: round(seconds, 6) for part, seconds in self.profile().items()},
             "share_outside_predictor": round(self.share_outside_predictor(), 4),

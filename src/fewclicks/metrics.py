@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import cv2
@@ -14,6 +16,9 @@ from fewclicks.errors import InputError
 
 THRESHOLDS = (0.80, 0.85, 0.90, 0.95)
 """The IoU levels of NoC@80 ... NoC@95."""
+
+DROP = 0.05
+"""A click that lowers the IoU by more than this has done harm."""
 
 
 def iou(mask: Mask, truth: Truth) -> float:
@@ -48,6 +53,39 @@ def noc(curve: Sequence[float], threshold: float, max_clicks: int = 20) -> int:
     """Number of clicks until the IoU first came to the threshold; `max_clicks` when it never did."""
     hits = (i for i, value in enumerate(curve[:max_clicks], start=1) if value >= threshold)
     return next(hits, max_clicks)
+
+
+@dataclass(frozen=True, slots=True)
+class ClickEffect:
+    """What the clicks after the first did to the IoU, one entry per click number: the first entry is of click 2."""
+
+    clicks: tuple[int, ...]
+    """How many objects took this click: those that were finished before are not in it."""
+    mean_change: tuple[float, ...]
+    """Mean change of their IoU by it."""
+    lowered: tuple[int, ...]
+    """How many of them it cost more than `DROP`."""
+
+    @property
+    def worst_mean_change(self) -> float:
+        """The least of the mean changes; 0 when no object took a second click."""
+        return min(self.mean_change, default=0.0)
+
+    @property
+    def share_lowered(self) -> float:
+        """The share of all clicks after the first that cost more than `DROP`; 0 when there was none."""
+        return sum(self.lowered) / sum(self.clicks) if self.clicks else 0.0
+
+
+def click_effect(curves: Sequence[Sequence[float]]) -> ClickEffect:
+    """The effect of each click after the first on the IoU. `curves[o][i]` is the IoU of object o after click i + 1."""
+    most = max((len(curve) for curve in curves), default=0)
+    changes = [[curve[i] - curve[i - 1] for curve in curves if len(curve) > i] for i in range(1, most)]
+    return ClickEffect(
+        tuple(len(one) for one in changes),
+        tuple(fmean(one) for one in changes),
+        tuple(len([change for change in one if change < -DROP]) for one in changes),
+    )
 
 
 def interval(values: Sequence[float], resamples: int = 10_000, seed: int = 0) -> tuple[float, float]:
