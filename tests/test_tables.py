@@ -56,12 +56,16 @@ def test_runs_are_compared_object_by_object(compare, tmp_path):
     # NoC@90 first 2, 3, 4, then one click less on each; NoC@95 20 on the second object, both times.
     before = written(
         tmp_path / "before.json",
-        trace("a/1#1", 0.5, 0.96), trace("a/2#1", 0.5, 0.7, 0.92, *[0.93] * 16, 0.92), trace("b/1#1", 0.5, 0.3, 0.8, 0.95),
-    )  # fmt: skip
+        trace("a/1#1", 0.5, 0.96),
+        trace("a/2#1", 0.5, 0.7, 0.92, *[0.93] * 16, 0.92),
+        trace("b/1#1", 0.5, 0.3, 0.8, 0.95),
+    )
     after = written(
         tmp_path / "after.json",
-        trace("a/1#1", 0.96), trace("a/2#1", 0.7, 0.92, *[0.93] * 18), trace("b/1#1", 0.5, 0.8, 0.95),
-    )  # fmt: skip
+        trace("a/1#1", 0.96),
+        trace("a/2#1", 0.7, 0.92, *[0.93] * 18),
+        trace("b/1#1", 0.5, 0.8, 0.95),
+    )
     first, second = compare(before, f"new one={after}")
     assert (first["3 objects"], second["3 objects"]) == ("before", "new one")
     assert first["NoC@90"] == "3.00 [2.00, 4.00]"
