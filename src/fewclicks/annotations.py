@@ -47,6 +47,7 @@ class AnnotatedPhoto:
 
     `file`: relative to the folder of the photos, with forward slashes; `hw`: height and width as displayed. `objects`
     may be lazy (`LazyObjects`): who reads it holds one mask at a time. `notes`: what a reader could not take over.
+    `path`: the file itself, for exports that cut out or copy photos.
     """
 
     file: str
@@ -54,6 +55,7 @@ class AnnotatedPhoto:
     objects: Sequence[Annotation] = ()
     state: PhotoState = "untouched"
     notes: tuple[str, ...] = ()
+    path: Path | None = None
 
 
 class LazyObjects(Sequence[Annotation]):
