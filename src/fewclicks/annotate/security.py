@@ -1,0 +1,239 @@
+"""Who may ask what: an ASGI middleware in front of everything.
+
+| danger                                           | what is done                                                     |
+|--------------------------------------------------|------------------------------------------------------------------|
+| another machine                                  | loopback only; other addresses demand a token                    |
+| a page whose name points at us (DNS rebinding)   | the Host header must be one of ours                              |
+| a page that posts to us, or reads our events     | Origin and Sec-Fetch-Site must be our own                        |
+| scripts smuggled into our page, framing          | Content-Security-Policy and its kin on every answer              |
+| huge or endless bodies, floods                   | lengths must be told and are bounded, slow bodies end, rates too |
+| errors that tell about the machine               | a line in the log, an id for the client                          |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fewclicks.annotate.problems import internal_problem, problem
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+MIB = 2**20
+BODY_LIMITS = (("/api/v1/predict", 128 * MIB), ("/api/v1/import", 128 * MIB), ("/actions", 8 * MIB), ("", MIB))
+"""Bytes of a body, by the beginning or the end of its path; the first that fits."""
+BODY_PAUSE_S = 30.0
+"""A body that stops for so long is given up."""
+RATE_PER_S, BURST = 200.0, 1000.0
+"""Requests of one client."""
+IN_FLIGHT = 512
+"""Requests of all clients at once, event streams among them."""
+CLIENTS = 4096
+"""Clients whose rates are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one server allows. Without a token it must listen on loopback only."""
+
+    hosts: frozenset[str] = LOOPBACK
+    """Names that the Host header may have, without port, in small letters."""
+    token: str | None = None
+    """Set: every request must bring it. Then addresses in numbers are good hosts too, as no name can be rebound."""
+    cookie: str = "fewclicks"
+    """Cookies know no ports: servers on one machine need names of their own."""
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header names this server."""
+        name = _name_of(host)
+        return name in self.hosts or (self.token is not None and _is_address(name))
+
+    def admits(self, secret: str | None) -> bool:
+        """Whether this is the token, compared in constant time."""
+        return self.token is not None and hmac.compare_digest((secret or "").encode(), self.token.encode())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach a server on this host."""
+    if host.lower() == "localhost":
+        return True
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without port and brackets; "" for what is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+@dataclass(slots=True)
+class Rates:
+    """A bucket per client that refills steadily; a request takes a drop out of it."""
+
+    per_s: float = RATE_PER_S
+    burst: float = BURST
+    _buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
+
+    def allow(self, client: str, now: float | None = None) -> bool:
+        """Whether a request of the client may go on."""
+        now = time.monotonic() if now is None else now
+        level, since = self._buckets.pop(client, (self.burst, now))
+        level = min(self.burst, level + (now - since) * self.per_s)
+        self._buckets[client] = (level - 1 if level >= 1 else level, now)
+        while len(self._buckets) > CLIENTS:
+            self._buckets.popitem(last=False)
+        return level >= 1
+
+
+class Guard:
+    """The middleware: refuses by `Policy`, limits, adds the headers, and turns errors of our own into answers."""
+
+    def __init__(self, app: ASGIApp, policy: Policy, rates: Rates | None = None) -> None:
+        self._app = app
+        self._policy = policy
+        self._rates = rates or Rates()
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; other things than HTTP (the lifespan) pass."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        self._in_flight += 1
+        try:
+            refusal = self._refusal(Request(scope))
+            await (refusal or self._app)(scope, _hurried(receive), guarded)
+        except ClientDisconnect:
+            if not begun:
+                await problem(408, "the body did not come; send it again")(scope, receive, guarded)
+        except Exception as error:
+            answer = internal_problem(error)
+            if not begun:
+                await answer(scope, receive, guarded)
+        finally:
+            self._in_flight -= 1
+
+    def _refusal(self, request: Request) -> Response | None:
+        """Why the request is not answered; None if it is."""
+        headers = request.headers
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._policy.knows(hosts[0]):
+            names = ", ".join(sorted(self._policy.hosts))
+            return problem(403, f"this server is known as {names}; open it under one of these names")
+        if self._in_flight > IN_FLIGHT:
+            return problem(503, "too many requests at once; try again", {"Retry-After": "1"})
+        if not self._rates.allow(request.client.host if request.client else ""):
+            return problem(429, "too many requests in a short time; slow down", {"Retry-After": "1"})
+        if _is_foreign(request):
+            return problem(403, "another page may not use this server; open the annotator itself")
+        return self._without_token(request) or _ill_bodied(request.method, request.url.path, headers)
+
+    def _without_token(self, request: Request) -> Response | None:
+        """Ask for the token, or exchange the one in the address for a cookie."""
+        policy, path = self._policy, request.url.path
+        if policy.token is None or path == "/api/v1/healthz":
+            return None
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        if policy.admits(request.cookies.get(policy.cookie)) or (scheme.lower() == "bearer" and policy.admits(bearer)):
+            return None
+        if path.startswith("/api/"):
+            return problem(401, "the token is missing or wrong; open the address that `fewclicks annotate` printed")
+        if request.method == "GET" and policy.admits(request.query_params.get("token")):
+            answer = RedirectResponse("/" + path.lstrip("/"), 303)
+            answer.set_cookie(policy.cookie, policy.token, max_age=30 * 86400, httponly=True, samesite="strict")
+            return answer
+        return PlainTextResponse("Open the address that `fewclicks annotate` printed, with its token.\n", 401)
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether a browser sent this for a page that is not ours. What is no browser sends none of these headers."""
+    origin, host = request.headers.get("origin"), request.headers["host"]
+    if origin is not None and not _is_own(origin, host):
+        return True
+    guarded = request.method not in ("GET", "HEAD") or request.url.path.startswith("/api/")
+    return guarded and request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+
+
+def _is_own(origin: str, host: str) -> bool:
+    """Whether an Origin is that of a page that we served under this Host, port included."""
+    try:
+        theirs = urlsplit(origin)
+        own = urlsplit(f"{theirs.scheme}://{host}")
+        usual = {"http": 80, "https": 443}.get(theirs.scheme)
+        same_port = (theirs.port or usual) == (own.port or usual)
+    except ValueError:
+        return False
+    return usual is not None and theirs.hostname == own.hostname and same_port
+
+
+def _ill_bodied(method: str, path: str, headers: Headers) -> Response | None:
+    """Why a body is not read: its length is not told, or it is too long."""
+    if "transfer-encoding" in headers:
+        return problem(411, "the length of the body must be told; send it with a Content-Length")
+    length = headers.get("content-length", "0")
+    limit = next(size for place, size in BODY_LIMITS if path.startswith(place) or (place and path.endswith(place)))
+    if not length.isdecimal() or int(length) > limit:
+        return problem(413, f"the body may have {limit // MIB} MiB here; send less", limit_bytes=limit)
+    return None
+
+
+def _hurried(receive: Receive) -> Receive:
+    """`receive` that gives up a body which does not come."""
+    complete = False
+
+    async def hurried() -> Message:
+        nonlocal complete
+        if complete:  # what comes now is the end of the connection, however late
+            return await receive()
+        try:
+            async with asyncio.timeout(BODY_PAUSE_S):
+                message = await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        complete = not message.get("more_body", False)
+        return message
+
+    return hurried
