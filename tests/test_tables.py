@@ -5,11 +5,15 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fewclicks.benchmark import Report, Result, Trace, Turn
+from fewclicks.cli.options import Setup
 from fewclicks.clicks import Click
+from fewclicks.datasets import folder
 from fewclicks.report import write_json
+from fewclicks.sample import Sample
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 def script(name):
     """A script of benchmarks/ as a module."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
@@ -87,3 +91,89 @@ def test_other_objects_are_not_compared(compare, tmp_path):
     assert "not Validation" in compare(written(tmp_path / "davis.json", trace("x", 0.96), dataset="DAVIS"))
     Path(one).write_text(json.dumps({"settings": {}, "datasets": {"Validation": {"objects": 1}}}))
     assert "--full" in compare(one)
+
+
+@pytest.fixture(scope="module")
+def robustness():
+    return script("robustness")
+
+
+@pytest.fixture(scope="module")
+def coffee():
+    """A photo with a cup, a strip of which is not counted."""
+    sample = folder.open(ROOT / "examples")[1]
+    truth = sample.truth.copy()
+    truth[:, :40] = -1
+    return Sample(sample.image, truth, sample.name)
+
+
+def test_every_change_leaves_photo_and_truth_of_one_size(robustness, coffee):
+    for change, (changed, _) in robustness.CHANGES.items():
+        found = changed(coffee)
+        assert found.image.shape == (*found.truth.shape, 3), change
+        assert (found.image.dtype, found.truth.dtype, found.name) == (np.uint8, np.int8, coffee.name)
+        assert found.image.flags.c_contiguous, change
+        for label in (-1, 0, 1):
+            assert (found.truth == label).mean() == pytest.approx((coffee.truth == label).mean(), abs=2e-3), change
+        moved = not np.array_equal(found.image, coffee.image)
+        assert moved == (change != "none"), change
+
+
+def test_the_truth_moves_with_the_photo(robustness, coffee):
+    height, width = coffee.truth.shape
+    assert robustness.half(coffee).truth.shape == (height // 2, width // 2)
+    big = robustness.double(coffee)
+    assert np.array_equal(big.truth[::2, ::2], coffee.truth)
+    assert np.array_equal(big.truth[1::2, 1::2], coffee.truth)
+    turned = robustness.rotated(coffee)
+    assert np.array_equal(np.rot90(turned.truth, -1), coffee.truth)
+    assert np.array_equal(np.rot90(turned.image, -1), coffee.image)
+    odd = robustness.half(Sample(coffee.image[:7, :5], coffee.truth[:7, :5], "odd"))
+    assert odd.image.shape == (4, 2, 3)
+
+
+def test_the_noise_hangs_on_the_name_alone(robustness, coffee):
+    once, again = robustness.noise(coffee).image, robustness.noise(coffee).image
+    assert np.array_equal(once, again)
+    assert not np.array_equal(once, robustness.noise(Sample(coffee.image, coffee.truth, "other")).image)
+    grey = np.full((100, 100, 3), 128, np.uint8)
+    assert robustness.noise(Sample(grey, coffee.truth[:100, :100], "grey")).image.std() == pytest.approx(20, rel=0.02)
+
+
+def test_grey_and_jpeg_lose_what_they_should(robustness, coffee):
+    grey = robustness.grey(coffee).image
+    assert (grey[..., 0] == grey[..., 1]).all()
+    assert (grey[..., 0] == grey[..., 2]).all()
+    error = np.abs(robustness.jpeg(coffee).image.astype(int) - coffee.image).mean()
+    assert 1 < error < 15
+
+
+def test_a_job_opens_the_changed_objects(robustness, coffee):
+    opened = robustness.ChangedJob(Setup(), "folder", ROOT / "examples", 2, "rotated").open()
+    assert (len(opened), opened.name) == (2, "examples, turned by 90 degrees")
+    assert opened[0].image.shape[:2] == folder.open(ROOT / "examples")[0].image.shape[1::-1]
+
+
+def test_changes_are_compared_object_by_object(robustness):
+    def measured(*curves):
+        return Result("GrabCut", tuple(trace(str(i), *curve) for i, curve in enumerate(curves)), "robot", 20, 0.95)
+
+    clean = measured([0.8, 0.96], [0.5, 0.6, 0.95])
+    noisy = measured([0.7, 0.8, 0.96], [0.4, 0.5, 0.6, 0.95])
+    found = robustness.figures({"none": clean, "noise": noisy})
+    assert found["none"]["noc_0.90"] == [2.5, 2, 3]
+    assert found["noise"]["noc_0.95"] == [3.5, 3, 4]
+    assert found["noise"]["difference"]["noc_0.90"] == [1, 1, 1], "each object takes one click more"
+    assert found["noise"]["difference"]["iou_at_1"] == pytest.approx([-0.1] * 3)
+    rows = robustness.table({"changes": found}).splitlines()[2:]
+    assert cells(rows[0]) == ["as it is", "2.50 [2.00, 3.00]", "", "2.50 [2.00, 3.00]", "", "0.650 [0.500, 0.800]"]
+    assert cells(rows[1])[1:3] == ["3.50 [3.00, 4.00]", "**+1.00 [+1.00, +1.00]**"]
+
+
+def test_the_file_of_grabcut_is_not_overwritten_by_a_quick_look(robustness, monkeypatch, capsys):
+    for arguments in (["--limit", "3"], ["--dataset", "validation"], ["--limit", "0", "--json", "-"]):
+        monkeypatch.setattr(sys, "argv", ["robustness.py", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            robustness.main()
+        assert stopped.value.code == 2
+    assert "--json" in capsys.readouterr().err
