@@ -33,9 +33,12 @@ class Anchor:
 
     def step(self, state: State, clicks: Clicks) -> State:
         """The step of `inner`, with every click's pixel on the side that the click says."""
+        clicks.require_inside((state.image.shape[0], state.image.shape[1]))
+        return self.hold(self.inner.step(state, clicks), clicks)
+
+    def hold(self, state: State, clicks: Clicks) -> State:
+        """The state with every click's pixel on the side that the click says. Clicks lie inside the image."""
         hw = (state.image.shape[0], state.image.shape[1])
-        clicks.require_inside(hw)
-        state = self.inner.step(state, clicks)
         said = {click.pixel(hw): click.positive for click in clicks}
         wrong = {pixel: label for pixel, label in said.items() if (state.prob[pixel] > state.threshold) != label}
         if not wrong:

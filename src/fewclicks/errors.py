@@ -6,7 +6,9 @@ FewClicksError
 ├── MissingExtra      (also ImportError)   an optional dependency is not installed
 ├── CheckpointError                        a weight file that is missing, damaged or of another network
 ├── DatasetError                           a dataset folder that is not laid out as its reader expects
-└── TrainingError                          a run that cannot go on (a loss that is not a number, a foreign resume)
+├── TrainingError                          a run that cannot go on (a loss that is not a number, a foreign resume)
+├── StoreError                             a database of annotations that cannot be opened, read or written
+└── Conflict                               what was to be changed has been changed by somebody else, or is in use
 """
 
 
@@ -36,3 +38,18 @@ class DatasetError(FewClicksError):
 
 class TrainingError(FewClicksError):
     """A training run that cannot start or go on."""
+
+
+class StoreError(FewClicksError):
+    """A database of annotations that cannot be opened, read or written."""
+
+
+class Conflict(FewClicksError):
+    """What was to be changed has been changed by somebody else in the meantime, or is in use.
+
+    `current` is how it is now (for objects a `records.ObjectInfo`), or None.
+    """
+
+    def __init__(self, message: str, current: object = None) -> None:
+        super().__init__(message)
+        self.current = current

@@ -60,6 +60,19 @@ class Box:
         """The smallest box that holds this box and the pixel."""
         return Box(min(self.x0, column), min(self.y0, row), max(self.x1, column + 1), max(self.y1, row + 1))
 
+    def union(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        return Box(min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1))
+
+    def overlap(self, other: Box) -> Box | None:
+        """The box of the pixels of both; None when there is none."""
+        both = Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
+        return both if both.x0 < both.x1 and both.y0 < both.y1 else None
+
+    def seen_from(self, other: Box) -> Box:
+        """This box with the first pixel of `other` as (0, 0)."""
+        return Box(self.x0 - other.x0, self.y0 - other.y0, self.x1 - other.x0, self.y1 - other.y0)
+
     def axis_iou(self, other: Box) -> float:
         """IoU of the row ranges times IoU of the column ranges: the zoom-in rule of RITM (not the IoU of areas)."""
         rows = _range_iou(self.y0, self.y1, other.y0, other.y1)

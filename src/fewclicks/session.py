@@ -9,10 +9,10 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import PIL.Image
@@ -30,6 +30,8 @@ FORMAT = 1
 
 HISTORY_BYTES = 256 * 2**20
 """States that are kept for undo: some 160 of a 480x854 photo, 5 of 12 megapixels. Older ones are computed again."""
+
+Item = TypeVar("Item")
 
 Action: TypeAlias = Click | Prob
 """What the user did: a click, or a mask loaded as the previous mask."""
@@ -56,6 +58,44 @@ class Origin:
         return predictor
 
 
+class Kept(Generic[Item]):
+    """What there was after 0, 1, 2 ... actions: the first of all, and as many others as fit into `max_bytes`.
+
+    Two of the others are kept in any case.
+    """
+
+    def __init__(self, first: Item, size: Callable[[Item], int], max_bytes: int) -> None:
+        self._items = {0: first}
+        self._size = size
+        self._max_bytes = max_bytes
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
+
+    def __contains__(self, done: int) -> bool:
+        return done in self._items
+
+    def __getitem__(self, done: int) -> Item:
+        return self._items[done]
+
+    def nearest(self, done: int) -> int:
+        """The last number of actions up to `done` whose item is kept."""
+        return max(n for n in self._items if n <= done)
+
+    def keep(self, done: int, item: Item) -> None:
+        """Keep an item; drop those farthest from it while there are too many, but never the first."""
+        self._items[done] = item
+        while len(self._items) > 3 and sum(map(self._size, self._items.values())) > self._max_bytes:
+            del self._items[max((n for n in self._items if n), key=lambda n: (abs(n - done), n))]
+
+    def drop_after(self, done: int) -> None:
+        """Forget what there was after more than `done` actions."""
+        self._items = {n: item for n, item in self._items.items() if n <= done}
+
+
 class Session:
     """Click on an object, get its mask. `fewclicks.open` makes one.
 
@@ -69,7 +109,7 @@ class Session:
         self._origin = origin or Origin()
         self._actions: list[Action] = []
         self._done = 0
-        self._states = {0: predictor.start(self.image)}
+        self._states: Kept[State] = Kept(predictor.start(self.image), lambda state: state.prob.nbytes, HISTORY_BYTES)
 
     def click(self, x: float, y: float, positive: bool = True) -> Mask:
         """Add a click and return the new HxW mask; InputError outside the image."""
@@ -174,7 +214,8 @@ class Session:
         state = self._after(self._state(done), action, clicks)
         self._actions[done:] = [action]
         self._done = done + 1
-        self._keep(self._done, state)
+        self._states.drop_after(done)
+        self._states.keep(self._done, state)
         return state.mask
 
     def _after(self, state: State, action: Action, clicks: Clicks) -> State:
@@ -187,18 +228,12 @@ class Session:
 
     def _state(self, done: int) -> State:
         """The state after `done` actions: kept, or computed again from the nearest one before it."""
-        near = max(n for n in self._states if n <= done)
+        near = self._states.nearest(done)
         state = self._states[near]
         for n in range(near, done):
             state = self._after(state, self._actions[n], self._clicks(n + 1))
-            self._keep(n + 1, state)
+            self._states.keep(n + 1, state)
         return state
-
-    def _keep(self, done: int, state: State) -> None:
-        """Keep a state for undo; drop those farthest from it when there are too many, but never the first."""
-        self._states[done] = state
-        while len(self._states) > max(3, HISTORY_BYTES // state.prob.nbytes):
-            del self._states[max((n for n in self._states if n), key=lambda n: (abs(n - done), n))]
 
 
 def _digest(image: Image) -> str:

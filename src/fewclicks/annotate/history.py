@@ -1,0 +1,259 @@
+"""The history of one object: its actions, the masks they gave, undo and redo. No database, no web.
+
+An object is the fold of its actions over a predictor's State, so the same actions give the same mask, bit for bit. The
+masks are kept packed, the states (prob and a predictor's memo) only for the last actions. A state that is needed again
+is computed again and must give the mask that was kept. Where it does not, because weights have changed, or where that
+would take too long, the kept mask itself is what the next action starts from, and its entry says so: it is `fresh`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from fewclicks.annotate.actions import Action, Clicked, Replaced, Thresholded
+from fewclicks.annotate.fold import Held, Marks, acted, folded, from_mask, hw_of, marked
+from fewclicks.annotate.packed import PackedMask
+from fewclicks.arrays import Image, Mask, Prob
+from fewclicks.clicks import Clicks
+from fewclicks.errors import InputError
+from fewclicks.predictor import Predictor, State
+from fewclicks.presets import Rings
+from fewclicks.session import Kept
+
+KEEP_BYTES = 128 * 2**20
+"""States that are kept: two of 12 megapixels, 80 of a 480x854 photo."""
+
+REPLAY_PASSES = 16
+"""Steps of the predictor that are computed again for a state that is no longer kept; 12 clicks of CFR-0 are 12."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """An action and what it gave: the mask, the clicks that count and the threshold after it."""
+
+    action: Action
+    mask: PackedMask
+    fresh: bool = False
+    """The action began from the mask before it, not from the prob."""
+    clicks: Clicks = field(default_factory=Clicks)
+    threshold: float = 0.5
+    changed_px: tuple[int, ...] = ()
+    """Pixels that changed side in each pass; of actions without passes one number."""
+    passes: tuple[PackedMask, ...] = ()
+    """The mask after each pass of a click, the last one `mask`. Empty where they are not known any more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What an action would give. `History.commit` keeps it."""
+
+    entry: Entry
+    at: int
+    """How many actions are done before it."""
+    held: Held | None
+    """None: the prob was not needed, and is not known."""
+
+
+class History:
+    """The actions of one object, done and undone, and its mask.
+
+    `start` is the predictor's state before the first click; objects of one photo share it. `entries` are what a store
+    kept: the first `done` of them (None: all) are done, the others can be redone. Nothing changes when a call raises.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        start: State,
+        entries: Sequence[Entry] = (),
+        done: int | None = None,
+        keep_bytes: int = KEEP_BYTES,
+    ) -> None:
+        self._predictor = predictor
+        self._start = start
+        self._entries = list(entries)
+        self._done = len(entries) if done is None else done
+        first = Held(start, Marks(threshold=start.threshold))
+        self._kept: Kept[Held] = Kept(first, lambda held: held.nbytes, keep_bytes)
+        self._inexact: tuple[int, Held] | None = None
+
+    @property
+    def image(self) -> Image:
+        """HxWx3 uint8 RGB."""
+        return self._start.image
+
+    @property
+    def nbytes(self) -> int:
+        """What the states take in memory, without the first one."""
+        kept = sum(held.nbytes for held in self._kept) - self._kept[0].nbytes
+        return kept + (self._inexact[1].nbytes if self._inexact else 0)
+
+    @property
+    def mask(self) -> PackedMask:
+        """The mask, kept packed: no state is computed for it."""
+        return self._mask(self._done)
+
+    @property
+    def clicks(self) -> Clicks:
+        """The clicks that count: without those that a later stroke or mask has overruled."""
+        return self._entries[self._done - 1].clicks if self._done else Clicks()
+
+    @property
+    def threshold(self) -> float:
+        """Where prob becomes mask."""
+        return self._entries[self._done - 1].threshold if self._done else self._start.threshold
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What is done, oldest first."""
+        return tuple(self._entries[: self._done])
+
+    @property
+    def undo_kind(self) -> str | None:
+        """The kind of the action that `undo` would take back."""
+        return self._entries[self._done - 1].action.kind if self._done else None
+
+    @property
+    def redo_kind(self) -> str | None:
+        """The kind of the action that `redo` would do again."""
+        return self._entries[self._done].action.kind if self._done < len(self._entries) else None
+
+    @property
+    def prob(self) -> Prob:
+        """HxW float32. Computed again if it is not kept; of an imported mask, or a fresh start, 0 and 1."""
+        return self._held(self._done).state.prob
+
+    @property
+    def passes(self) -> tuple[PackedMask, ...]:
+        """The masks after each pass of the last click that is done; computed again if need be. Empty without clicks."""
+        last = max((n for n in range(self._done) if isinstance(self._entries[n].action, Clicked)), default=None)
+        if last is None:
+            return ()
+        if not self._entries[last].passes:
+            step = self._after(last, self._entries[last].action)
+            known = step.entry.passes if step.entry.mask == self._entries[last].mask else (self._entries[last].mask,)
+            self._entries[last] = replace(self._entries[last], passes=known)
+        return self._entries[last].passes
+
+    def after(self, action: Action) -> Step:
+        """What an action would give now. Nothing is kept: also the preview. InputError for a click beside the photo."""
+        return self._after(self._done, action)
+
+    def commit(self, step: Step) -> None:
+        """Keep what `after` gave; what was undone can then no longer be redone."""
+        if step.at != self._done:
+            raise InputError("the object has changed since this was computed; compute it again")
+        self._entries[step.at :] = [step.entry]
+        self._kept.drop_after(step.at)
+        self._inexact = None
+        self._done += 1
+        if step.held is not None:
+            self._kept.keep(self._done, step.held)
+
+    def undo(self) -> bool:
+        """Take back the last action; False when there is none."""
+        possible = self._done > 0
+        self._done -= possible
+        return possible
+
+    def redo(self) -> bool:
+        """Do again what was undone last; False when there is none."""
+        possible = self._done < len(self._entries)
+        self._done += possible
+        return possible
+
+    def warm(self) -> None:
+        """Compute the present state if it is not kept, so that the next click does not have to."""
+        self._held(self._done)
+
+    def forget(self) -> None:
+        """Give the memory of the states back. They are computed again when they are needed."""
+        self._kept.drop_after(0)
+        self._inexact = None
+
+    def _mask(self, done: int) -> PackedMask:
+        return self._entries[done - 1].mask if done else PackedMask.empty(hw_of(self._start))
+
+    def _held(self, done: int) -> Held:
+        """What there is after `done` actions: kept, computed again, or what the kept mask tells."""
+        if done in self._kept:
+            return self._kept[done]
+        if self._inexact is None or self._inexact[0] != done:
+            held = self._again(done)
+            if held is not None:
+                return held
+            self._inexact = done, self._from_mask(done)
+        return self._inexact[1]
+
+    def _again(self, done: int) -> Held | None:
+        """Computed again from the nearest point that is kept; None if that takes long or gives another mask."""
+        near = self._kept.nearest(done)
+        for n in range(near, done):
+            if _forgets(self._entries[n]):
+                near = n
+        todo = self._entries[near:done]
+        if sum(_passes_of(entry.action) for entry in todo) > REPLAY_PASSES:
+            return None
+        held = self._kept[near] if near in self._kept else self._from_mask(near)
+        for n, entry in enumerate(todo, near):
+            held = folded(self._predictor, self._start, self._from_mask(n) if entry.fresh else held, entry.action)
+            if PackedMask.pack(held.state.mask) != entry.mask:
+                return None
+            self._kept.keep(n + 1, held)
+        return held
+
+    def _from_mask(self, done: int) -> Held:
+        """What the mask after `done` actions tells, and what the user has said until then."""
+        begin = max((n for n in range(done) if isinstance(self._entries[n].action, Replaced)), default=0)
+        marks = Marks(threshold=self._start.threshold)
+        for entry in self._entries[begin:done]:
+            marks = replace(marked(marks, entry.action, hw_of(self._start)), clicks=entry.clicks)
+        if done:
+            marks = replace(marks, threshold=self._entries[done - 1].threshold)
+        return Held(from_mask(self._start, self._mask(done), marks.threshold), marks)
+
+    def _after(self, done: int, action: Action) -> Step:
+        known = done in self._kept
+        if isinstance(action, Clicked | Thresholded):  # what they give depends on the prob, of the others on the mask
+            held = self._held(done)
+            known, fresh = True, done not in self._kept
+        else:
+            held, fresh = self._kept[done] if known else self._from_mask(done), False
+            known |= isinstance(action, Replaced)
+        before, marks = self._mask(done).mask(), marked(held.marks, action, hw_of(self._start))
+        masks, changed, state = [], [], held.state
+        for state in acted(self._predictor, self._start, held.state, marks, action):
+            mask = state.mask
+            changed.append(int(np.count_nonzero(mask != before)))
+            masks.append(PackedMask.pack(mask))
+            before = mask
+        passes = tuple(masks) if isinstance(action, Clicked) else ()
+        entry = Entry(action, masks[-1], fresh, marks.clicks, marks.threshold, tuple(changed), passes)
+        return Step(entry, done, Held(state, marks) if known else None)
+
+
+def _forgets(entry: Entry) -> bool:
+    """Whether what the entry gave depends on nothing before it but masks."""
+    return entry.fresh or isinstance(entry.action, Replaced)
+
+
+def replay(predictor: Predictor, start: State, entries: Sequence[Entry]) -> Iterator[Mask]:
+    """The mask after each action, computed from nothing; of the entries only the masks that fresh ones need are used.
+
+    With the predictor and the photo of the first time, on the same machine, they are the kept masks bit for bit.
+    """
+    held = Held(start, Marks(threshold=start.threshold))
+    for n, entry in enumerate(entries):
+        if entry.fresh:
+            before = entries[n - 1].mask if n else PackedMask.empty(hw_of(start))
+            held = replace(held, state=from_mask(start, before, held.marks.threshold))
+        held = folded(predictor, start, held, entry.action)
+        yield held.state.mask
+
+
+def _passes_of(action: Action) -> int:
+    """How often the predictor steps for an action, at most."""
+    return 1 + Rings(cfr=action.cfr, adaptive=action.adaptive).steps if isinstance(action, Clicked) else 0

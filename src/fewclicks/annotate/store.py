@@ -1,0 +1,305 @@
+"""Store: the objects of the photos and all that was done to them, in a database. No web, no predictor.
+
+Every change is one transaction, and is done once however often it is sent: actions, undo and redo carry an id made by
+the client. Who changes an object can say which version of it they saw; if there is a newer one, they get a Conflict
+with the object as it is now, and nothing has happened.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict
+from typing import Any, cast
+
+from sqlalchemy import Row, Select, and_, func, select, update
+from sqlalchemy.orm import Session, aliased, defer
+
+from fewclicks.annotate.actions import from_json, to_json
+from fewclicks.annotate.catalogue import Catalogue, class_exists, locked_photo, settle
+from fewclicks.annotate.history import Entry
+from fewclicks.annotate.models import ActionRow, ObjectRow, PhotoRow
+from fewclicks.annotate.packed import PackedMask
+from fewclicks.annotate.records import Edit, Line, ObjectInfo, ObjectState
+from fewclicks.clicks import Click, Clicks
+from fewclicks.errors import Conflict, InputError, UnknownName
+from fewclicks.geometry import Box
+
+Head = aliased(ActionRow)
+"""The last action of an object that is done."""
+Next = aliased(ActionRow)
+"""The one that redo would do."""
+
+
+class Store(Catalogue):
+    """The annotations of a folder: `Store(folder)`, or `Store(url)` for another database. Threads may share it."""
+
+    def object(self, object_id: str) -> ObjectInfo:
+        """An object, deleted or not; UnknownName if there is none of that id."""
+        with self._db.reading() as session:
+            return _object_info(session, _id(object_id))
+
+    def objects(self, photo_id: int, deleted: bool = False) -> list[ObjectInfo]:
+        """The objects of a photo, bottom to top; with `deleted` those too that were deleted."""
+        with self._db.reading() as session:
+            return [_info(row) for row in session.execute(_objects(photo_id, deleted))]
+
+    def masks(self, photo_id: int) -> list[tuple[ObjectInfo, PackedMask]]:
+        """The objects of a photo that are not deleted with their masks, bottom to top."""
+        with self._db.reading() as session:
+            found = session.execute(_objects(photo_id, False).add_columns(*_MASK)).all()
+            return [(_info(row), _mask(row)) for row in found if row.height is not None]
+
+    def mask(self, object_id: str) -> PackedMask:
+        """The mask of an object. UnknownName if there is no such object, or its photo was never opened."""
+        with self._db.reading() as session:
+            query = select(*_MASK).select_from(ObjectRow).join(PhotoRow).outerjoin(Head, _HEAD)
+            row = session.execute(query.where(ObjectRow.id == _id(object_id))).one_or_none()
+            if row is None or row.height is None:
+                raise UnknownName(f"no mask of an object with the id {object_id}; look at the objects of the photo")
+            return _mask(row)
+
+    def history(self, object_id: str) -> tuple[ObjectInfo, list[Entry], int]:
+        """An object, its actions, and how many of them are done: the others can be redone."""
+        with self._db.reading() as session:
+            info = _object_info(session, _id(object_id))
+            photo = session.get_one(PhotoRow, info.photo_id)
+            query = select(ActionRow).where(ActionRow.object_id == info.id, ActionRow.number.is_not(None))
+            rows = session.scalars(query.order_by(ActionRow.number))
+            entries = [_entry(row, (photo.height or 0, photo.width or 0)) for row in rows]
+            return info, entries, session.get_one(ObjectRow, info.id).done
+
+    def journal(self, photo_id: int) -> list[Line]:
+        """All that was ever done to the objects of a photo, in order."""
+        with self._db.reading() as session:
+            query = select(ActionRow).join(ObjectRow).where(ObjectRow.photo_id == photo_id).order_by(ActionRow.id)
+            return [
+                Line(row.object_id, row.kind, row.payload, row.version, row.predictor, row.created_at)
+                for row in session.scalars(query.options(defer(ActionRow.mask)))
+            ]
+
+    def known(self, action_id: str) -> ObjectInfo | None:
+        """The object that an action, an undo or a redo of this id was done to; None if it was not done yet."""
+        with self._db.reading() as session:
+            object_id = session.scalar(select(ActionRow.object_id).where(ActionRow.uuid == _id(action_id)))
+            return _object_info(session, object_id) if object_id else None
+
+    def create(self, object_id: str, photo_id: int, class_id: int, name: str = "") -> ObjectInfo:
+        """A new object without a mask, on top of the others. If it exists already nothing happens."""
+        object_id = _id(object_id)
+        with self._db.writing() as session:
+            photo = locked_photo(session, photo_id)
+            row = session.get(ObjectRow, object_id)
+            if row is None:
+                class_exists(session, class_id)
+                top = session.scalar(select(func.max(ObjectRow.z)).where(ObjectRow.photo_id == photo_id))
+                z = 0 if top is None else top + 1
+                session.add(ObjectRow(id=object_id, photo_id=photo_id, class_id=class_id, name=_name(name), z=z))
+                settle(session, photo)
+                photo.version += 1
+            elif row.photo_id != photo_id:
+                raise InputError(f"the object {object_id} is on another photo; make a new id")
+            session.flush()
+            return _object_info(session, object_id)
+
+    def change(self, object_id: str, edit: Edit, if_version: int | None = None) -> ObjectInfo:
+        """Change the class, name, order or state of an object, delete it or restore it. The journal keeps what was."""
+        with self._db.writing() as session:
+            photo, row = _locked(session, object_id)
+            _require_version(session, row, if_version)
+            wanted = {key: value for key, value in asdict(edit).items() if value not in (None, getattr(row, key))}
+            if "class_id" in wanted:
+                class_exists(session, wanted["class_id"])
+            if "name" in wanted:
+                wanted["name"] = _name(wanted["name"])
+            if wanted:
+                was = {key: getattr(row, key) for key in wanted}
+                for key, value in wanted.items():
+                    setattr(row, key, value)
+                settle(session, photo)
+                line = {"before": was, "after": wanted}
+                _log(session, photo, row, ActionRow(uuid=str(uuid.uuid4()), kind="change", payload=line))
+            session.flush()
+            return _object_info(session, row.id)
+
+    def act(
+        self, object_id: str, action_id: str, entry: Entry, base: int, if_version: int | None = None, by: str = ""
+    ) -> ObjectInfo:
+        """Keep an action and the mask it gave. What was undone can then no longer be redone.
+
+        `base`: the object's `mask_version` that the mask was computed from. `by`: what computed it, for the journal.
+        """
+        with self._db.writing() as session:
+            photo, row = _locked(session, object_id)
+            if not _repeated(session, row, action_id):
+                _require_version(session, row, if_version, base)
+                _require_size(photo, entry.mask)
+                undone = (ActionRow.object_id == row.id) & (ActionRow.number > row.done)
+                session.execute(update(ActionRow).where(undone).values(number=None, mask=None, box=None))
+                row.done += 1
+                _log(session, photo, row, _row(entry, row.done, action_id, by))
+                row.mask_version = row.version
+            return _object_info(session, row.id)
+
+    def undo(
+        self, object_id: str, action_id: str, base: int | None = None, if_version: int | None = None
+    ) -> ObjectInfo:
+        """Take back the last action of an object; nothing happens when there is none. `base`: as of `act`."""
+        return self._move(object_id, action_id, -1, base, if_version)
+
+    def redo(
+        self, object_id: str, action_id: str, base: int | None = None, if_version: int | None = None
+    ) -> ObjectInfo:
+        """Do again what was undone last; nothing happens when there is none. `base`: as of `act`."""
+        return self._move(object_id, action_id, 1, base, if_version)
+
+    def _move(self, object_id: str, action_id: str, by: int, base: int | None, if_version: int | None) -> ObjectInfo:
+        with self._db.writing() as session:
+            photo, row = _locked(session, object_id)
+            if not _repeated(session, row, action_id):
+                _require_version(session, row, if_version, base)
+                last = session.scalar(select(func.max(ActionRow.number)).where(ActionRow.object_id == row.id))
+                if 0 <= row.done + by <= (last or 0):
+                    row.done += by
+                    kind = "redo" if by > 0 else "undo"
+                    _log(session, photo, row, ActionRow(uuid=_id(action_id), kind=kind, payload={"done": row.done}))
+                    row.mask_version = row.version
+            return _object_info(session, row.id)
+
+
+_HEAD = and_(Head.object_id == ObjectRow.id, Head.number == ObjectRow.done)
+_NEXT = and_(Next.object_id == ObjectRow.id, Next.number == ObjectRow.done + 1)
+_MASK = (Head.box.label("mask_box"), Head.area_px.label("mask_area_px"), Head.mask, PhotoRow.height, PhotoRow.width)
+
+
+def _infos() -> Select[*tuple[Any, ...]]:
+    """Objects with all that `_info` needs."""
+    last = (Head.kind, Head.box, Head.area_px, Head.threshold, Head.clicks, Head.changed_px)
+    query = select(ObjectRow, *last, Next.kind.label("redo_kind")).join(PhotoRow)
+    return query.outerjoin(Head, _HEAD).outerjoin(Next, _NEXT)
+
+
+def _objects(photo_id: int, deleted: bool) -> Select[*tuple[Any, ...]]:
+    query = _infos().where(ObjectRow.photo_id == photo_id).order_by(ObjectRow.z, ObjectRow.created_at, ObjectRow.id)
+    return query if deleted else query.where(~ObjectRow.deleted)
+
+
+def _object_info(session: Session, object_id: str) -> ObjectInfo:
+    session.flush()
+    row = session.execute(_infos().where(ObjectRow.id == object_id)).one_or_none()
+    if row is None:
+        raise UnknownName(f"no object has the id {object_id}; look at the objects of the photo")
+    return _info(row)
+
+
+def _info(row: Row[*tuple[Any, ...]]) -> ObjectInfo:
+    found: ObjectRow = row.ObjectRow
+    return ObjectInfo(
+        id=found.id,
+        photo_id=found.photo_id,
+        class_id=found.class_id,
+        name=found.name,
+        z=found.z,
+        state=cast(ObjectState, found.state),
+        deleted=found.deleted,
+        version=found.version,
+        mask_version=found.mask_version,
+        box=Box(*row.box) if row.box else None,
+        area_px=row.area_px or 0,
+        threshold=row.threshold,
+        clicks=_clicks(row.clicks or []),
+        changed_px=tuple(row.changed_px) if row.kind == "click" else (),
+        undo_kind=row.kind,
+        redo_kind=row.redo_kind,
+    )
+
+
+def _mask(row: Row[*tuple[Any, ...]]) -> PackedMask:
+    return _packed((row.height, row.width), row.mask_box, row.mask_area_px, row.mask)
+
+
+def _packed(hw: tuple[int, int], box: list[int] | None, area_px: int | None, data: bytes | None) -> PackedMask:
+    return PackedMask(hw, Box(*box), area_px or 0, data or b"") if box else PackedMask.empty(hw)
+
+
+def _clicks(rows: list[list[float]]) -> Clicks:
+    return Clicks(tuple(Click(x, y, bool(positive)) for x, y, positive in rows))
+
+
+def _entry(row: ActionRow, hw: tuple[int, int]) -> Entry:
+    mask = _packed(hw, row.box, row.area_px, row.mask)
+    action = from_json(row.kind, row.payload, mask)
+    return Entry(action, mask, row.fresh, _clicks(row.clicks), row.threshold, tuple(row.changed_px))
+
+
+def _row(entry: Entry, number: int, action_id: str, predictor: str) -> ActionRow:
+    """An entry as a row. The masks of its passes are not kept: they can be computed again."""
+    box = entry.mask.box
+    return ActionRow(
+        uuid=_id(action_id),
+        number=number,
+        kind=entry.action.kind,
+        payload=to_json(entry.action),
+        fresh=entry.fresh,
+        predictor=predictor[:200],
+        clicks=[[click.x, click.y, int(click.positive)] for click in entry.clicks],
+        threshold=entry.threshold,
+        changed_px=list(entry.changed_px),
+        box=[box.x0, box.y0, box.x1, box.y1] if box else None,
+        area_px=entry.mask.area_px,
+        mask=entry.mask.data,
+    )
+
+
+def _log(session: Session, photo: PhotoRow, row: ObjectRow, line: ActionRow) -> None:
+    """Write a change of an object down, and count it."""
+    row.version += 1
+    photo.version += 1
+    line.object_id, line.version = row.id, row.version
+    session.add(line)
+
+
+def _locked(session: Session, object_id: str) -> tuple[PhotoRow, ObjectRow]:
+    """An object and its photo, for this transaction alone."""
+    object_id = _id(object_id)
+    photo_id = session.scalar(select(ObjectRow.photo_id).where(ObjectRow.id == object_id))
+    if photo_id is None:
+        raise UnknownName(f"no object has the id {object_id}; look at the objects of the photo")
+    return locked_photo(session, photo_id), session.get_one(ObjectRow, object_id, populate_existing=True)
+
+
+def _repeated(session: Session, row: ObjectRow, action_id: str) -> bool:
+    """Whether what has this id was done already; InputError if it was done to another object."""
+    done_to = session.scalar(select(ActionRow.object_id).where(ActionRow.uuid == _id(action_id)))
+    if done_to not in (None, row.id):
+        raise InputError(f"the action {action_id} was done to another object; make a new id")
+    return done_to is not None
+
+
+def _require_version(session: Session, row: ObjectRow, version: int | None, base: int | None = None) -> None:
+    """Conflict if the object, or its mask, has changed since."""
+    if version not in (None, row.version) or base not in (None, row.mask_version):
+        raise Conflict(
+            "the object has been changed by somebody else; look at it as it is now", _object_info(session, row.id)
+        )
+
+
+def _require_size(photo: PhotoRow, mask: PackedMask) -> None:
+    if photo.height is None or photo.width is None:
+        photo.height, photo.width = mask.hw
+    elif (photo.height, photo.width) != mask.hw:
+        got, need = f"{mask.hw[1]}x{mask.hw[0]}", f"{photo.width}x{photo.height}"
+        raise InputError(f"the mask is {got} pixels but the photo is {need}; resize the mask to {need}")
+
+
+def _id(value: str) -> str:
+    """A UUID as it is kept: small letters and hyphens."""
+    try:
+        return str(uuid.UUID(value))
+    except (ValueError, AttributeError, TypeError):
+        raise InputError(f"'{value!s:.80}' is no UUID; make one, as by crypto.randomUUID()") from None
+
+
+def _name(name: str) -> str:
+    if len(name) > 200 or not (name.isprintable()):
+        raise InputError("the name of an object is at most 200 letters on one line")
+    return name.strip()
