@@ -143,3 +143,26 @@ def test_damaged_and_foreign_onnx_files_are_refused(exported, tmp_path):
         onnx.load(tmp_path / "cut.onnx")
     with pytest.raises(CheckpointError, match="no weight file"):
         onnx.load(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize(("kernel", "stride", "side"), [(5, 1, 9), (5, 2, 12), (3, 1, 8), (3, 2, 8)])
+def test_a_depthwise_convolution_has_the_gradients_of_the_plain_one(kernel, stride, side):
+    torch.manual_seed(0)
+    conv = compact.SameConv(4, 4, kernel, stride, groups=4)
+    x = torch.randn(2, 4, side, side, requires_grad=True)
+    conv(x).square().sum().backward()
+    plain = [one.grad.clone() for one in (x, conv.weight, conv.bias)]
+    low = x.detach().bfloat16().requires_grad_()
+    conv.zero_grad()
+    y = conv(low)
+    assert y.dtype == torch.bfloat16
+    assert torch.allclose(y.float(), conv(x), atol=0.05)
+    y.float().square().sum().backward()
+    for found, wanted in zip((low.grad.float(), conv.weight.grad, conv.bias.grad), plain, strict=True):
+        assert found.shape == wanted.shape
+        assert (found - wanted).norm() < 0.02 * wanted.norm(), "as far as bfloat16 goes"
+    if kernel == 5:
+        padded = torch.nn.functional.pad(x.detach(), conv.same or (2,) * 4)
+        grad = 2 * conv(x.detach())
+        exact = compact.weight_gradient_5x5(padded, grad, stride)
+        assert torch.allclose(exact, plain[1], rtol=1e-4, atol=1e-4)

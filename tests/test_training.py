@@ -216,3 +216,41 @@ def test_real_training_photos_give_samples():
     drawn = [samples[i] for i in range(6)]
     assert {item[3].split(", ")[0] for item in drawn} == {f"sample {i}" for i in range(6)}
     assert all((item[1] == 1).sum() > 0 for item in drawn)
+
+
+def test_a_foreign_mask_is_wrong_in_places_and_comes_with_a_click_on_its_error():
+    samples = toy_samples(dataclasses.replace(SMALL, foreign_prob=1.0, crop_hw=(64, 64)))
+    shares = []
+    for i in range(40):
+        _, truth, clicks, _, prev = samples[i]
+        assert prev.shape == truth.shape
+        assert prev.dtype == np.float32
+        assert 0 <= prev.min() <= prev.max() <= 1
+        wrong = (truth == 1) != (prev > 0.49)
+        shares.append((wrong & (truth >= 0)).sum() / (truth == 1).sum())
+        (x, y, label), *none = clicks
+        assert not none
+        if label >= 0:
+            assert truth[int(y), int(x)] == label
+            assert wrong[int(y), int(x)]
+    assert 0.05 < np.median(shares) < 0.6, "mostly right, and never all right by design"
+    assert all(np.array_equal(a, b) for a, b in zip(samples[3][:3], samples[3][:3], strict=True))
+
+
+def test_a_batch_begins_with_its_foreign_masks():
+    recipe = dataclasses.replace(SMALL, foreign_prob=0.5)
+    batch = collate([toy_samples(recipe)[i] for i in range(8)])
+    filled = (batch.prev.flatten(1) > 0).any(1)
+    assert filled.any()
+    assert not filled.all()
+    seen = []
+
+    def net(image, clicks, prev):
+        seen.append(prev)
+        return torch.zeros_like(prev, requires_grad=True), None
+
+    rngs = [np.random.default_rng(i) for i in range(8)]
+    list(objectives.build(recipe).terms(net, batch, (1.0, 1.0), rngs))
+    assert torch.equal(seen[0], batch.prev)
+    assert (seen[1] == 0.5).all(), "then what the network said"
+    assert collate([toy_samples()[0]]).prev is None

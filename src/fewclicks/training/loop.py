@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,15 +20,13 @@ from fewclicks.training import sets
 from fewclicks.training.objectives import Batch, Term
 from fewclicks.training.processes import Machine, agree, is_first, launch, machine, on_stop
 from fewclicks.training.recipe import Recipe
-from fewclicks.training.samples import Samples, collate
+from fewclicks.training.samples import Item, Samples, collate
 from fewclicks.training.trainer import Trainer
 from fewclicks.training.watch import Watch
 
 log = logging.getLogger(__name__)
 
 LAST = "last"
-
-Item = tuple[np.ndarray, np.ndarray, np.ndarray, str]
 
 
 def run(

@@ -29,11 +29,14 @@ class Batch:
     names: tuple[str, ...] = ()
     samples: tuple[int, ...] = ()
     """The number of each sample in the whole run, on which all its randomness depends."""
+    prev: Tensor | None = None
+    """Bx1xHxW in [0, 1], the mask to begin with; None for empty ones."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch with its tensors on a device."""
         image, truth, clicks = (x.to(device, non_blocking=True) for x in (self.image, self.truth, self.clicks))
-        return replace(self, image=image, truth=truth, clicks=clicks)
+        prev = None if self.prev is None else self.prev.to(device, non_blocking=True)
+        return replace(self, image=image, truth=truth, clicks=clicks, prev=prev)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Objective:
         backward before it asks for the next term: the previous mask is detached, so the gradients add, and the memory
         is that of one forward instead of all.
         """
-        prev = torch.zeros_like(batch.image[:, :1])
+        prev = torch.zeros_like(batch.image[:, :1]) if batch.prev is None else batch.prev
         for i, weight in enumerate(weights):
             if i:
                 batch = add_clicks(batch, prev, rngs)

@@ -96,6 +96,8 @@ class Recipe:
     """k further initial clicks have a chance in proportion to click_gamma ** k."""
     single_click_prob: float = 0.0
     """Chance to begin with one simulated click on the object instead of random ones."""
+    foreign_prob: float = 0.0
+    """Chance to begin with a wrong mask of the object as the previous mask, and one click on its error."""
 
     # the objective
     objective: str = "icl"

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from fewclicks.arrays import Mask, Truth
+from fewclicks.arrays import Image, Mask, Prob, Truth
 from fewclicks.errors import DatasetError
 from fewclicks.sample import IGNORE_ID, Scene, Scenes
 from fewclicks.training import suem
 from fewclicks.training.augment import crop_matrix, native_matrix, recolour, warp
+from fewclicks.training.foreign import spoiled
 from fewclicks.training.objectives import Batch
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.sampler import Points, next_click, random_clicks
@@ -35,8 +36,12 @@ class Cut:
     """HxW each: the objects that the target merges, if they are several."""
 
 
-class Samples(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, str]]):
-    """Endless: index i -> (image HxWx3 uint8, truth HxW int8, clicks Nx3 float32, name)."""
+Item = tuple[Image, Truth, Points, str, Prob | None]
+"""Image HxWx3, truth HxW, clicks Nx3, name, and the previous mask HxW, None for an empty one."""
+
+
+class Samples(Dataset[Item]):
+    """Endless: index i -> Item."""
 
     def __init__(self, recipe: Recipe, sets: Sequence[Scenes]) -> None:
         self.recipe, self.sets = recipe, sets
@@ -47,14 +52,17 @@ class Samples(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, str]]):
         self.share = share / share.sum()
         self.beyond = 0 if recipe.pad_counts else IGNORE_ID
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    def __getitem__(self, index: int) -> Item:
         rng = np.random.default_rng([self.recipe.seed, 0, index])
         cut = self.crop(rng)
         image, truth = self.copy_paste(cut.scene, cut.truth, rng)
         if self.recipe.native and image is not cut.scene.image:  # a pasted sample has one object (release)
             cut = replace(cut, others=np.zeros_like(cut.others), parts=())
-        clicks = self.first_clicks(truth, cut.others, rng, cut.parts)
-        return image, truth, clicks, f"sample {index}, {cut.scene.name}"
+        name, prev = f"sample {index}, {cut.scene.name}", None
+        if self.recipe.foreign_prob and (truth == 1).any() and rng.random() < self.recipe.foreign_prob:
+            prev = spoiled(truth, cut.others, rng)
+            return image, truth, next_click(truth, prev, rng), name, prev
+        return image, truth, self.first_clicks(truth, cut.others, rng, cut.parts), name, prev
 
     def crop(self, rng: np.random.Generator) -> Cut:
         """An augmented photo and one target in it; DatasetError if no crop holds one."""
@@ -155,12 +163,18 @@ def held_out(scenes: Scenes, index: int, holdout: int) -> bool:
     return bool(holdout) and zlib.crc32(scenes.photo(index).encode()) % holdout == 0
 
 
-def collate(items: list[tuple[np.ndarray, np.ndarray, np.ndarray, str]]) -> Batch:
+def collate(items: list[Item]) -> Batch:
     """Samples -> Batch; clicks padded to the longest with label -1."""
-    images, truths, clicks, names = zip(*items, strict=True)
+    images, truths, clicks, names, prevs = zip(*items, strict=True)
     padded = np.zeros((len(items), max(max(map(len, clicks)), 1), 3), np.float32)
     padded[..., 2] = -1
     for row, points in zip(padded, clicks, strict=True):
         row[: len(points)] = points
     image = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
-    return Batch(image, torch.from_numpy(np.stack(truths)), torch.from_numpy(padded), names)
+    truth, prev = torch.from_numpy(np.stack(truths)), None
+    if any(one is not None for one in prevs):
+        prev = torch.zeros_like(image[:, :1])
+        for row_, one in zip(prev, prevs, strict=True):
+            if one is not None:
+                row_[0] = torch.from_numpy(one)
+    return Batch(image, truth, torch.from_numpy(padded), names, prev=prev)
