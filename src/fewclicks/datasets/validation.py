@@ -16,7 +16,7 @@ from pathlib import Path
 from fewclicks.datasets import folder
 from fewclicks.datasets._ids import IdScenes
 from fewclicks.errors import DatasetError
-from fewclicks.sample import Sample
+from fewclicks.sample import Sample, Scene
 
 FOLDER = "train"
 TERMS = "those of the training sets, see the model card"
@@ -38,14 +38,18 @@ class Validation:
         return len(self.lines)
 
     def __getitem__(self, index: int) -> Sample:
-        line = self.lines[index]
-        place, _, ids = line.partition("#")
+        scene, ids = self.scene(index)
+        return Sample(scene.image, scene.truth(*ids), self.lines[index])
+
+    def scene(self, index: int) -> tuple[Scene, list[int]]:
+        """The whole photo, and the ids that together are the object."""
+        place, _, ids = self.lines[index].partition("#")
         name, _, stem = place.partition("/")
         found = self.sets[name]
         scene = next((found[i] for i, (_, mask) in enumerate(found.files) if mask.stem == stem), None)
         if scene is None:
             raise DatasetError(f"the set {name} has no mask {stem}.png, which the list names; fetch it again")
-        return Sample(scene.image, scene.truth(*map(int, ids.split("+"))), line)
+        return scene, [int(one) for one in ids.split("+")]
 
 
 def open(root: str | Path, split: str | None = None) -> Validation:  # noqa: A001
