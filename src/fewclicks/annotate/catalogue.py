@@ -37,6 +37,11 @@ class Catalogue:
         """The URL of the database, without the password."""
         return self._db.name
 
+    @property
+    def id(self) -> str:
+        """A UUID that this database has and no other."""
+        return self._db.id
+
     def close(self) -> None:
         """Close all connections."""
         self._db.close()

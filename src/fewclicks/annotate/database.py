@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,9 +107,9 @@ class Database:
                     session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": POSTGRES_LOCK})
                 if not inspect(connection).has_table(table):
                     Base.metadata.create_all(connection)
-                    session.add(About(id=1, schema=SCHEMA))
+                    session.add(About(id=1, schema=SCHEMA, uuid=str(uuid.uuid4())))
         with self.reading() as session:
-            found = session.scalar(select(About.schema).where(About.id == 1))
+            found, self.id = session.execute(select(About.schema, About.uuid)).one()
         if found != SCHEMA:
             raise StoreError(
                 f"the database {self.name} has the version {found}, this fewclicks knows {SCHEMA}; "

@@ -12,7 +12,7 @@ from fewclicks.annotate.history import KEEP_BYTES, History
 from fewclicks.annotate.packed import PackedMask, difference
 from fewclicks.annotate.records import ObjectInfo
 from fewclicks.annotate.store import Store
-from fewclicks.errors import Conflict
+from fewclicks.errors import Conflict, UnknownName
 from fewclicks.predictor import Predictor, State
 
 LIVE_BYTES = 256 * 2**20
@@ -29,6 +29,14 @@ class Change:
     object: ObjectInfo
     patch: PackedMask | None
     changed_px: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an action would do: the new mask where it would change, the changed pixels per pass."""
+
+    patch: PackedMask | None
+    changed_px: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -78,13 +86,16 @@ class Editing:
             return Change(info, difference(before, step.entry.mask), step.entry.changed_px)
         raise Conflict("the object is being changed by others all the time; try again", self.store.object(object_id))
 
-    def preview(self, object_id: str, action: Action) -> Change:
-        """What an action would do. Nothing is kept."""
-        live = self._at(object_id)
-        step = live.history.after(action)
-        return Change(
-            self.store.object(object_id), difference(live.history.mask, step.entry.mask), step.entry.changed_px
-        )
+    def preview(self, object_id: str, action: Action, photo_id: int | None = None) -> Preview:
+        """What an action would do. Nothing is kept. With `photo_id` also to an object that does not exist yet."""
+        try:
+            history = self._at(object_id).history
+        except UnknownName:
+            if photo_id is None:
+                raise
+            history = History(self._predictor, self._start_of(photo_id))
+        entry = history.after(action).entry
+        return Preview(difference(history.mask, entry.mask), entry.changed_px)
 
     def undo(self, object_id: str, action_id: str, if_version: int | None = None) -> Change:
         """Take back the last action; nothing happens when there is none, or when this was done already."""

@@ -47,6 +47,7 @@ class About(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     schema: Mapped[int] = mapped_column("schema_version")
+    uuid: Mapped[str] = mapped_column(String(36))
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 

@@ -8,7 +8,8 @@ with the object as it is now, and nothing has happened.
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from sqlalchemy import Row, Select, and_, func, select, update
@@ -28,6 +29,17 @@ Head = aliased(ActionRow)
 """The last action of an object that is done."""
 Next = aliased(ActionRow)
 """The one that redo would do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewObject:
+    """An object to be added, with the action that gives it its mask."""
+
+    id: str
+    class_id: int
+    entry: Entry
+    name: str = ""
+    state: ObjectState = "done"
 
 
 class Store(Catalogue):
@@ -88,18 +100,27 @@ class Store(Catalogue):
         object_id = _id(object_id)
         with self._db.writing() as session:
             photo = locked_photo(session, photo_id)
-            row = session.get(ObjectRow, object_id)
-            if row is None:
-                class_exists(session, class_id)
-                top = session.scalar(select(func.max(ObjectRow.z)).where(ObjectRow.photo_id == photo_id))
-                z = 0 if top is None else top + 1
-                session.add(ObjectRow(id=object_id, photo_id=photo_id, class_id=class_id, name=_name(name), z=z))
-                settle(session, photo)
-                photo.version += 1
-            elif row.photo_id != photo_id:
-                raise InputError(f"the object {object_id} is on another photo; make a new id")
-            session.flush()
+            _add(session, photo, ObjectRow(id=object_id, class_id=class_id, name=_name(name)))
+            settle(session, photo)
             return _object_info(session, object_id)
+
+    def add_objects(self, photo_id: int, objects: Iterable[NewObject]) -> int:
+        """Put objects with masks on top of a photo, the last one topmost. Those that exist are passed over.
+
+        Returns how many there were to add. All of them are added, or none.
+        """
+        with self._db.writing() as session:
+            photo, count = locked_photo(session, photo_id), 0
+            for new in objects:
+                row = ObjectRow(id=_id(new.id), class_id=new.class_id, name=_name(new.name), state=new.state)
+                if _add(session, photo, row):
+                    _require_size(photo, new.entry.mask)
+                    row.done = 1
+                    _log(session, photo, row, _row(new.entry, 1, str(uuid.uuid5(uuid.UUID(row.id), "1")), "import"))
+                    row.mask_version = row.version
+                    count += 1
+            settle(session, photo)
+            return count
 
     def change(self, object_id: str, edit: Edit, if_version: int | None = None) -> ObjectInfo:
         """Change the class, name, order or state of an object, delete it or restore it. The journal keeps what was."""
@@ -179,7 +200,7 @@ def _infos() -> Select[*tuple[Any, ...]]:
 
 
 def _objects(photo_id: int, deleted: bool) -> Select[*tuple[Any, ...]]:
-    query = _infos().where(ObjectRow.photo_id == photo_id).order_by(ObjectRow.z, ObjectRow.created_at, ObjectRow.id)
+    query = _infos().where(ObjectRow.photo_id == photo_id).order_by(ObjectRow.z, ObjectRow.id)
     return query if deleted else query.where(~ObjectRow.deleted)
 
 
@@ -248,6 +269,23 @@ def _row(entry: Entry, number: int, action_id: str, predictor: str) -> ActionRow
         area_px=entry.mask.area_px,
         mask=entry.mask.data,
     )
+
+
+def _add(session: Session, photo: PhotoRow, row: ObjectRow) -> bool:
+    """Put an object on top of a photo; False if it exists already."""
+    found = session.get(ObjectRow, row.id)
+    if found is not None:
+        if found.photo_id != photo.id:
+            raise InputError(f"the object {row.id} is on another photo; make a new id")
+        return False
+    class_exists(session, row.class_id)
+    top = session.scalar(select(func.max(ObjectRow.z)).where(ObjectRow.photo_id == photo.id))
+    row.photo_id, row.z = photo.id, 0 if top is None else top + 1
+    row.version, row.mask_version = 1, 1
+    photo.version += 1
+    session.add(row)
+    session.flush()
+    return True
 
 
 def _log(session: Session, photo: PhotoRow, row: ObjectRow, line: ActionRow) -> None:
