@@ -191,6 +191,7 @@ def print_table(figures: dict[str, Any]) -> None:
     table = Table(
         title=f"{way}, {refinement}: mean number of clicks (NoC) to an IoU of .80, .85, .90, .95",
         box=SIMPLE,
+        collapse_padding=True,  # 80 columns are few
     )
     # never 90: on how many objects an IoU of .90 was not reached; IoU@1: the mean IoU after the first click
     heads = ("dataset", "objects", "80", "85", "90", "95", "never 90", "IoU@1", "ms/click")
@@ -210,6 +211,9 @@ def print_table(figures: dict[str, Any]) -> None:
     for name, row in figures["datasets"].items():
         if own := row.get("settings"):
             console.print(f"{name} with {', '.join(f'{key}={value}' for key, value in own.items())}")
+    effects = {name: row["click_effect"] for name, row in figures["datasets"].items() if row["click_effect"]["clicks"]}
+    lowered = ", ".join(f"{name} {effect['share_lowered']:.1%}" for name, effect in effects.items())
+    console.print(f"Clicks after the first that cost more than 5 points of IoU: {lowered or 'none'}")
     console.print(f"Time that went to robot and metric, not to the method: {shares}")
 
 
