@@ -18,7 +18,7 @@ import PIL.Image
 
 from fewclicks.annotate.decoder import Decoder, Urgency
 from fewclicks.arrays import Image
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import InputError
 
 _SUFFIXES = """
 .apng .avif .avifs .blp .bmp .bw .cur .dcx .dds .dib .fit .fits .flc .fli .gif .icb .icns .ico .iim .im .j2c .j2k .jfif
@@ -239,8 +239,3 @@ class Pictures:
                 if total <= self._room_bytes:
                     return
                 total -= self._kept.pop(stamp).result().nbytes
-
-
-def problem(error: FewClicksError) -> str:
-    """What is wrong with a photo, in one line."""
-    return " ".join(str(error).split())

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from fewclicks.cli.annotate import annotate
 from fewclicks.cli.bench import bench
 from fewclicks.cli.build_coco_lvis import build_coco_lvis
 from fewclicks.cli.convert import convert
@@ -24,6 +25,7 @@ from fewclicks.errors import FewClicksError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
 app.command()(segment)
+app.command()(annotate)
 app.command()(bench)
 app.command()(train)
 app.command()(export_onnx)
@@ -39,6 +41,8 @@ EPILOG = """[bold]Examples[/bold]
 fewclicks segment photo.jpg --click 310,190 --click -420,80 -o mask.png
 
 fewclicks segment photo.jpg --click 310,190 --cutout -o object.png
+
+fewclicks annotate photos/
 
 fewclicks bench grabcut --data-root DIR --cfr 1
 

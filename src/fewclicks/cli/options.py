@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, MissingExtra
 from fewclicks.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -77,6 +78,17 @@ class Setup:
             return load(self.method, **self._default_options())
         return self._rings().around(load(self.method, **self.options))
 
+    def check(self) -> None:
+        """Raise at once for a method or weights that do not exist; `build` finds the rest."""
+        from fewclicks.find import find
+
+        if not self._is_default():
+            find("methods", self.method)
+        elif self.method != "default" and not Path(self.method).exists():
+            raise InputError(
+                f"no weights at '{self.method}'; pass a method's name, a .onnx file or a checkpoint folder"
+            )
+
     def describe(self) -> dict[str, Any]:
         """What a result names as its settings, as plain data; weights by file name and sha256."""
         from importlib.metadata import version
@@ -122,6 +134,13 @@ class Setup:
     def _default_options(self) -> dict[str, Any]:
         named = {"preset": self.preset, "dataset": self.dataset}
         return {**named, **self._ring_options(), "threads": self.threads, **self.options}
+
+
+def require_extra(extra: str, *modules: str) -> None:
+    """MissingExtra, which names the pip command, unless the modules of an extra can be imported."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(f"this needs {module}, which is not installed; run: pip install 'fewclicks[{extra}]'")
 
 
 def pairs(settings: list[str] | None) -> dict[str, str]:

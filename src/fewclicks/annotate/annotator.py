@@ -1,0 +1,326 @@
+"""The annotator of one folder: its photos, its store, the model in its worker, and who listens. No web.
+
+page ── api ── Annotator ─┬─ Pictures ── Decoder (a process)      photos, decoded and cut into tiles
+                          ├─ Worker ──── Editing ── Predictor     whatever changes an object, one after another
+                          ├─ Store                                the database
+                          └─ Hub                                  events for the other pages
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from time import monotonic
+from typing import TypeVar
+
+from fewclicks.annotate.actions import Action, Clicked
+from fewclicks.annotate.decoder import Decoder, Urgency
+from fewclicks.annotate.editing import Change, Editing, Preview
+from fewclicks.annotate.events import Hub
+from fewclicks.annotate.history import History
+from fewclicks.annotate.packed import PackedMask
+from fewclicks.annotate.photos import PhotoFolder, Picture, Pictures, Stamp
+from fewclicks.annotate.records import Edit, ObjectInfo, PhotoInfo
+from fewclicks.annotate.schemas import ClassOut, ObjectOut, PhotoOut
+from fewclicks.annotate.store import Store
+from fewclicks.annotate.work import Timed, Worker
+from fewclicks.annotations import PhotoState
+from fewclicks.errors import FewClicksError, InputError, StoreError
+from fewclicks.geometry import Box
+from fewclicks.predictor import Predictor, State
+
+Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
+
+RESCAN_S = 2.0
+"""The folder is not looked through more often than this."""
+STARTS = 3
+"""Photos whose first states are kept: the present one, the next, and one more."""
+WARMED = 2
+"""Open objects of a photo that are made ready for a click when it is opened."""
+FIRST_CLASS = "object"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What answers the clicks: how to load it, and what is said about it."""
+
+    load: Callable[[], tuple[Predictor, str]]
+    """Gives the predictor, and a text that names it and its weights for the record of each action."""
+    name: str
+    """The method."""
+    cfr: int = 0
+    """Refinements that the page starts with."""
+    adaptive: bool = False
+
+
+class Annotator:
+    """All that the API does, for one folder. Threads may share it.
+
+    What changes objects runs in the worker: those methods give futures. The others answer at once.
+    """
+
+    def __init__(self, folder: PhotoFolder, store: Store, model: Model) -> None:
+        self.folder = folder
+        self.store = store
+        self.model = model
+        self.hub = Hub()
+        self.decoder = Decoder()
+        self.pictures = Pictures(folder, self.decoder)
+        self.failure: str | None = None
+        """Why the model cannot be loaded."""
+        self._problems: dict[int, str] = {}
+        self._sizes: dict[int, tuple[int, int]] = {}
+        self._present: frozenset[str] = frozenset()
+        self._starts: dict[Stamp, State] = {}
+        self._scanned = -RESCAN_S
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._news = threading.Event()
+        """There are photos that nobody has looked at."""
+        self._editing: Editing | None = None
+        self._predictor: Predictor | None = None
+        self.worker = Worker()
+        self.pool = ThreadPoolExecutor(4, "fewclicks-pixels")
+        """For what takes some milliseconds, such as pictures."""
+        self.slow_pool = ThreadPoolExecutor(1, "fewclicks-slow")
+        """For what nobody waits for with a click: thumbnails, exports, imports."""
+        self._looking = threading.Thread(target=self._look_through, name="fewclicks-sizes", daemon=True)
+        self.scan()
+        if not store.classes():
+            store.add_class(FIRST_CLASS)
+
+    def start(self) -> None:
+        """Begin with what takes a while: the model, the decoder, the sizes of the photos."""
+        self.worker.submit("model", self._load)
+        self._looking.start()
+
+    def close(self) -> None:
+        """Finish what was begun. The store is closed too."""
+        self._closing.set()
+        self._news.set()
+        self.worker.close()
+        for pool in (self.pool, self.slow_pool):
+            pool.shutdown()
+        self.decoder.close()
+        if self._looking.is_alive():
+            self._looking.join()
+        self.store.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is loaded."""
+        return self._predictor is not None
+
+    # Photos
+
+    def scan(self) -> None:
+        """See which photos are in the folder, and make new ones known; not more often than every two seconds."""
+        with self._lock:
+            if monotonic() - self._scanned < RESCAN_S:
+                return
+            self._scanned = monotonic()
+        names = self.folder.names()
+        self.store.add_photos(names)
+        if self._present != frozenset(names):
+            self._present = frozenset(names)
+            self._news.set()
+
+    def photos(self, state: PhotoState | None = None) -> list[PhotoInfo]:
+        """The photos of the folder; of those that are gone only the ones that have objects."""
+        return [info for info in self.store.photos(state) if info.name in self._present or info.objects]
+
+    def problem(self, info: PhotoInfo) -> str | None:
+        """Why a photo cannot be shown, as far as it is known."""
+        if info.name not in self._present:
+            return "the photo is not in the folder any more; put it back, or delete its objects"
+        return self._problems.get(info.id)
+
+    def picture(self, photo_id: int, urgency: Urgency = Urgency.NOW) -> Picture:
+        """A photo, decoded; FewClicksError if it cannot be, and then its problem is known."""
+        info = self.store.photo(photo_id)
+        try:
+            picture = self.pictures.get(info.name, urgency)
+            if self._sizes.get(photo_id) != picture.hw:
+                self._keep_size(info, picture.hw)
+        except FewClicksError as error:
+            self._note_problem(photo_id, error)
+            raise
+        if self._problems.pop(photo_id, None):
+            self.tell_photo(photo_id)
+        return picture
+
+    def stamp(self, photo_id: int) -> tuple[str, Stamp]:
+        """A photo's name, and its file as it is now."""
+        name = self.store.photo(photo_id).name
+        return name, self.folder.locate(name)
+
+    def prepare(self, photo_id: int) -> None:
+        """Decode a photo and make the model ready for its first click."""
+        self.picture(photo_id, Urgency.SOON)
+        self.worker.idle(f"photo {photo_id}", lambda: self._start_of(photo_id))
+
+    def warm(self, photo_id: int) -> None:
+        """Make the model ready for a click on the objects that are open, when there is time."""
+        open_ones = [info for info in self.store.objects(photo_id) if info.state == "open"]
+        for info in sorted(open_ones, key=lambda info: info.z)[-WARMED:]:
+            self.warm_object(info.id)
+
+    def warm_object(self, object_id: str) -> None:
+        """Make the model ready for a click on an object, when there is time."""
+        self.worker.idle(f"object {object_id}", lambda: self._edit().history(object_id).warm())
+
+    # Objects: by the worker
+
+    def create(self, object_id: str, photo_id: int, class_id: int, name: str) -> Future[Timed[ObjectInfo]]:
+        """A new object without a mask; one that exists already stays as it is."""
+
+        def work() -> ObjectInfo:
+            return self._told(self.store.create(object_id, photo_id, class_id, name), photo_too=True)
+
+        return self.worker.submit(object_id, work)
+
+    def change(self, object_id: str, edit: Edit, if_version: int | None) -> Future[Timed[ObjectInfo]]:
+        """Another class, name, order or state; deleted or restored."""
+
+        def work() -> ObjectInfo:
+            info = self.store.change(object_id, edit, if_version)
+            if edit.state == "open":
+                self.warm_object(object_id)
+            return self._told(info, photo_too=edit.deleted is not None)
+
+        return self.worker.submit(object_id, work)
+
+    def act(self, object_id: str, action_id: str, action: Action, if_version: int | None) -> Future[Timed[Change]]:
+        """Do an action. If it was done already, the change is the whole mask."""
+        return self._edited(object_id, action_id, lambda edit: edit.act(object_id, action_id, action, if_version))
+
+    def undo(self, object_id: str, action_id: str, if_version: int | None) -> Future[Timed[Change]]:
+        """Take the last action back."""
+        return self._edited(object_id, action_id, lambda edit: edit.undo(object_id, action_id, if_version))
+
+    def redo(self, object_id: str, action_id: str, if_version: int | None) -> Future[Timed[Change]]:
+        """Do again what was undone last."""
+        return self._edited(object_id, action_id, lambda edit: edit.redo(object_id, action_id, if_version))
+
+    def preview(self, object_id: str, photo_id: int | None, action: Clicked) -> Future[Timed[Preview]]:
+        """What a click would do; on a photo, if there is no such object yet. A newer one cancels it."""
+        return self.worker.preview(object_id, lambda: self._edit().preview(object_id, action, photo_id))
+
+    def look(self, object_id: str, see: Callable[[History], Result]) -> Future[Timed[Result]]:
+        """Look into the history of an object: its passes, its prob."""
+        return self.worker.submit(f"look {object_id}", lambda: see(self._edit().history(object_id)))
+
+    def history_of(self, start: State) -> History:
+        """A history that is kept nowhere. In the worker."""
+        return History(self.predictor(), start)
+
+    def predictor(self) -> Predictor:
+        """The model, once it is loaded; in the worker. FewClicksError if it cannot be."""
+        if self._predictor is None:
+            raise FewClicksError(self.failure or "the model is not loaded yet; wait a moment")
+        return self._predictor
+
+    # Events
+
+    def tell_photo(self, photo_id: int) -> None:
+        """Tell the pages how a photo is now."""
+        info = self.store.photo(photo_id)
+        self.hub.publish("photo", PhotoOut.of(info, self.problem(info)).model_dump(mode="json"), photo_id)
+
+    def tell_classes(self) -> None:
+        """Tell the pages which classes there are now."""
+        self.hub.publish("classes", [ClassOut.of(info).model_dump(mode="json") for info in self.store.classes()])
+
+    def tell_object(self, info: ObjectInfo) -> None:
+        """Tell the pages how an object is now."""
+        self.hub.publish("object", ObjectOut.of(info).model_dump(mode="json"), info.photo_id)
+
+    # Within
+
+    def _edited(self, object_id: str, action_id: str, do: Callable[[Editing], Change]) -> Future[Timed[Change]]:
+        def work() -> Change:
+            repeated = self.store.known(action_id) is not None
+            change = do(self._edit())
+            if repeated:
+                mask = self.store.mask(object_id)
+                change = Change(change.object, PackedMask.pack(mask.mask(), Box.whole(mask.hw)), change.changed_px)
+            else:
+                self._told(change.object)
+            return change
+
+        return self.worker.submit(object_id, work)
+
+    def _told(self, info: ObjectInfo, photo_too: bool = False) -> ObjectInfo:
+        self.tell_object(info)
+        if photo_too:
+            self.tell_photo(info.photo_id)
+        return info
+
+    def _load(self) -> None:
+        """Load the model. In the worker, before anything else."""
+        try:
+            predictor, by = self.model.load()
+        except Exception as error:
+            known = isinstance(error, FewClicksError)
+            self.failure = _line(error) if known else "the model cannot be loaded; the server's log says why"
+            log.error("the model cannot be loaded: %s", _line(error), exc_info=not known)
+            return
+        self._predictor = predictor
+        self._editing = Editing(self.store, predictor, self._start_of, by)
+
+    def _edit(self) -> Editing:
+        self.predictor()
+        assert self._editing is not None
+        return self._editing
+
+    def _start_of(self, photo_id: int) -> State:
+        """The state before the first click, shared by the objects of a photo. In the worker."""
+        picture = self.picture(photo_id)
+        _, stamp = self.stamp(photo_id)
+        state = self._starts.pop(stamp, None) or self.predictor().start(picture.image)
+        self._starts[stamp] = state
+        while len(self._starts) > STARTS:
+            del self._starts[next(iter(self._starts))]
+        return state
+
+    def _keep_size(self, info: PhotoInfo, hw: tuple[int, int]) -> None:
+        """Remember the size of a photo; InputError if it has objects and was of another size."""
+        if info.hw != hw:
+            try:
+                self.store.change_photo(info.id, hw=hw)
+            except StoreError as error:
+                raise InputError(str(error)) from error
+        self._sizes[info.id] = hw
+
+    def _note_problem(self, photo_id: int, error: FewClicksError) -> None:
+        text = _line(error)
+        if not self._closing.is_set() and self._problems.get(photo_id) != text:
+            self._problems[photo_id] = text
+            self.tell_photo(photo_id)
+
+    def _look_through(self) -> None:
+        """Find the sizes of new photos, and those that are none. In a thread of its own."""
+        while self._news.wait() and not self._closing.is_set():
+            self._news.clear()
+            for info in self.store.photos():
+                if self._closing.is_set():
+                    return
+                if info.hw is None and info.name in self._present:
+                    self._look_at(info)
+
+    def _look_at(self, info: PhotoInfo) -> None:
+        try:
+            hw = self.decoder.hw(self.folder.locate(info.name).path)
+            if not self._closing.is_set() and self._sizes.get(info.id) is None:
+                self._keep_size(info, hw)
+        except FewClicksError as error:
+            self._note_problem(info.id, error)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,138 @@
+"""The photos: the list, one with its objects, and its pictures."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from fewclicks.annotate.annotator import Annotator
+from fewclicks.annotate.routes._common import Found, Given, PhotoId, gives, in_thread, unless_known
+from fewclicks.annotate.schemas import ObjectOut, OpenedPhoto, PhotoEdit, PhotoOut, PhotoPage, Tiles
+from fewclicks.annotations import PhotoState
+from fewclicks.errors import FewClicksError
+
+router = APIRouter(tags=["photos"], prefix="/photos")
+
+MAX_SIDE_PX = 8192
+
+Side = Annotated[int, Query(ge=1, le=MAX_SIDE_PX)]
+Place = Annotated[int, Path(ge=0, lt=2**20)]
+
+
+@router.get("")
+def photos(
+    given: Given,
+    state: PhotoState | None = None,
+    after: Annotated[int | None, Query(description="The `next` of the part before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> PhotoPage:
+    """The photos, in the order that people count in: photo2 before photo10."""
+    found = given.photos()
+    begin = next((n for n, info in enumerate(found, 1) if info.id == after), 0)
+    rest = [info for info in found[begin:] if state in (None, info.state)]
+    items = [PhotoOut.of(info, given.problem(info)) for info in rest[:limit]]
+    return PhotoPage(items=items, next=items[-1].id if len(rest) > limit else None)
+
+
+@router.get("/{photo_id}")
+async def photo(given: Given, photo_id: PhotoId) -> OpenedPhoto:
+    """A photo with its objects. Decodes it; of one that cannot be, `problem` says why."""
+    return await in_thread(given.pool, lambda: _opened(given, photo_id))
+
+
+def _opened(given: Annotator, photo_id: int) -> OpenedPhoto:
+    tiles = None
+    try:
+        tiles = Tiles.of(given.picture(photo_id).hw)
+        given.warm(photo_id)
+    except FewClicksError:  # it is known now
+        pass
+    info = given.store.photo(photo_id)
+    objects = [ObjectOut.of(found) for found in given.store.objects(photo_id)]
+    return OpenedPhoto(photo=PhotoOut.of(info, given.problem(info)), objects=objects, tiles=tiles)
+
+
+@router.patch("/{photo_id}")
+def change_photo(given: Given, photo_id: PhotoId, edit: PhotoEdit) -> PhotoOut:
+    """Mark a photo as done, or not: any other state becomes what its objects say."""
+    info = given.store.change_photo(photo_id, edit.state)
+    given.tell_photo(photo_id)
+    return PhotoOut.of(info, given.problem(info))
+
+
+@router.post("/{photo_id}/prepare", status_code=204)
+async def prepare(given: Given, photo_id: PhotoId) -> Response:
+    """Decode a photo and make the model ready for it, since it will be opened next."""
+    await in_thread(given.pool, lambda: given.prepare(photo_id))
+    return Response(status_code=204)
+
+
+@router.get("/{photo_id}/thumb", **gives("image/jpeg"))
+async def thumbnail(request: Request, given: Given, photo_id: PhotoId) -> Response:
+    """A JPEG with the longest side at most 256 pixels."""
+
+    def find() -> Found:
+        name, stamp = given.stamp(photo_id)
+        return f"thumb-{stamp.tag}", lambda: given.pictures.thumbnail(name)
+
+    return await unless_known(request, given.slow_pool, "image/jpeg", find)
+
+
+@router.get("/{photo_id}/view", **gives("image/jpeg"))
+async def view(request: Request, given: Given, photo_id: PhotoId, side: Side = 2048) -> Response:
+    """A JPEG of the whole photo, with the longest side at most `side` pixels."""
+
+    def find() -> Found:
+        _, stamp = given.stamp(photo_id)
+        return f"view{side}-{stamp.tag}", lambda: given.picture(photo_id).view(side)
+
+    return await unless_known(request, given.pool, "image/jpeg", find)
+
+
+@router.get("/{photo_id}/tiles/{level}/{column}/{row}", **gives("image/jpeg"))
+async def tile(request: Request, given: Given, photo_id: PhotoId, level: Place, column: Place, row: Place) -> Response:
+    """A JPEG of at most 512x512 pixels. Level k has ceil(side / 2**k) pixels a side."""
+
+    def find() -> Found:
+        _, stamp = given.stamp(photo_id)
+        return f"tile{level}-{column}-{row}-{stamp.tag}", lambda: given.picture(photo_id).tile(level, column, row)
+
+    return await unless_known(request, given.pool, "image/jpeg", find)
+
+
+@router.get("/{photo_id}/masks", **gives("application/octet-stream"))
+async def masks(request: Request, given: Given, photo_id: PhotoId) -> Response:
+    """The masks of all objects at once.
+
+    Four bytes, little-endian, are the length of the header, JSON: [{id, version, box, offset, size}, ...], from the bottom.
+    Behind it lie the masks as 1-bit grey PNGs of their boxes, each `offset` bytes behind the header.
+    """
+
+    def find() -> Found:
+        info = given.store.photo(photo_id)
+        return f"masks{info.version}", lambda: _packed(given, photo_id)
+
+    return await unless_known(request, given.pool, "application/octet-stream", find)
+
+
+def _packed(given: Annotator, photo_id: int) -> bytes:
+    header, pictures, offset = [], [], 0
+    for info, mask in given.store.masks(photo_id):
+        picture = mask.png() if mask.box else b""
+        box = [mask.box.x0, mask.box.y0, mask.box.x1, mask.box.y1] if mask.box else None
+        header.append({"id": info.id, "version": info.version, "box": box, "offset": offset, "size": len(picture)})
+        pictures.append(picture)
+        offset += len(picture)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return b"".join([len(text).to_bytes(4, "little"), text, *pictures])
+
+
+@router.get("/{photo_id}/events", **gives("text/event-stream"))
+async def events(given: Given, photo_id: PhotoId) -> Response:
+    """What happens to the photo, as server-sent events: `object`, `photo` and `classes`, with what there is now."""
+    await in_thread(given.pool, lambda: given.store.photo(photo_id))
+    given.hub.require_room()
+    return StreamingResponse(given.hub.stream(photo_id), media_type="text/event-stream")

@@ -1,0 +1,127 @@
+"""The server process: where it listens, what it prints, how it stops."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import secrets
+import socket
+import sys
+import threading
+import webbrowser
+from dataclasses import dataclass
+
+import uvicorn
+
+from fewclicks.annotate.annotator import Annotator
+from fewclicks.annotate.api import application
+from fewclicks.annotate.security import LOOPBACK, Policy, is_loopback
+from fewclicks.errors import InputError
+
+PORT = 8000
+TRIED = 100
+"""Ports that are tried after 8000."""
+GRACE_S = 10
+"""How long requests may go on after Ctrl-C."""
+TOKEN_VARIABLE = "FEWCLICKS_TOKEN"
+"""A token of one's own, so that the address stays the same after a restart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where to listen. `port` None: 8000, or the next that is free. `names`: host names that the server has besides."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    names: tuple[str, ...] = ()
+
+
+def serve(annotator: Annotator, place: Place, browser: bool = True) -> None:
+    """Serve until Ctrl-C. Prints the address, and opens the browser at it."""
+    listening = listen(place)
+    port: int = listening.getsockname()[1]
+    policy = policy_for(place, port)
+    address = address_of(place.host, port, policy.token)
+    config = uvicorn.Config(
+        application(annotator, policy),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=GRACE_S,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    photos = len(annotator.photos())
+    print(f"{photos:,} {'photo' if photos == 1 else 'photos'} in {annotator.folder.root}")
+    if port != PORT and place.port is None:
+        print(f"Port {PORT} is taken, so it is {port}.")
+    print(f"Annotate at {address}  (Ctrl-C ends it; everything is saved at once)", flush=True)
+    if browser:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    try:
+        _Server(config, annotator).run([listening])
+    except KeyboardInterrupt:  # uvicorn raises it again after it has ended well
+        print("Stopped.", file=sys.stderr)
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of events first: they would keep their connections open for ever."""
+
+    def __init__(self, config: uvicorn.Config, annotator: Annotator) -> None:
+        super().__init__(config)
+        self._annotator = annotator
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._annotator.hub.close()
+        await super().shutdown(sockets)
+
+
+def listen(place: Place) -> socket.socket:
+    """A socket that listens; InputError if the port is taken or the host is not of this machine."""
+    wanted = [place.port] if place.port is not None else [*range(PORT, PORT + TRIED), 0]
+    for port in wanted:
+        try:
+            return _listening(place.host, port)
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                cure = "name an address of this machine, as 127.0.0.1 or 0.0.0.0"
+                raise InputError(f"cannot listen on '{place.host}' ({error.strerror or error}); {cure}") from None
+    raise InputError(f"port {place.port} is taken or not allowed; name another by --port, or none")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":  # elsewhere it would let two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(256)  # from here on browsers wait instead of being refused
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def policy_for(place: Place, port: int) -> Policy:
+    """What the server allows: without a token loopback only."""
+    hosts = LOOPBACK | {place.host.lower(), *(name.lower() for name in place.names)}
+    if is_loopback(place.host):
+        return Policy(hosts=hosts, cookie=f"fewclicks_{port}")
+    name = socket.gethostname().lower()
+    token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)
+    if len(token) < 16 or not token.isascii() or not token.isprintable():
+        raise InputError(f"{TOKEN_VARIABLE} is too weak a token; use 16 or more letters and digits, or leave it unset")
+    return Policy(hosts=hosts | {name, f"{name}.local"}, token=token, cookie=f"fewclicks_{port}")
+
+
+def address_of(host: str, port: int, token: str | None) -> str:
+    """What to open in the browser."""
+    try:
+        number = ipaddress.ip_address(host)
+    except ValueError:
+        name = host
+    else:
+        name = socket.gethostname() if number.is_unspecified else f"[{host}]" if number.version == 6 else host
+    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")

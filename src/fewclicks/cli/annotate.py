@@ -1,0 +1,81 @@
+"""`fewclicks annotate`: a folder of photos in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fewclicks.cli import options
+from fewclicks.cli.options import Setup
+
+if TYPE_CHECKING:
+    from fewclicks.annotate.annotator import Model
+    from fewclicks.annotate.store import Store
+    from fewclicks.predictor import Predictor
+
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option("--database", metavar="URL", help="Keep the annotations there, not in FOLDER/.fewclicks/."),
+]
+
+
+def annotate(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The photos, also in subfolders.")],
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="8000 or the next free one if unset.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="0.0.0.0 lets other machines in, who know the token that is printed.")
+    ] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--host-name", metavar="NAME", help="A name under which this machine is known. Repeatable."),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    database: DatabaseUrl = None,
+    method: options.MethodName = "default",
+    cfr: options.Cfr = None,
+    adaptive: options.Adaptive = False,
+    threads: options.Threads = None,
+    settings: options.Settings = None,
+) -> None:  # a parameter per option: how typer reads them
+    """Annotate the photos of a folder in the browser: click on objects, get their masks."""
+    options.require_extra("annotate", "fastapi", "uvicorn", "sqlalchemy")
+    from fewclicks.annotate.annotator import Annotator
+    from fewclicks.annotate.photos import PhotoFolder
+    from fewclicks.annotate.server import Place, serve
+    from fewclicks.errors import InputError
+
+    photos = PhotoFolder(folder)
+    if not photos.names():
+        raise InputError(f"there are no photos in '{folder}'; put some into it, or name another folder")
+    setup = Setup(method=method, threads=threads, options=options.plain_values(settings))
+    annotator = Annotator(photos, store_of(folder, database), model_of(setup, cfr, adaptive))
+    serve(annotator, Place(host=host, port=port, names=tuple(name or ())), browser=not no_browser)
+
+
+def store_of(folder: Path, database: str | None) -> Store:
+    """The annotations of a folder."""
+    from fewclicks.annotate.store import Store
+
+    return Store(database or folder)
+
+
+def model_of(setup: Setup, cfr: int | None, adaptive: bool) -> Model:
+    """The model as the annotator takes it: CFR is up to each click. What can be found wrong at once is."""
+    from fewclicks.annotate.actions import MAX_CFR
+    from fewclicks.annotate.annotator import Model
+    from fewclicks.errors import InputError
+
+    if cfr is not None and cfr > MAX_CFR:
+        raise InputError(f"the annotator refines 0 to {MAX_CFR} times, got --cfr {cfr}")
+    setup.check()
+
+    def load() -> tuple[Predictor, str]:
+        about: dict[str, Any] = setup.describe()
+        weights = about.get("weights_sha256", "")[:12]
+        return setup.build(), " ".join(filter(None, (about["method"], str(about.get("weights", "")), weights)))
+
+    return Model(load=load, name=setup.method, cfr=cfr or 0, adaptive=adaptive)
