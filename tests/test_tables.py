@@ -1,6 +1,5 @@
 """The scripts that make tables of results, on reports written by hand."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -14,16 +13,9 @@ from fewclicks.clicks import Click
 from fewclicks.datasets import folder
 from fewclicks.report import write_json
 from fewclicks.sample import Sample
+from scripts import script
 
 ROOT = Path(__file__).parents[1]
-
-
-def script(name):
-    """A script of benchmarks/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def trace(name, *ious):
