@@ -45,7 +45,7 @@ def read_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image:
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    picture = _open(source, "image", max_pixels)
+    picture = read_picture(source, "image", max_pixels)
     if picture.mode.startswith("I") or picture.mode == "F":
         return _stacked(_grey_levels(np.asarray(picture)))
     if picture.has_transparency_data:
@@ -67,7 +67,7 @@ def read_mask(source: Source, hw: tuple[int, int], max_pixels: int = MAX_PIXELS)
     if isinstance(source, np.ndarray):
         values = source[..., 0] if source.ndim == 3 and source.shape[2] == 1 else source
     else:
-        values = _mask_levels(_open(source, "mask", max_pixels))
+        values = _mask_levels(read_picture(source, "mask", max_pixels))
     if values.ndim != 2:
         raise InputError(f"a mask is one HxW array, got the shape {values.shape}; pass a single channel")
     if values.shape != tuple(hw):
@@ -76,8 +76,8 @@ def read_mask(source: Source, hw: tuple[int, int], max_pixels: int = MAX_PIXELS)
     return _prob(values)
 
 
-def _open(source: Source, what: str, max_pixels: int) -> PIL.Image.Image:
-    """The first frame of a picture, upright."""
+def read_picture(source: Source, what: str, max_pixels: int) -> PIL.Image.Image:
+    """The first frame of a picture as it is stored (palette indices stay), upright; InputError if it cannot be read."""
     if isinstance(source, PIL.Image.Image):
         return ImageOps.exif_transpose(source)
     if isinstance(source, str | os.PathLike):

@@ -1,0 +1,88 @@
+"""An export appears whole or not at all: it is written beside its place and then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from fewclicks.errors import InputError
+from fewclicks.exports._read import MAX_TEXT_BYTES, read_bytes
+
+LISTING = ".fewclicks-export.json"
+"""In each exported folder: the format, what it lost, and its files. Only what stands there is ever replaced."""
+
+
+def check(out: Path, single: bool, overwrite: bool) -> None:
+    """InputError unless an export may be written to `out`, a file (`single`) or a folder."""
+    if not out.parent.is_dir():
+        raise InputError(f"the folder '{out.parent}' does not exist; create it first")
+    if single:
+        if out.is_dir():
+            raise InputError(f"'{out}' is a folder; name a file, or a folder without .json")
+        if out.exists() and not overwrite:
+            raise InputError(f"'{out}' exists; name another file, or allow to overwrite it")
+        return
+    if out.exists() and not out.is_dir():
+        raise InputError(f"'{out}' is a file; name a folder")
+    if out.is_dir() and any(out.iterdir()):
+        if not overwrite:
+            raise InputError(f"the folder '{out}' is not empty; name another one, or allow to overwrite an export")
+        _require_ours(out)
+
+
+def _require_ours(out: Path) -> None:
+    """InputError unless all files of a folder were written by an export: nobody's photos are deleted."""
+    try:
+        listed = set(json.loads(read_bytes(out / LISTING, MAX_TEXT_BYTES))["files"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        raise InputError(f"'{out}' holds files that no export wrote; name another folder") from None
+    there = (file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_symlink() or not file.is_dir())
+    foreign = sorted(file for file in there if file != LISTING and file not in listed)
+    if foreign:
+        raise InputError(f"'{out}' holds files that no export wrote, as {foreign[0]}; name another folder")
+
+
+def staged(
+    out: Path, name: str, single: str | None, overwrite: bool, fill: Callable[[Path], tuple[str, ...]]
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Have `fill` write an export into an empty folder, then put it in the place of `out`: its files and its notes.
+
+    With `single`, `out` is a file and becomes the one of that name that was written.
+    """
+    check(out, single is not None, overwrite)
+    target = out.resolve()
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        fresh.mkdir()
+        notes = fill(fresh)
+        if single is not None:
+            os.replace(fresh / single, target)
+            return (target,), notes
+        written = sorted(file.relative_to(fresh).as_posix() for file in fresh.rglob("*") if file.is_file())
+        (fresh / LISTING).write_text(json.dumps({"format": name, "notes": notes, "files": written}), "utf-8")
+        check(out, False, overwrite)  # it may have been filled in the meantime
+        _put(fresh, target)
+        return tuple(target / file for file in written), notes
+    except OSError as error:
+        raise InputError(f"'{out}' cannot be written ({error.strerror}); choose another place") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _put(fresh: Path, target: Path) -> None:
+    """Rename a folder to `target`; what was there is set aside first and comes back if that fails."""
+    if not target.exists():
+        fresh.rename(target)
+        return
+    aside = fresh.with_name(fresh.name + ".old")
+    target.rename(aside)
+    try:
+        fresh.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,99 @@
+"""Binary PNGs: one black-and-white picture (0 and 255) for each object, of the size of the photo. Overlaps are kept.
+
+    OUT/
+      STEM/0001-LABEL.png    bottom to top; characters that do not suit a file name become _
+      objects.json           label, name and score of each file
+
+Read are also pictures without objects.json: in a folder named as the photo (the label is what follows the number and a
+dash), or named as the photo themselves, one object each. Grey of 128 or more is the object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias
+
+import PIL.Image
+
+from fewclicks.annotations import AnnotatedPhoto, Label
+from fewclicks.exports import _listing
+from fewclicks.exports._notes import Notes
+from fewclicks.exports._png import check_header
+from fewclicks.exports._read import Imported, Maker, Photos, blame, nothing_for, stored
+from fewclicks.exports._write import UNLABELLED, Classes, Names, slug, solid
+from fewclicks.images import read_mask
+
+TITLE = "Binary PNGs"
+LOSES = "soft edges"
+File: TypeAlias = tuple[str, str, str, float | None]
+"""Path, label, own name and score."""
+
+
+def write(photos: Iterable[AnnotatedPhoto], labels: Sequence[Label], out: Path) -> tuple[str, ...]:
+    """Write into the folder `out`; what was lost."""
+    notes, classes, rows = Notes(), Classes(labels), []
+    names = Names(notes)
+    for photo in photos:
+        stem, objects = names.stem(photo.file), []
+        for number, found, _ in solid(photo, notes):
+            label = classes.labels[classes[found.label]].name
+            file = f"{stem}/{number:04d}-{slug(label)}.png"
+            (out / stem).mkdir(parents=True, exist_ok=True)
+            PIL.Image.fromarray(found.mask).convert("L").save(out / file)
+            objects.append(_listing.entry(found, mask=file))
+        rows.append({"file": photo.file, "objects": objects})
+    _listing.save(out, classes.labels, rows)
+    return notes.sentences()
+
+
+def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
+    """The objects in the binary masks of a folder."""
+    labels: tuple[Label, ...] = ()
+    with blame(source / _listing.FILE):
+        content = _listing.load(source)
+        if content is None:
+            found = _listing.masks_beside(source, photos)
+            files = {file: [_named(mask) for mask in sorted(masks, key=_natural)] for file, masks in found.items()}
+        else:
+            files, labels = _listed(content, photos)
+    if not files:
+        raise nothing_for(source, photos, "STEM/0001-LABEL.png for a photo STEM.jpg")
+
+    def load(photo: AnnotatedPhoto) -> tuple[list[Maker], tuple[str, ...]]:
+        notes, makers = Notes(), []
+        for file, label, name, score in files[photo.file]:
+            with blame(source / file, "save it in black and white"):
+                path = _listing.inside(source, file)
+                check_header(path, photo)
+                mask = read_mask(path, photo.hw, max_pixels=photo.hw[0] * photo.hw[1]) >= 0.5
+            if mask.any():
+                makers.append(stored(mask, label, name, score))
+            else:
+                notes.add("{n} without pixels: left out")
+        return makers, notes.sentences()
+
+    return Imported(labels, tuple(photo for photo in photos if photo.file in files), load)
+
+
+def _listed(
+    content: dict[str, Any], photos: Sequence[AnnotatedPhoto]
+) -> tuple[dict[str, list[File]], tuple[Label, ...]]:
+    known, files = Photos(photos), dict[str, list[File]]()
+    for row in content["photos"]:
+        photo = known.find(row["file"])
+        if photo is not None:
+            files[photo.file] = [(str(entry["mask"]), *_listing.fields(entry)) for entry in row["objects"]]
+    return files, _listing.labels(content)
+
+
+def _named(file: str) -> File:
+    """The label that follows a number and a dash in the name of a file."""
+    label = re.fullmatch(r"\d+-(.+)", PurePosixPath(file).stem)
+    return file, label[1] if label else UNLABELLED, "", None
+
+
+def _natural(file: str) -> list[tuple[int, str]]:
+    """Sorts 2.png before 10.png."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", file)]

@@ -1,0 +1,149 @@
+"""Index PNGs: one picture for each photo, in which each pixel has the id of the object (or label) on top.
+
+    OUT/
+      masks/STEM.png         0 background, 1, 2 ... bottom to top, never 255, which means "not counted"
+      objects.json           label, name and score of each id
+
+8-bit with the palette of Pascal VOC, 16-bit grey for photos with ids above 254. ids="objects": each object has its own;
+ids="labels": that of its label, 1 for the first. Where objects overlap, the pixel belongs to the upper one.
+
+Read are also pictures without objects.json: beside the photos, in a folder `masks`, or anywhere in the folder given, by
+the name of the photo (or with _mask, _gt, _seg behind it). Grey levels and palette indices are ids; a picture of black
+and one other value is one object; of a colour picture each colour is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewclicks.annotations import AnnotatedPhoto, Annotation, Label
+from fewclicks.errors import InputError
+from fewclicks.exports import _listing
+from fewclicks.exports._notes import Notes
+from fewclicks.exports._png import Ids, objects_of, read_ids
+from fewclicks.exports._read import Imported, Maker, Photos, blame, nothing_for
+from fewclicks.exports._write import (
+    UNLABELLED,
+    Classes,
+    Flat,
+    Names,
+    chosen,
+    flattened,
+    ids_without_ignore,
+    save_ids,
+)
+from fewclicks.sample import IGNORE_ID
+
+TITLE = "Index PNG"
+LOSES = "what lies under other objects, and soft edges; with ids=labels also which object is which"
+IDS = ("objects", "labels")
+Facts: TypeAlias = tuple[str, str, float | None]
+"""Label, own name and score."""
+
+
+def write(
+    photos: Iterable[AnnotatedPhoto], labels: Sequence[Label], out: Path, *, ids: str = "objects"
+) -> tuple[str, ...]:
+    """Write into the folder `out`; what was lost."""
+    chosen("ids", ids, IDS)
+    notes, classes, rows = Notes(), Classes(labels), []
+    names = Names(notes)
+    for photo in photos:
+        file = f"masks/{names.stem(photo.file)}.png"
+        flat = flattened(photo, notes)
+        if ids == "objects":
+            table = ids_without_ignore(len(photo.objects))
+            for seen in flat.seen.values():
+                classes[seen.label]  # numbered, so that it is listed
+            objects = [_listing.entry(seen, id=int(table[number])) for number, seen in flat.seen.items()]
+        else:
+            table, objects = _by_label(flat, classes, len(photo.objects), notes)
+        if save_ids(table[flat.ids], out / file) == 16:
+            notes.add("{n} with ids above 254: written as 16-bit PNG, which some programs do not read", thing="photo")
+        rows.append({"file": photo.file, "mask": file, "objects": objects})
+    _listing.save(out, classes.labels, rows, ids=ids)
+    return notes.sentences()
+
+
+def _by_label(
+    flat: Flat, classes: Classes, count: int, notes: Notes
+) -> tuple[NDArray[np.uint16], list[dict[str, Any]]]:
+    """`table[number]`, the id of the label of each object, and the ids that there are."""
+    table = np.zeros(count + 1, np.uint16)
+    listed: dict[int, str] = {}
+    for number, seen in flat.seen.items():
+        index = classes[seen.label] + 1
+        table[number] = index + (index >= IGNORE_ID)
+        if int(table[number]) in listed:
+            notes.add("{n} with the same id as another of the label: they become one")
+        listed[int(table[number])] = seen.label
+    return table, [{"id": index, "label": label} for index, label in listed.items()]
+
+
+def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
+    """The objects in the index masks of a folder, or in one picture if there is one photo."""
+    if source.is_file():
+        return _imported(source.parent, {photos[0].file: source.name} if len(photos) == 1 else {}, {}, (), photos)
+    with blame(source / _listing.FILE):
+        content = _listing.load(source)
+        masks, facts, labels = _listed(content, photos) if content is not None else ({}, {}, ())
+    if content is None:
+        for file, found in _listing.masks_beside(source, photos).items():
+            if len(found) > 1:
+                several = f"{len(found)} masks in '{source}', as {found[0]} and {found[1]}"
+                raise InputError(
+                    f"the photo '{file}' has {several}; pass the folder with one, or read them as binary_png"
+                )
+            masks[file] = found[0]
+    return _imported(source, masks, facts, labels, photos)
+
+
+def _listed(
+    content: dict[str, Any], photos: Sequence[AnnotatedPhoto]
+) -> tuple[dict[str, str], dict[str, dict[int, Facts]], tuple[Label, ...]]:
+    """Of objects.json: the mask of each photo, what is known of its ids, the labels."""
+    known, masks, facts = Photos(photos), dict[str, str](), dict[str, dict[int, Facts]]()
+    for row in content["photos"]:
+        photo = known.find(row["file"])
+        if photo is not None and "mask" in row:
+            masks[photo.file] = str(row["mask"])
+            facts[photo.file] = {entry["id"]: _listing.fields(entry) for entry in row["objects"]}
+    return masks, facts, _listing.labels(content)
+
+
+def _imported(
+    source: Path,
+    masks: dict[str, str],
+    facts: dict[str, dict[int, Facts]],
+    labels: tuple[Label, ...],
+    photos: Sequence[AnnotatedPhoto],
+) -> Imported:
+    """The photos that have a mask. `facts`: what is known of their ids; an id that is not there is an object."""
+
+    def load(photo: AnnotatedPhoto) -> tuple[list[Maker], tuple[str, ...]]:
+        with blame(source / masks[photo.file], "save it as an index PNG"):
+            ids = read_ids(_listing.inside(source, masks[photo.file]), photo)
+            known = facts.get(photo.file)
+            return [_maker(ids, i, _fact(known, i)) for i in objects_of(ids)], ()
+
+    if not masks:
+        raise nothing_for(source, photos, "masks/STEM.png for a photo STEM.jpg")
+    return Imported(labels, tuple(photo for photo in photos if photo.file in masks), load)
+
+
+def _fact(known: dict[int, Facts] | None, index: int) -> Facts:
+    if known is None:
+        return UNLABELLED, "", None
+    if index not in known:
+        raise ValueError(f"the id {index} is not in {_listing.FILE}")
+    return known[index]
+
+
+def _maker(ids: Ids, index: int, fact: Facts) -> Maker:
+    label, name, score = fact
+    return lambda: Annotation(mask=np.asarray(ids == index), label=label, name=name, score=score)
