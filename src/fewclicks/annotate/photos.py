@@ -39,7 +39,7 @@ TILE_PX = 512
 TILED_ABOVE_PX = 6_000_000
 """Photos of more pixels are shown in tiles."""
 THUMBNAIL_PX = 256
-QUALITY = 92
+QUALITY, THUMBNAIL_QUALITY = 92, 80
 CACHE_BYTES = 200 * 2**20
 """Decoded photos that are kept: five of 12 megapixels; always the last one, and the one before if it fits."""
 THUMBNAILS_BYTES = 32 * 2**20
@@ -145,7 +145,7 @@ class Picture:
             raise InputError(f"level {level} has no tile in column {column}, row {row}")
         return jpeg(part)
 
-    def view(self, side_px: int) -> bytes:
+    def view(self, side_px: int, quality: int = QUALITY) -> bytes:
         """A JPEG of the whole photo, its longest side at most `side_px`."""
         level = 0
         while level + 1 < levels(self.hw) and max(self.hw) >> (level + 1) >= side_px:
@@ -153,9 +153,9 @@ class Picture:
         image = self._level(level)
         scale = side_px / max(image.shape)
         if scale >= 1:
-            return jpeg(image)
+            return jpeg(image, quality)
         size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-        return jpeg(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8))
+        return jpeg(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), quality)
 
     def _level(self, level: int) -> Image:
         with self._lock:
@@ -172,10 +172,10 @@ def levels(hw: tuple[int, int]) -> int:
     return max(0, (max(hw) - 1) // TILE_PX).bit_length() + 1
 
 
-def jpeg(image: Image) -> bytes:
+def jpeg(image: Image, quality: int = QUALITY) -> bytes:
     """HxWx3 as a JPEG whose colours are as sharp as its greys."""
     file = io.BytesIO()
-    PIL.Image.fromarray(image).save(file, "JPEG", quality=QUALITY, subsampling=0)
+    PIL.Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()
 
 
@@ -221,9 +221,9 @@ class Pictures:
                 return self._thumbnails[stamp]
             kept = self._kept.get(stamp)
         if kept is not None and kept.done() and kept.exception() is None:
-            data = kept.result().view(THUMBNAIL_PX)
+            data = kept.result().view(THUMBNAIL_PX, THUMBNAIL_QUALITY)
         else:
-            data = jpeg(self._decoder.thumbnail(stamp.path, THUMBNAIL_PX))
+            data = jpeg(self._decoder.thumbnail(stamp.path, THUMBNAIL_PX), THUMBNAIL_QUALITY)
         with self._lock:
             self._thumbnails[stamp] = data
             while sum(map(len, self._thumbnails.values())) > THUMBNAILS_BYTES:

@@ -107,8 +107,8 @@ async def tile(request: Request, given: Given, photo_id: PhotoId, level: Place, 
 async def masks(request: Request, given: Given, photo_id: PhotoId) -> Response:
     """The masks of all objects at once.
 
-    Four bytes, little-endian, are the length of the header, JSON: [{id, version, box, offset, size}, ...], from the bottom.
-    Behind it lie the masks as 1-bit grey PNGs of their boxes, each `offset` bytes behind the header.
+    Four bytes, little-endian, are the length of the header, which is JSON: [{id, version, box, offset, size}, ...], the
+    lowest object first. Behind it lie the masks as 1-bit grey PNGs of their boxes, each `offset` bytes behind the header.
     """
 
     def find() -> Found:
