@@ -1,0 +1,302 @@
+/** @file The folder on the desk: its photos, the one that is open, its classes. */
+
+/** @import { Class, Photo, PhotoState, Thing } from "./types.js" */
+/** @import { Hand } from "./hand.js" */
+/** @import { Notices } from "./notices.js" */
+/** @import { Queue } from "./queue.js" */
+/** @import { Store } from "./store.js" */
+/** @import { Sync } from "./sync.js" */
+import * as api from "./api.js";
+import { PALETTE } from "./colour.js";
+import { Entry } from "./entry.js";
+import { Mask } from "./mask.js";
+import { Picture } from "./picture.js";
+
+/** Pictures that are kept: the open one, the one before, the next. */
+const KEEP_PICTURES = 3;
+
+export class Desk {
+  /**
+   * @param {{store: Store, queue: Queue, sync: Sync, hand: Hand, notices: Notices}} parts
+   */
+  constructor({ store, queue, sync, hand, notices }) {
+    this.store = store;
+    this.queue = queue;
+    this.sync = sync;
+    this.hand = hand;
+    this.notices = notices;
+    /** @type {Map<number, Picture>} */
+    this.pictures = new Map();
+    /** Called when a picture has more to draw. */
+    this.drawn = () => {};
+    /** @type {EventSource | null} */
+    this.events = null;
+    /** Goes up with every photo that is opened: an answer for an older one is dropped. */
+    this.turn = 0;
+  }
+
+  /** The picture of the photo that is open. */
+  get picture() {
+    const { photo } = this.store.state;
+    return photo ? (this.pictures.get(photo.id) ?? null) : null;
+  }
+
+  /** Read the folder and open a photo: that of the address, or the first that is not done. */
+  async start() {
+    const folder = await api.folder();
+    document.title = `${folder.name} – fewclicks`;
+    this.classes(folder.classes);
+    this.store.set({ folder });
+    if (folder.id) await this.queue.keep(folder.id);
+    const wanted = Number(/^#photo=(\d+)$/.exec(location.hash)?.[1]);
+    for await (const page of api.photos()) {
+      this.store.set({ photos: [...this.store.state.photos, ...page] });
+      const { photos, photo } = this.store.state;
+      const first = wanted ? photos.find((one) => one.id === wanted) : photos.find((one) => isOpen(one));
+      if (!photo && this.turn === 0 && first) void this.open(first.id);
+    }
+    const { photos } = this.store.state;
+    const shown = photos.find((one) => !one.problem) ?? photos[0];
+    if (this.turn === 0 && shown) await this.open(shown.id);
+  }
+
+  /** @param {Class[]} classes */
+  classes(classes) {
+    const { classId } = this.store.state;
+    const known = classes.some((one) => one.id === classId);
+    this.store.set({ classes, classId: known ? classId : (classes[0]?.id ?? 0) });
+  }
+
+  /** @param {number} id */
+  async open(id) {
+    if (this.store.state.photo?.id === id) return;
+    const turn = ++this.turn;
+    const photo = this.store.state.photos.find((one) => one.id === id);
+    if (!photo) return;
+    this.events?.close();
+    history.replaceState(null, "", `#photo=${id}`);
+    const empty = { hand: null, hover: null, pass: null, before: false, armed: false, busy: false, lastMs: null, hint: "" };
+    this.store.set({ photo, tiles: null, entries: new Map(), loading: !photo.problem, ...empty });
+    if (photo.problem) return;
+    try {
+      const [found, masks] = await Promise.all([api.photo(id), api.masks(id)]);
+      if (turn !== this.turn) return;
+      const picture = this.pictureOf(found.photo, found.tiles);
+      this.place(found.photo, found.objects, masks);
+      this.store.set({ tiles: found.tiles });
+      this.listen(id);
+      await picture.ready;
+      if (turn === this.turn) this.prepareNext();
+    } catch (error) {
+      if (turn === this.turn) this.unreadable(photo, /** @type {Error} */ (error));
+    } finally {
+      if (turn === this.turn) this.store.set({ loading: false });
+    }
+  }
+
+  /**
+   * Show the objects of a photo; the one that was in hand when it was left is taken up again.
+   * @param {Photo} photo
+   * @param {Thing[]} objects
+   * @param {api.Packed[]} masks
+   */
+  place(photo, objects, masks) {
+    const packed = new Map(masks.map((one) => [one.id, one]));
+    /** @type {Map<string, Entry>} */
+    const entries = new Map();
+    for (const thing of objects) {
+      const found = packed.get(thing.id);
+      entries.set(thing.id, new Entry(thing, photo, found ? Mask.of(found.box, found.grey) : undefined));
+    }
+    this.replace(photo);
+    const open = [...entries.values()].filter((entry) => entry.thing.state === "open" && !entry.thing.deleted);
+    const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0] ?? null;
+    this.store.set({ photo, entries, hand: hand?.thing.id ?? null });
+    if (hand) this.store.set({ classId: hand.thing.class_id });
+    for (const entry of entries.values()) this.remind(entry);
+  }
+
+  /**
+   * Clicks on an object that are still under way, so that their marks are there.
+   * @param {Entry} entry
+   */
+  remind(entry) {
+    for (const { id, body } of this.queue.lines.get(entry.thing.id) ?? []) {
+      if (body.kind === "click") {
+        entry.clicks.push({ id, x: Number(body.x), y: Number(body.y), positive: body.positive === true });
+      }
+    }
+  }
+
+  /**
+   * @param {Photo} photo
+   * @param {import("./types.js").Tiles | null} tiles
+   */
+  pictureOf(photo, tiles) {
+    const known = this.pictures.get(photo.id);
+    if (known) this.pictures.delete(photo.id);
+    const picture = known ?? new Picture(photo, tiles, `${api.BASE}/photos/${photo.id}`, () => this.drawn());
+    this.pictures.set(photo.id, picture);
+    for (const id of [...this.pictures.keys()].slice(0, -KEEP_PICTURES)) this.pictures.delete(id);
+    return picture;
+  }
+
+  /**
+   * @param {Photo} photo
+   * @param {Error} error
+   */
+  unreadable(photo, error) {
+    this.pictures.delete(photo.id);
+    const shown = { ...photo, problem: error instanceof api.Problem ? error.message : "The photo did not arrive." };
+    this.store.set({ photo: shown });
+    this.replace(shown);
+  }
+
+  /** Have the server, and the browser, make the next photo ready. */
+  prepareNext() {
+    const next = this.neighbour(1);
+    if (!next || next.problem) return;
+    api
+      .prepare(next.id)
+      .then(() => api.photo(next.id))
+      .then(({ photo, tiles }) => this.pictureOf(photo, tiles).ready)
+      .catch(() => this.pictures.delete(next.id))
+      .finally(() => this.picture && this.pictureOf(this.picture.photo, null));
+  }
+
+  /** @param {1 | -1} way */
+  neighbour(way) {
+    const { photos, photo } = this.store.state;
+    const at = photos.findIndex((one) => one.id === photo?.id);
+    return photos[at + way];
+  }
+
+  /** @param {1 | -1} way */
+  step(way) {
+    const next = this.neighbour(way);
+    if (next) void this.open(next.id);
+    else this.store.set({ hint: way > 0 ? "This is the last photo." : "This is the first photo." });
+  }
+
+  /** Open the next photo that is not done, after this one or else from the start. */
+  nextUnfinished() {
+    const { photos, photo } = this.store.state;
+    const at = photos.findIndex((one) => one.id === photo?.id);
+    const next = [...photos.slice(at + 1), ...photos.slice(0, Math.max(0, at))].find(isOpen);
+    if (next) void this.open(next.id);
+    else this.store.set({ hint: "All the other photos are done." });
+  }
+
+  /**
+   * Mark the photo done, or not.
+   * @param {boolean} done
+   */
+  async mark(done) {
+    const { photo } = this.store.state;
+    if (!photo) return;
+    if (done) this.hand.release();
+    try {
+      this.replace(await api.patchPhoto(photo.id, { state: done ? "done" : "begun" }));
+    } catch (error) {
+      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    }
+  }
+
+  /** Mark the photo done and go on with the next one that is not. */
+  async markAndGoOn() {
+    await this.mark(true);
+    this.nextUnfinished();
+  }
+
+  /**
+   * A photo as it is now.
+   * @param {Photo} photo
+   */
+  replace(photo) {
+    const { photos, photo: open } = this.store.state;
+    this.store.set({ photos: photos.map((one) => (one.id === photo.id ? photo : one)) });
+    if (open?.id === photo.id) this.store.set({ photo });
+  }
+
+  /**
+   * Hear of what others do to the photo.
+   * @param {number} id
+   */
+  listen(id) {
+    const events = new EventSource(`${api.BASE}/photos/${id}/events`);
+    let opened = false;
+    this.events = events;
+    const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ heard) =>
+      events.addEventListener(name, (event) => heard(JSON.parse(/** @type {MessageEvent} */ (event).data)));
+    on("object", (thing) => void this.sync.heard(thing));
+    on("photo", (photo) => this.replace(photo));
+    on("classes", (classes) => this.classes(classes));
+    events.addEventListener("open", () => {
+      // After a gap, as when the server was started again, what happened meanwhile was not heard.
+      if (opened) void this.catchUp(id);
+      opened = true;
+      this.queue.wake();
+    });
+  }
+
+  /** @param {number} id */
+  async catchUp(id) {
+    const found = await api.photo(id).catch(() => null);
+    if (!found || this.store.state.photo?.id !== id) return;
+    this.replace(found.photo);
+    for (const thing of found.objects) await this.sync.heard(thing);
+  }
+
+  /** @param {string} name */
+  async addClass(name) {
+    const used = new Set(this.store.state.classes.map((one) => one.colour));
+    const colour = PALETTE.find((one) => !used.has(one)) ?? PALETTE[used.size % PALETTE.length];
+    await this.changeClasses(api.makeClass({ name, colour }), (made, classes) => [...classes, made]);
+  }
+
+  /**
+   * @param {number} id
+   * @param {Partial<Class>} part
+   */
+  async patchClass(id, part) {
+    const swap = (/** @type {Class} */ made, /** @type {Class[]} */ classes) =>
+      classes.map((one) => (one.id === id ? made : one));
+    await this.changeClasses(api.patchClass(id, part), swap);
+  }
+
+  /** @param {number} id */
+  async dropClass(id) {
+    await this.changeClasses(api.dropClass(id), (_, classes) => classes.filter((one) => one.id !== id));
+  }
+
+  /**
+   * @param {Promise<Class>} request
+   * @param {(made: Class, classes: Class[]) => Class[]} change
+   */
+  async changeClasses(request, change) {
+    try {
+      const made = await request;
+      this.classes(change(made, this.store.state.classes));
+    } catch (error) {
+      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    }
+  }
+
+  /** Read the photo and its objects anew: after an import. */
+  async reread() {
+    const { photo } = this.store.state;
+    /** @type {Photo[]} */
+    const photos = [];
+    for await (const page of api.photos()) photos.push(...page);
+    this.classes((await api.folder()).classes);
+    this.store.set({ photos, photo: null });
+    if (photo) await this.open(photo.id);
+  }
+}
+
+/**
+ * @param {{state: PhotoState, problem: string | null}} photo
+ */
+export function isOpen(photo) {
+  return photo.state !== "done" && !photo.problem;
+}

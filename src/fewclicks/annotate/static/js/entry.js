@@ -1,0 +1,88 @@
+/** @file An object as the page has it: what the server said, its mask, and what is under way to the server. */
+
+/** @import { Click, Pass, Thing } from "./types.js" */
+import { Mask } from "./mask.js";
+import { loops } from "./outline.js";
+
+/** @typedef {{id: string, points: [number, number][], radius: number, erase: boolean}} Stroke */
+/** @typedef {Click & {id: string}} PendingClick */
+
+export class Entry {
+  /**
+   * @param {Thing} thing
+   * @param {{width: number, height: number}} photo
+   * @param {Mask} [mask]
+   */
+  constructor(thing, photo, mask = Mask.empty()) {
+    this.thing = thing;
+    this.photo = photo;
+    /** The mask as it is saved. */
+    this.mask = mask;
+    /** @type {Mask | null} the mask before the last change, where it is known */
+    this.before = null;
+    /** @type {Stroke[]} strokes that are not yet saved */
+    this.strokes = [];
+    /** @type {PendingClick[]} clicks that are not yet saved */
+    this.clicks = [];
+    /** @type {Pass[]} of the last click */
+    this.passes = thing.passes ?? [];
+    /** It was made since it was last finished: dropping it deletes it. */
+    this.fresh = false;
+    /** Changes since it was taken up that can be undone: dropping it undoes them. */
+    this.since = 0;
+    /** Not drawn: a matter of this page only. */
+    this.hidden = false;
+    /** Goes up with every change of the mask that is shown. */
+    this.revision = 0;
+    /** @type {{mask: Mask, revision: number} | null} */
+    this.withStrokes = null;
+    /** @type {{loops: Int32Array[], revision: number} | null} */
+    this.border = null;
+  }
+
+  /** The mask with the strokes that are under way. */
+  get shown() {
+    if (!this.strokes.length) return this.mask;
+    if (this.withStrokes?.revision !== this.revision) {
+      const mask = this.mask.clone();
+      for (const stroke of this.strokes) mask.stroke(stroke.points, stroke.radius, !stroke.erase, this.photo);
+      this.withStrokes = { mask, revision: this.revision };
+    }
+    return this.withStrokes.mask;
+  }
+
+  /**
+   * One more point of the last stroke, without drawing the others again.
+   * @param {[number, number]} point
+   */
+  extend(point) {
+    const stroke = this.strokes[this.strokes.length - 1];
+    const mask = this.shown;
+    stroke.points.push(point);
+    mask.capsule(stroke.points[stroke.points.length - 2] ?? point, point, stroke.radius, !stroke.erase, this.photo);
+    this.revision++;
+    this.withStrokes = { mask, revision: this.revision };
+  }
+
+  /** The border of the mask that is shown. */
+  get loops() {
+    if (this.border?.revision !== this.revision) this.border = { loops: loops(this.shown), revision: this.revision };
+    return this.border.loops;
+  }
+
+  /** The clicks that are saved and those under way. */
+  get marks() {
+    return [...this.thing.clicks.map((click) => ({ ...click, id: "" })), ...this.clicks];
+  }
+
+  /**
+   * Forget what was under way, when its answer has come.
+   * @param {string} action
+   */
+  settle(action) {
+    this.clicks = this.clicks.filter((click) => click.id !== action);
+    const strokes = this.strokes.filter((stroke) => stroke.id !== action);
+    if (strokes.length !== this.strokes.length) this.revision++;
+    this.strokes = strokes;
+  }
+}

@@ -1,0 +1,386 @@
+/** @file The object in hand: taking it up, clicking, painting, undoing, finishing, dropping. */
+
+/** @import { Thing } from "./types.js" */
+/** @import { Store } from "./store.js" */
+/** @import { Queue } from "./queue.js" */
+/** @import { Notices } from "./notices.js" */
+import { count, uuid } from "./dom.js";
+import { Entry } from "./entry.js";
+
+const BUSY_AFTER_MS = 150;
+
+export class Hand {
+  /**
+   * @param {Store} store
+   * @param {Queue} queue
+   * @param {Notices} notices
+   */
+  constructor(store, queue, notices) {
+    this.store = store;
+    this.queue = queue;
+    this.notices = notices;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.busyTimer = undefined;
+  }
+
+  /**
+   * A click of the user.
+   * @param {number} x
+   * @param {number} y
+   * @param {boolean} positive
+   */
+  click(x, y, positive) {
+    const point = this.inside(x, y);
+    if (!point || !this.ready(point, positive, false)) return;
+    const { cfr, adaptive } = this.store.state;
+    const id = this.act({ kind: "click", x: point[0], y: point[1], positive, cfr, adaptive });
+    this.store.hand?.clicks.push({ id, x: point[0], y: point[1], positive });
+    this.store.set({ hint: "" });
+  }
+
+  /**
+   * Have an object in hand for what the user does at a point. False: that was all there is to do.
+   * @param {[number, number]} point
+   * @param {boolean} positive
+   * @param {boolean} painting
+   */
+  ready(point, positive, painting) {
+    const { hand, armed } = this.store.state;
+    if (hand !== null && !armed) return true;
+    const under = armed ? null : this.at(...point);
+    if (under) {
+      this.take(under);
+      return painting || !positive;
+    }
+    if (!positive) {
+      this.store.set({ hint: painting ? "There is nothing to erase here." : "Begin with a click on the object." });
+      return false;
+    }
+    this.create();
+    return true;
+  }
+
+  /**
+   * The point as the API takes it, or null beside the photo.
+   * @param {number} x
+   * @param {number} y
+   * @returns {[number, number] | null}
+   */
+  inside(x, y) {
+    const { photo } = this.store.state;
+    if (!photo || x < -0.5 || y < -0.5 || x >= photo.width - 0.5 || y >= photo.height - 0.5) return null;
+    return [Math.max(0, Math.round(x * 100) / 100), Math.max(0, Math.round(y * 100) / 100)];
+  }
+
+  /**
+   * The topmost object at a point.
+   * @param {number} x
+   * @param {number} y
+   */
+  at(x, y) {
+    const column = Math.round(x);
+    const row = Math.round(y);
+    return this.store.stack.findLast((entry) => !entry.hidden && entry.shown.has(column, row)) ?? null;
+  }
+
+  /** Make a new object and take it up. */
+  create() {
+    const { photo, classId, entries } = this.store.state;
+    if (!photo) return;
+    this.release();
+    const id = uuid();
+    const top = Math.max(0, ...[...entries.values()].map((entry) => entry.thing.z));
+    const entry = new Entry(newborn(id, photo.id, classId, top + 1), photo);
+    entry.fresh = true;
+    entries.set(id, entry);
+    this.send(id, "PUT", "", { photo_id: photo.id, class_id: classId });
+    this.store.set({ hand: id, armed: false, pass: null });
+    this.store.touch("entries");
+  }
+
+  /** @param {Entry} entry */
+  take(entry) {
+    if (this.store.hand === entry) return;
+    this.release();
+    entry.since = 0;
+    entry.fresh = false;
+    this.store.set({ hand: entry.thing.id, classId: entry.thing.class_id, armed: false, pass: null, hint: "" });
+    this.store.touch("entries");
+  }
+
+  /** Finish what is in hand, if there is something, before another object is taken up. */
+  release() {
+    const entry = this.store.hand;
+    if (!entry) return;
+    if (isNothing(entry)) this.remove(entry, false);
+    else this.close(entry);
+  }
+
+  /** @param {Entry} entry */
+  close(entry) {
+    entry.fresh = false;
+    entry.since = 0;
+    this.mark(entry, "done");
+    this.store.set({ hand: null, pass: null, before: false });
+    this.store.touch("entries");
+  }
+
+  /**
+   * Whether it is finished, as the server shall know: an object that is only looked at stays as it is.
+   * @param {Entry} entry
+   * @param {"open" | "done"} state
+   */
+  mark(entry, state) {
+    if (entry.thing.state === state) return;
+    entry.thing = { ...entry.thing, state };
+    this.patch(entry, { state });
+  }
+
+  /** Finish the object in hand. */
+  finish() {
+    const entry = this.store.hand;
+    if (!entry) this.store.set({ armed: false, hint: "Nothing is in hand. Click on an object." });
+    else this.release();
+  }
+
+  /** Drop what is in hand: a new object is deleted, of another one the changes since it was taken up are undone. */
+  drop() {
+    const entry = this.store.hand;
+    if (this.store.state.armed) this.store.set({ armed: false });
+    if (!entry) return;
+    if (entry.fresh || isNothing(entry)) {
+      this.remove(entry, !isNothing(entry));
+      return;
+    }
+    const changes = entry.since;
+    for (let i = 0; i < Math.abs(changes); i++) this.step(entry, changes > 0 ? "undo" : "redo");
+    this.close(entry);
+    if (changes) this.notices.show(`${nameOf(entry, this.store)} is as it was: ${plural(Math.abs(changes), "change")} taken back`);
+  }
+
+  undo() {
+    this.stepInHand("undo");
+  }
+
+  redo() {
+    this.stepInHand("redo");
+  }
+
+  /** @param {"undo" | "redo"} way */
+  stepInHand(way) {
+    const entry = this.store.hand;
+    if (!entry) {
+      this.store.set({ hint: `Nothing is in hand. Take up an object to ${way} in it.` });
+      return;
+    }
+    const possible = way === "undo" ? entry.thing.can_undo : entry.thing.can_redo;
+    if (!possible && !this.queue.lines.has(entry.thing.id)) {
+      this.store.set({ hint: `There is nothing to ${way} in this object.` });
+      return;
+    }
+    this.step(entry, way);
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {"undo" | "redo"} way
+   */
+  step(entry, way) {
+    entry.since += way === "undo" ? -1 : 1;
+    this.mark(entry, "open");
+    const id = uuid();
+    this.send(entry.thing.id, "POST", `/${way}`, { action_id: id }, id, false);
+    this.store.set({ pass: null });
+  }
+
+  /**
+   * Do something to the object in hand. Returns the id of the action.
+   * @param {Record<string, unknown>} action
+   * @param {Entry | null} [entry]
+   */
+  act(action, entry = this.store.hand) {
+    const id = uuid();
+    if (!entry) return id;
+    entry.since = Math.max(0, entry.since) + 1;
+    this.mark(entry, "open");
+    this.send(entry.thing.id, "POST", "/actions", { action_id: id, ...action }, id);
+    this.store.set({ pass: null });
+    return id;
+  }
+
+  /**
+   * Change what an object is called, its class, its place in the stack, its state.
+   * @param {Entry} entry
+   * @param {Record<string, unknown>} part
+   */
+  patch(entry, part) {
+    this.send(entry.thing.id, "PATCH", "", part);
+  }
+
+  /**
+   * Delete an object. `said`: with a notice that offers to bring it back.
+   * @param {Entry} entry
+   * @param {boolean} said
+   */
+  remove(entry, said) {
+    const was = entry.thing.state;
+    entry.thing = { ...entry.thing, deleted: true };
+    this.patch(entry, { deleted: true });
+    if (this.store.hand === entry) this.store.set({ hand: null, pass: null, before: false });
+    this.store.touch("entries");
+    if (!said) return;
+    const name = nameOf(entry, this.store);
+    this.notices.show(`${name} deleted`, () => {
+      entry.thing = { ...entry.thing, deleted: false, state: was };
+      this.patch(entry, { deleted: false });
+      this.store.touch("entries");
+    });
+  }
+
+  /**
+   * The next object of the stack, or the one before.
+   * @param {1 | -1} way
+   */
+  next(way) {
+    const stack = this.store.stack.reverse();
+    if (!stack.length) return;
+    const at = stack.findIndex((entry) => entry.thing.id === this.store.state.hand);
+    const next = stack[(at < 0 && way < 0 ? stack.length - 1 : at + way + stack.length) % stack.length];
+    this.take(next);
+  }
+
+  /** The next click begins a new object. */
+  arm() {
+    this.store.set({ armed: !this.store.state.armed });
+  }
+
+  /** Fill the holes and drop the specks of the object in hand. */
+  clean() {
+    const { holesPx, specksPx } = this.store.state;
+    if (!this.store.hand) this.store.set({ hint: "Nothing is in hand. Take up the object to clean." });
+    else this.act({ kind: "clean", fill_holes_px: holesPx, drop_specks_px: specksPx });
+  }
+
+  /**
+   * Choose the class: of the object in hand, and of those to come.
+   * @param {number} classId
+   */
+  choose(classId) {
+    const entry = this.store.hand;
+    this.store.set({ classId });
+    if (!entry || entry.thing.class_id === classId) return;
+    entry.thing = { ...entry.thing, class_id: classId };
+    this.patch(entry, { class_id: classId });
+    this.store.touch("entries");
+  }
+
+  /** @param {string} key */
+  classByKey(key) {
+    const found = this.store.state.classes.find((one) => one.key === key);
+    if (found) this.choose(found.id);
+    else this.store.set({ hint: `No class has the key ${key}.` });
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {string} name
+   */
+  rename(entry, name) {
+    const was = entry.thing.name;
+    if (name === was) return;
+    const call = (/** @type {string} */ wanted) => {
+      entry.thing = { ...entry.thing, name: wanted };
+      this.patch(entry, { name: wanted });
+      this.store.touch("entries");
+    };
+    call(name);
+    this.notices.show(`Renamed to ${nameOf(entry, this.store)}`, () => call(was));
+  }
+
+  /**
+   * Move the object in hand up or down in the stack.
+   * @param {1 | -1} way
+   */
+  lift(way) {
+    const entry = this.store.hand;
+    const { stack } = this.store;
+    const other = stack[stack.findIndex((one) => one === entry) + way];
+    if (!entry || !other) return;
+    const [from, to] = [entry.thing.z, other.thing.z === entry.thing.z ? entry.thing.z + way : other.thing.z];
+    entry.thing = { ...entry.thing, z: to };
+    other.thing = { ...other.thing, z: from };
+    this.patch(entry, { z: to });
+    this.patch(other, { z: from });
+    this.store.touch("entries");
+  }
+
+  /**
+   * Show an earlier or later pass of the last click.
+   * @param {1 | -1} way
+   */
+  scrub(way) {
+    const last = (this.store.hand?.passes.length ?? 0) - 1;
+    if (last < 1) return this.store.set({ hint: "The last click had one pass only." });
+    const next = Math.max(0, (this.store.state.pass ?? last) + way);
+    this.store.set({ pass: next >= last ? null : next });
+  }
+
+  /**
+   * @param {string} object
+   * @param {string} method
+   * @param {string} path
+   * @param {Record<string, unknown>} body
+   * @param {string} [id]
+   * @param {boolean} [again]
+   */
+  send(object, method, path, body, id = uuid(), again = true) {
+    this.queue.push({ id, object, method, path: `/objects/${object}${path}`, body, again });
+    clearTimeout(this.busyTimer);
+    this.busyTimer = setTimeout(() => this.watch(), BUSY_AFTER_MS);
+  }
+
+  /** Say that the model works when the object in hand has waited long enough. */
+  watch() {
+    const { hand } = this.store.state;
+    this.store.set({ busy: hand !== null && this.queue.lines.has(hand) });
+  }
+}
+
+/**
+ * Nothing was clicked or painted on it, and nothing is under way.
+ * @param {Entry} entry
+ */
+function isNothing(entry) {
+  return !entry.thing.area_px && !entry.clicks.length && !entry.strokes.length;
+}
+
+/**
+ * @param {string} id
+ * @param {number} photo
+ * @param {number} classId
+ * @param {number} z
+ * @returns {Thing}
+ */
+function newborn(id, photo, classId, z) {
+  const history = { can_undo: false, can_redo: false, undo_kind: null, redo_kind: null };
+  const looks = { box: null, area_px: 0, threshold: 0.5, clicks: [] };
+  return { id, photo_id: photo, class_id: classId, name: "", z, state: "open", deleted: false, version: 0, ...looks, ...history };
+}
+
+/**
+ * What an object is called: its own name, or that of its class.
+ * @param {Entry} entry
+ * @param {Store} store
+ */
+export function nameOf(entry, store) {
+  const { name, class_id: classId } = entry.thing;
+  return name || store.state.classes.find((one) => one.id === classId)?.name || "object";
+}
+
+/**
+ * @param {number} number
+ * @param {string} noun
+ */
+export function plural(number, noun) {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,89 @@
+/** @file Hears the keys and does what the table of shortcuts says, where they are not meant for a control. */
+
+/** @import { Shortcut } from "./shortcuts.js" */
+
+const NAMES = /** @type {Record<string, string>} */ ({ " ": "Space", Escape: "Esc" });
+
+export class Keyboard {
+  /**
+   * @param {Shortcut[]} shortcuts
+   * @param {HTMLElement} stage
+   */
+  constructor(shortcuts, stage) {
+    this.stage = stage;
+    /** @type {Map<string, Shortcut>} */
+    this.shortcuts = new Map();
+    for (const shortcut of shortcuts) {
+      if (shortcut.run) for (const key of shortcut.keys) this.shortcuts.set(key, shortcut);
+    }
+    /** @type {Map<string, Shortcut>} what is held, by the key's place on the keyboard */
+    this.held = new Map();
+    addEventListener("keydown", (event) => this.down(event));
+    addEventListener("keyup", (event) => this.up(event.code));
+    addEventListener("blur", () => [...this.held.keys()].forEach((code) => this.up(code)));
+  }
+
+  /** @param {KeyboardEvent} event */
+  down(event) {
+    if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+    const key = nameOf(event);
+    const shortcut = this.shortcuts.get(key) ?? this.shortcuts.get(digitOf(event));
+    if (!shortcut?.run || taken(event, key)) return;
+    if (shortcut.onStage && !this.isFree(event)) return;
+    event.preventDefault();
+    if (event.repeat && (shortcut.release || !/^(Shift\+)?Arrow|^[[\]+=-]$|^Ctrl/.test(key))) return;
+    if (shortcut.release) this.held.set(event.code, shortcut);
+    shortcut.run(key);
+  }
+
+  /** @param {string} code */
+  up(code) {
+    this.held.get(code)?.release?.();
+    this.held.delete(code);
+  }
+
+  /**
+   * The focus is on the stage, or nowhere.
+   * @param {KeyboardEvent} event
+   */
+  isFree(event) {
+    return event.target === this.stage || event.target === document.body;
+  }
+}
+
+/**
+ * The key as the table writes it.
+ * @param {KeyboardEvent} event
+ */
+function nameOf(event) {
+  const graph = event.getModifierState("AltGraph");
+  const letter = event.key.length === 1 && /\p{L}/u.test(event.key);
+  const base = NAMES[event.key] ?? (letter ? event.key.toUpperCase() : event.key);
+  const shift = event.shiftKey && (letter || event.key.length > 1 || event.key === " ");
+  const ctrl = (event.ctrlKey || event.metaKey) && !graph;
+  return `${ctrl ? "Ctrl+" : ""}${event.altKey && !graph ? "Alt+" : ""}${shift ? "Shift+" : ""}${base}`;
+}
+
+/**
+ * The digit on the key, also where digits need Shift.
+ * @param {KeyboardEvent} event
+ */
+function digitOf(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return "";
+  return /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1] ?? "";
+}
+
+/**
+ * Whether the control that has the focus needs the key for itself.
+ * @param {KeyboardEvent} event
+ * @param {string} key
+ */
+function taken(event, key) {
+  const { target } = event;
+  if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLTextAreaElement || target.isContentEditable) return true;
+  if (target instanceof HTMLInputElement && !["range", "checkbox", "radio", "button"].includes(target.type)) return true;
+  if (target instanceof HTMLSelectElement) return !key.startsWith("Ctrl+") && !/^F\d/.test(key);
+  const pressed = target.matches("button, a, summary, [role=option], input");
+  return pressed && /^(Enter|Space|Home|End|Page(Up|Down)|Arrow\w+)$/.test(key);
+}

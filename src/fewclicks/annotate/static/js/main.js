@@ -1,0 +1,123 @@
+/** @file Puts the page together. */
+
+import { bars, drawer } from "./bar.js";
+import { Problem } from "./api.js";
+import { byId, h } from "./dom.js";
+import { Desk } from "./desk.js";
+import { exporting, importing, sheet } from "./dialogs.js";
+import { Hand } from "./hand.js";
+import { Keyboard } from "./keyboard.js";
+import { Lens } from "./lens.js";
+import { navigator } from "./navigator.js";
+import { Notices } from "./notices.js";
+import { CascadePanel } from "./panels/cascade.js";
+import { ClassesPanel } from "./panels/classes.js";
+import { ObjectsPanel } from "./panels/objects.js";
+import { PhotosPanel } from "./panels/photos.js";
+import { viewPanel } from "./panels/view.js";
+import { Pointing } from "./pointing.js";
+import { Queue } from "./queue.js";
+import { table } from "./shortcuts.js";
+import { Stage } from "./stage.js";
+import { Store } from "./store.js";
+import { Sync } from "./sync.js";
+import { toolbar } from "./toolbar.js";
+
+const store = new Store();
+const notices = new Notices();
+const sync = new Sync(store, notices);
+const queue = new Queue(sync.handlers);
+sync.queue = queue;
+const hand = new Hand(store, queue, notices);
+const desk = new Desk({ store, queue, sync, hand, notices });
+const stage = new Stage(store, desk);
+const lens = new Lens(store, () => stage.changed());
+stage.lens = lens;
+const pointing = new Pointing({ store, stage, hand, lens });
+const drawNavigator = navigator(stage, desk);
+const objects = new ObjectsPanel({ store, desk, hand, stage });
+const doors = {
+  sheet: () => sheet(shortcuts),
+  exporting: () => void exporting(store, notices),
+  importing: () => importing(desk),
+  rename: () => objects.rename(),
+  pane: goToPane,
+};
+const shortcuts = table({ store, stage, hand, desk, pointing, notices }, doors);
+new Keyboard(shortcuts, stage.element);
+new PhotosPanel(store, desk);
+new ClassesPanel({ store, desk, hand });
+new CascadePanel({ store, hand, lens });
+viewPanel(store);
+toolbar(store, hand);
+bars({ store, desk, stage }, doors);
+
+desk.drawn = () => {
+  stage.draw({ photo: true });
+  drawNavigator();
+};
+store.on(["loading"], ({ loading }) => !loading && stage.redrawMasks());
+store.on(["photo", "photos", "loading", "folder"], message);
+giveFocusBack();
+takeDrops();
+stage.element.focus();
+desk.start().catch((error) => {
+  store.set({ hint: "" });
+  tell("The annotator did not start", error instanceof Problem ? error.message : "The server does not answer. Start it again, then reload this page.");
+});
+
+/** What the stage says where there is no photo to show. */
+function message() {
+  const { photo, photos, folder } = store.state;
+  if (photo?.problem) tell("This photo cannot be shown", photo.problem);
+  else if (folder && !photos.length) tell("There are no photos in this folder", "Put photos into it, then reload this page.");
+  else byId("message").hidden = true;
+}
+
+/**
+ * @param {string} title
+ * @param {string} text
+ */
+function tell(title, text) {
+  byId("message").replaceChildren(h("strong", {}, title), h("span", { class: "dim" }, text));
+  byId("message").hidden = false;
+}
+
+/**
+ * Move the focus to the next part of the page.
+ * @param {1 | -1} way
+ */
+function goToPane(way) {
+  const panes = ["stage", "right", "bar", "left"].map((id) => byId(id)).filter((pane) => pane.checkVisibility({ visibilityProperty: true }));
+  const at = panes.findIndex((pane) => pane.contains(document.activeElement));
+  const pane = panes[(at + way + panes.length) % panes.length];
+  const first = pane.id === "bar" ? pane.querySelector("button:not(:disabled)") : pane;
+  if (first instanceof HTMLElement) first.focus();
+}
+
+/** A control that was clicked with the mouse gives the focus back: keys mean the photo again. */
+function giveFocusBack() {
+  addEventListener("click", (event) => {
+    const { target } = event;
+    if (!(target instanceof Element) || event.detail === 0 || target.closest("dialog, #stage")) return;
+    const typing = target.closest("input:not([type=checkbox], [type=range]), select, label, [role=listbox]");
+    if (!typing || target.closest(".check, .mark, [role=listbox]")) stage.element.focus({ preventScroll: true });
+  });
+  addEventListener("change", ({ target }) => {
+    if (target instanceof HTMLInputElement && target.type === "range" && target.matches(":not(:focus-visible)")) stage.element.focus();
+  });
+  stage.element.addEventListener("pointerdown", () => {
+    const { drawer: open } = document.body.dataset;
+    if (open === "left" || open === "right") drawer(open);
+  });
+}
+
+/** A file that is dropped on the page is imported. */
+function takeDrops() {
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    const file = event.dataTransfer?.files[0];
+    if (file) importing(desk, file);
+  });
+}

@@ -1,0 +1,51 @@
+/** @file Short notices at the bottom, with a way to take back what they tell of. They go by themselves. */
+
+import { byId, h } from "./dom.js";
+
+const SHOWN_MS = 8000;
+
+export class Notices {
+  constructor() {
+    this.element = byId("notices");
+    /** @type {(() => void) | null} what the latest notice offers to take back */
+    this.back = null;
+  }
+
+  /**
+   * @param {string} text
+   * @param {() => void} [undo] offered as a button, and as a key
+   * @param {"news" | "problem"} [kind]
+   */
+  show(text, undo, kind = "news") {
+    const notice = h("div", { class: `notice ${kind}`, role: kind === "problem" ? "alert" : "status" }, h("span", {}, text));
+    /** @type {ReturnType<typeof setTimeout>} */
+    let timer;
+    const close = () => {
+      clearTimeout(timer);
+      notice.remove();
+      if (this.back === takeBack) this.back = null;
+    };
+    const takeBack = () => {
+      close();
+      undo?.();
+    };
+    const start = () => (timer = setTimeout(close, SHOWN_MS));
+    if (undo) {
+      notice.append(h("button", { type: "button", class: "link", onclick: takeBack, "aria-keyshortcuts": "U" }, "Undo"));
+      this.back = takeBack;
+    }
+    notice.append(h("button", { type: "button", class: "close", "aria-label": "Close", onclick: close }, "×"));
+    notice.addEventListener("pointerenter", () => clearTimeout(timer));
+    notice.addEventListener("pointerleave", start);
+    notice.addEventListener("focusin", () => clearTimeout(timer));
+    notice.addEventListener("focusout", start);
+    for (const old of [...this.element.children].slice(0, -2)) old.remove();
+    this.element.append(notice);
+    start();
+  }
+
+  /** Take back what the latest notice tells of. */
+  undo() {
+    this.back?.();
+  }
+}

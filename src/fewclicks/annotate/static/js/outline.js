@@ -1,0 +1,95 @@
+/** @file The border of a mask as closed lines along the edges of its pixels, outer borders and holes. */
+
+/** @import { Mask } from "./mask.js" */
+
+/** Directions: east, south, west, north, the object on the right-hand side. */
+const DX = [1, 0, -1, 0];
+const DY = [0, 1, 0, -1];
+
+/**
+ * The corners of each closed line, as x, y, x, y, …; pixel (x, y) has its corners at (x, y) and (x + 1, y + 1).
+ * @param {Mask} mask
+ * @returns {Int32Array[]}
+ */
+export function loops(mask) {
+  const { bits, stride, height } = mask;
+  const seen = new Uint8Array(bits.length);
+  /** @type {Int32Array[]} */
+  const found = [];
+  for (let at = 0; at < stride * height; at++) {
+    const above = at >= stride ? bits[at - stride] : 0;
+    let starts = bits[at] & ~above & ~seen[at];
+    while (starts) {
+      const bit = Math.clz32(starts) - 24;
+      const y = Math.floor(at / stride);
+      found.push(follow(mask, seen, mask.x0 + (at - y * stride) * 8 + bit, mask.y0 + y));
+      starts = bits[at] & ~above & ~seen[at];
+    }
+  }
+  return found;
+}
+
+/**
+ * Walk round one border, from the top left corner of a pixel that has nothing above it.
+ * @param {Mask} mask
+ * @param {Uint8Array} seen upper edges of pixels that lie on a line already
+ * @param {number} startX
+ * @param {number} startY
+ */
+function follow(mask, seen, startX, startY) {
+  const corners = [];
+  let x = startX;
+  let y = startY;
+  let way = 0;
+  do {
+    if (way === 0) {
+      const dx = x - mask.x0;
+      seen[(y - mask.y0) * mask.stride + (dx >> 3)] |= 128 >> (dx & 7);
+    }
+    x += DX[way];
+    y += DY[way];
+    const right = mask.has(...ahead(x, y, way, true));
+    const left = mask.has(...ahead(x, y, way, false));
+    const turn = !right ? 1 : left ? 3 : 0;
+    if (turn) corners.push(x, y);
+    way = (way + turn) % 4;
+  } while (x !== startX || y !== startY || way !== 0);
+  return Int32Array.from(corners);
+}
+
+/**
+ * The pixel ahead of a corner, on the right or on the left of the way.
+ * @param {number} x
+ * @param {number} y
+ * @param {number} way
+ * @param {boolean} right
+ * @returns {[number, number]}
+ */
+function ahead(x, y, way, right) {
+  if (way === 0) return [x, right ? y : y - 1];
+  if (way === 1) return [right ? x - 1 : x, y];
+  if (way === 2) return [x - 1, right ? y - 1 : y];
+  return [right ? x : x - 1, y - 1];
+}
+
+/**
+ * The lines as a path in corner coordinates, without the corners that lie nearer to one another than `apart`.
+ * @param {Int32Array[]} lines
+ * @param {number} apart
+ */
+export function pathOf(lines, apart) {
+  const path = new Path2D();
+  for (const line of lines) {
+    let x = line[0];
+    let y = line[1];
+    path.moveTo(x, y);
+    for (let i = 2; i < line.length; i += 2) {
+      if (Math.abs(line[i] - x) + Math.abs(line[i + 1] - y) < apart) continue;
+      x = line[i];
+      y = line[i + 1];
+      path.lineTo(x, y);
+    }
+    path.closePath();
+  }
+  return path;
+}

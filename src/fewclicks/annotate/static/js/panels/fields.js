@@ -1,0 +1,51 @@
+/** @file Fields that show a setting and change it. */
+
+/** @import { State, Store } from "../store.js" */
+import { h } from "../dom.js";
+
+/**
+ * A labelled slider with its value.
+ * @param {{id: string, label: string, min: number, max: number, step: number, key?: string}} look
+ * @param {(value: number) => string} text
+ */
+export function slider({ id, label, min, max, step, key }, text) {
+  const input = h("input", { type: "range", id, min, max, step });
+  const output = h("output", { for: id, class: "number" });
+  const show = (/** @type {number} */ value) => {
+    input.value = String(value);
+    output.textContent = text(value);
+    input.setAttribute("aria-valuetext", text(value));
+  };
+  const head = h("label", { for: id, title: key ? `${label} (${key})` : null }, label);
+  return { element: h("div", { class: "field" }, head, output, input), input, show };
+}
+
+/**
+ * A check box of a setting.
+ * @param {Store} store
+ * @param {{[K in keyof State]: State[K] extends boolean ? K : never}[keyof State]} name
+ * @param {string} label
+ * @param {string} [key]
+ */
+export function check(store, name, label, key) {
+  const input = h("input", { type: "checkbox", id: `setting-${name}`, "aria-keyshortcuts": key });
+  input.addEventListener("change", () => store.set({ [name]: input.checked }));
+  store.on([name], (state) => (input.checked = state[name]));
+  return h("label", { class: "check" }, input, h("span", {}, label), key && h("kbd", {}, key));
+}
+
+/**
+ * A list to choose a setting from.
+ * @template {"paint" | "wheel" | "theme"} K
+ * @param {Store} store
+ * @param {K} name
+ * @param {string} label
+ * @param {[State[K], string][]} choices
+ */
+export function choice(store, name, label, choices) {
+  const id = `setting-${name}`;
+  const select = h("select", { id }, ...choices.map(([value, text]) => h("option", { value }, text)));
+  select.addEventListener("change", () => store.set({ [name]: select.value }));
+  store.on([name], (state) => (select.value = state[name]));
+  return h("div", { class: "field" }, h("label", { for: id }, label), select);
+}

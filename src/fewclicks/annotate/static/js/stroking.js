@@ -1,0 +1,83 @@
+/** @file One stroke of the brush or the eraser: seen at once, sent when it ends. */
+
+/** @import { Hand } from "./hand.js" */
+/** @import { Store } from "./store.js" */
+
+/** A stroke is sent in parts of so many points. */
+const MAX_POINTS = 4000;
+const DRAWING = "drawing";
+
+export class Stroking {
+  /**
+   * @param {Store} store
+   * @param {Hand} hand
+   */
+  constructor(store, hand) {
+    this.store = store;
+    this.hand = hand;
+    /** @type {import("./entry.js").Entry | null} */
+    this.entry = null;
+  }
+
+  /**
+   * Begin at a point of the photo. False: there is nothing to paint on.
+   * @param {[number, number]} point
+   * @param {boolean} object the button means the object; with the eraser it erases, and the other button paints
+   */
+  start(point, object) {
+    const { tool, brushPx, photo } = this.store.state;
+    const erase = (tool === "erase") === object;
+    const [x, y] = point.map((value) => Math.round(value * 10) / 10);
+    if (!photo || !this.hand.ready(/** @type {[number, number]} */ ([x, y]), !erase, true)) return false;
+    const entry = this.store.hand;
+    if (!entry) return false;
+    this.entry = entry;
+    entry.strokes.push({ id: DRAWING, points: [], radius: brushPx, erase });
+    entry.revision++;
+    entry.extend([x, y]);
+    return true;
+  }
+
+  /**
+   * @param {[number, number]} point
+   * @param {number} scale of the view: points nearer than half a pixel of the screen add nothing
+   */
+  extend([x, y], scale) {
+    const stroke = this.stroke;
+    if (!this.entry || !stroke) return;
+    const last = stroke.points[stroke.points.length - 1];
+    const apart = Math.max(0.5 / scale, stroke.radius / 8);
+    if (Math.hypot(x - last[0], y - last[1]) < apart) return;
+    this.entry.extend([Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
+    if (stroke.points.length < MAX_POINTS) return;
+    const point = stroke.points[stroke.points.length - 1];
+    const { radius, erase } = stroke;
+    const { entry } = this;
+    this.finish();
+    this.entry = entry;
+    entry.strokes.push({ id: DRAWING, points: [], radius, erase });
+    entry.revision++;
+    entry.extend(point);
+  }
+
+  /** The stroke is done: send it. */
+  finish() {
+    const { entry, stroke } = this;
+    this.entry = null;
+    if (!entry || !stroke) return;
+    const { points, radius, erase } = stroke;
+    stroke.id = this.hand.act({ kind: "brush", points, radius_px: radius, erase }, entry);
+    this.store.touch("entries");
+  }
+
+  /** It was no stroke: two fingers came down. */
+  cancel() {
+    this.entry?.settle(DRAWING);
+    this.entry = null;
+    this.store.touch("entries");
+  }
+
+  get stroke() {
+    return this.entry?.strokes.find((stroke) => stroke.id === DRAWING) ?? null;
+  }
+}

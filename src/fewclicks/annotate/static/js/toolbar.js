@@ -1,0 +1,111 @@
+/** @file The tools and what belongs to the chosen one. */
+
+/** @import { Hand } from "./hand.js" */
+/** @import { Store } from "./store.js" */
+/** @import { Tool } from "./types.js" */
+import { byId, h, icon } from "./dom.js";
+
+/** @type {[Tool, string, string][]} */
+const TOOLS = [["click", "Click", "Q"], ["brush", "Brush", "B"], ["erase", "Eraser", "E"]];
+
+/**
+ * A button with an icon, a word, and its key in the title.
+ * @param {{id: string, icon: string, label: string, key: string, word?: boolean}} look
+ * @param {() => void} onclick
+ */
+function tool({ id, icon: name, label, key, word = true }, onclick) {
+  const shortcut = { title: `${label} (${key})`, "aria-keyshortcuts": key.replaceAll("Ctrl", "Control") };
+  const text = word ? h("span", { class: "label" }, label) : null;
+  return h("button", { type: "button", class: "tool", id, "aria-label": label, ...shortcut, onclick }, icon(name), text);
+}
+
+/**
+ * @param {Store} store
+ * @param {Hand} hand
+ */
+export function toolbar(store, hand) {
+  const bar = byId("tools");
+  const group = h("div", { role: "radiogroup", "aria-label": "Tool", class: "options" });
+  for (const [name, label, key] of TOOLS) {
+    const button = tool({ id: `tool-${name}`, icon: name, label, key }, () => store.set({ tool: name }));
+    button.setAttribute("role", "radio");
+    store.on(["tool"], (state) => button.setAttribute("aria-checked", String(state.tool === name)));
+    group.append(button);
+  }
+  const gap = () => h("span", { class: "gap", role: "separator" });
+  bar.append(group, gap(), clickOptions(store), brushOptions(store), gap(), cleanOptions(store, hand), ends(store, hand));
+}
+
+/** @param {Store} store */
+function clickOptions(store) {
+  const swap = tool({ id: "swap", icon: "plus", label: "Object", key: "X" }, () => store.set({ swapped: !store.state.swapped }));
+  const preview = tool({ id: "preview", icon: "eye", label: "Preview", key: "W" }, () => store.set({ hoverPreview: !store.state.hoverPreview }));
+  store.on(["swapped"], ({ swapped }) => {
+    swap.replaceChildren(icon(swapped ? "minus" : "plus"), h("span", { class: "label" }, swapped ? "Left: background" : "Left: object"));
+    swap.setAttribute("aria-label", "Left click means background");
+    swap.setAttribute("aria-pressed", String(swapped));
+  });
+  store.on(["hoverPreview"], ({ hoverPreview }) => preview.setAttribute("aria-pressed", String(hoverPreview)));
+  const options = h("div", { class: "options" }, swap, preview);
+  store.on(["tool"], (state) => (options.hidden = state.tool !== "click"));
+  return options;
+}
+
+/** @param {Store} store */
+function brushOptions(store) {
+  const size = h("input", { type: "range", id: "brush-size", min: 0, max: 100, "aria-label": "Radius of the brush" });
+  const text = h("output", { class: "dim number", for: "brush-size" });
+  size.addEventListener("input", () => store.set({ brushPx: Math.max(0.5, Math.round(120 ** (Number(size.value) / 100))) }));
+  store.on(["brushPx"], ({ brushPx }) => {
+    size.value = String((100 * Math.log(Math.max(1, brushPx))) / Math.log(120));
+    text.textContent = `${brushPx} px`;
+    size.setAttribute("aria-valuetext", `${brushPx} pixels`);
+  });
+  const keys = [h("kbd", {}, "["), h("kbd", {}, "]")];
+  const options = h("div", { class: "options" }, h("label", { for: "brush-size", class: "label" }, "Radius"), size, text, ...keys);
+  store.on(["tool"], (state) => (options.hidden = state.tool === "click"));
+  return options;
+}
+
+/**
+ * @param {Store} store
+ * @param {Hand} hand
+ */
+function cleanOptions(store, hand) {
+  const number = (/** @type {"holesPx" | "specksPx"} */ name, /** @type {string} */ label) => {
+    const input = h("input", { type: "number", id: name, min: 0, max: 1e6, step: 1, "aria-label": label, title: label });
+    input.addEventListener("change", () => store.set({ [name]: Math.max(0, Math.round(Number(input.value) || 0)) }));
+    store.on([name], (state) => (input.value = String(state[name])));
+    return input;
+  };
+  const button = tool({ id: "clean", icon: "clean", label: "Clean", key: "L" }, () => hand.clean());
+  store.on(["hand"], (state) => (button.disabled = state.hand === null));
+  const holes = number("holesPx", "Fill holes of up to so many pixels");
+  const specks = number("specksPx", "Drop specks of up to so many pixels");
+  const word = (/** @type {string} */ text) => h("span", { class: "dim label" }, text);
+  return h("div", { class: "options clean" }, button, word("holes"), holes, word("specks"), specks);
+}
+
+/**
+ * @param {Store} store
+ * @param {Hand} hand
+ */
+function ends(store, hand) {
+  const undo = tool({ id: "undo", icon: "undo", label: "Undo", key: "Ctrl+Z", word: false }, () => hand.undo());
+  const redo = tool({ id: "redo", icon: "redo", label: "Redo", key: "Ctrl+Shift+Z", word: false }, () => hand.redo());
+  const drop = tool({ id: "drop", icon: "drop", label: "Drop", key: "Esc" }, () => hand.drop());
+  const fresh = tool({ id: "new", icon: "plus", label: "New", key: "N" }, () => hand.arm());
+  const finish = tool({ id: "finish", icon: "check", label: "Finish", key: "Enter" }, () => hand.finish());
+  finish.className = "button primary";
+  store.on(["armed"], ({ armed }) => fresh.setAttribute("aria-pressed", String(armed)));
+  store.on(["hand", "entries", "waiting"], () => {
+    const entry = store.hand;
+    const waits = entry !== null && hand.queue.lines.has(entry.thing.id);
+    undo.disabled = !entry || !(entry.thing.can_undo || waits);
+    redo.disabled = !entry || !(entry.thing.can_redo || waits);
+    undo.title = `Undo ${entry?.thing.undo_kind ?? ""} (Ctrl+Z)`.replace("  ", " ");
+    redo.title = `Redo ${entry?.thing.redo_kind ?? ""} (Ctrl+Shift+Z)`.replace("  ", " ");
+    drop.disabled = finish.disabled = !entry;
+  });
+  return h("div", { class: "end" }, undo, redo, fresh, drop, finish);
+}

@@ -1,0 +1,80 @@
+/** @file The nouns that the server sends and the modules share. Points are (x, y) in pixels of the photo as displayed. */
+
+/** @typedef {[number, number, number, number]} Box half-open: x0, y0, x1, y1 */
+
+/** @typedef {"untouched" | "begun" | "done"} PhotoState */
+
+/**
+ * @typedef {object} Photo
+ * @property {number} id
+ * @property {string} name
+ * @property {number} width
+ * @property {number} height
+ * @property {PhotoState} state
+ * @property {number} objects how many it has
+ * @property {string | null} problem why it cannot be shown
+ * @property {number} version
+ */
+
+/** @typedef {{size: number, levels: number}} Tiles edge of a tile in pixels; level 0 is full size, each next half */
+
+/** @typedef {{x: number, y: number, positive: boolean}} Click */
+
+/** @typedef {{changed_px: number}} Pass */
+
+/**
+ * @typedef {object} Thing an object of a photo, as the server knows it
+ * @property {string} id
+ * @property {number} photo_id
+ * @property {number} class_id
+ * @property {string} name
+ * @property {number} z higher lies on top
+ * @property {"open" | "done"} state
+ * @property {boolean} deleted
+ * @property {number} version
+ * @property {Box | null} box
+ * @property {number} area_px
+ * @property {number} threshold
+ * @property {Click[]} clicks
+ * @property {Pass[]} [passes] of its last click
+ * @property {boolean} can_undo
+ * @property {boolean} can_redo
+ * @property {string | null} undo_kind
+ * @property {string | null} redo_kind
+ */
+
+/** @typedef {{box: Box, png: string}} Patch a base64 PNG of the mask in the box */
+
+/**
+ * @typedef {object} Change
+ * @property {Thing} object
+ * @property {Patch | null} patch
+ * @property {Pass[]} [passes]
+ * @property {{queue: number, model: number, total: number}} [ms]
+ */
+
+/** @typedef {{id: number, name: string, colour: string, key: string | null}} Class */
+
+/**
+ * @typedef {object} FormatOption
+ * @property {string} name
+ * @property {string} title
+ * @property {"choice" | "flag"} kind
+ * @property {string[]} [choices]
+ * @property {string | boolean} default
+ */
+
+/** @typedef {{name: string, title: string, loses: string[], options: FormatOption[]}} Format */
+
+/**
+ * @typedef {object} Folder
+ * @property {string} name
+ * @property {string} method
+ * @property {Class[]} classes
+ * @property {Record<string, number>} counts
+ * @property {Format[]} formats
+ */
+
+/** @typedef {"click" | "brush" | "erase"} Tool */
+
+export {};
