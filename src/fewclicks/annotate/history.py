@@ -15,7 +15,7 @@ import numpy as np
 
 from fewclicks.annotate.actions import Action, Clicked, Replaced, Thresholded
 from fewclicks.annotate.fold import Held, Marks, acted, folded, from_mask, hw_of, marked
-from fewclicks.annotate.packed import PackedMask
+from fewclicks.annotate.packed import PackedMask, difference
 from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
@@ -42,8 +42,6 @@ class Entry:
     threshold: float = 0.5
     changed_px: tuple[int, ...] = ()
     """Pixels that changed side in each pass; of actions without passes one number."""
-    passes: tuple[PackedMask, ...] = ()
-    """The mask after each pass of a click, the last one `mask`. Empty where they are not known any more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +53,8 @@ class Step:
     """How many actions are done before it."""
     held: Held | None
     """None: the prob was not needed, and is not known."""
+    passes: tuple[PackedMask, ...]
+    """The mask after each pass of a click, the last one that of the entry."""
 
 
 class History:
@@ -79,6 +79,7 @@ class History:
         first = Held(start, Marks(threshold=start.threshold))
         self._kept: Kept[Held] = Kept(first, lambda held: held.nbytes, keep_bytes)
         self._inexact: tuple[int, Held] | None = None
+        self._passes: tuple[int, tuple[PackedMask, ...]] = -1, ()
 
     @property
     def image(self) -> Image:
@@ -87,9 +88,10 @@ class History:
 
     @property
     def nbytes(self) -> int:
-        """What the states take in memory, without the first one."""
+        """What the masks and the states take in memory, without the first state."""
+        packed = sum(len(entry.mask.data) for entry in self._entries)
         kept = sum(held.nbytes for held in self._kept) - self._kept[0].nbytes
-        return kept + (self._inexact[1].nbytes if self._inexact else 0)
+        return packed + kept + (self._inexact[1].nbytes if self._inexact else 0)
 
     @property
     def mask(self) -> PackedMask:
@@ -132,11 +134,12 @@ class History:
         last = max((n for n in range(self._done) if isinstance(self._entries[n].action, Clicked)), default=None)
         if last is None:
             return ()
-        if not self._entries[last].passes:
-            step = self._after(last, self._entries[last].action)
-            known = step.entry.passes if step.entry.mask == self._entries[last].mask else (self._entries[last].mask,)
-            self._entries[last] = replace(self._entries[last], passes=known)
-        return self._entries[last].passes
+        if self._passes[0] != last:
+            entry = self._entries[last]
+            step = self._after(last, entry.action)
+            same = difference(step.entry.mask, entry.mask) is None
+            self._passes = last, step.passes if same else (entry.mask,)
+        return self._passes[1]
 
     def after(self, action: Action) -> Step:
         """What an action would give now. Nothing is kept: also the preview. InputError for a click beside the photo."""
@@ -152,6 +155,8 @@ class History:
         self._done += 1
         if step.held is not None:
             self._kept.keep(self._done, step.held)
+        if step.passes:
+            self._passes = step.at, step.passes
 
     def undo(self) -> bool:
         """Take back the last action; False when there is none."""
@@ -200,7 +205,7 @@ class History:
         held = self._kept[near] if near in self._kept else self._from_mask(near)
         for n, entry in enumerate(todo, near):
             held = folded(self._predictor, self._start, self._from_mask(n) if entry.fresh else held, entry.action)
-            if PackedMask.pack(held.state.mask) != entry.mask:
+            if difference(PackedMask.pack(held.state.mask), entry.mask) is not None:
                 return None
             self._kept.keep(n + 1, held)
         return held
@@ -231,8 +236,8 @@ class History:
             masks.append(PackedMask.pack(mask))
             before = mask
         passes = tuple(masks) if isinstance(action, Clicked) else ()
-        entry = Entry(action, masks[-1], fresh, marks.clicks, marks.threshold, tuple(changed), passes)
-        return Step(entry, done, Held(state, marks) if known else None)
+        entry = Entry(action, masks[-1], fresh, marks.clicks, marks.threshold, tuple(changed))
+        return Step(entry, done, Held(state, marks) if known else None, passes)
 
 
 def _forgets(entry: Entry) -> bool:
