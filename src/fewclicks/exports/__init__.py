@@ -21,11 +21,14 @@ import numpy as np
 
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Exported, Label, LazyObjects
 from fewclicks.errors import InputError
+from fewclicks.exports._detect import Found, detect
 from fewclicks.exports._notes import Notes
 from fewclicks.exports._read import Imported
 from fewclicks.exports._stage import staged
 from fewclicks.exports._write import flattened
 from fewclicks.find import find, names
+
+__all__ = ["Format", "Found", "Imported", "detect", "export", "formats", "read"]
 
 
 @dataclass(frozen=True, slots=True)

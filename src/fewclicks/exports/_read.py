@@ -66,7 +66,8 @@ class Photos:
     def find(self, name: str) -> AnnotatedPhoto | None:
         """The photo of the file name `name`, with or without folders, whatever its ending; None if there is none."""
         path = PurePosixPath(name.replace("\\", "/"))
-        return self._paths.get(str(path)) or self._names.get(path.name) or self._stems.get(path.stem)
+        exact = self._paths.get(name) or self._paths.get(str(path))
+        return exact or self._names.get(path.name) or self._stems.get(path.stem)
 
     def by_stem(self, stem: str) -> AnnotatedPhoto | None:
         """The photo that is named `stem` but for its ending, with or without folders; or wholly, ending included."""

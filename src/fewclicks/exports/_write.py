@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -57,7 +58,8 @@ class Names:
 def safe(file: str) -> PurePosixPath:
     """The relative path of a photo; InputError if it leads out of its folder."""
     path = PurePosixPath(file)
-    if not path.name or path.is_absolute() or ".." in path.parts or "\\" in file or "\0" in file or file[1:2] == ":":
+    foreign = os.name == "nt" and ("\\" in file or ":" in file)
+    if not path.name or path.is_absolute() or ".." in path.parts or "\0" in file or foreign:
         raise InputError(f"'{file}' is no name of a photo within its folder; pass it relative to that, with slashes")
     return path
 

@@ -146,8 +146,8 @@ def _object(line: str, number: int, photo: AnnotatedPhoto, names: Sequence[str],
 
 
 def _read_names(root: Path) -> list[str]:
-    """The names of the classes, of data.yaml or classes.txt in the folder or above it; none where neither is."""
-    for folder in (root, root.parent):
+    """The names of the classes, of data.yaml or classes.txt in the folder or one above; none where neither is."""
+    for folder in (root, root.parent, root.parent.parent):
         for file in ("data.yaml", "data.yml", "dataset.yaml", "classes.txt"):
             if (folder / file).is_file():
                 with blame(folder / file, "it should hold `names:`, a list or a map"):

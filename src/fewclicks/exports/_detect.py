@@ -1,0 +1,149 @@
+"""Annotations that lie beside photos, found by themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import PIL.Image
+
+from fewclicks.annotations import AnnotatedPhoto
+from fewclicks.errors import InputError
+from fewclicks.exports import _listing
+from fewclicks.exports._read import Photos, files_in
+from fewclicks.images import read_picture
+
+PHOTO_FOLDERS = frozenset({"images", "img", "imgs", "jpegimages", "photos"})
+"""A folder of such a name has its annotations beside it."""
+MASK_FOLDERS = ("masks", "mask", "gt", "ground_truth", "groundtruth", "labels", "annotations")
+SNIFFED_BYTES = 2**16
+SAMPLES = 3
+MAX_VALUES = 64
+"""A grey picture with more values than this is taken for a photo and no mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Annotations: `read(format, source, photos)` reads them. `masks`: names of the list that are masks, no photos."""
+
+    format: str
+    source: Path
+    masks: tuple[str, ...] = ()
+
+
+def detect(folder: str | Path, files: Sequence[str]) -> tuple[Found, ...]:
+    """The annotations of the photos `files` (names within the folder) in it or, if it is called images/, beside it.
+
+    COCO and LabelMe JSON, Pascal VOC, index and binary PNGs (in masks/ or the like, or named as the photo, also with
+    _mask behind it), YOLO. Files are looked into, not read: what is found may still turn out to be unusable. Where the
+    same objects are there in several formats, the one that loses least comes first.
+    """
+    folder = Path(folder)
+    photos = [AnnotatedPhoto(file, (0, 0)) for file in files]
+    known, found = Photos(photos), list[Found]()
+    places = [folder, folder.parent] if folder.name.lower() in PHOTO_FOLDERS else [folder]
+    for place in places:
+        jsons = _json_files(place, deep=place is folder)
+        found += [Found("coco", file) for file in jsons if _holds(file, b'"images"', b'"annotations"')]
+        named = [file for file in jsons if known.by_stem(_stem(file, place))]
+        if any(_holds(file, b'"shapes"', b'"imagePath"') for file in named[:SAMPLES]):
+            found.append(Found("labelme", named[0].parent if place is not folder else folder))
+        if any((place / name).is_dir() for name in ("SegmentationObject", "SegmentationClass")):
+            found.append(Found("voc", place))
+        found += _mask_folders(place, photos)
+    found += _masks_beside(folder, files)
+    found += [Found("yolo", place) for place in _label_folders(folder) if _has_yolo(place, known)]
+    rank = {name: i for i, name in enumerate(("coco", "labelme", "binary_png", "index_png", "voc", "yolo"))}
+    return tuple(sorted(dict.fromkeys(found), key=lambda item: rank[item.format]))
+
+
+def _json_files(place: Path, deep: bool) -> list[Path]:
+    """The JSON files of a folder of photos (`deep`: and below), or of the one above it."""
+    if deep:
+        return [place / file for file in files_in(place, [".json"])]
+    above = [place, *(place / name for name in MASK_FOLDERS)]
+    return [
+        base / file for base in above if base.is_dir() for file in sorted(os.listdir(base)) if file.endswith(".json")
+    ]
+
+
+def _stem(file: Path, place: Path) -> str:
+    return file.relative_to(place).with_suffix("").as_posix()
+
+
+def _holds(file: Path, *words: bytes) -> bool:
+    """Whether the first or last part of a file has all these words."""
+    try:
+        with open(file, "rb") as opened:
+            text = opened.read(SNIFFED_BYTES)
+            opened.seek(max(opened.tell(), file.stat().st_size - SNIFFED_BYTES))
+            text += opened.read(SNIFFED_BYTES)
+    except OSError:
+        return False
+    return all(word in text for word in words)
+
+
+def _mask_folders(place: Path, photos: Sequence[AnnotatedPhoto]) -> Iterator[Found]:
+    """Folders of mask pictures, one for each photo or several."""
+    if (place / _listing.FILE).is_file():
+        yield Found("index_png" if _holds(place / _listing.FILE, b'"ids"') else "binary_png", place)
+        return
+    for name in MASK_FOLDERS:
+        masks = _listing.masks_beside(place / name, photos) if (place / name).is_dir() else {}
+        if masks:
+            yield Found("binary_png" if max(map(len, masks.values())) > 1 else "index_png", place / name)
+
+
+def _masks_beside(folder: Path, files: Sequence[str]) -> Iterator[Found]:
+    """Masks among the photos: a.png or a_mask.png beside a.jpg."""
+    stems: dict[str, list[str]] = {}
+    for file in files:
+        stems.setdefault(str(PurePosixPath(file).with_suffix("")), []).append(file)
+    masks = []
+    for file in files:
+        path = PurePosixPath(file)
+        whole = str(path.with_suffix(""))
+        own = [other for other in stems[whole] if other != file and not other.lower().endswith(_listing.SUFFIXES)]
+        marked = any(mark and whole.endswith(mark) and whole.removesuffix(mark) in stems for mark in _listing.MARKS)
+        if path.suffix.lower() in _listing.SUFFIXES and (own or marked):
+            masks.append(file)
+    if masks and all(_is_mask(folder / file) for file in masks[:SAMPLES]):
+        yield Found("index_png", folder, tuple(masks))
+
+
+def _is_mask(path: Path) -> bool:
+    try:
+        picture: PIL.Image.Image = read_picture(path, "mask", max_pixels=2**28)
+    except InputError:
+        return False
+    return picture.mode in ("1", "P") or (
+        picture.mode in ("L", "I", "I;16") and len(np.unique(np.asarray(picture))) <= MAX_VALUES
+    )
+
+
+def _label_folders(folder: Path) -> Iterator[Path]:
+    """Where YOLO's label files may lie: labels/ in or beside the folder, labels/train for images/train, the folder."""
+    parts = list(folder.absolute().parts)
+    for i in range(len(parts) - 1, max(0, len(parts) - 3), -1):
+        if parts[i].lower() in PHOTO_FOLDERS:
+            yield Path(*parts[:i], "labels", *parts[i + 1 :])
+    yield folder / "labels"
+    yield folder
+
+
+def _has_yolo(place: Path, known: Photos) -> bool:
+    files = files_in(place, [".txt"]) if place.is_dir() else []
+    named = [file for file in files if known.by_stem(str(PurePosixPath(file).with_suffix("")))]
+    return any(_is_yolo(place / file) for file in named[:SAMPLES])
+
+
+def _is_yolo(path: Path) -> bool:
+    try:
+        with open(path, encoding="ascii") as file:
+            first = file.readline(SNIFFED_BYTES).split()
+        return len(first) > 4 and int(first[0]) >= 0 and all(-1 <= float(v) <= 2 for v in first[1:-1])
+    except (OSError, ValueError):
+        return False
