@@ -23,6 +23,7 @@ EXTRAS = {
     "datasets": (("pycocotools",), "COCO and LVIS annotations"),
     "tensorboard": (("tensorboard",), "curves of a training"),
     "annotate": (("fastapi", "uvicorn", "sqlalchemy"), "the annotator"),
+    "postgresql": (("pg8000",), "annotations in a PostgreSQL database"),
 }
 """Extra -> its distributions, and what it gives."""
 
