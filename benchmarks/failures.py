@@ -45,8 +45,8 @@ CLICKS = 5
 ENOUGH = 0.90
 SIDE_PX = 420
 """The longer side of a panel."""
-TRUTH = "#ff2fd0"
-"""The colour of the true outline."""
+FOUND, TRUTH = "#ffd60a", "#ff2fd0"
+"""The colours of the outlines of mask and truth."""
 TOUCHING = ("coco_instances", "coco_person", "voc_components")
 """Sets in which what touches an object is another thing, not the rest of the photo."""
 
@@ -171,8 +171,8 @@ def replayed(predictor: Predictor, case: Case) -> Case:
     return replace(case, mask=state.mask)
 
 
-def panel(case: Case) -> tuple[Image, Mask]:
-    """The surroundings of object and mask, resized, with mask and clicks; and the true pixels in the same frame."""
+def panel(case: Case) -> tuple[Image, Mask, Mask]:
+    """The surroundings of object and mask, resized, with mask and clicks; mask and true pixels in the same frame."""
     assert case.mask is not None
     clicks = Clicks(tuple(case.clicks)[:CLICKS])
     box = Box.around(case.object | case.mask)
@@ -188,7 +188,7 @@ def panel(case: Case) -> tuple[Image, Mask]:
     frame = Frame(box, (round(box.hw[0] * scale), round(box.hw[1] * scale)))
     found, wanted = (frame.prob(mask.astype(np.float32)) > 0.5 for mask in (case.mask, case.object))
     picture = outlined(frame.image(case.sample.image), np.asarray(found), opacity=0.25)
-    return dots(picture, frame.clicks(clicks)), np.asarray(wanted)
+    return dots(picture, frame.clicks(clicks)), np.asarray(found), np.asarray(wanted)
 
 
 def sheet(shown: Mapping[str, Case], path: Path) -> None:
@@ -201,9 +201,11 @@ def sheet(shown: Mapping[str, Case], path: Path) -> None:
     for cell in cells.flat:
         cell.set_axis_off()
     for cell, (kind, case) in zip(cells.flat, shown.items(), strict=False):
-        picture, wanted = panel(case)
+        picture, found, wanted = panel(case)
         cell.imshow(picture)
-        cell.contour(wanted, levels=[0.5], colors=TRUTH, linewidths=1.2, linestyles="dashed")
+        for mask, colour, line in ((found, FOUND, "solid"), (wanted, TRUTH, "dashed")):
+            if mask.any() and not mask.all():  # else there is no outline, of which matplotlib warns
+                cell.contour(mask, levels=[0.5], colors=colour, linewidths=1.2, linestyles=line)
         cell.set_title(f"{kind}: IoU {case.ious[CLICKS - 1]:.2f}", fontsize=9)
     options = {"quality": 82, "optimize": True}
     replace_file(path, lambda file: figure.savefig(file, format="jpeg", dpi=110, pil_kwargs=options))

@@ -16,6 +16,7 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.datasets import Subset, folder, validation
 from fewclicks.errors import InputError
 from fewclicks.methods.default import weights_hash
+from fewclicks.metrics import iou
 from fewclicks.report import write_json
 from fewclicks.sample import Sample, Scene
 from scripts import script
@@ -93,6 +94,7 @@ def test_the_mask_shown_is_the_mask_measured(measured):
 def test_the_sheet_has_a_panel_of_each_kind(measured, tmp_path):
     _, found, mask = measured
     shown = {kind: replace(found, mask=mask) for kind in failures.KINDS}
+    shown["small"] = replace(found, mask=np.zeros_like(mask))  # a mask that lost its object is a failure too
     failures.sheet(shown, tmp_path / "failures.jpg")
     with PIL.Image.open(tmp_path / "failures.jpg") as picture:
         assert picture.format == "JPEG"
@@ -100,8 +102,9 @@ def test_the_sheet_has_a_panel_of_each_kind(measured, tmp_path):
     assert width > 900
     assert height > 500
     assert (tmp_path / "failures.jpg").stat().st_size < 400_000
-    picture, wanted = failures.panel(replace(found, mask=mask))
-    assert picture.shape[:2] == wanted.shape
+    picture, drawn, wanted = failures.panel(replace(found, mask=mask))
+    assert picture.shape[:2] == drawn.shape == wanted.shape
+    assert iou(drawn, wanted.astype(np.int8)) == pytest.approx(found.ious[-1], abs=0.02)
     assert max(wanted.shape) == failures.SIDE_PX
 
 

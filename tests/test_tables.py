@@ -169,3 +169,115 @@ def test_the_file_of_grabcut_is_not_overwritten_by_a_quick_look(robustness, monk
             robustness.main()
         assert stopped.value.code == 2
     assert "--json" in capsys.readouterr().err
+
+
+@pytest.fixture
+def page_of(monkeypatch, tmp_path):
+    """results_table.py on results that are given, of weights whose hash is "these"."""
+    module = script("results_table")
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    monkeypatch.setattr(module, "weights_hash", lambda: "these")
+    return module
+
+
+def validation_report(path, *traces, weights="these", **settings):
+    report = Report({"weights_sha256": weights, **settings}, (Result("Validation", traces, "robot", 20, 0.95),))
+    return write_json(report, path / "validation.json", full=True)
+
+
+def test_what_other_weights_did_is_not_shown(page_of, tmp_path):
+    texts = (page_of.validation, page_of.more_clicks, page_of.each_click, page_of.changed_photos)
+    assert all("make robust" in text() for text in texts), "nothing is measured yet"
+    course = trace("a/1#1", 0.5, 0.44, 0.96)
+    validation_report(tmp_path, course, weights="others")
+    (tmp_path / "failures.json").write_text('{"weights_sha256": "others", "panels": []}')
+    assert all("make robust" in text() for text in texts)
+    assert "make robust" in page_of.failures(page_of.CARD)
+    validation_report(tmp_path, course)
+    assert page_of.more_clicks().startswith("50.0% of the 2 clicks after the first")
+    assert "| a | 1 | 3.00 [3.00, 3.00] | 3.00 [3.00, 3.00] | 0.500 | 0 |" in page_of.validation()
+    validation_report(tmp_path, course, limit=1)
+    with pytest.raises(SystemExit, match="--limit 1"):
+        page_of.validation()
+
+
+def test_the_card_says_whether_more_clicks_help(page_of, tmp_path):
+    good = trace("a/1#1", 0.5, 0.44, 0.7, 0.96)
+    validation_report(tmp_path, good, trace("b/1#1", 0.5, 0.6, 0.69, 0.95))
+    text = page_of.more_clicks()
+    assert "16.7% of the 6 clicks" in text
+    assert "no click lowers it by more than 2 points" in text
+    assert "+2.00 points, of click 2, over the 2 objects" in text
+    rows = page_of.each_click().splitlines()[2:]
+    assert [cells(one)[0] for one in rows] == ["2", "3", "4"]
+    assert cells(rows[0])[1:] == ["2", "+2.00", "50.0%"]
+    validation_report(tmp_path, good)
+    assert "**a click lowers it by more than the allowed** 2 points" in page_of.more_clicks()
+    assert "\u22126.00 points, of click 2, over the 1 object" in page_of.more_clicks()
+
+
+def test_the_table_of_methods_has_intervals_where_they_were_measured(page_of, tmp_path):
+    settings = {"method": "default", "cfr": 1, "adaptive": False, "weights_sha256": "these"}
+    results = tuple(
+        Result(name, (trace("x", 0.8, 0.96), trace("y", 0.7, 0.8, 0.8, 0.95)), "robot", 20, 0.95)
+        for name in ("DAVIS", "GrabCut")
+    )
+    write_json(Report(settings, results), tmp_path / "one.json")
+    validation_report(tmp_path, trace("a/1#1", 0.96), method="default", cfr=1)
+    text = page_of.table()
+    assert text.splitlines()[0] == "| method | GrabCut, 2 objects | DAVIS, 2 objects | ms per click |"
+    assert len(text.splitlines()) == 3, "the validation split is no benchmark"
+    assert cells(text.splitlines()[2])[:2] == ["`default`, CFR-1", "3.00 / 3.00"]
+    assert "3.00 / 3.00<br>[2.00, 4.00] / [2.00, 4.00]" in page_of.table(intervals=True)
+    assert "earlier weights" not in text
+    write_json(Report({**settings, "weights_sha256": "others"}, results), tmp_path / "one.json")
+    assert "earlier weights" in page_of.table()
+
+
+def test_the_failures_are_shown_with_what_became_of_them(page_of, tmp_path):
+    panels = [
+        {"kind": "small", "name": "a/1#1", "iou": 0.512, "clicks_to_90": 9},
+        {"kind": "thin parts", "name": "a/2#1", "iou": 0.3, "clicks_to_90": None},
+    ]
+    found = {"weights_sha256": "these", "after_clicks": 5, "panels": panels}
+    (tmp_path / "failures.json").write_text(json.dumps(found))
+    lines = page_of.failures(page_of.CARD).splitlines()
+    assert lines[0] == "![Objects that the model fails on, after 5 clicks](../../../docs/images/failures.jpg)"
+    assert lines[2:] == [
+        "- **Small** (`a/1#1`): IoU 0.51, reaches 0.90 at click 9.",
+        "- **Thin parts** (`a/2#1`): IoU 0.30, never reaches 0.90.",
+    ]
+
+
+def test_the_card_names_every_set_that_was_trained_on(page_of):
+    import onnxruntime
+
+    from fewclicks.methods.default import WEIGHTS
+
+    about = onnxruntime.InferenceSession(WEIGHTS).get_modelmeta().custom_metadata_map
+    recipe = json.loads(about["recipe"])
+    card = page_of.CARD.read_text("utf-8")
+    assert all(f"`{name}`" in card for name in recipe["sets"])
+    assert f"`{recipe['name']}`" in card
+
+
+def test_phases_of_a_training_are_added_up(page_of, tmp_path):
+    summary = script("training_summary").summary
+    runs = [tmp_path / "first", tmp_path / "second"]
+    for run, crop in zip(runs, ({"crop_px": 256}, {"crop_hw": [320, 384]}), strict=True):
+        run.mkdir()
+        recipe = {"name": "compact", "batch": 4, "lr": 1e-3, "objective": "icl", "click_weights": [1.0, 2.0]}
+        chances = {"simple_prob": 0.5, "union_prob": 0.1, "exclusion_prob": 0.1, "blend_prob": 0.0, "mixing_prob": 0.5}
+        (run / "recipe.json").write_text(json.dumps({**recipe, **crop, **chances}))
+        line = {"loss": 0.6, "terms": 2.0, "iou": 0.5, "seconds": 3.6}
+        (run / "metrics.jsonl").write_text("".join(json.dumps({"step": i + 1, **line}) + "\n" for i in range(250)))
+    found = summary(runs)
+    assert (found["steps"], found["samples"], found["forwards"], found["hours"]) == (500, 2000, 4000, 0.5)
+    assert [one["crop_hw"] for one in found["phases"]] == [[256, 256], [320, 384]]
+    assert [one["to_step"] for one in found["phases"][0]["windows"]] == [200, 250]
+    assert found["phases"][0]["windows"][0]["loss"] == pytest.approx(0.2)
+    assert found["phases"][0]["suem_prob"] == pytest.approx(0.8), "the share of samples that any of the stages changed"
+    (tmp_path / "training.json").write_text(json.dumps(found))
+    text = page_of.training()
+    assert "| 2 | 320x384 | 4 | 250 | 0.001 | ICL (1, 2) | 80% | 0% | 0.2 |" in text
+    assert "500 steps, 2,000 samples" in text
