@@ -47,6 +47,13 @@ bench: $(VENV)/.core  ## measure the methods on GrabCut, Berkeley and DAVIS, and
 	$(BIN)/python benchmarks/speed.py --json results/speed.json
 	$(BIN)/python benchmarks/results_table.py
 
+.PHONY: robust
+robust: $(VENV)/.dev  ## measure the validation split and changed photos, draw the failures; renew the model card
+	$(BIN)/fewclicks bench validation --cfr 1 --processes $(THREADS) --full --json results/validation.json
+	$(BIN)/python benchmarks/robustness.py --processes $(THREADS)
+	$(BIN)/python benchmarks/failures.py
+	$(BIN)/python benchmarks/results_table.py
+
 table: $(VENV)/.core  ## write the README's results table anew from results/
 	$(BIN)/python benchmarks/results_table.py
 
