@@ -46,7 +46,7 @@ def timed(name: str) -> dict[str, float]:
     began = time.perf_counter()
     predictor = fewclicks.load(name.split(",")[0], **CASES[name])
     load_ms = 1000 * (time.perf_counter() - began)
-    photo = read_image(Path(__file__).parents[1] / "examples" / "photos" / "astronaut.png")
+    photo = read_image(Path(__file__).parents[1] / "examples" / "images" / "astronaut.png")
     photo = np.ascontiguousarray(cv2.resize(photo, (854, 480), interpolation=cv2.INTER_AREA))
     fewclicks.open(photo[:300, :300], predictor).click(150, 150)
     first, later = [], []
