@@ -11,7 +11,7 @@ TESTED := $(shell find src tests examples benchmarks results docs -name __pycach
           $(wildcard *.md *.toml *.txt *.cff Makefile NOTICE LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation clean
+.PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation annotate openapi clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
@@ -67,6 +67,12 @@ figures: $(VENV)/.dev  ## draw the figures of docs/figures.md anew
 ablation: $(VENV)/.dev  ## train and measure ICL, SUEM and CFR at our scale: hours, goes on where it stopped
 	$(BIN)/python benchmarks/ablation.py
 
+annotate: $(VENV)/.annotate  ## open the annotator on the example photos in the browser (installs the core and a web server)
+	@$(BIN)/fewclicks annotate examples/images
+
+openapi: $(VENV)/.annotate  ## write the description of the annotator's API anew
+	$(BIN)/python -c "from fewclicks.annotate.api import document; print(document(), end='')" > docs/openapi.json
+
 clean:  ## remove what was built; .venv too
 	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -82,10 +88,15 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt -e .
 	@touch $@
 
+$(VENV)/.annotate: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing fewclicks and the annotator into $(VENV) ..."
+	@$(PIP) install -c constraints.txt -e '.[annotate]'
+	@touch $@ $(VENV)/.core
+
 $(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Installing fewclicks, torch and the development tools into $(VENV) ..."
 	@$(PIP) install -c constraints.txt -e '.[dev,imagenet]'
-	@touch $@ $(VENV)/.core
+	@touch $@ $(VENV)/.core $(VENV)/.annotate
 
 $(VENV)/.tested: $(VENV)/.dev $(TESTED)
 	@$(MAKE) --no-print-directory test

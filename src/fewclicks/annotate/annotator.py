@@ -28,6 +28,7 @@ from fewclicks.annotate.schemas import ClassOut, ObjectOut, PhotoOut
 from fewclicks.annotate.store import Store
 from fewclicks.annotate.work import Timed, Worker
 from fewclicks.annotations import PhotoState
+from fewclicks.arrays import Image
 from fewclicks.errors import FewClicksError, InputError, StoreError
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
@@ -77,6 +78,8 @@ class Annotator:
         self._sizes: dict[int, tuple[int, int]] = {}
         self._present: frozenset[str] = frozenset()
         self._starts: dict[Stamp, State] = {}
+        self._started: dict[int, Stamp] = {}
+        """The files that the live histories began with."""
         self._scanned = -RESCAN_S
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -84,9 +87,12 @@ class Annotator:
         """There are photos that nobody has looked at."""
         self._editing: Editing | None = None
         self._predictor: Predictor | None = None
+        self._by = ""
         self.worker = Worker()
         self.pool = ThreadPoolExecutor(4, "fewclicks-pixels")
         """For what takes some milliseconds, such as pictures."""
+        self.predicting = 0
+        """Images of no photo that are being worked on."""
         self.slow_pool = ThreadPoolExecutor(1, "fewclicks-slow")
         """For what nobody waits for with a click: thumbnails, exports, imports."""
         self._looking = threading.Thread(target=self._look_through, name="fewclicks-sizes", daemon=True)
@@ -154,6 +160,11 @@ class Annotator:
             self.tell_photo(photo_id)
         return picture
 
+    def require_size(self, photo_id: int) -> None:
+        """Find the size of a photo if it is not known yet: masks have it."""
+        if photo_id not in self._sizes and self.store.photo(photo_id).hw is None:
+            self.picture(photo_id)
+
     def stamp(self, photo_id: int) -> tuple[str, Stamp]:
         """A photo's name, and its file as it is now."""
         name = self.store.photo(photo_id).name
@@ -215,9 +226,9 @@ class Annotator:
         """Look into the history of an object: its passes, its prob."""
         return self.worker.submit(f"look {object_id}", lambda: see(self._edit().history(object_id)))
 
-    def history_of(self, start: State) -> History:
-        """A history that is kept nowhere. In the worker."""
-        return History(self.predictor(), start)
+    def history(self, image: Image) -> History:
+        """A history of an image that is kept nowhere. In the worker."""
+        return History(self.predictor(), self.predictor().start(image))
 
     def predictor(self) -> Predictor:
         """The model, once it is loaded; in the worker. FewClicksError if it cannot be."""
@@ -245,6 +256,7 @@ class Annotator:
     def _edited(self, object_id: str, action_id: str, do: Callable[[Editing], Change]) -> Future[Timed[Change]]:
         def work() -> Change:
             repeated = self.store.known(action_id) is not None
+            self._require_same_file(self.store.object(object_id).photo_id)
             change = do(self._edit())
             if repeated:
                 mask = self.store.mask(object_id)
@@ -270,7 +282,7 @@ class Annotator:
             self.failure = _line(error) if known else "the model cannot be loaded; the server's log says why"
             log.error("the model cannot be loaded: %s", _line(error), exc_info=not known)
             return
-        self._predictor = predictor
+        self._predictor, self._by = predictor, by
         self._editing = Editing(self.store, predictor, self._start_of, by)
 
     def _edit(self) -> Editing:
@@ -282,11 +294,20 @@ class Annotator:
         """The state before the first click, shared by the objects of a photo. In the worker."""
         picture = self.picture(photo_id)
         _, stamp = self.stamp(photo_id)
+        self._started[photo_id] = stamp
         state = self._starts.pop(stamp, None) or self.predictor().start(picture.image)
         self._starts[stamp] = state
         while len(self._starts) > STARTS:
             del self._starts[next(iter(self._starts))]
         return state
+
+    def _require_same_file(self, photo_id: int) -> None:
+        """Forget what is known of the photos if the file of this one has changed since. In the worker."""
+        started = self._started.get(photo_id)
+        if started is not None and started != self.stamp(photo_id)[1]:
+            self._editing = Editing(self.store, self.predictor(), self._start_of, self._by)
+            self._started.clear()
+            self._sizes.pop(photo_id, None)
 
     def _keep_size(self, info: PhotoInfo, hw: tuple[int, int]) -> None:
         """Remember the size of a photo; InputError if it has objects and was of another size."""

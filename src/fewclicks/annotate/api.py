@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from starlette.exceptions import HTTPException
 from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.problems import MEDIA_TYPE, problem
 from fewclicks.annotate.records import ObjectInfo
-from fewclicks.annotate.routes import folder, objects, photos
+from fewclicks.annotate.routes import folder, objects, photos, predict
 from fewclicks.annotate.schemas import ConflictOut, ObjectOut, ProblemOut
 from fewclicks.annotate.security import Guard, Policy, Rates
 from fewclicks.annotate.work import Busy
@@ -77,7 +78,7 @@ def bare() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for part in (folder, photos, objects):
+    for part in (folder, photos, objects, predict):
         app.include_router(part.router, prefix="/api/v1")
     app.mount("/", _Page(directory=STATIC, html=True))
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -92,6 +93,11 @@ def bare() -> FastAPI:
 
     app.openapi = openapi  # type: ignore[method-assign]
     return app
+
+
+def document() -> str:
+    """The OpenAPI document as it is checked in, docs/openapi.json."""
+    return json.dumps(bare().openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -29,16 +29,22 @@ Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 MAX_PREDICT_CLICKS = 100
 
 
+class Given(BaseModel):
+    """Base of what the API gives."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
 class Taken(BaseModel):
     """Base of what the API takes: what it does not know it refuses."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 
 
 # What is given
 
 
-class ClassOut(BaseModel):
+class ClassOut(Given):
     """A class of objects."""
 
     id: int
@@ -54,7 +60,7 @@ class ClassOut(BaseModel):
         return cls(id=info.id, name=info.name, colour=info.colour, key=info.key)
 
 
-class PhotoOut(BaseModel):
+class PhotoOut(Given):
     """A photo."""
 
     id: int
@@ -80,7 +86,7 @@ class PhotoOut(BaseModel):
         )  # fmt: skip
 
 
-class ClickOut(BaseModel):
+class ClickOut(Given):
     """A click that counts."""
 
     x: float
@@ -88,14 +94,14 @@ class ClickOut(BaseModel):
     positive: bool
 
 
-class PassOut(BaseModel):
+class PassOut(Given):
     """One pass of the cascade."""
 
     changed_px: int
     """Pixels that changed side in it."""
 
 
-class ObjectOut(BaseModel):
+class ObjectOut(Given):
     """An object without its mask."""
 
     id: str
@@ -125,7 +131,7 @@ class ObjectOut(BaseModel):
         """As the store tells it."""
         return cls(
             id=info.id, photo_id=info.photo_id, class_id=info.class_id, name=info.name, z=info.z, state=info.state,
-            deleted=info.deleted, version=info.version, box=_xyxy(info.box), area_px=info.area_px,
+            deleted=info.deleted, version=info.version, box=as_box(info.box), area_px=info.area_px,
             threshold=info.threshold,
             clicks=[ClickOut(x=click.x, y=click.y, positive=click.positive) for click in info.clicks],
             passes=[PassOut(changed_px=count) for count in info.changed_px],
@@ -134,7 +140,7 @@ class ObjectOut(BaseModel):
         )  # fmt: skip
 
 
-class Patch(BaseModel):
+class Patch(Given):
     """The new mask inside a box; outside of it nothing changed."""
 
     box: BoxOut
@@ -149,7 +155,7 @@ class Patch(BaseModel):
         return cls(box=(box.x0, box.y0, box.x1, box.y1), png=base64.b64encode(mask.png()).decode())
 
 
-class Milliseconds(BaseModel):
+class Milliseconds(Given):
     """Where the time went."""
 
     queue: float
@@ -157,7 +163,7 @@ class Milliseconds(BaseModel):
     total: float
 
 
-class ChangeOut(BaseModel):
+class ChangeOut(Given):
     """What an action, undo or redo did."""
 
     object: ObjectOut
@@ -173,7 +179,7 @@ class ChangeOut(BaseModel):
         return cls(object=ObjectOut.of(change.object), patch=Patch.of(change.patch), passes=passes, ms=ms)
 
 
-class PreviewOut(BaseModel):
+class PreviewOut(Given):
     """What an action would do."""
 
     patch: Patch | None
@@ -182,7 +188,7 @@ class PreviewOut(BaseModel):
     ms: Milliseconds
 
 
-class PassMask(BaseModel):
+class PassMask(Given):
     """The whole mask after one pass of the last click."""
 
     number: int
@@ -191,7 +197,7 @@ class PassMask(BaseModel):
     """Null: it was empty."""
 
 
-class FormatOption(BaseModel):
+class FormatOption(Given):
     """An option of a format."""
 
     name: str
@@ -201,7 +207,7 @@ class FormatOption(BaseModel):
     default: Any = None
 
 
-class FormatOut(BaseModel):
+class FormatOut(Given):
     """A format that annotations can be exported in."""
 
     name: str
@@ -210,7 +216,7 @@ class FormatOut(BaseModel):
     options: list[FormatOption]
 
 
-class Counts(BaseModel):
+class Counts(Given):
     """How many photos there are of each kind. The unreadable ones are in one of the states too."""
 
     untouched: int
@@ -219,7 +225,7 @@ class Counts(BaseModel):
     unreadable: int
 
 
-class FolderOut(BaseModel):
+class FolderOut(Given):
     """The folder, its classes, and what can be done with it."""
 
     id: str
@@ -237,14 +243,14 @@ class FolderOut(BaseModel):
     formats: list[FormatOut]
 
 
-class PhotoPage(BaseModel):
+class PhotoPage(Given):
     """A part of the list of photos. `next` is the `after` of the next part, null at the end."""
 
     items: list[PhotoOut]
     next: int | None
 
 
-class Tiles(BaseModel):
+class Tiles(Given):
     """Level k has ceil(side / 2**k) pixels a side, in tiles of `size`."""
 
     size: int
@@ -256,7 +262,7 @@ class Tiles(BaseModel):
         return cls(size=TILE_PX, levels=levels(hw)) if hw[0] * hw[1] > TILED_ABOVE_PX else None
 
 
-class OpenedPhoto(BaseModel):
+class OpenedPhoto(Given):
     """A photo with its objects that are not deleted, bottom to top."""
 
     photo: PhotoOut
@@ -264,14 +270,14 @@ class OpenedPhoto(BaseModel):
     tiles: Tiles | None
 
 
-class Imported(BaseModel):
+class Imported(Given):
     """What an import brought."""
 
     objects: int
     notes: list[str]
 
 
-class Predicted(BaseModel):
+class Predicted(Given):
     """A mask as large as the image, and the box around its object."""
 
     mask: Base64
@@ -280,20 +286,20 @@ class Predicted(BaseModel):
     ms: Milliseconds
 
 
-class Version(BaseModel):
+class Version(Given):
     """Versions of the program and of the API."""
 
     fewclicks: str
     api: Literal["v1"] = "v1"
 
 
-class Health(BaseModel):
+class Health(Given):
     """That the server answers."""
 
     status: Literal["ok"] = "ok"
 
 
-class ProblemOut(BaseModel):
+class ProblemOut(Given):
     """application/problem+json"""
 
     type: str
@@ -480,5 +486,6 @@ class PredictIn(Taken):
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
-def _xyxy(box: Box | None) -> BoxOut | None:
+def as_box(box: Box | None) -> BoxOut | None:
+    """As it travels."""
     return (box.x0, box.y0, box.x1, box.y1) if box else None

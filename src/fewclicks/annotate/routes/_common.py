@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -13,6 +15,7 @@ from pydantic import BaseModel
 from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.schemas import Milliseconds
 from fewclicks.annotate.work import Timed
+from fewclicks.errors import InputError
 
 Result = TypeVar("Result")
 
@@ -67,6 +70,14 @@ async def unless_known(request: Request, pool: Executor, media_type: str, find: 
     if data is None:
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=media_type, headers=headers)
+
+
+def unpacked(text: str) -> bytes:
+    """Base64 as bytes; InputError if it is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InputError("an image is sent as base64 without line breaks or a data: prefix") from None
 
 
 def gives(media_type: str) -> dict[str, Any]:

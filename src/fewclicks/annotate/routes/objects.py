@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import io
 from typing import Annotated, Any
 
@@ -28,6 +26,7 @@ from fewclicks.annotate.routes._common import (
     in_thread,
     milliseconds,
     unless_known,
+    unpacked,
 )
 from fewclicks.annotate.schemas import (
     ActionIn,
@@ -139,6 +138,7 @@ async def mask(request: Request, given: Given, object_id: ObjectId) -> Response:
 
     def find() -> Found:
         info = given.store.object(object_id)
+        given.require_size(info.photo_id)
 
         def make() -> bytes:
             found = given.store.mask(object_id)
@@ -168,14 +168,6 @@ async def _action(given: Annotator, object_id: str, action: Any) -> Action:
 def _replaced(given: Annotator, object_id: str, png: str) -> Replaced:
     hw = given.picture(given.store.object(object_id).photo_id).hw
     return Replaced(PackedMask.pack(given.decoder.mask(unpacked(png), hw) > 0.5))
-
-
-def unpacked(text: str) -> bytes:
-    """Base64 as bytes; InputError if it is none."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise InputError("an image is sent as base64 without line breaks or a data: prefix") from None
 
 
 def _changed(timed: Timed[Any]) -> Response:

@@ -108,7 +108,7 @@ async def masks(request: Request, given: Given, photo_id: PhotoId) -> Response:
     """The masks of all objects at once.
 
     Four bytes, little-endian, are the length of the header, which is JSON: [{id, version, box, offset, size}, ...], the
-    lowest object first. Behind it lie the masks as 1-bit grey PNGs of their boxes, each `offset` bytes behind the header.
+    lowest object first. Behind it lie the masks as 1-bit grey PNGs of their boxes, each `offset` bytes after its end.
     """
 
     def find() -> Found:

@@ -28,6 +28,9 @@ function element(tag, attributes, ...children) {
 /** The name that a reference ends in. @param {string} ref */
 const nameOf = (ref) => ref.slice(ref.lastIndexOf("/") + 1);
 
+/** Text as paragraphs; line breaks within one mean nothing. @param {string} text */
+const paragraphs = (text) => text.split("\n\n").map((part) => element("p", {}, part.replaceAll("\n", " ")));
+
 /** A schema in the words of a type: `number | null`, `[x, y][]`. @param {Schema} schema @returns {string} */
 function typeOf(schema) {
   if (schema.$ref) return nameOf(schema.$ref);
@@ -49,13 +52,13 @@ function boundsOf(schema) {
     choice.maximum !== undefined ? `to ${choice.maximum}` : "",
     choice.exclusiveMaximum !== undefined ? `below ${choice.exclusiveMaximum}` : "",
   ]);
-  if (schema.default !== undefined && schema.default !== null) bounds.push(`${JSON.stringify(schema.default)} if left out`);
+  if ("default" in schema && schema.default !== null) bounds.push(`${JSON.stringify(schema.default)} if left out`);
   return bounds.filter(Boolean).join(", ");
 }
 
 /** A row of a table. @param {string} name @param {Schema} schema @param {boolean} required @param {string} text */
 function row(name, schema, required, text) {
-  const words = [typeOf(schema), boundsOf(schema), required ? "" : "optional", text].filter(Boolean).join("; ");
+  const words = [typeOf(schema), boundsOf(schema), required || "default" in schema ? "" : "optional", text].filter(Boolean).join("; ");
   return element("tr", {}, element("td", {}, element("code", {}, name)), element("td", {}, words));
 }
 
@@ -90,7 +93,7 @@ function article(path, method, operation, api) {
     "article",
     { id: operation.operationId },
     element("h3", {}, element("span", { class: "method" }, method.toUpperCase()), path),
-    element("p", {}, operation.description ?? ""),
+    ...paragraphs(operation.description ?? ""),
     ...(parameters.length
       ? [element("table", {}, ...parameters.map((p) => row(p.name, p.schema, !!p.required, p.description ?? "")))]
       : []),
@@ -120,7 +123,7 @@ function draw(api) {
   const example = `curl ${location.origin}/api/v1/folder`;
   document.getElementById("document")?.replaceChildren(
     element("h1", {}, api.info.title),
-    element("p", {}, api.info.description),
+    ...paragraphs(api.info.description),
     element("pre", {}, example),
     element("p", {}, "The same as a file: ", element("a", { href: "../openapi.json" }, "openapi.json")),
     ...[...groups].flatMap(([tag, found]) => [
@@ -131,13 +134,18 @@ function draw(api) {
   document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
-const place = document.getElementById("document");
-try {
-  const answer = await fetch("../openapi.json");
-  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-  draw(await answer.json());
-} catch (error) {
-  place?.replaceChildren(element("p", { role: "alert" }, `The description of the API cannot be shown: ${error}`));
-} finally {
-  place?.removeAttribute("aria-busy");
+async function main() {
+  const place = document.getElementById("document");
+  try {
+    const answer = await fetch("../openapi.json");
+    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+    draw(await answer.json());
+  } catch (error) {
+    place?.replaceChildren(element("p", { role: "alert" }, `The description of the API cannot be shown: ${error}`));
+  } finally {
+    place?.removeAttribute("aria-busy");
+  }
 }
+
+main();
+export {};

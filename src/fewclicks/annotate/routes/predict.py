@@ -1,0 +1,66 @@
+"""One image and its clicks in, its mask out: for scripts. Nothing is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import uuid
+
+from fastapi import APIRouter
+
+from fewclicks.annotate.actions import Action, Replaced, Thresholded
+from fewclicks.annotate.annotator import Annotator
+from fewclicks.annotate.history import History
+from fewclicks.annotate.packed import PackedMask
+from fewclicks.annotate.routes._common import Given, done, in_thread, unpacked
+from fewclicks.annotate.schemas import Milliseconds, Predicted, PredictIn, as_box
+from fewclicks.annotate.work import Busy
+from fewclicks.errors import InputError
+from fewclicks.geometry import Box
+
+router = APIRouter(tags=["predict"])
+
+AT_ONCE = 4
+"""Predictions that may be under way: their images are in memory."""
+
+
+@router.post("/predict")
+async def predict(given: Given, asked: PredictIn) -> Predicted:
+    """The mask of the object that the clicks mean, each click following on the one before, as in the page."""
+    if not asked.clicks and asked.mask is None:
+        raise InputError("there is nothing to do without a click; send clicks, or a mask to be corrected")
+    if given.predicting >= AT_ONCE:
+        raise Busy("other images are being predicted; try again")
+    given.predicting += 1
+    try:
+        return await _predicted(given, asked)
+    finally:
+        given.predicting -= 1
+
+
+async def _predicted(given: Annotator, asked: PredictIn) -> Predicted:
+    began = asyncio.get_running_loop().time()
+    image = await in_thread(given.pool, lambda: given.decoder.image(unpacked(asked.image)))
+    hw = (image.shape[0], image.shape[1])
+    actions: list[Action] = []
+    if asked.threshold is not None:
+        actions.append(Thresholded(asked.threshold))
+    if asked.mask is not None:
+        mask = await in_thread(given.pool, lambda: given.decoder.mask(unpacked(asked.mask or ""), hw))
+        actions.append(Replaced(PackedMask.pack(mask > 0.5)))
+    actions += [click.clicked(asked.cfr, asked.adaptive) for click in asked.clicks]
+    # One job for each click, so that others have their turns in between.
+    key, queue_ms, work_ms = f"predict {uuid.uuid4()}", 0.0, 0.0
+    history = (await done(given.worker.submit(key, lambda: given.history(image)))).result
+    for action in actions:
+        timed = await done(given.worker.submit(key, lambda action=action: _done(history, action)))  # type: ignore[misc]
+        queue_ms, work_ms = queue_ms + timed.queue_ms, work_ms + timed.work_ms
+    found = history.mask
+    png = await in_thread(given.pool, lambda: PackedMask.pack(found.mask(), Box.whole(hw)).png())
+    total = 1000 * (asyncio.get_running_loop().time() - began)
+    ms = Milliseconds(queue=round(queue_ms, 1), model=round(work_ms, 1), total=round(total, 1))
+    return Predicted(mask=base64.b64encode(png).decode(), box=as_box(found.box), area_px=found.area_px, ms=ms)
+
+
+def _done(history: History, action: Action) -> None:
+    history.commit(history.after(action))
