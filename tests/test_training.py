@@ -254,3 +254,24 @@ def test_a_batch_begins_with_its_foreign_masks():
     assert torch.equal(seen[0], batch.prev)
     assert (seen[1] == 0.5).all(), "then what the network said"
     assert collate([toy_samples()[0]]).prev is None
+
+
+def test_checkpoints_of_one_network_average(tmp_path):
+    for k in (1, 2, 3):
+        loop.run(dataclasses.replace(SMALL, steps=k), tmp_path / str(k), workers=0, accelerator="cpu")
+    folders = [tmp_path / str(k) / "last" for k in (1, 3)]
+    checkpoint.average(folders, tmp_path / "mean")
+    one, three, mean = (checkpoint.read_tensors(folder) for folder in (*folders, tmp_path / "mean"))
+    assert one.keys() == mean.keys()
+    assert any(not torch.equal(one[key], three[key]) for key in one)
+    for key, value in mean.items():
+        assert value.dtype == one[key].dtype
+        if value.is_floating_point():
+            assert torch.allclose(value, (one[key] + three[key]) / 2)
+    assert checkpoint.read_config(tmp_path / "mean")["step"] == 3
+    checkpoint.load(tmp_path / "mean")
+    (other := tmp_path / "other").mkdir()
+    (other / "config.json").write_text(json.dumps({"network": {"backbone": "vit"}}))
+    with pytest.raises(CheckpointError, match="different networks"):
+        checkpoint.average([folders[0], other], tmp_path / "never")
+    assert not (tmp_path / "never").exists()

@@ -89,6 +89,26 @@ def load(folder: str | os.PathLike[str]) -> Segmenter:
     return net.eval()
 
 
+def average(folders: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> None:
+    """Write a checkpoint whose weights are the mean of those of others of the same network (model soups).
+
+    It says of itself what the last of them says. Wortsman et al., ICML 2022: fine-tuned from the same weights, networks
+    average to a better one. CheckpointError if they are of different networks.
+    """
+    configs = [read_config(folder) for folder in folders]
+    if any(config.get("network") != configs[0].get("network") for config in configs):
+        raise CheckpointError(f"{', '.join(map(str, folders))} hold different networks; average runs of one recipe")
+    each = [read_tensors(folder) for folder in folders]
+    for folder, tensors in zip(folders, each, strict=True):
+        _check(unfilled(configs[0]["network"]), tensors, str(folder))
+    mean = {
+        key: torch.stack([tensors[key].float() for tensors in each]).mean(0).to(value.dtype)
+        for key, value in each[0].items()
+    }
+    config = {key: value for key, value in configs[-1].items() if key not in ("sha256", "scaler")}
+    save(out, {WEIGHTS: mean}, config)
+
+
 def fill(net: Segmenter, tensors: Mapping[str, Tensor], source: str) -> None:
     """Copy tensors into a network; CheckpointError if any is missing, too many or of another shape."""
     _check(net, tensors, source)

@@ -1,4 +1,11 @@
-"""The default model: EfficientNet-Lite0 + FPN, trained with ICL and SUEM on a laptop's CPU."""
+"""The default model: EfficientNet-Lite0 + FPN, trained on a laptop's CPU.
+
+`python benchmarks/train_default.py` runs all of it: `compact` from ImageNet weights, then branches that begin with the
+same weights and are averaged (model soups, Wortsman et al., ICML 2022), which also puts two cores to work on one model.
+"""
+
+from dataclasses import replace
+from typing import Any
 
 from fewclicks.training.recipe import Recipe
 
@@ -23,3 +30,42 @@ def compact() -> Recipe:
         batch=16, steps=3080, lr=1e-3, backbone_lr=0.3, warmup=100, decay_from=0.4545,
         clip_norm=1.0, ema=0.998, precision="bf16",
     )  # fmt: skip
+
+
+def branch_256() -> Recipe:
+    """Second phase, first branch: the last click counts, hardly any copy-paste, constant learning rate."""
+    return _later("branch_256", steps=1093, seed=11)
+
+
+def branch_352() -> Recipe:
+    """Second phase, second branch: larger crops, half as many."""
+    return _later("branch_352", steps=820, seed=11, crop_hw=(352, 352), batch=8, min_area_px=500)
+
+
+def branch_foreign() -> Recipe:
+    """Goes on with `branch_352`, at 256x256 and with wrong masks to correct."""
+    return _later("branch_foreign", steps=350, seed=12, foreign_prob=0.25)
+
+
+def late() -> Recipe:
+    """Third phase, first branch: crops near the size of inference, the learning rate falls to nothing."""
+    return replace(
+        _later("late", steps=1500, seed=21), crop_hw=(352, 352), batch=10, min_area_px=500,
+        warmup=30, decay_from=0.0, ema=0.995,
+    )  # fmt: skip
+
+
+def late_foreign() -> Recipe:
+    """Third phase, second branch: the same with wrong masks to correct."""
+    return replace(late(), name="compact_late_foreign", seed=22, foreign_prob=0.25)
+
+
+def _later(name: str, **changes: Any) -> Recipe:
+    """What the phases after the first share."""
+    shared = replace(
+        compact(), name=f"compact_{name}", init="", starts_from="the weights of the phase before it",
+        objective="last_click", click_weights=(1.0, 1.0, 1.0),
+        simple_prob=0.03, union_prob=0.03, exclusion_prob=0.05, blend_prob=0.0, mixing_prob=0.02,
+        lr=5e-4, warmup=50, decay_from=1.0,
+    )  # fmt: skip
+    return replace(shared, **changes)
