@@ -13,7 +13,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from fewclicks.annotations import AnnotatedPhoto
-from fewclicks.exports._read import require_hw
+from fewclicks.exports._read import MAX_PICTURE_BYTES, read_bytes, require_hw
 from fewclicks.exports._write import areas_px
 from fewclicks.images import read_picture
 from fewclicks.sample import IGNORE_ID
@@ -30,8 +30,7 @@ def read_ids(path: Path, photo: AnnotatedPhoto, colours: Mapping[tuple[int, int,
     Id 255 (not counted) becomes 0, but not where it is the only one: then it is white. `colours`: the ids of the
     colours of a picture without palette, where they are known. ValueError for a picture of another size.
     """
-    check_header(path, photo)
-    picture = read_picture(path, "mask", max_pixels=photo.hw[0] * photo.hw[1])
+    picture = read_picture(opened(path, photo), "mask", max_pixels=photo.hw[0] * photo.hw[1])
     require_hw(photo, *picture.size)
     ids = _ids(picture, colours)
     low, high = int(ids.min()), int(ids.max())
@@ -58,10 +57,14 @@ def objects_of(ids: Ids) -> Iterator[int]:
     return (int(i) for i in np.flatnonzero(areas_px(ids)) if i)
 
 
-def check_header(path: Path, photo: AnnotatedPhoto) -> None:
-    """ValueError where a PNG says that it is of another size than the photo, before anything is unpacked."""
-    with open(path, "rb") as file:
-        _require_size(file.read(24), {photo.hw, photo.hw[::-1]})  # it may lie on its side, as its EXIF says
+def opened(path: Path, photo: AnnotatedPhoto) -> io.BytesIO:
+    """A mask picture as it is stored; ValueError where a PNG says that it is of another size than the photo.
+
+    In memory, because a decoder would set aside as much as a damaged file says that it has.
+    """
+    content = read_bytes(path, MAX_PICTURE_BYTES)
+    _require_size(content, {photo.hw, photo.hw[::-1]})  # it may lie on its side, as its EXIF says
+    return io.BytesIO(content)
 
 
 def _require_size(content: bytes, sizes: set[tuple[int, int]]) -> None:

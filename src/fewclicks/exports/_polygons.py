@@ -24,7 +24,7 @@ Ring: TypeAlias = NDArray[np.int64]
 """Nx2 (x, y), closed, every lattice point that it passes."""
 Link: TypeAlias = tuple[int, int]
 
-NEAR_POINTS = 4000
+NEAR_POINTS = 2000
 """Points that are compared in the search for the shortest bridges between parts."""
 MANY_PARTS = 500
 """From so many parts on (noise), they are bridged in the order of the rows."""

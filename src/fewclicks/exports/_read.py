@@ -22,6 +22,7 @@ Load: TypeAlias = Callable[[AnnotatedPhoto], tuple[Sequence[Maker], Iterable[str
 """The objects of a photo, ready to be made, and what could not be taken over."""
 
 MAX_JSON_BYTES = 512 * 2**20
+MAX_PICTURE_BYTES = 512 * 2**20
 MAX_TEXT_BYTES = 64 * 2**20
 MAX_FILES = 1_000_000
 
@@ -86,7 +87,7 @@ def _unique(pairs: Iterable[tuple[str, AnnotatedPhoto]]) -> dict[str, AnnotatedP
 @contextmanager
 def blame(path: Path, cure: str = "export it again") -> Iterator[None]:
     """Turns what a damaged file causes into an InputError that names it; one line."""
-    name = f"'{' '.join(str(path).split())}'"
+    name = f"'{' '.join(str(path).split())[:300]}'"
     try:
         yield
     except InputError as error:
@@ -105,7 +106,7 @@ def blame(path: Path, cure: str = "export it again") -> Iterator[None]:
 def read_bytes(path: Path, limit: int) -> bytes:
     """The content of a file; ValueError if it is larger than the limit."""
     with open(path, "rb") as file:
-        content = file.read(limit + 1)
+        content = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)  # not `limit`: that much is set aside
     if len(content) > limit:
         raise ValueError(f"more than {limit // 2**20} MiB")
     return content

@@ -20,7 +20,7 @@ import PIL.Image
 from fewclicks.annotations import AnnotatedPhoto, Label
 from fewclicks.exports import _listing
 from fewclicks.exports._notes import Notes
-from fewclicks.exports._png import check_header
+from fewclicks.exports._png import opened
 from fewclicks.exports._read import Imported, Maker, Photos, blame, nothing_for, stored
 from fewclicks.exports._write import UNLABELLED, Classes, Names, slug, solid
 from fewclicks.images import read_mask
@@ -65,9 +65,8 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
         notes, makers = Notes(), []
         for file, label, name, score in files[photo.file]:
             with blame(source / file, "save it in black and white"):
-                path = _listing.inside(source, file)
-                check_header(path, photo)
-                mask = read_mask(path, photo.hw, max_pixels=photo.hw[0] * photo.hw[1]) >= 0.5
+                picture = opened(_listing.inside(source, file), photo)
+                mask = read_mask(picture, photo.hw, max_pixels=photo.hw[0] * photo.hw[1]) >= 0.5
             if mask.any():
                 makers.append(stored(mask, label, name, score))
             else:

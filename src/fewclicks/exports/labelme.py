@@ -180,16 +180,20 @@ def _draw(shape: dict[str, Any], mask: Mask, notes: Notes) -> None:
     if kind == "mask":
         _paste(str(shape["mask"]), points, mask)
         return
+    radius = math.dist(points[0], points[1]) if kind == "circle" else 0.0
     if kind == "circle":
-        radius = math.dist(points[0], points[1])
-        angles = np.linspace(0, 2 * math.pi, 360, endpoint=False)
-        points = points[0] + radius * np.column_stack([np.cos(angles), np.sin(angles)])
+        points = np.array([points[0] - radius, points[0] + radius])
     elif kind == "rectangle" and len(points) == 2:
         (x0, y0), (x1, y1) = points
         points = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-    if _raster.box_of([points], hw) is None:
+    box = _raster.box_of([points], hw)
+    if box is None:
         raise ValueError(f"it lies outside of the photo, {hw[1]}x{hw[0]} pixels")
-    mask |= _raster.by_centres([points], hw)
+    if kind == "circle":
+        (x, y), (rows, columns) = points.mean(axis=0), np.ogrid[box.slices]
+        mask[box.slices] |= (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+    else:
+        mask |= _raster.by_centres([points], hw)
 
 
 def _paste(encoded: str, points: _raster.Polygon, mask: Mask) -> None:

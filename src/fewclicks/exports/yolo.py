@@ -39,7 +39,7 @@ from fewclicks.exports._read import (
     score_of,
     stored,
 )
-from fewclicks.exports._write import Classes, Names, copy_photo, solid, tolerance_of
+from fewclicks.exports._write import UNLABELLED, Classes, Names, copy_photo, solid, tolerance_of
 from fewclicks.exports._yaml import names_in
 
 TITLE = "YOLO segmentation"
@@ -125,8 +125,10 @@ def _object(line: str, number: int, photo: AnnotatedPhoto, names: Sequence[str],
     try:
         index, *values = line.split()
         numbers = np.array(values, np.float64)
-        label = names[int(index)] if names and int(index) >= 0 else f"class_{int(index)}"
-    except (ValueError, IndexError):
+        if not 0 <= int(index) < (len(names) or 2**31):
+            raise ValueError
+        label = names[int(index)] if names else f"class_{int(index)}"
+    except ValueError:
         known = f"; the classes are 0 to {len(names) - 1}" if names else ""
         raise ValueError(f"line {number}: '{line[:40]}'{known}") from None
     if numbers.size in (4, 5):
@@ -152,5 +154,6 @@ def _read_names(root: Path) -> list[str]:
             if (folder / file).is_file():
                 with blame(folder / file, "it should hold `names:`, a list or a map"):
                     text = read_text(folder / file)
-                    return text.splitlines() if file == "classes.txt" else names_in(text)
+                    names = text.rstrip().splitlines() if file == "classes.txt" else names_in(text)
+                    return [name.strip() or UNLABELLED for name in names]
     return []
