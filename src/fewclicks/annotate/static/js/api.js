@@ -59,7 +59,7 @@ export async function json(method, path, body, signal) {
   return reply.status === 204 ? null : reply.json();
 }
 
-/** @returns {Promise<Folder & {id?: string}>} */
+/** @returns {Promise<Folder>} */
 export const folder = () => json("GET", "/folder");
 
 /**
@@ -70,7 +70,7 @@ export async function* photos() {
   let after = "";
   for (;;) {
     const page = await json("GET", `/photos?limit=1000${after === "" ? "" : `&after=${encodeURIComponent(after)}`}`);
-    yield page.items;
+    yield page.items.map(sized);
     if (page.next === null || page.next === undefined) return;
     after = String(page.next);
   }
@@ -80,14 +80,24 @@ export async function* photos() {
  * @param {number} id
  * @returns {Promise<{photo: Photo, objects: Thing[], tiles: Tiles | null}>}
  */
-export const photo = (id) => json("GET", `/photos/${id}`);
+export async function photo(id) {
+  const found = await json("GET", `/photos/${id}`);
+  return { ...found, photo: sized(found.photo) };
+}
+
+/**
+ * A photo whose file has not been looked at has null for its size.
+ * @param {Photo} photo
+ * @returns {Photo}
+ */
+export const sized = (photo) => ({ ...photo, width: photo.width ?? 0, height: photo.height ?? 0 });
 
 /**
  * @param {number} id
  * @param {{state: string}} part
  * @returns {Promise<Photo>}
  */
-export const patchPhoto = (id, part) => json("PATCH", `/photos/${id}`, part);
+export const patchPhoto = async (id, part) => sized(await json("PATCH", `/photos/${id}`, part));
 
 /** @param {number} id */
 export const prepare = (id) => request("POST", `/photos/${id}/prepare`);
@@ -136,7 +146,7 @@ export const preview = (object, body, signal) => json("POST", `/objects/${object
 /**
  * @param {string} object
  * @param {number} pass
- * @returns {Promise<import("./types.js").Patch>}
+ * @returns {Promise<{patch: import("./types.js").Patch | null}>}
  */
 export const pass = (object, pass) => json("GET", `/objects/${object}/passes/${pass}`);
 

@@ -48,30 +48,46 @@ function samples(start, k, length) {
  * @param {Int32Array} rows
  */
 function paintOne(pixels, window, { mask, fill, line }, columns, rows) {
-  const from = first(columns, mask.x0);
-  const to = first(columns, mask.x1);
+  const left = first(columns, mask.x0);
+  const right = first(columns, mask.x1);
   const top = first(rows, mask.y0);
   const bottom = first(rows, mask.y1);
-  if (from >= to || top >= bottom) return;
-  const width = to - from + 2;
-  const size = width * (bottom - top + 2);
-  if (flags.length < size) flags = new Uint8Array(size);
-  else flags.fill(0, 0, size);
-  for (let y = top; y < bottom; y++) {
-    const row = (rows[y] - mask.y0) * mask.stride;
-    let at = (y - top + 1) * width + 1;
-    for (let x = from; x < to; x++, at++) {
-      const dx = columns[x] - mask.x0;
-      if (mask.bits[row + (dx >> 3)] & (128 >> (dx & 7))) flags[at] = 1;
+  if (left >= right || top >= bottom) return;
+  const stride = right - left + 2;
+  flag(mask, columns.subarray(left, right), rows.subarray(top, bottom), stride);
+  const inside = flags;
+  const from = Math.max(1, left);
+  const to = Math.min(right, window.width + 1);
+  for (let y = Math.max(1, top); y < Math.min(bottom, window.height + 1); y++) {
+    let at = (y - top + 1) * stride + 1 + from - left;
+    let target = (y - 1) * window.width + from - 1;
+    for (let x = from; x < to; x++, at++, target++) {
+      if (inside[at] === 0) continue;
+      const all = inside[at - 1] & inside[at + 1] & inside[at - stride] & inside[at + stride];
+      pixels[target] = all ? fill : line;
     }
   }
-  for (let y = Math.max(1, top); y < Math.min(bottom, window.height + 1); y++) {
-    let at = (y - top + 1) * width + 1 + Math.max(0, 1 - from);
-    let target = (y - 1) * window.width + Math.max(1, from) - 1;
-    for (let x = Math.max(1, from); x < Math.min(to, window.width + 1); x++, at++, target++) {
-      if (!flags[at]) continue;
-      const inside = flags[at - 1] & flags[at + 1] & flags[at - width] & flags[at + width];
-      pixels[target] = inside ? fill : line;
+}
+
+/**
+ * Set `flags` to 1 where a sample lies in the mask, with a border of 0 all round.
+ * @param {Mask} mask
+ * @param {Int32Array} columns
+ * @param {Int32Array} rows
+ * @param {number} stride
+ */
+function flag(mask, columns, rows, stride) {
+  const size = stride * (rows.length + 2);
+  if (flags.length < size) flags = new Uint8Array(size);
+  else flags.fill(0, 0, size);
+  const inside = flags;
+  const { bits, x0 } = mask;
+  for (let y = 0; y < rows.length; y++) {
+    const row = (rows[y] - mask.y0) * mask.stride;
+    const start = (y + 1) * stride + 1;
+    for (let x = 0; x < columns.length; x++) {
+      const dx = columns[x] - x0;
+      inside[start + x] = (bits[row + (dx >> 3)] >> (7 - (dx & 7))) & 1;
     }
   }
 }

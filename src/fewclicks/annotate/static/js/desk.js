@@ -47,7 +47,8 @@ export class Desk {
     document.title = `${folder.name} – fewclicks`;
     this.classes(folder.classes);
     this.store.set({ folder });
-    if (folder.id) await this.queue.keep(folder.id);
+    if (folder.problem) this.notices.show(folder.problem, undefined, "problem");
+    await this.queue.keep(folder.id);
     const wanted = Number(/^#photo=(\d+)$/.exec(location.hash)?.[1]);
     for await (const page of api.photos()) {
       this.store.set({ photos: [...this.store.state.photos, ...page] });
@@ -229,7 +230,7 @@ export class Desk {
     const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ heard) =>
       events.addEventListener(name, (event) => heard(JSON.parse(/** @type {MessageEvent} */ (event).data)));
     on("object", (thing) => void this.sync.heard(thing));
-    on("photo", (photo) => this.replace(photo));
+    on("photo", (photo) => this.replace(api.sized(photo)));
     on("classes", (classes) => this.classes(classes));
     events.addEventListener("open", () => {
       // After a gap, as when the server was started again, what happened meanwhile was not heard.

@@ -52,7 +52,7 @@ export function sheet(shortcuts) {
 export async function exporting(store, notices) {
   const formats = store.state.folder?.formats ?? (await api.formats());
   const form = h("form", { class: "formats", role: "radiogroup", "aria-label": "Format" }, ...formats.map(formatRow));
-  const notes = h("div", { role: "status" });
+  const notes = h("div", { role: "status" }, formats.length ? "" : "This server has no formats to export to.");
   const go = h("button", { type: "button", class: "button primary", id: "export-go" }, "Export");
   const dialog = show("export-dialog", "Export the folder", [form, notes], [
     h("span", { class: "dim" }, "Everything is saved all the time; an export is a copy."),
@@ -105,6 +105,9 @@ function optionField(format, option) {
   if (option.kind === "flag") {
     return h("label", { class: "check" }, h("input", { type: "checkbox", name, checked: option.default === true }), option.title);
   }
+  if (option.kind === "number") {
+    return h("label", { class: "check" }, option.title, h("input", { type: "number", name, value: option.default, step: "any" }));
+  }
   const choices = (option.choices ?? []).map((value) => h("option", { value, selected: value === option.default }, value));
   return h("label", { class: "check" }, option.title, h("select", { name }, ...choices));
 }
@@ -116,7 +119,9 @@ function optionField(format, option) {
 function optionsOf(form, format) {
   const value = (/** @type {FormatOption} */ option) => {
     const field = form.elements.namedItem(`${format.name}.${option.name}`);
-    return field instanceof HTMLInputElement ? field.checked : field instanceof HTMLSelectElement ? field.value : option.default;
+    if (field instanceof HTMLSelectElement) return field.value;
+    if (!(field instanceof HTMLInputElement)) return option.default;
+    return option.kind === "number" ? Number(field.value) : field.checked;
   };
   return Object.fromEntries(format.options.map((option) => [option.name, value(option)]));
 }

@@ -38,12 +38,14 @@ export class Layer {
   draw(context, camera, masks, moving) {
     const part = this.part;
     if (!moving && !(part && fits(part, camera))) this.part = painted(masks(), partOf(camera));
-    const covered = this.part !== null && covers(this.part.window, camera);
-    if (!covered) {
+    if (!this.part || !covers(this.part.window, camera)) {
       this.whole ??= painted(masks(), wholeOf(camera));
-      place(context, camera, this.whole, false);
+      context.save();
+      if (this.part) leaveOut(context, camera, this.part.window);
+      place(context, camera, this.whole);
+      context.restore();
     }
-    if (this.part) place(context, camera, this.part, !covered);
+    if (this.part) place(context, camera, this.part);
   }
 }
 
@@ -82,8 +84,8 @@ function partOf(camera) {
   const top = Math.round(camera.top * camera.dpr);
   const x0 = Math.max(0, -left - Math.round(camera.width * camera.dpr * MARGIN));
   const y0 = Math.max(0, -top - Math.round(camera.height * camera.dpr * MARGIN));
-  const x1 = Math.min(Math.round(camera.photoWidth * k), -left + Math.round(camera.width * camera.dpr * (1 + MARGIN)));
-  const y1 = Math.min(Math.round(camera.photoHeight * k), -top + Math.round(camera.height * camera.dpr * (1 + MARGIN)));
+  const x1 = Math.min(Math.ceil(camera.photoWidth * k), -left + Math.round(camera.width * camera.dpr * (1 + MARGIN)));
+  const y1 = Math.min(Math.ceil(camera.photoHeight * k), -top + Math.round(camera.height * camera.dpr * (1 + MARGIN)));
   return { x0: x0 / k, y0: y0 / k, k, width: Math.max(1, x1 - x0), height: Math.max(1, y1 - y0) };
 }
 
@@ -94,8 +96,8 @@ function partOf(camera) {
 function wholeOf(camera) {
   const area = camera.photoWidth * camera.photoHeight;
   const k = Math.min(camera.fitScale * camera.dpr, Math.sqrt(MAX_PIXELS / area));
-  const width = Math.max(1, Math.round(camera.photoWidth * k));
-  const height = Math.max(1, Math.round(camera.photoHeight * k));
+  const width = Math.max(1, Math.ceil(camera.photoWidth * k));
+  const height = Math.max(1, Math.ceil(camera.photoHeight * k));
   return { x0: 0, y0: 0, k, width, height };
 }
 
@@ -118,21 +120,41 @@ function painted(masks, window) {
 }
 
 /**
+ * Draw nothing where a finer picture lies.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Camera} camera
+ * @param {Window} window
+ */
+function leaveOut(context, camera, window) {
+  const { left, top, width, height } = where(camera, window);
+  const rest = new Path2D();
+  rest.rect(0, 0, context.canvas.width, context.canvas.height);
+  rest.rect(left, top, width, height);
+  context.clip(rest, "evenodd");
+}
+
+/**
+ * Where a picture lies on the stage, in device pixels; one at the view's scale lies on whole ones.
+ * @param {Camera} camera
+ * @param {Window} window
+ */
+function where(camera, window) {
+  const scale = camera.scale * camera.dpr;
+  const exact = Math.abs(scale / window.k - 1) < 1e-6;
+  const round = exact ? Math.round : (/** @type {number} */ value) => value;
+  const left = round(Math.round(camera.left * camera.dpr) + window.x0 * scale);
+  const top = round(Math.round(camera.top * camera.dpr) + window.y0 * scale);
+  return { left, top, width: (window.width / window.k) * scale, height: (window.height / window.k) * scale, exact };
+}
+
+/**
  * @param {CanvasRenderingContext2D} context
  * @param {Camera} camera
  * @param {Picture} picture
- * @param {boolean} clear what lies under it is the same, only coarser
  */
-function place(context, camera, { canvas, window }, clear) {
-  const scale = camera.scale * camera.dpr;
-  const x = Math.round(camera.left * camera.dpr) + window.x0 * scale;
-  const y = Math.round(camera.top * camera.dpr) + window.y0 * scale;
-  const width = (window.width / window.k) * scale;
-  const height = (window.height / window.k) * scale;
-  const exact = Math.abs(scale / window.k - 1) < 1e-6;
-  const [left, top] = exact ? [Math.round(x), Math.round(y)] : [x, y];
-  if (clear) context.clearRect(left, top, width, height);
-  context.imageSmoothingEnabled = !exact && scale < window.k * 4;
+function place(context, camera, { canvas, window }) {
+  const { left, top, width, height, exact } = where(camera, window);
+  context.imageSmoothingEnabled = !exact && camera.scale * camera.dpr < window.k * 4;
   if (exact) context.drawImage(canvas, left, top);
   else context.drawImage(canvas, left, top, width, height);
 }

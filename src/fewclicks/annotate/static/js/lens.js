@@ -109,8 +109,8 @@ export class Lens {
   async fetchPass(entry, pass) {
     const key = passKey(entry, pass);
     try {
-      const { box, png } = await api.pass(entry.thing.id, pass);
-      const mask = box ? Mask.of(box, await decodeGrey(fromBase64(png))) : Mask.empty();
+      const { patch } = await api.pass(entry.thing.id, pass);
+      const mask = patch ? Mask.of(patch.box, await decodeGrey(fromBase64(patch.png))) : Mask.empty();
       if (this.store.state.pass !== pass || key !== passKey(entry, pass)) return;
       this.passMask = { key, mask };
       this.changed();

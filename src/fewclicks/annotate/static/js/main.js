@@ -106,6 +106,9 @@ function giveFocusBack() {
   addEventListener("change", ({ target }) => {
     if (target instanceof HTMLInputElement && target.type === "range" && target.matches(":not(:focus-visible)")) stage.element.focus();
   });
+  // Rings round the stage are for who moves by keys.
+  addEventListener("keydown", ({ key }) => /^(Tab|F6|Arrow)/.test(key) && document.body.classList.add("by-keys"));
+  addEventListener("pointerdown", () => document.body.classList.remove("by-keys"));
   stage.element.addEventListener("pointerdown", () => {
     const { drawer: open } = document.body.dataset;
     if (open === "left" || open === "right") drawer(open);

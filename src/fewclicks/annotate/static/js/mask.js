@@ -50,7 +50,7 @@ export class Mask {
 
   /**
    * What lies in a box, as a mask of its own.
-   * @param {Box} box
+   * @param {Box} box half-open, not empty
    */
   crop(box) {
     const part = new Mask([
@@ -61,7 +61,10 @@ export class Mask {
     ]);
     for (let y = 0; y < part.height; y++) {
       const from = (y + part.y0 - this.y0) * this.stride + ((part.x0 - this.x0) >> 3);
-      part.bits.set(this.bits.subarray(from, from + part.stride), y * part.stride);
+      const row = part.bits.subarray(y * part.stride, (y + 1) * part.stride);
+      row.set(this.bits.subarray(from, from + part.stride));
+      row[0] &= 0xff >> Math.max(0, box[0] - part.x0);
+      row[part.stride - 1] &= 0xff << Math.max(0, part.x1 - box[2]);
     }
     return part;
   }

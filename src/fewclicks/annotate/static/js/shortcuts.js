@@ -156,8 +156,8 @@ function cascade({ store, hand }) {
     },
     { group, keys: [","], label: "Show the pass before", run: () => hand.scrub(-1) },
     { group, keys: ["."], label: "Show the next pass", run: () => hand.scrub(1) },
-    { group, keys: ["Shift+,", "<"], label: "Fewer passes a click", run: () => store.set({ cfr: Math.max(0, store.state.cfr - 1) }) },
-    { group, keys: ["Shift+.", ">"], label: "More passes a click", run: () => store.set({ cfr: Math.min(8, store.state.cfr + 1) }) },
+    { group, keys: ["<"], label: "Fewer passes a click", run: () => store.set({ cfr: Math.max(0, store.state.cfr - 1) }) },
+    { group, keys: [">"], label: "More passes a click", run: () => store.set({ cfr: Math.min(8, store.state.cfr + 1) }) },
   ];
 }
 

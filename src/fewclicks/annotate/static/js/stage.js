@@ -56,7 +56,7 @@ export class Stage {
   watch() {
     const { store } = this;
     new ResizeObserver(() => this.resized()).observe(this.element);
-    store.on(["photo"], ({ photo }) => photo && this.opened(photo.width, photo.height));
+    store.on(["photo"], ({ photo }) => photo?.width && this.opened(photo.width, photo.height));
     store.on(["opacity", "outlineOnly", "paint", "classes"], () => this.redrawMasks());
     store.on(["entries", "hand", "before", "pass", "heat"], () => this.changed());
     store.on(["hover", "tool", "brushPx", "busy", "photo"], () => this.draw({ overlay: true }));

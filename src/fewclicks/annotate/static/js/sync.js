@@ -47,14 +47,16 @@ export class Sync {
     if (!entry) return;
     if (change?.patch) {
       const grey = await decodeGrey(fromBase64(change.patch.png));
+      const mask = entry.mask.clone();
+      mask.put(change.patch.box, grey);
       entry.before = entry.mask;
-      entry.mask = entry.mask.clone();
-      entry.mask.put(change.patch.box, grey);
+      // The patch of an action that was sent twice is the whole mask, so nothing else may be left.
+      entry.mask = thing.box ? mask.crop(thing.box) : Mask.empty();
       entry.revision++;
     }
     const waits = (this.queue?.lines.get(item.object) ?? []).slice(1);
     entry.thing = { ...thing, ...ahead(waits) };
-    entry.passes = change?.passes ?? thing.passes ?? [];
+    entry.passes = thing.passes ?? [];
     entry.settle(item.id);
     this.store.touch("entries");
     this.store.set({ busy: false, ...(change?.ms ? { lastMs: change.ms.total } : {}) });

@@ -53,7 +53,7 @@ function clickOptions(store) {
 
 /** @param {Store} store */
 function brushOptions(store) {
-  const size = h("input", { type: "range", id: "brush-size", min: 0, max: 100, "aria-label": "Radius of the brush" });
+  const size = h("input", { type: "range", id: "brush-size", min: 0, max: 100, title: "Radius ([ and ])", "aria-label": "Radius of the brush" });
   const text = h("output", { class: "dim number", for: "brush-size" });
   size.addEventListener("input", () => store.set({ brushPx: Math.max(0.5, Math.round(120 ** (Number(size.value) / 100))) }));
   store.on(["brushPx"], ({ brushPx }) => {
@@ -61,8 +61,7 @@ function brushOptions(store) {
     text.textContent = `${brushPx} px`;
     size.setAttribute("aria-valuetext", `${brushPx} pixels`);
   });
-  const keys = [h("kbd", {}, "["), h("kbd", {}, "]")];
-  const options = h("div", { class: "options" }, h("label", { for: "brush-size", class: "label" }, "Radius"), size, text, ...keys);
+  const options = h("div", { class: "options" }, h("label", { for: "brush-size", class: "label" }, "Radius"), size, text);
   store.on(["tool"], (state) => (options.hidden = state.tool === "click"));
   return options;
 }
@@ -72,18 +71,12 @@ function brushOptions(store) {
  * @param {Hand} hand
  */
 function cleanOptions(store, hand) {
-  const number = (/** @type {"holesPx" | "specksPx"} */ name, /** @type {string} */ label) => {
-    const input = h("input", { type: "number", id: name, min: 0, max: 1e6, step: 1, "aria-label": label, title: label });
-    input.addEventListener("change", () => store.set({ [name]: Math.max(0, Math.round(Number(input.value) || 0)) }));
-    store.on([name], (state) => (input.value = String(state[name])));
-    return input;
-  };
   const button = tool({ id: "clean", icon: "clean", label: "Clean", key: "L" }, () => hand.clean());
   store.on(["hand"], (state) => (button.disabled = state.hand === null));
-  const holes = number("holesPx", "Fill holes of up to so many pixels");
-  const specks = number("specksPx", "Drop specks of up to so many pixels");
-  const word = (/** @type {string} */ text) => h("span", { class: "dim label" }, text);
-  return h("div", { class: "options clean" }, button, word("holes"), holes, word("specks"), specks);
+  store.on(["holesPx", "specksPx"], ({ holesPx, specksPx }) => {
+    button.title = `Clean: fill holes of up to ${holesPx} px, drop specks of up to ${specksPx} px (L)`;
+  });
+  return button;
 }
 
 /**

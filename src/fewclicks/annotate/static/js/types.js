@@ -8,7 +8,7 @@
  * @typedef {object} Photo
  * @property {number} id
  * @property {string} name
- * @property {number} width
+ * @property {number} width 0 until its file has been looked at
  * @property {number} height
  * @property {PhotoState} state
  * @property {number} objects how many it has
@@ -34,7 +34,7 @@
  * @property {number} version
  * @property {Box | null} box
  * @property {number} area_px
- * @property {number} threshold
+ * @property {number | null} threshold null before the first action
  * @property {Click[]} clicks
  * @property {Pass[]} [passes] of its last click
  * @property {boolean} can_undo
@@ -59,17 +59,19 @@
  * @typedef {object} FormatOption
  * @property {string} name
  * @property {string} title
- * @property {"choice" | "flag"} kind
+ * @property {"choice" | "flag" | "number"} kind
  * @property {string[]} [choices]
- * @property {string | boolean} default
+ * @property {string | boolean | number} default
  */
 
 /** @typedef {{name: string, title: string, loses: string[], options: FormatOption[]}} Format */
 
 /**
  * @typedef {object} Folder
+ * @property {string} id
  * @property {string} name
  * @property {string} method
+ * @property {string | null} [problem] why the model cannot be loaded
  * @property {Class[]} classes
  * @property {Record<string, number>} counts
  * @property {Format[]} formats

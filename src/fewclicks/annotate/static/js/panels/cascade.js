@@ -31,7 +31,7 @@ export class CascadePanel {
         "div",
         { class: "fields" },
         this.depth.element,
-        check(store, "adaptive", "Adaptive: stop when hardly a pixel changes"),
+        check(store, "adaptive", "Adaptive: stop when it has settled"),
         this.spark,
         this.pass.element,
         this.beforeButton(),

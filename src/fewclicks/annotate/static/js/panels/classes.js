@@ -95,7 +95,7 @@ export class ClassesPanel {
     name.addEventListener("change", () => name.value.trim() && patch({ name: name.value.trim() }));
     const options = KEYS.map((key) => h("option", { value: key, selected: key === (one.key ?? "") }, key || "–"));
     const key = h("select", { "aria-label": `Key of ${one.name}`, title: "Key" }, ...options);
-    key.addEventListener("change", () => patch({ key: key.value || null }));
+    key.addEventListener("change", () => patch({ key: key.value }));
     const drop = h(
       "button",
       { type: "button", class: "icon-button small", "aria-label": `Delete ${one.name}`, title: "Delete", onclick: () => void this.desk.dropClass(one.id) },

@@ -35,6 +35,20 @@ export function check(store, name, label, key) {
 }
 
 /**
+ * A number of pixels.
+ * @param {Store} store
+ * @param {"holesPx" | "specksPx"} name
+ * @param {string} label
+ */
+export function pixels(store, name, label) {
+  const id = `setting-${name}`;
+  const input = h("input", { type: "number", id, min: 0, max: 1e6, step: 1 });
+  input.addEventListener("change", () => store.set({ [name]: Math.max(0, Math.round(Number(input.value) || 0)) }));
+  store.on([name], (state) => (input.value = String(state[name])));
+  return h("div", { class: "field" }, h("label", { for: id }, label), input);
+}
+
+/**
  * A list to choose a setting from.
  * @template {"paint" | "wheel" | "theme"} K
  * @param {Store} store

@@ -2,7 +2,7 @@
 
 /** @import { Store } from "../store.js" */
 import { byId, h } from "../dom.js";
-import { check, choice, slider } from "./fields.js";
+import { check, choice, pixels, slider } from "./fields.js";
 
 /** @param {Store} store */
 export function viewPanel(store) {
@@ -22,6 +22,8 @@ export function viewPanel(store) {
         ["class", "Class"],
         ["contrast", "What stands out most"],
       ]),
+      pixels(store, "holesPx", "Clean fills holes up to, in px"),
+      pixels(store, "specksPx", "Clean drops specks up to, in px"),
       choice(store, "wheel", "Wheel", [
         ["auto", "Mouse zooms, trackpad moves"],
         ["zoom", "Zooms"],
