@@ -55,7 +55,7 @@ def detect(folder: str | Path, files: Sequence[str]) -> tuple[Found, ...]:
             found.append(Found("voc", place))
         found += _mask_folders(place, photos)
     found += _masks_beside(folder, files)
-    found += [Found("yolo", place) for place in _label_folders(folder) if _has_yolo(place, known)]
+    found += [Found("yolo", place) for place in _label_folders(folder) if _has_yolo(place, known)][:1]
     rank = {name: i for i, name in enumerate(("coco", "labelme", "binary_png", "index_png", "voc", "yolo"))}
     return tuple(sorted(dict.fromkeys(found), key=lambda item: rank[item.format]))
 
