@@ -30,7 +30,7 @@ from fewclicks.annotate.exchange import StoredFolder, take_in
 from fewclicks.annotate.history import Entry, History, replay
 from fewclicks.annotate.models import Base
 from fewclicks.annotate.packed import PackedMask
-from fewclicks.annotate.records import Edit
+from fewclicks.annotate.records import Edit, ObjectInfo
 from fewclicks.annotate.store import Store
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Label
 from fewclicks.api import load
@@ -226,7 +226,7 @@ def test_actions_are_kept_with_their_masks(place, store, thing):
         assert again.mask(thing) == entries[-1].mask == editing.history(thing).mask
         assert (info.box, info.area_px) == (entries[-1].mask.box, entries[-1].mask.area_px)
         assert again.masks(info.photo_id) == [(info, entries[-1].mask)]
-        for mask, entry in zip(replay(GROW, START, entries), entries, strict=True):
+        for mask, entry in zip(editing.replay(thing), entries, strict=True):
             assert np.array_equal(mask, entry.mask.mask())
         line = again.journal(info.photo_id)[0]
         assert (line.kind, line.predictor, line.version) == ("click", "grow", 2)
@@ -256,6 +256,10 @@ def test_undo_and_redo_are_kept(place, store, thing):
     assert [line.kind for line in store.journal(change.object.photo_id)] == [
         *["click"] * 3, "undo", "undo", "redo", "brush",
     ]  # fmt: skip
+    with store._db.reading() as session:
+        kept = session.execute(text("SELECT number, mask FROM fewclicks_action WHERE kind = 'click' ORDER BY id")).all()
+    assert [number for number, _ in kept] == [1, 2, None]
+    assert kept[2].mask is None, "what cannot come back takes no place"
     for _ in range(5):
         last = editing.undo(thing, new_id()).object
     assert (last.undo_kind, last.box, last.area_px, last.clicks.items) == (None, None, 0, ())
@@ -401,6 +405,21 @@ def test_one_action_sent_by_many_at_once_is_done_once(place, store, thing):
 
     assert len(set(at_once(*[writer] * 4))) == 1
     assert len(store.history(thing)[1]) == 1
+
+
+def test_threads_share_a_store(store, thing):
+    photo_id = store.object(thing).photo_id
+
+    def writer():
+        return [store.act(thing, new_id(), imported(n), store.object(thing).mask_version) for n in range(5)]
+
+    def reader():
+        return [store.masks(photo_id)[0][1].area_px for _ in range(20)]
+
+    results = at_once(writer, *[reader] * 3)
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert {area for areas in results[1:] for area in areas} <= {0, *(imported(n).mask.area_px for n in range(5))}
+    assert store.mask(thing) == imported(4).mask
 
 
 def test_a_database_is_made_once_by_many_at_once(place):
@@ -606,6 +625,39 @@ def test_a_database_that_others_hold_is_waited_for(tmp_path, monkeypatch):
                 store.undo(thing, new_id())
             other.execute("COMMIT")
         assert store.undo(thing, new_id()).version == 1
+
+
+def test_a_full_disk_loses_the_action_in_flight_alone(tmp_path, monkeypatch):
+    connected = database_module._connected
+
+    def small(connection, record):
+        connected(connection, record)
+        connection.execute("PRAGMA max_page_count=40")
+
+    monkeypatch.setattr(database_module, "_connected", small)
+    noise = PackedMask.pack(np.random.default_rng(0).random((150, 150)) > 0.5)
+    with Store(tmp_path) as store:
+        store.add_photos(["photo.png"])
+        thing = store.create(new_id(), store.photos()[0].id, store.add_class("thing").id).id
+
+        def act():
+            return store.act(thing, new_id(), Entry(Replaced(noise), noise), store.object(thing).mask_version)
+
+        done = next(n for n in range(100) if not isinstance(at_once(act)[0], ObjectInfo))
+        with pytest.raises(StoreError, match="full"):
+            act()
+        assert done > 3
+        assert len(store.history(thing)[1]) == done
+        assert store.mask(thing) == noise
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_connection_that_was_cut_is_made_anew(place, store, thing):
+    with Store(place) as other, other._db.writing() as session:
+        others = "pid <> pg_backend_pid() AND datname IS NOT NULL"
+        session.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+    assert store.object(thing).version == 1
+    assert store.act(thing, new_id(), imported(), 1).version == 2
 
 
 def test_any_file_can_be_named(tmp_path):

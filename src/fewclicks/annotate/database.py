@@ -2,7 +2,8 @@
 
 SQLite runs with a write-ahead log and `synchronous=FULL`: what was committed outlives `kill -9` and a power cut, at
 the price of one fsync an action, which is little beside a click. Writers begin with the lock they need (BEGIN
-IMMEDIATE), so that two of them wait for one another and neither fails half way.
+IMMEDIATE), so that two of them wait for one another and neither fails half way. Its log needs shared memory: on a
+network drive it serves the programs of one machine; for people at several machines there is PostgreSQL.
 """
 
 from __future__ import annotations

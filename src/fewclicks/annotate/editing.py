@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from fewclicks.annotate.actions import Action
-from fewclicks.annotate.history import KEEP_BYTES, History
+from fewclicks.annotate.history import KEEP_BYTES, History, replay
 from fewclicks.annotate.packed import PackedMask, difference
 from fewclicks.annotate.records import ObjectInfo
 from fewclicks.annotate.store import Store
+from fewclicks.arrays import Mask
 from fewclicks.errors import Conflict, UnknownName
 from fewclicks.predictor import Predictor, State
 
@@ -108,6 +109,11 @@ class Editing:
     def history(self, object_id: str) -> History:
         """The history of an object as the store has it now: its prob, its passes, `warm`."""
         return self._at(object_id).history
+
+    def replay(self, object_id: str) -> Iterator[Mask]:
+        """The mask after each action that is done, computed from nothing: those that are kept, bit for bit."""
+        info, entries, done = self.store.history(object_id)
+        return replay(self._predictor, self._start_of(info.photo_id), entries[:done])
 
     def _move(self, object_id: str, action_id: str, if_version: int | None, kind: Literal["undo", "redo"]) -> Change:
         if (done := self._done(object_id, action_id)) is not None:
