@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from fewclicks.annotate.database import Database
@@ -136,13 +136,14 @@ class Catalogue:
     ) -> PhotoInfo:
         """Set the state ("done", or anything else: what its objects say), and the size, when a photo is first opened.
 
-        StoreError if the size is another than it was: the masks belong to another photo.
+        StoreError if the size is another than it was and there are objects: they belong to another photo.
         """
         with self._db.writing() as session:
             row = locked_photo(session, photo_id)
             before = (row.state, row.height, row.width)
             if hw is not None:
-                if row.height is not None and (row.height, row.width) != hw:
+                known = row.height is not None and (row.height, row.width) != hw
+                if known and session.scalar(select(exists().where(ObjectRow.photo_id == photo_id))):
                     was, now = f"{row.width}x{row.height}", f"{hw[1]}x{hw[0]}"
                     cure = "put the first one back, or give the new one another name"
                     raise StoreError(f"the photo '{row.name}' was {was} pixels and is {now} now; {cure}")

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from fewclicks.annotate.models import SCHEMA, About, Base
@@ -73,7 +74,7 @@ class Database:
         """SQLAlchemy's errors as ours, in one line."""
         try:
             yield
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:  # drivers let errors of the network through
             cause = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
             cure = "check that it can be reached and written, and that its disk is not full"
             raise StoreError(f"the database {self.name} does not do as asked ({cause}); {cure}") from error
@@ -85,7 +86,7 @@ class Database:
                 raise StoreError("a database in memory would lose the annotations; name a file: sqlite:///FILE")
             _make_folder(Path(url.database).parent)
         try:
-            engine = create_engine(url, pool_pre_ping=backend != "sqlite", pool_size=8, max_overflow=24)
+            engine = create_engine(url, pool_size=8, max_overflow=24)
         except ImportError as error:
             cure = "pip install 'fewclicks[postgresql]'" if backend == "postgresql" else "install it with pip"
             raise MissingExtra(f"the driver of the database {self.name} is not installed ({error}); {cure}") from None
@@ -94,6 +95,8 @@ class Database:
         if backend == "sqlite":
             event.listen(engine, "connect", _connected)
             event.listen(engine, "begin", _begun)
+        else:
+            event.listen(engine, "checkout", _asked)
         return engine
 
     def _prepare(self) -> None:
@@ -140,6 +143,15 @@ def _make_folder(folder: Path) -> None:
     except OSError as error:
         cure = "allow it, or keep the annotations elsewhere: --database sqlite:///FILE"
         raise StoreError(f"'{folder}' cannot be written ({error.strerror}); {cure}") from None
+
+
+def _asked(connection: DBAPIConnection, record: Any, proxy: Any) -> None:
+    """Have a connection of the pool made anew if it is dead. SQLAlchemy's own ping does not catch OSErrors."""
+    try:
+        connection.cursor().execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:
+        raise DisconnectionError from error
 
 
 def _connected(connection: sqlite3.Connection, record: Any) -> None:
