@@ -20,7 +20,6 @@ from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.predictor import Predictor, State
-from fewclicks.presets import Rings
 from fewclicks.session import Kept
 
 KEEP_BYTES = 128 * 2**20
@@ -200,7 +199,7 @@ class History:
             if _forgets(self._entries[n]):
                 near = n
         todo = self._entries[near:done]
-        if sum(_passes_of(entry.action) for entry in todo) > REPLAY_PASSES:
+        if sum(len(entry.changed_px) for entry in todo if isinstance(entry.action, Clicked)) > REPLAY_PASSES:
             return None
         held = self._kept[near] if near in self._kept else self._from_mask(near)
         for n, entry in enumerate(todo, near):
@@ -257,8 +256,3 @@ def replay(predictor: Predictor, start: State, entries: Sequence[Entry]) -> Iter
             held = replace(held, state=from_mask(start, before, held.marks.threshold))
         held = folded(predictor, start, held, entry.action)
         yield held.state.mask
-
-
-def _passes_of(action: Action) -> int:
-    """How often the predictor steps for an action, at most."""
-    return 1 + Rings(cfr=action.cfr, adaptive=action.adaptive).steps if isinstance(action, Clicked) else 0
