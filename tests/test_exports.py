@@ -2,8 +2,11 @@
 
 import inspect
 import json
+import subprocess
+import sys
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from fewclicks.annotations import AnnotatedFolder, Annotation, LazyObjects
 from fewclicks.errors import InputError, UnknownName
 from fewclicks.find import find, names
 
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "formats.md").read_text("utf-8")
 NAMES = names("exports")
 READABLE = [name for name in NAMES if hasattr(find("exports", name), "read")]
 EXACT = [
@@ -299,3 +304,23 @@ def test_nothing_to_export_is_an_export(tmp_path, name):
     done = exports.export(name, [], [], tmp_path / "out")
     assert done.notes == ()
     assert all(file.is_file() for file in done.files)
+
+
+def test_the_page_on_formats_tells_each_format_and_its_options():
+    rows = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `")}
+    assert sorted(rows) == NAMES
+    for item in exports.formats():
+        told = rows[item.name].split(" | ")[3]
+        assert all(f"`{option}`" in told for option in item.options)
+        assert ("none" in told) == (not item.options)
+        for choices in (getattr(find("exports", item.name), name, ()) for name in ("SHAPES", "IDS")):
+            assert all(f"`{choice}`" in told for choice in choices)
+
+
+def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    code = PAGE.split("```python\n")[1].split("```")[0]
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "coffee.png [('cup', " in done.stdout
