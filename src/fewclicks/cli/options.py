@@ -74,7 +74,7 @@ class Setup:
 
         if self.threads:
             cv2.setNumThreads(self.threads)
-        if self._is_default():
+        if self._weights() is not None:
             return load(self.method, **self._default_options())
         return self._rings().around(load(self.method, **self.options))
 
@@ -82,12 +82,11 @@ class Setup:
         """Raise at once for a method or weights that do not exist; `build` finds the rest."""
         from fewclicks.find import find
 
-        if not self._is_default():
+        weights = self._weights()
+        if weights is None:
             find("methods", self.method)
-        elif self.method != "default" and not Path(self.method).exists():
-            raise InputError(
-                f"no weights at '{self.method}'; pass a method's name, a .onnx file or a checkpoint folder"
-            )
+        elif not weights.exists():
+            raise InputError(f"no weights at '{weights}'; pass a method's name, a .onnx file or a checkpoint folder")
 
     def describe(self) -> dict[str, Any]:
         """What a result names as its settings, as plain data; weights by file name and sha256."""
@@ -96,23 +95,30 @@ class Setup:
         from fewclicks.methods import default
 
         about: dict[str, Any] = {"fewclicks": version("fewclicks"), "method": self.method, "preset": self.preset}
-        if not self._is_default():
+        weights = self._weights()
+        if weights is None:
             rings = self._rings()
             about |= {"cfr": rings.steps, **{key: getattr(rings, key) for key in ("adaptive", "until_click", "flip")}}
             return about | {"threads": self.threads, **self.options}
-        weights = default.WEIGHTS if self.method == "default" else Path(self.method)
         used = default.chosen(**{"weights": weights, **self._default_options()})
         weights = Path(used.weights)
-        about |= {"method": "default", **asdict(used), "cfr": used.steps, "weights": weights.name}
+        name = weights.stem if weights.parent == default.WEIGHTS.parent else "default"
+        about |= {"method": name, **asdict(used), "cfr": used.steps, "weights": weights.name}
         del about["dataset"]
         return about | {"weights_sha256": default.weights_hash(weights), "onnxruntime": version("onnxruntime")}
 
-    def _is_default(self) -> bool:
-        from fewclicks.find import names
+    def _weights(self) -> Path | None:
+        """Of a network, which has an option for each ring; None where the method is none.
 
-        if self.method in names("methods"):
-            return self.method == "default"
-        return self.method.endswith(".onnx") or "/" in self.method or Path(self.method).is_dir()
+        The methods that are networks have WEIGHTS and take the options of `default`.
+        """
+        from fewclicks.find import find, names
+
+        if self.method.lower().replace("-", "_") in names("methods"):
+            weights: Path | None = getattr(find("methods", self.method), "WEIGHTS", None)
+            return weights
+        is_path = self.method.endswith(".onnx") or "/" in self.method or Path(self.method).is_dir()
+        return Path(self.method) if is_path else None
 
     def _rings(self) -> Rings:
         """Flip and CFR, for a method that is no network of ours."""

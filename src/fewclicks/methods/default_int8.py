@@ -1,0 +1,19 @@
+"""The default model in 8 bits: half of the time of a click on CPUs that multiply bytes, and almost the same masks.
+
+Its weights are those of the default model; `fewclicks quantise` made the file. All options are those of `default`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fewclicks.methods.default import build as build_default
+from fewclicks.predictor import Predictor
+
+WEIGHTS = Path(__file__).parents[1] / "weights" / "default-int8.onnx"
+
+
+def build(**options: Any) -> Predictor:
+    """The predictor of `default` on the weights in 8 bits."""
+    return build_default(**{"weights": WEIGHTS, **options})
