@@ -44,14 +44,20 @@ def parts(mask: Mask, edges: bool) -> list[Part]:
     if box is None:
         return []
     crop = mask[box.slices].astype(np.uint8)
-    if edges:  # the border pixels of the doubled mask lie on both sides of each edge
-        crop = crop.repeat(2, axis=0).repeat(2, axis=1)
-    contours, tree = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    rings = [_ring(contour[:, 0], box, edges) for contour in contours]
+    _, labels = cv2.connectedComponents(crop, connectivity=8)
+    scale = 2 if edges else 1  # the border pixels of the doubled mask lie on both sides of each edge
+    doubled = crop.repeat(scale, axis=0).repeat(scale, axis=1)
+    contours, _ = cv2.findContours(doubled, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)  # its trees take quadratic time
+    outer: dict[int, Ring] = {}
     holes: dict[int, list[Ring]] = {}
-    for ring, (_, _, _, parent) in zip(rings, tree[0], strict=True):
-        holes.setdefault(int(parent), []).append(ring)
-    return [Part(rings[i], tuple(holes.get(i, ()))) for i in range(len(rings)) if tree[0][i][3] < 0]
+    for contour in contours:
+        x, y = contour[0, 0] // scale
+        ring = _ring(contour[:, 0], box, edges)
+        if cv2.contourArea(contour, oriented=True) > 0:  # holes run the other way round, and are never mere lines
+            holes.setdefault(int(labels[y, x]), []).append(ring)
+        else:
+            outer[int(labels[y, x])] = ring
+    return [Part(outer[i], tuple(holes.get(i, ()))) for i in sorted(outer)]
 
 
 def _ring(contour: NDArray[Any], box: Box, edges: bool) -> Ring:

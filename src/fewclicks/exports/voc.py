@@ -152,7 +152,8 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
 def _label_numbers(ids: Ids, classes: Ids | None) -> dict[int, int]:
     """The number of the label that most of each object has; 0 where nothing is said."""
     classes = np.zeros_like(ids) if classes is None else classes
-    pairs = (ids.astype(np.int64) << 16 | classes)[ids > 0]
+    inside = ids > 0
+    pairs = ids[inside].astype(np.uint32) << 16 | classes[inside].astype(np.uint32)
     found, counts = np.unique(pairs, return_counts=True)
     best: dict[int, tuple[int, int]] = {}
     for pair, count in zip(found.tolist(), counts.tolist(), strict=True):
