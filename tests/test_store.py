@@ -424,6 +424,16 @@ def test_threads_share_a_store(store, thing):
     assert store.mask(thing) == imported(4).mask
 
 
+def test_a_class_is_made_once_by_many_at_once(place, store):
+    def maker():
+        with Store(place) as mine:
+            return mine.add_class("cat")
+
+    results = at_once(*[maker] * 4)
+    assert sum(isinstance(result, InputError) for result in results) == 3
+    assert [found for found in results if not isinstance(found, InputError)] == store.classes()
+
+
 def test_a_database_is_made_once_by_many_at_once(place):
     def opened():
         with Store(place) as store:

@@ -13,7 +13,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from fewclicks.annotate.database import Database
-from fewclicks.annotate.models import ClassRow, ObjectRow, PhotoRow
+from fewclicks.annotate.models import About, ClassRow, ObjectRow, PhotoRow
 from fewclicks.annotate.photos import in_counting_order
 from fewclicks.annotate.records import ClassInfo, PhotoInfo
 from fewclicks.annotations import PhotoState
@@ -62,6 +62,7 @@ class Catalogue:
     def add_class(self, name: str, colour: str | None = None, key: str | None = None) -> ClassInfo:
         """A new class. None: the next colour, and the next free digit. InputError if there is one of that name."""
         with self._db.writing() as session:
+            _alone(session)
             rows = list(session.scalars(select(ClassRow)))
             free = [digit for digit in "1234567890" if digit not in {row.key for row in rows}]
             colours = Counter(row.colour for row in rows)
@@ -79,6 +80,7 @@ class Catalogue:
     ) -> ClassInfo:
         """Give a class another name, colour or digit ("": none)."""
         with self._db.writing() as session:
+            _alone(session)
             row = _class_row(session, class_id)
             others = list(session.scalars(select(ClassRow).where(ClassRow.id != class_id)))
             if name is not None:
@@ -93,6 +95,7 @@ class Catalogue:
     def remove_class(self, class_id: int) -> None:
         """Remove a class; Conflict if there are objects of it, also deleted ones, since they can be restored."""
         with self._db.writing() as session:
+            _alone(session)
             row = _class_row(session, class_id)
             count = session.scalar(select(func.count()).where(ObjectRow.class_id == class_id))
             if count:
@@ -107,6 +110,7 @@ class Catalogue:
         if not wanted - known:
             return
         with self._db.writing() as session:
+            _alone(session)
             known = set(session.scalars(select(PhotoRow.name)))
             session.add_all(PhotoRow(name=name) for name in sorted(wanted - known, key=in_counting_order))
 
@@ -162,6 +166,11 @@ class Catalogue:
             numbers = {row[0]: row[1] for row in found}
         states: tuple[PhotoState, ...] = ("untouched", "begun", "done")
         return {state: numbers.get(state, 0) for state in states}
+
+
+def _alone(session: Session) -> None:
+    """Wait until no other transaction changes the lists of classes and photos."""
+    session.get_one(About, 1, with_for_update=True)
 
 
 def locked_photo(session: Session, photo_id: int) -> PhotoRow:
