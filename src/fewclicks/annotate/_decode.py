@@ -73,6 +73,8 @@ def _words(error: Exception) -> str:
 
 def _answer(question: dict[str, Any], payload: bytes) -> NDArray[Any]:
     kind, max_pixels = question["kind"], question["max_pixels"]
+    if kind == "masks":
+        return _masks_among(question["path"], json.loads(payload))
     with io.BytesIO(payload) if question["path"] is None else open(question["path"], "rb") as source:
         if kind == "image":
             return read_image(source, max_pixels)
@@ -81,6 +83,14 @@ def _answer(question: dict[str, Any], payload: bytes) -> NDArray[Any]:
         if kind == "hw":
             return np.array(_displayed_hw(source, max_pixels), np.int64)
         return _thumbnail(source, question["side_px"], max_pixels)
+
+
+def _masks_among(root: str, names: list[str]) -> NDArray[Any]:
+    """The names of photos that are masks of others, as JSON, as bytes."""
+    from fewclicks.exports import detect
+
+    masks = sorted({name for found in detect(root, names) for name in found.masks})
+    return np.frombuffer(json.dumps(masks).encode(), np.uint8)
 
 
 def _displayed_hw(source: IO[bytes], max_pixels: int) -> tuple[int, int]:

@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
 from fewclicks.annotate.actions import Action, Clicked
+from fewclicks.annotate.beside import annotations_are_likely
 from fewclicks.annotate.decoder import Decoder, Urgency
 from fewclicks.annotate.editing import Change, Editing, Preview
+from fewclicks.annotate.errands import AT_ONCE, Errands
 from fewclicks.annotate.events import Hub
+from fewclicks.annotate.files import names_without_masks
 from fewclicks.annotate.history import History
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.photos import PhotoFolder, Picture, Pictures, Stamp
 from fewclicks.annotate.records import Edit, ObjectInfo, PhotoInfo
-from fewclicks.annotate.schemas import ClassOut, ObjectOut, PhotoOut
+from fewclicks.annotate.schemas import ClassOut, Imported, ObjectOut, PhotoOut
 from fewclicks.annotate.store import Store
 from fewclicks.annotate.work import Timed, Worker
 from fewclicks.annotations import PhotoState
@@ -65,17 +69,19 @@ class Annotator:
     What changes objects runs in the worker: those methods give futures. The others answer at once.
     """
 
-    def __init__(self, folder: PhotoFolder, store: Store, model: Model) -> None:
+    def __init__(self, folder: PhotoFolder, store: Store, model: Model, database: str | None = None) -> None:
         self.folder = folder
         self.store = store
         self.model = model
         self.hub = Hub()
         self.decoder = Decoder()
         self.pictures = Pictures(folder, self.decoder)
+        self.errands = Errands(folder.root, database)
         self.failure: str | None = None
         """Why the model cannot be loaded."""
         self._problems: dict[int, str] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
+        self._listed: list[str] = []
         self._present: frozenset[str] = frozenset()
         self._starts: dict[Stamp, State] = {}
         self._started: dict[int, Stamp] = {}
@@ -94,7 +100,9 @@ class Annotator:
         self.predicting = 0
         """Images of no photo that are being worked on."""
         self.slow_pool = ThreadPoolExecutor(1, "fewclicks-slow")
-        """For what nobody waits for with a click: thumbnails, exports, imports."""
+        """For what nobody waits for with a click."""
+        self.errands_pool = ThreadPoolExecutor(AT_ONCE, "fewclicks-errands")
+        """For exports and imports."""
         self._looking = threading.Thread(target=self._look_through, name="fewclicks-sizes", daemon=True)
         self.scan()
         if not store.classes():
@@ -110,7 +118,8 @@ class Annotator:
         self._closing.set()
         self._news.set()
         self.worker.close()
-        for pool in (self.pool, self.slow_pool):
+        self.errands.close()
+        for pool in (self.pool, self.slow_pool, self.errands_pool):
             pool.shutdown()
         self.decoder.close()
         if self._looking.is_alive():
@@ -130,11 +139,13 @@ class Annotator:
             if monotonic() - self._scanned < RESCAN_S:
                 return
             self._scanned = monotonic()
-        names = self.folder.names()
+        listed = self.folder.names()
+        if listed == self._listed:
+            return
+        names = names_without_masks(self.folder, self.decoder)
         self.store.add_photos(names)
-        if self._present != frozenset(names):
-            self._present = frozenset(names)
-            self._news.set()
+        self._listed, self._present = listed, frozenset(names)
+        self._news.set()
 
     def photos(self, state: PhotoState | None = None) -> list[PhotoInfo]:
         """The photos of the folder; of those that are gone only the ones that have objects."""
@@ -236,6 +247,15 @@ class Annotator:
             raise FewClicksError(self.failure or "the model is not loaded yet; wait a moment")
         return self._predictor
 
+    # Imports
+
+    def take_in(self, *arguments: str, hide: Sequence[Path] = ()) -> Imported:
+        """Take in annotations as `fewclicks import` does, without arguments those that are there; tell the pages."""
+        said = self.errands.run("import", *arguments, hide=hide)
+        self.tell_classes()
+        self.hub.publish("imported", said)
+        return Imported(objects=said["objects"], notes=said["notes"])
+
     # Events
 
     def tell_photo(self, photo_id: int) -> None:
@@ -283,7 +303,18 @@ class Annotator:
             log.error("the model cannot be loaded: %s", _line(error), exc_info=not known)
             return
         self._predictor, self._by = predictor, by
+        if not any(info.objects for info in self.store.photos()):
+            self.errands_pool.submit(self._begin_with_what_is_there)
         self._editing = Editing(self.store, predictor, self._start_of, by)
+
+    def _begin_with_what_is_there(self) -> None:
+        """Take in the annotations beside photos that were never annotated here."""
+        if self._closing.is_set() or not annotations_are_likely(self.folder.root, self._listed):
+            return
+        try:
+            log.info("took in what was there: %s", self.take_in())
+        except FewClicksError as error:
+            log.info("%s", error)
 
     def _edit(self) -> Editing:
         self.predictor()

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.problems import MEDIA_TYPE, problem
 from fewclicks.annotate.records import ObjectInfo
-from fewclicks.annotate.routes import folder, objects, photos, predict
+from fewclicks.annotate.routes import files, folder, objects, photos, predict
 from fewclicks.annotate.schemas import ConflictOut, ObjectOut, ProblemOut
 from fewclicks.annotate.security import Guard, Policy, Rates
 from fewclicks.annotate.work import Busy
@@ -78,7 +78,7 @@ def bare() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for part in (folder, photos, objects, predict):
+    for part in (folder, photos, objects, files, predict):
         app.include_router(part.router, prefix="/api/v1")
     app.mount("/", _Page(directory=STATIC, html=True))
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import IO, Any
@@ -82,6 +82,11 @@ class Decoder:
         """HxW prob, as `images.read_mask` gives it."""
         return self._ask({"kind": "mask", "hw": list(hw)}, source, urgency)
 
+    def masks(self, root: Path, names: Sequence[str], urgency: Urgency = Urgency.NOW) -> frozenset[str]:
+        """Those of the photos of a folder that are masks of others, by `exports.detect`."""
+        found = self._ask({"kind": "masks", "path": os.fspath(root)}, json.dumps(names).encode(), urgency)
+        return frozenset(json.loads(found.tobytes()))
+
     def close(self) -> None:
         """End the child, once the files that are waited for are done. No file is decoded after this."""
         self._closed = True
@@ -109,7 +114,7 @@ class Decoder:
         """The array of the answer; InputError with the text of it."""
         payload = source if isinstance(source, bytes) else b""
         path = None if isinstance(source, bytes) else os.fspath(source)
-        question |= {"path": path, "bytes": len(payload), "max_pixels": self._max_pixels}
+        question = {"path": path, "bytes": len(payload), "max_pixels": self._max_pixels, **question}
         with self._turn(urgency):
             child = self._running()
             late = threading.Timer(self._timeout_s, child.kill)

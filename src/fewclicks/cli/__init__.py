@@ -16,9 +16,12 @@ from fewclicks.cli.build_coco_lvis import build_coco_lvis
 from fewclicks.cli.convert import convert
 from fewclicks.cli.datasets import datasets
 from fewclicks.cli.doctor import doctor
+from fewclicks.cli.export import export
 from fewclicks.cli.export_onnx import export_onnx
 from fewclicks.cli.figures import figures
+from fewclicks.cli.import_annotations import import_annotations
 from fewclicks.cli.listing import listing
+from fewclicks.cli.quantise import quantise
 from fewclicks.cli.segment import segment
 from fewclicks.cli.train import train
 from fewclicks.errors import FewClicksError
@@ -26,9 +29,12 @@ from fewclicks.errors import FewClicksError
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
 app.command()(segment)
 app.command()(annotate)
+app.command()(export)
+app.command("import")(import_annotations)
 app.command()(bench)
 app.command()(train)
 app.command()(export_onnx)
+app.command()(quantise)
 app.command()(convert)
 app.command()(figures)
 app.command("list")(listing)

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 DatabaseUrl = Annotated[
     str | None,
-    typer.Option("--database", metavar="URL", help="Keep the annotations there, not in FOLDER/.fewclicks/."),
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="FEWCLICKS_DATABASE",
+        show_envvar=False,
+        help="Where the annotations are kept: postgresql://..., sqlite:///FILE; FOLDER/.fewclicks/ if unset.",
+    ),
 ]
 
 
@@ -52,15 +58,28 @@ def annotate(
     if not photos.names():
         raise InputError(f"there are no photos in '{folder}'; put some into it, or name another folder")
     setup = Setup(method=method, threads=threads, options=options.plain_values(settings))
-    annotator = Annotator(photos, store_of(folder, database), model_of(setup, cfr, adaptive))
+    annotator = Annotator(photos, store_of(folder, database), model_of(setup, cfr, adaptive), database)
     serve(annotator, Place(host=host, port=port, names=tuple(name or ())), browser=not no_browser)
 
 
 def store_of(folder: Path, database: str | None) -> Store:
-    """The annotations of a folder."""
+    """The annotations of a folder, in it or in another database."""
     from fewclicks.annotate.store import Store
+    from fewclicks.errors import InputError
 
+    if database and "://" not in database:
+        raise InputError(f"'{database}' is no URL of a database; write a file as sqlite:///{database}")
     return Store(database or folder)
+
+
+def existing_store(folder: Path, database: str | None) -> Store:
+    """The annotations of a folder that was annotated."""
+    from fewclicks.annotate.database import PLACE
+    from fewclicks.errors import InputError
+
+    if database is None and not (folder / PLACE).is_file():
+        raise InputError(f"nothing was annotated in '{folder}' yet; do so by: fewclicks annotate {folder}")
+    return store_of(folder, database)
 
 
 def model_of(setup: Setup, cfr: int | None, adaptive: bool) -> Model:

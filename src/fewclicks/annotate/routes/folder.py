@@ -8,8 +8,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
+from fewclicks.annotate.asked import ClassEdit, ClassNew
 from fewclicks.annotate.routes._common import Given
-from fewclicks.annotate.schemas import ClassEdit, ClassNew, ClassOut, Counts, FolderOut, Health, Version
+from fewclicks.annotate.routes.files import formats
+from fewclicks.annotate.schemas import ClassOut, Counts, FolderOut, Health, Version
 
 router = APIRouter(tags=["folder"])
 
@@ -33,7 +35,7 @@ def folder(given: Given) -> FolderOut:
         problem=given.failure,
         classes=classes(given),
         counts=counts,
-        formats=[],
+        formats=formats(),
     )
 
 

@@ -14,6 +14,19 @@ from numpy.typing import NDArray
 
 from fewclicks.annotate.actions import MAX_CFR, Action, Replaced
 from fewclicks.annotate.annotator import Annotator
+from fewclicks.annotate.asked import (
+    ActionIn,
+    BrushAction,
+    CleanAction,
+    ClickAction,
+    MaskAction,
+    ObjectEdit,
+    ObjectNew,
+    PreviewIn,
+    Region,
+    Step,
+    ThresholdAction,
+)
 from fewclicks.annotate.history import History
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.routes._common import (
@@ -28,25 +41,7 @@ from fewclicks.annotate.routes._common import (
     unless_known,
     unpacked,
 )
-from fewclicks.annotate.schemas import (
-    ActionIn,
-    BrushAction,
-    ChangeOut,
-    CleanAction,
-    ClickAction,
-    MaskAction,
-    ObjectEdit,
-    ObjectNew,
-    ObjectOut,
-    PassMask,
-    PassOut,
-    Patch,
-    PreviewIn,
-    PreviewOut,
-    Region,
-    Step,
-    ThresholdAction,
-)
+from fewclicks.annotate.schemas import ChangeOut, ObjectOut, PassMask, PassOut, Patch, PreviewOut
 from fewclicks.annotate.work import Timed
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box

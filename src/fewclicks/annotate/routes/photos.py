@@ -9,8 +9,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from fewclicks.annotate.annotator import Annotator
+from fewclicks.annotate.asked import PhotoEdit
 from fewclicks.annotate.routes._common import Found, Given, PhotoId, gives, in_thread, unless_known
-from fewclicks.annotate.schemas import ObjectOut, OpenedPhoto, PhotoEdit, PhotoOut, PhotoPage, Tiles
+from fewclicks.annotate.schemas import ObjectOut, OpenedPhoto, PhotoOut, PhotoPage, Tiles
 from fewclicks.annotations import PhotoState
 from fewclicks.errors import FewClicksError
 

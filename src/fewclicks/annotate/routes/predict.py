@@ -10,10 +10,11 @@ from fastapi import APIRouter
 
 from fewclicks.annotate.actions import Action, Replaced, Thresholded
 from fewclicks.annotate.annotator import Annotator
+from fewclicks.annotate.asked import PredictIn
 from fewclicks.annotate.history import History
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.routes._common import Given, done, in_thread, unpacked
-from fewclicks.annotate.schemas import Milliseconds, Predicted, PredictIn, as_box
+from fewclicks.annotate.schemas import Milliseconds, Predicted, as_box
 from fewclicks.annotate.work import Busy
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box

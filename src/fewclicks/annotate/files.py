@@ -1,0 +1,203 @@
+"""The annotations of a folder to files and from files, in the formats of `exports`. No web: the commands use it too."""
+
+from __future__ import annotations
+
+import stat
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fewclicks import exports
+from fewclicks.annotate.beside import masks_are_likely
+from fewclicks.annotate.decoder import Decoder
+from fewclicks.annotate.exchange import StoredFolder, TakenIn, take_in
+from fewclicks.annotate.photos import PhotoFolder
+from fewclicks.annotate.store import Store
+from fewclicks.annotations import AnnotatedPhoto, Exported
+from fewclicks.errors import FewClicksError, InputError
+from fewclicks.find import find
+from fewclicks.images import replace_file
+
+READ_ORDER = ("coco", "labelme", "voc", "index_png", "binary_png", "yolo")
+"""In which a source of unknown format is tried: the pickiest first."""
+TRIED = 5
+"""Photos of a source of unknown format that are read to see whether it is of a format."""
+ZIP_BYTES = 4 * 2**30
+ZIP_FILES = 200_000
+"""What a .zip may unpack to."""
+PACKED = frozenset({".png", ".jpg", ".jpeg", ".webp", ".zip"})
+"""Files that do not get smaller in a .zip."""
+
+TITLES = {
+    "copy": "Copy the photos too",
+    "crop": "Cut to the object",
+    "ids": "Pixels are numbered by",
+    "margin_px": "Margin around it, in pixels",
+    "shapes": "Shapes",
+    "tolerance_px": "Simplify outlines by up to so many pixels",
+    "visible": "Only what is visible of each object",
+}
+"""The options of the formats in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of a format."""
+
+    name: str
+    title: str
+    default: Any
+    choices: tuple[str, ...] | None
+
+
+def options_of(found: exports.Format) -> list[Option]:
+    """The options of a format, and the one that all have. Choices are the constant of the option's name: SHAPES."""
+    module = find("exports", found.name)
+    known = {**found.options, "visible": False}
+    return [
+        Option(
+            name, TITLES.get(name, name.replace("_", " ").capitalize()), default, getattr(module, name.upper(), None)
+        )
+        for name, default in known.items()
+    ]
+
+
+def export_folder(store: Store, root: Path, name: str, out: Path, overwrite: bool = False, **options: Any) -> Exported:
+    """Write the annotations of a store, on photos in `root`, in the format `name`: to a folder, or to a .zip of it."""
+    photos = StoredFolder(store, root)
+    if out.suffix.lower() != ".zip":
+        return exports.export(name, photos, photos.labels, out, overwrite=overwrite, **options)
+    if out.exists() and not overwrite:
+        raise InputError(f"'{out}' exists; name another file, or allow to overwrite it")
+    with tempfile.TemporaryDirectory(prefix="fewclicks-", dir=out.parent if out.parent.is_dir() else None) as folder:
+        written = exports.export(name, photos, photos.labels, Path(folder) / out.stem, **options)
+        replace_file(out, lambda file: _zip(Path(folder) / out.stem, file))
+    return Exported((out.resolve(),), written.notes)
+
+
+def import_found(folder: PhotoFolder, store: Store, seen: Callable[[int, int], None]) -> TakenIn:
+    """Take in the annotations that lie in the folder or beside it; of those in several formats the best one."""
+    found = exports.detect(folder.root, folder.names())
+    if not found:
+        raise InputError(
+            f"no annotations were found in or beside '{folder.root}'; name the file or folder that they are in"
+        )
+    photos = known_photos(folder, store)
+    taken = [
+        take_in(store, exports.read(item.format, item.source, photos), seen)
+        for item in found
+        if item.format == found[0].format
+    ]
+    notes = [note for part in taken for note in part.notes]
+    for item in found:
+        if item.format != found[0].format:
+            place = item.source.relative_to(folder.root.parent).as_posix()
+            notes.append(f"{place} was left out ({item.format}): what lies in {found[0].format} was taken in")
+    return TakenIn(sum(part.objects for part in taken), sum(part.photos for part in taken), tuple(notes))
+
+
+def import_from(
+    folder: PhotoFolder, store: Store, source: Path, name: str | None, seen: Callable[[int, int], None]
+) -> TakenIn:
+    """Take in the annotations at `source`: a file, a folder or a .zip, in the format `name` or one that fits."""
+    photos = known_photos(folder, store)
+    with _unpacked(source) as place:
+        if name is not None:
+            return take_in(store, exports.read(name, place, photos), seen)
+        for guess in READ_ORDER:
+            found = _readable(guess, place, photos)
+            if found is not None:
+                return take_in(store, found, seen)
+    raise InputError(
+        f"'{source.name}' holds no annotations of these photos in a known format ({', '.join(READ_ORDER)}); "
+        f"name the format to learn what is missing"
+    )
+
+
+def _readable(name: str, source: Path, photos: list[AnnotatedPhoto]) -> exports.Imported | None:
+    """What lies at the source, if that is of the format: some of its first photos can be read."""
+    try:
+        found = exports.read(name, source, photos)
+    except FewClicksError:
+        return None
+    for index in range(min(len(found), TRIED)):
+        with suppress(FewClicksError):
+            _ = found[index]
+            return found
+    return None
+
+
+def names_without_masks(folder: PhotoFolder, decoder: Decoder) -> list[str]:
+    """The photos of a folder, without those that are masks of others."""
+    names = folder.names()
+    masks = decoder.masks(folder.root, names) if masks_are_likely(names) else frozenset()
+    return [name for name in names if name not in masks]
+
+
+def known_photos(folder: PhotoFolder, store: Store) -> list[AnnotatedPhoto]:
+    """The photos that can be read, with their sizes, which the store keeps."""
+    photos, decoder = [], Decoder()
+    try:
+        names = names_without_masks(folder, decoder)
+        store.add_photos(names)
+        wanted = set(names)
+        for info in store.photos():
+            if info.name not in wanted:
+                continue
+            try:
+                path = folder.locate(info.name).path
+                hw = info.hw or decoder.hw(path)
+                if info.hw is None:
+                    store.change_photo(info.id, hw=hw)
+            except FewClicksError:  # the annotator says so when the photo is opened
+                continue
+            photos.append(AnnotatedPhoto(info.name, hw, path=path))
+    finally:
+        decoder.close()
+    return photos
+
+
+def _zip(folder: Path, file: Any) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                how = zipfile.ZIP_STORED if path.suffix.lower() in PACKED else zipfile.ZIP_DEFLATED
+                archive.write(path, path.relative_to(folder).as_posix(), how, compresslevel=6)
+
+
+@contextmanager
+def _unpacked(source: Path) -> Iterator[Path]:
+    """The folder that a .zip unpacks to, for a while; anything else as it is."""
+    if source.suffix.lower() != ".zip" or not source.is_file():
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="fewclicks-") as folder:
+        try:
+            with zipfile.ZipFile(source) as archive:
+                _unzip(archive, Path(folder).resolve())
+        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+            raise InputError(f"'{source.name}' is no .zip that can be unpacked ({error}); pack it again") from None
+        yield Path(folder).resolve()
+
+
+def _unzip(archive: zipfile.ZipFile, folder: Path) -> None:
+    """Unpack plain files within bounds; whatever wants to lie elsewhere, or to be a link, is refused."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(entries) > ZIP_FILES:
+        raise InputError(f"the .zip holds more than {ZIP_FILES:,} files; pack fewer")
+    left = ZIP_BYTES
+    for entry in entries:
+        target = (folder / entry.filename).resolve()
+        if not target.is_relative_to(folder) or stat.S_ISLNK(entry.external_attr >> 16):
+            raise InputError(f"the .zip wants to put '{entry.filename}' elsewhere; pack plain files")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(entry) as packed, open(target, "xb") as file:
+            while part := packed.read(min(left + 1, 2**20)):
+                left -= len(part)
+                if left < 0:
+                    raise InputError(f"the .zip unpacks to more than {ZIP_BYTES // 2**30} GiB; pack less")
+                file.write(part)

@@ -1,0 +1,140 @@
+"""Annotations to files and from files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from fewclicks import exports
+from fewclicks.annotate.annotator import Annotator
+from fewclicks.annotate.asked import ExportIn
+from fewclicks.annotate.files import options_of
+from fewclicks.annotate.routes._common import Given, gives, in_thread
+from fewclicks.annotate.schemas import FormatOption, FormatOut, Imported
+from fewclicks.errors import InputError, UnknownName
+
+router = APIRouter(tags=["files"])
+
+NOTES_HEADER = "X-Fewclicks-Notes"
+NOTES_BYTES = 4000
+"""Headers must be short; the notes also stand in the export itself."""
+FILE_NAME = re.compile(r"[^\w .()+-]", re.ASCII)
+
+
+@router.get("/formats")
+def formats() -> list[FormatOut]:
+    """The formats of exports, and what each loses."""
+    return [
+        FormatOut(
+            name=found.name,
+            title=found.title,
+            loses=[found.loses],
+            options=[
+                FormatOption(
+                    name=option.name,
+                    title=option.title,
+                    kind="choice" if option.choices else "flag" if isinstance(option.default, bool) else "number",
+                    choices=list(option.choices) if option.choices else None,
+                    default=option.default,
+                )
+                for option in options_of(found)
+            ],
+        )
+        for found in exports.formats()
+    ]
+
+
+@router.post("/export", **gives("application/zip"))
+async def export(given: Given, asked: ExportIn) -> Response:
+    """All annotations in a format, as a .zip. The header X-Fewclicks-Notes, URL-encoded JSON, lists what was lost."""
+    arguments = _arguments(asked)
+    place = Path(tempfile.mkdtemp(prefix="fewclicks-")).resolve()
+    name = f"{FILE_NAME.sub('_', given.folder.root.name) or 'annotations'}-{asked.format}.zip"
+    try:
+        said = await in_thread(
+            given.errands_pool,
+            lambda: given.errands.run("export", *arguments, "--out", str(place / name), hide=[place]),
+        )
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    return FileResponse(
+        place / name,
+        media_type="application/zip",
+        filename=name,
+        headers={NOTES_HEADER: _short(said["notes"])},
+        background=BackgroundTask(shutil.rmtree, place, ignore_errors=True),
+    )
+
+
+@router.post(
+    "/import",
+    openapi_extra={
+        "requestBody": {
+            "description": "The file itself; nothing, or {}, for what lies in the folder or beside it.",
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def take_in(
+    request: Request,
+    given: Given,
+    name: Annotated[str | None, Query(max_length=255, description="The name of the uploaded file.")] = None,
+    format_name: Annotated[str | None, Query(alias="format", max_length=50, description="If it is known.")] = None,
+) -> Imported:
+    """Take in annotations: a file or .zip that is sent, or what is found beside the photos. Twice adds nothing."""
+    if name is None:
+        return await in_thread(given.errands_pool, given.take_in)
+    place = Path(tempfile.mkdtemp(prefix="fewclicks-")).resolve()
+    try:
+        upload = place / (FILE_NAME.sub("_", Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
+        with open(upload, "xb") as file:
+            async for part in request.stream():
+                file.write(part)
+        return await in_thread(given.errands_pool, lambda: _uploaded(given, upload, format_name, place))
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _uploaded(given: Annotator, upload: Path, format_name: str | None, place: Path) -> Imported:
+    named = ["--format", format_name] if format_name else []
+    return given.take_in(str(upload), *named, hide=[place])
+
+
+def _arguments(asked: ExportIn) -> list[str]:
+    """The format and its options as arguments; UnknownName and InputError for those that do not exist."""
+    found = next((item for item in exports.formats() if item.name == asked.format), None)
+    if found is None:
+        raise UnknownName(f"no format is named '{asked.format}'; look at the list of formats")
+    known = {option.name: option for option in options_of(found)}
+    arguments = ["--format", found.name]
+    for name, value in asked.options.items():
+        if name not in known:
+            raise InputError(f"the format {found.name} has no option '{name}'; it has: {', '.join(known)}")
+        if name != "visible":
+            arguments += ["--set", f"{name}={json.dumps(_plain(value))}"]
+        elif value:
+            arguments.append("--visible")
+    return arguments
+
+
+def _plain(value: Any) -> bool | int | float | str:
+    if not isinstance(value, bool | int | float | str) or len(str(value)) > 200:
+        raise InputError("an option is a text, a number, true or false")
+    return value
+
+
+def _short(notes: list[str]) -> str:
+    """The notes as a header, as many of them as fit."""
+    while len(text := quote(json.dumps(notes))) > NOTES_BYTES:
+        notes = [*notes[: len(notes) // 2], "..."] if len(notes) > 1 else []
+    return text

@@ -1,0 +1,69 @@
+"""`fewclicks export`: what was annotated in a folder, as files for other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewclicks.cli import options
+from fewclicks.cli.annotate import DatabaseUrl, existing_store
+
+FormatName = Annotated[
+    str | None, typer.Option("--format", "-f", metavar="NAME", help="The format; without it they are listed.")
+]
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The photos that were annotated.")],
+    format_name: FormatName = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="PATH", help="A folder, or a .zip; FOLDER-FORMAT here if unset."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the format.")
+    ] = None,
+    visible: Annotated[bool, typer.Option("--visible", help="Of each object only what is visible.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export that is there.")] = False,
+    database: DatabaseUrl = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
+) -> None:  # a parameter per option: how typer reads them
+    """Write the annotations of a folder in a format of other programs, and say what it loses."""
+    options.require_extra("annotate", "sqlalchemy")
+    from fewclicks.annotate.files import export_folder
+    from fewclicks.annotate.photos import PhotoFolder
+    from fewclicks.errors import InputError
+
+    root = PhotoFolder(folder).root
+    if format_name is None:
+        if as_json:
+            raise InputError("--json needs a format; pass --format NAME")
+        list_formats()
+        return
+    name = format_name.lower().replace("-", "_")
+    out = out or Path(f"{root.name}-{name}")
+    with existing_store(folder, database) as store:
+        chosen = {**options.plain_values(settings), "visible": visible}
+        written = export_folder(store, root, name, out, overwrite, **chosen)
+    if as_json:
+        print(json.dumps({"out": str(out), "files": len(written.files), "notes": written.notes}, indent=1))
+        return
+    print(f"{out}: {len(written.files):,} {'file' if len(written.files) == 1 else 'files'}")
+    for note in written.notes:
+        print(f"  {note}")
+
+
+def list_formats() -> None:
+    """Print the formats, what each loses, and its options."""
+    from fewclicks import exports
+    from fewclicks.annotate.files import options_of
+
+    for found in exports.formats():
+        print(f"{found.name}: {found.title}. Loses {found.loses}.")
+        for option in options_of(found):
+            if option.name != "visible":
+                choices = f" ({', '.join(option.choices)})" if option.choices else ""
+                print(f"    --set {option.name}={json.dumps(option.default).strip(chr(34))}{choices}  {option.title}")
