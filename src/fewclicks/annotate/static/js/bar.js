@@ -3,7 +3,7 @@
 /** @import { Desk } from "./desk.js" */
 /** @import { Stage } from "./stage.js" */
 /** @import { State, Store } from "./store.js" */
-import { byId, count, icon } from "./dom.js";
+import { byId, count, h, icon } from "./dom.js";
 import { isOpen } from "./desk.js";
 import { plural } from "./hand.js";
 
@@ -19,7 +19,7 @@ export function bars(parts, doors) {
   button("next", "right", "Next photo (D)", () => desk.step(1));
   button("next-open", "skip", "Next photo that is not done (Shift+D)", () => desk.nextUnfinished());
   button("import", "import", "Import annotations (Ctrl+O)", doors.importing);
-  button("export", "export", "Export (Ctrl+S)", doors.exporting).append("Export");
+  button("export", "export", "Export (Ctrl+S)", doors.exporting).append(h("span", { class: "word" }, "Export"));
   button("help", "help", "Keys and mouse (?)", doors.sheet);
   button("theme", "theme", "Light or dark", () => store.set({ theme: isDark() ? "light" : "dark" }));
   button("toggle-left", "panel-left", "Photos", () => drawer("left"));

@@ -47,6 +47,7 @@ export class Desk {
     document.title = `${folder.name} – fewclicks`;
     this.classes(folder.classes);
     this.store.set({ folder });
+    if (this.store.isNew) this.store.set({ cfr: folder.options.cfr ?? 0, adaptive: folder.options.adaptive ?? false });
     if (folder.problem) this.notices.show(folder.problem, undefined, "problem");
     await this.queue.keep(folder.id);
     const wanted = Number(/^#photo=(\d+)$/.exec(location.hash)?.[1]);

@@ -98,8 +98,11 @@ function fresh() {
 
 export class Store {
   constructor() {
+    const settings = kept();
+    /** Nothing was chosen here before: what the server was started with counts. */
+    this.isNew = settings.cfr === undefined;
     /** @type {Readonly<State>} */
-    this.state = { ...fresh(), ...kept() };
+    this.state = { ...fresh(), ...settings };
     /** @type {{names: Set<keyof State>, listener: (state: Readonly<State>) => void}[]} */
     this.listeners = [];
     /** @type {Set<keyof State>} */

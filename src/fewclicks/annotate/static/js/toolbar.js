@@ -10,12 +10,12 @@ const TOOLS = [["click", "Click", "Q"], ["brush", "Brush", "B"], ["erase", "Eras
 
 /**
  * A button with an icon, a word, and its key in the title.
- * @param {{id: string, icon: string, label: string, key: string, word?: boolean}} look
+ * @param {{id: string, icon: string, label: string, key: string, word?: "always" | "wide" | "never"}} look
  * @param {() => void} onclick
  */
-function tool({ id, icon: name, label, key, word = true }, onclick) {
+function tool({ id, icon: name, label, key, word = "always" }, onclick) {
   const shortcut = { title: `${label} (${key})`, "aria-keyshortcuts": key.replaceAll("Ctrl", "Control") };
-  const text = word ? h("span", { class: "label" }, label) : null;
+  const text = word === "never" ? null : h("span", { class: `label ${word}` }, label);
   return h("button", { type: "button", class: "tool", id, "aria-label": label, ...shortcut, onclick }, icon(name), text);
 }
 
@@ -33,13 +33,15 @@ export function toolbar(store, hand) {
     group.append(button);
   }
   const gap = () => h("span", { class: "gap", role: "separator" });
-  bar.append(group, gap(), clickOptions(store), brushOptions(store), gap(), cleanOptions(store, hand), ends(store, hand));
+  // The options of all tools lie in one place, so that the stage does not move when the tool changes.
+  const options = h("div", { class: "one-of" }, clickOptions(store), brushOptions(store));
+  bar.append(group, gap(), options, gap(), cleanOptions(store, hand), ends(store, hand));
 }
 
 /** @param {Store} store */
 function clickOptions(store) {
   const swap = tool({ id: "swap", icon: "plus", label: "Object", key: "X" }, () => store.set({ swapped: !store.state.swapped }));
-  const preview = tool({ id: "preview", icon: "eye", label: "Preview", key: "W" }, () => store.set({ hoverPreview: !store.state.hoverPreview }));
+  const preview = tool({ id: "preview", icon: "eye", label: "Preview", key: "W", word: "wide" }, () => store.set({ hoverPreview: !store.state.hoverPreview }));
   store.on(["swapped"], ({ swapped }) => {
     swap.replaceChildren(icon(swapped ? "minus" : "plus"), h("span", { class: "label" }, swapped ? "Left: background" : "Left: object"));
     swap.setAttribute("aria-label", "Left click means background");
@@ -47,7 +49,7 @@ function clickOptions(store) {
   });
   store.on(["hoverPreview"], ({ hoverPreview }) => preview.setAttribute("aria-pressed", String(hoverPreview)));
   const options = h("div", { class: "options" }, swap, preview);
-  store.on(["tool"], (state) => (options.hidden = state.tool !== "click"));
+  store.on(["tool"], (state) => (options.inert = state.tool !== "click"));
   return options;
 }
 
@@ -62,7 +64,7 @@ function brushOptions(store) {
     size.setAttribute("aria-valuetext", `${brushPx} pixels`);
   });
   const options = h("div", { class: "options" }, h("label", { for: "brush-size", class: "label" }, "Radius"), size, text);
-  store.on(["tool"], (state) => (options.hidden = state.tool === "click"));
+  store.on(["tool"], (state) => (options.inert = state.tool === "click"));
   return options;
 }
 
@@ -71,7 +73,7 @@ function brushOptions(store) {
  * @param {Hand} hand
  */
 function cleanOptions(store, hand) {
-  const button = tool({ id: "clean", icon: "clean", label: "Clean", key: "L" }, () => hand.clean());
+  const button = tool({ id: "clean", icon: "clean", label: "Clean", key: "L", word: "wide" }, () => hand.clean());
   store.on(["hand"], (state) => (button.disabled = state.hand === null));
   store.on(["holesPx", "specksPx"], ({ holesPx, specksPx }) => {
     button.title = `Clean: fill holes of up to ${holesPx} px, drop specks of up to ${specksPx} px (L)`;
@@ -84,10 +86,10 @@ function cleanOptions(store, hand) {
  * @param {Hand} hand
  */
 function ends(store, hand) {
-  const undo = tool({ id: "undo", icon: "undo", label: "Undo", key: "Ctrl+Z", word: false }, () => hand.undo());
-  const redo = tool({ id: "redo", icon: "redo", label: "Redo", key: "Ctrl+Shift+Z", word: false }, () => hand.redo());
-  const drop = tool({ id: "drop", icon: "drop", label: "Drop", key: "Esc" }, () => hand.drop());
-  const fresh = tool({ id: "new", icon: "plus", label: "New", key: "N" }, () => hand.arm());
+  const undo = tool({ id: "undo", icon: "undo", label: "Undo", key: "Ctrl+Z", word: "never" }, () => hand.undo());
+  const redo = tool({ id: "redo", icon: "redo", label: "Redo", key: "Ctrl+Shift+Z", word: "never" }, () => hand.redo());
+  const drop = tool({ id: "drop", icon: "drop", label: "Drop", key: "Esc", word: "wide" }, () => hand.drop());
+  const fresh = tool({ id: "new", icon: "plus", label: "New", key: "N", word: "wide" }, () => hand.arm());
   const finish = tool({ id: "finish", icon: "check", label: "Finish", key: "Enter" }, () => hand.finish());
   finish.className = "button primary";
   store.on(["armed"], ({ armed }) => fresh.setAttribute("aria-pressed", String(armed)));

@@ -71,6 +71,7 @@
  * @property {string} id
  * @property {string} name
  * @property {string} method
+ * @property {{cfr?: number, adaptive?: boolean}} options what the page starts with
  * @property {string | null} [problem] why the model cannot be loaded
  * @property {Class[]} classes
  * @property {Record<string, number>} counts

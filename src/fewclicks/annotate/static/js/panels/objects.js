@@ -11,7 +11,7 @@ import { byId, count, debounced, h, icon } from "../dom.js";
 import { nameOf } from "../hand.js";
 import { Rows } from "../rows.js";
 
-const RULE = "The top of the list lies on top: where masks overlap, an export without overlaps gives the pixel to the upper one.";
+const RULE = "The upper ones cover the lower ones, also in exports without overlaps.";
 const THUMB = 72;
 
 export class ObjectsPanel {

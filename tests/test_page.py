@@ -1,0 +1,381 @@
+"""The annotator's page in a real browser: real mouse and keys, a real server."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from annotating import BOX, make_folder, truth
+from browsing import CHROMIUM, Screen, Server, browser
+from fewclicks.metrics import iou
+
+pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
+if not Path(CHROMIUM).exists():
+    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or ROOT / "out" / "page")
+SIZE = (120, 80)
+CENTRE = (60, 40)
+"""Of the bright box in the photos of `make_folder`."""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A folder of small photos, served with the method `grow`; each test takes a photo of its own."""
+    names = [f"{letter}.png" for letter in "abcdefghij"]
+    server = Server(make_folder(tmp_path_factory.mktemp("page") / "photos", names))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def opened(chromium, served):
+    """Opens a photo in a tab of a new profile; at the end nothing may have gone wrong in any of them."""
+    screens = []
+
+    def open_photo(photo, **look):
+        context = chromium.new_context(viewport={"width": 1280, "height": 800}, **look)
+        screens.append(Screen(context.new_page(), served.address, photo))
+        return screens[-1]
+
+    yield open_photo
+    for screen in screens:
+        screen.page.context.close()
+        assert not screen.wrong
+
+
+def shot(screen, name):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    screen.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def test_a_photo_is_cut_out_corrected_undone_reloaded_and_exported(chromium, tmp_path):
+    (tmp_path / "photos").mkdir()
+    shutil.copy(EXAMPLES / "images" / "coffee.png", tmp_path / "photos")
+    clicks = next(
+        one["clicks"] for one in json.loads((EXAMPLES / "clicks.json").read_text()) if "coffee" in one["photo"]
+    )
+    server = Server(tmp_path / "photos", method="default")
+    screen = Screen(chromium.new_page(viewport={"width": 1280, "height": 800}, accept_downloads=True), server.address)
+    try:
+        for click in clicks:
+            screen.click(click["x"], click["y"], (600, 400), "left" if click["positive"] else "right")
+        screen.saved()
+        assert [click["positive"] for click in server.objects()[0]["clicks"]] == [click["positive"] for click in clicks]
+        best = server.mask(server.objects()[0]["id"])
+        shot(screen, "cut-out")
+        screen.key("Control+z", "Control+z")
+        screen.saved()
+        assert len(server.objects()[0]["clicks"]) == 3
+        screen.page.reload()
+        screen.opened()
+        screen.key("Control+Shift+z", "Control+Shift+z")
+        screen.saved()
+        screen.key("z")
+        screen.is_now(lambda: screen.drawn().shape, best.shape)
+        screen.is_now(lambda: np.array_equal(screen.drawn(), best))
+        screen.key("Enter")
+        screen.saved()
+        assert server.objects()[0]["state"] == "done"
+        with PIL.Image.open(EXAMPLES / "masks" / "coffee.png") as picture:
+            assert iou(best, np.asarray(picture) > 0) >= 0.9
+        assert np.array_equal(exported(screen, tmp_path), best)
+        assert not screen.wrong
+    finally:
+        screen.page.close()
+        server.kill()
+
+
+def exported(screen, folder):
+    """The mask of the index PNG that the page's dialog gives."""
+    screen.key("Control+s")
+    screen.page.locator("#format-index").check()
+    with screen.page.expect_download() as download:
+        screen.page.locator("#export-go").click()
+    path = folder / "export.zip"
+    download.value.save_as(path)
+    shutil.unpack_archive(path, folder / "export")
+    (file,) = [found for found in (folder / "export").rglob("*.png") if "coffee" in found.name]
+    with PIL.Image.open(file) as picture:
+        return np.asarray(picture) == 1
+
+
+def test_all_of_it_by_keyboard(opened, served):
+    screen = opened(1)
+    screen.key(*["ArrowRight"] * 3, "c")
+    screen.saved()
+    (found,) = served.objects(1)
+    assert iou(served.mask(found["id"]), truth()) > 0.9
+    screen.key(*["ArrowLeft"] * 30, "Shift+C")
+    screen.saved()
+    assert [click["positive"] for click in served.objects(1)[0]["clicks"]] == [True, False]
+    screen.key("Backspace", "Enter")
+    screen.saved()
+    assert served.objects(1)[0]["state"] == "done"
+    assert len(served.objects(1)[0]["clicks"]) == 1
+    screen.key("Tab", "F2")
+    screen.page.keyboard.type("the box")
+    screen.key("Enter")
+    screen.saved()
+    assert served.objects(1)[0]["name"] == "the box"
+    screen.key("F6")
+    assert screen.page.evaluate("document.activeElement.id") == "right"
+    screen.key("Shift+F6", "?")
+    assert screen.page.locator("#sheet").is_visible()
+    shot(screen, "keys")
+    screen.key("Escape", "Control+Enter")
+    screen.page.locator("#photo-name").filter(has_text="b.png").wait_for()
+    assert served.get("/photos")["items"][0]["state"] == "done"
+
+
+def test_clicks_made_while_the_model_works_are_all_done_in_order(opened, served):
+    screen = opened(2)
+    points = [(40 + 8 * i, 30 + 3 * i) for i in range(6)]
+    for x, y in points:
+        screen.click(x, y, SIZE)
+    screen.saved()
+    found = [(round(click["x"]), round(click["y"])) for click in served.objects(2)[0]["clicks"]]
+    assert found == points
+
+
+def test_every_way_to_say_background(opened, served):
+    screen = opened(3)
+    screen.click(*CENTRE, SIZE)
+    screen.click(5, 5, SIZE, "right")
+    for modifier in ("Shift", "Alt"):
+        screen.page.keyboard.down(modifier)
+        screen.click(10, 70, SIZE)
+        screen.page.keyboard.up(modifier)
+    screen.key("x")
+    screen.click(110, 70, SIZE)
+    screen.key("x")
+    screen.saved()
+    assert [click["positive"] for click in served.objects(3)[0]["clicks"]] == [True, False, False, False, False]
+
+
+def test_undo_touches_only_the_object_in_hand_and_drop_gives_it_back(opened, served):
+    screen = opened(4)
+    screen.click(*CENTRE, SIZE)
+    screen.key("Enter", "Control+z")
+    screen.saved()
+    (first,) = served.objects(4)
+    assert (first["area_px"] > 0, first["state"]) == (True, "done")
+    screen.click(*CENTRE, SIZE)  # takes it up
+    screen.click(50, 30, SIZE, "right")
+    screen.saved()
+    assert len(served.objects(4)[0]["clicks"]) == 2
+    screen.key("Escape")
+    screen.saved()
+    after = served.objects(4)[0]
+    assert (len(after["clicks"]), after["area_px"], after["state"]) == (1, first["area_px"], "done")
+    screen.key("n")
+    screen.click(*CENTRE, SIZE)  # a new one, on top of it
+    screen.saved()
+    assert len(served.objects(4)) == 2
+    screen.key("Escape")
+    screen.page.locator(".notice").filter(has_text="deleted").get_by_role("button", name="Undo").click()
+    screen.saved()
+    assert len(served.objects(4)) == 2
+
+
+def test_brush_and_eraser_change_what_they_touch_and_can_be_undone(opened, served):
+    screen = opened(5)
+    screen.click(*CENTRE, SIZE)
+    screen.saved()
+    before = served.mask(served.objects(5)[0]["id"])
+    screen.key("b")
+    drag(screen, (5, 5), (25, 5))
+    screen.key("e")
+    drag(screen, (60, 25), (60, 55))
+    screen.saved()
+    found = served.objects(5)[0]
+    mask = served.mask(found["id"])
+    assert mask[5, 5:26].all()
+    assert not mask[25:56, 60].any()
+    assert np.array_equal(screen_mask(screen), mask)
+    screen.key("Control+z", "Control+z")
+    screen.saved()
+    assert np.array_equal(served.mask(found["id"]), before)
+    shot(screen, "brush")
+
+
+def drag(screen, start, end):
+    screen.page.mouse.move(*screen.at(*start, SIZE))
+    screen.page.mouse.down()
+    screen.page.mouse.move(*screen.at(*end, SIZE), steps=5)
+    screen.page.mouse.up()
+
+
+def screen_mask(screen):
+    """The mask on the screen once the photo is shown pixel by pixel."""
+    screen.key("z")
+    screen.is_now(lambda: screen.drawn().shape, SIZE[::-1])
+    previous = None
+    while previous is None or not np.array_equal(previous, screen.drawn()):
+        previous = screen.drawn()
+        screen.page.wait_for_timeout(300)
+    return previous
+
+
+def test_the_cascade_is_shown_and_controlled(opened, served):
+    screen = opened(6)
+    screen.key(">", ">", ">")
+    screen.click(*CENTRE, SIZE)
+    screen.saved()
+    assert len(served.objects(6)[0]["passes"]) == 4
+    assert screen.page.locator("#spark rect").count() == 4
+    screen.key(",")
+    screen.is_now(lambda: screen.page.locator("#pass").input_value(), "2")
+    screen.page.locator("#threshold").fill("0.8")
+    screen.saved()
+    assert served.objects(6)[0]["threshold"] == 0.8
+    screen.key("m")
+    screen.is_now(lambda: bool(screen.drawn().any()))
+    shot(screen, "cascade")
+    screen.page.keyboard.down("h")
+    assert not screen.page.locator("#masks").is_visible()
+    screen.page.keyboard.up("h")
+    assert screen.page.locator("#masks").is_visible()
+
+
+def test_a_mask_is_imported_and_refined(opened, served, tmp_path):
+    mask = truth()
+    mask[:, 60:] = False
+    PIL.Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "g.png")
+    screen = opened(7)
+    screen.key("Control+o")
+    screen.page.locator("#import-file").set_input_files(tmp_path / "g.png")
+    screen.page.locator("#import-result").filter(has_text="1 object imported").wait_for()
+    screen.key("Escape")
+    screen.opened()
+    (found,) = served.objects(7)
+    assert np.array_equal(served.mask(found["id"]), mask)
+    screen.click(BOX[0] + 10, 40, SIZE)  # takes it up
+    screen.click(80, 40, SIZE)
+    screen.saved()
+    assert iou(served.mask(found["id"]), truth()) > 0.9
+
+
+def test_the_second_tab_sees_the_first_and_no_change_is_lost(opened, served):
+    first, second = opened(8), opened(8)
+    first.click(*CENTRE, SIZE)
+    first.saved()
+    second.is_now(lambda: len(second.rows()), 1)
+    second.click(*CENTRE, SIZE)  # takes it up
+    for screen in (first, second):
+        screen.click(5, 75, SIZE, "right")
+    first.saved()
+    second.saved()
+    (found,) = served.objects(8)
+    assert len(found["clicks"]) == 3
+    for screen in (first, second):
+        screen.is_now(lambda screen=screen: f"{found['area_px']:,} px" in screen.rows()[0])
+    assert not any("409" not in text for text in first.wrong + second.wrong)
+    first.wrong.clear()
+    second.wrong.clear()
+
+
+def test_a_server_that_dies_costs_nothing(opened, served):
+    screen = opened(9)
+    screen.click(*CENTRE, SIZE)
+    screen.saved()
+    served.kill()
+    screen.click(110, 70, SIZE, "right")
+    screen.page.locator("#saved").filter(has_text="1 action").wait_for(state="attached")
+    served.start()
+    screen.saved()
+    assert [click["positive"] for click in served.objects(9)[0]["clicks"]] == [True, False]
+    screen.wrong.clear()  # the browser itself tells of each request that was refused
+
+
+def test_a_browser_that_dies_sends_what_waited_when_it_comes_back(chromium, served):
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    screen = Screen(context.new_page(), served.address, 10)
+    screen.click(*CENTRE, SIZE)
+    screen.saved()
+    context.route("**/actions", lambda route: route.abort())
+    screen.click(110, 70, SIZE, "right")
+    screen.page.locator("#saved").filter(has_text="1 action").wait_for(state="attached")
+    screen.page.close()
+    context.unroute("**/actions")
+    again = Screen(context.new_page(), served.address, 10)
+    again.saved()
+    again.is_now(lambda: len(served.objects(10)[0]["clicks"]), 2)
+    context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(700, "light"), (1000, "dark"), (1440, "dark")])
+def test_it_fits_windows_and_light(opened, width, scheme):
+    screen = opened(1, color_scheme=scheme)
+    screen.page.set_viewport_size({"width": width, "height": 700})
+    shot(screen, f"{width}-{scheme}")
+    wide = screen.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
+    assert max(wide) <= width
+    background = screen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, background.removeprefix("rgb(").removesuffix(")").split(","))) < 200) == (scheme == "dark")
+    if width < 750:
+        screen.page.locator("#toggle-right").click()
+        screen.page.locator("#object-list").wait_for(state="visible")
+        shot(screen, f"{width}-{scheme}-drawer")
+
+
+def test_every_control_has_a_name(opened):
+    screen = opened(1)
+    nameless = screen.page.evaluate("""() => [...document.querySelectorAll('button, input, select, [role]')]
+        .filter((one) => one.checkVisibility() && !one.matches('[role=presentation], [role=separator], .row'))
+        .filter((one) => !(one.getAttribute('aria-label') || one.labels?.length || one.textContent.trim() || one.id === 'hint'))
+        .filter((one) => !one.matches('[role=status], [role=group]'))
+        .map((one) => one.outerHTML.slice(0, 120))""")
+    assert nameless == []
+
+
+def test_masks_are_read_patched_and_outlined_exactly(opened, tmp_path):
+    """The page's own PNG reader and bit masks against Pillow and numpy."""
+    import base64
+    import io
+
+    rng = np.random.default_rng(3)
+    cases = []
+    for height, width, x, y in [(1, 1, 0, 0), (7, 9, 3, 2), (40, 64, 8, 1), (33, 71, 13, 5), (64, 130, 1, 0)]:
+        mask = rng.random((height, width)) > 0.6
+        file = io.BytesIO()
+        PIL.Image.fromarray(mask).save(file, "PNG")
+        box = [x, y, x + width, y + height]
+        cases.append({"box": box, "png": base64.b64encode(file.getvalue()).decode(), "sum": int(mask.sum())})
+    found = opened(1).page.evaluate(
+        """async (cases) => {
+        const [{ Mask }, { loops }, png] = await Promise.all(['mask', 'outline', 'png'].map((name) => import(`/js/${name}.js`)));
+        const count = (mask) => mask.bits.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
+        const area = (lines) => lines.reduce((sum, line) => sum + line.reduce((part, x, i) => i % 2 ? part
+            : part + x * line[(i + 3) % line.length] - line[(i + 2) % line.length] * line[i + 1], 0) / 2, 0);
+        return Promise.all(cases.map(async ({ box, png: text }) => {
+            const mask = Mask.of([0, 0, 200, 100], await png.decodeGrey(png.fromBase64(empty)));
+            mask.put(box, await png.decodeGrey(png.fromBase64(text)));
+            return [count(mask), area(loops(mask)), count(mask.crop(box))];
+        }));
+    }""".replace("empty", json.dumps(blank_png())),
+        cases,
+    )
+    assert found == [[case["sum"]] * 3 for case in cases]
+
+
+def blank_png():
+    import base64
+    import io
+
+    file = io.BytesIO()
+    PIL.Image.fromarray(np.zeros((100, 200), bool)).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
