@@ -176,7 +176,7 @@ def page_of(monkeypatch, tmp_path):
     """results_table.py on results that are given, of weights whose hash is "these"."""
     module = script("results_table")
     monkeypatch.setattr(module, "RESULTS", tmp_path)
-    monkeypatch.setattr(module, "weights_hash", lambda: "these")
+    monkeypatch.setattr(module, "weights_hash", lambda *_: "these")
     return module
 
 

@@ -80,15 +80,15 @@ def test_clicks_meet_the_golden_numbers(key, zoom):
 def test_first_click_looks_at_the_whole_image_fitted_to_multiples():
     box, seen, _ = looked_at(ZoomIn(None), blank(gradient(480, 854)), Click(400, 200))
     assert box == Box.whole((480, 854))
-    assert seen.image.shape == (224, 384, 3)
-    assert seen.prob.shape == (224, 384)
+    assert seen.image.shape == (256, 448, 3)
+    assert seen.prob.shape == (256, 448)
 
 
 def test_skipped_clicks_see_the_image_as_it_is():
     zoom = ZoomIn(None, skip_clicks=1)
     state = state_with()
     assert looked_at(zoom, state, Click(400, 200))[1].image is state.image
-    assert looked_at(zoom, state, Click(350, 150), Click(400, 200))[1].image.shape[:2] == (384, 384)
+    assert looked_at(zoom, state, Click(350, 150), Click(400, 200))[1].image.shape[:2] == (448, 448)
     empty = blank(state.image)
     assert looked_at(zoom, empty, Click(350, 150), Click(400, 200))[1].image is empty.image
 
@@ -136,7 +136,7 @@ def test_square_regions_stay_inside_the_image():
     assert box.hw[0] == box.hw[1]
     assert box.x1 == 854
     assert box.y0 == 0
-    assert seen.image.shape[:2] == (384, 384)
+    assert seen.image.shape[:2] == (448, 448)
     box, _, _ = looked_at(zoom, state_with(slice(200, 240), slice(100, 800)))
     assert box == Box(0, 0, 854, 480), "as far as the image reaches"
 

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from fewclicks.clicks import Click, Clicks
     from fewclicks.errors import (
         CheckpointError,
+        Conflict,
         DatasetError,
         FewClicksError,
         InputError,
         MissingExtra,
+        StoreError,
         TrainingError,
         UnknownName,
     )
@@ -39,6 +41,7 @@ __all__ = [
     "CheckpointError",
     "Click",
     "Clicks",
+    "Conflict",
     "DatasetError",
     "FewClicksError",
     "Flip",
@@ -47,6 +50,7 @@ __all__ = [
     "Predictor",
     "Session",
     "State",
+    "StoreError",
     "TrainingError",
     "UnknownName",
     "ZoomIn",
@@ -61,10 +65,12 @@ _HOMES = {
     "clicks": ["Click", "Clicks"],
     "errors": [
         "CheckpointError",
+        "Conflict",
         "DatasetError",
         "FewClicksError",
         "InputError",
         "MissingExtra",
+        "StoreError",
         "TrainingError",
         "UnknownName",
     ],

@@ -34,7 +34,7 @@ class Rings:
     """Refine up to this click only; None: after every click."""
     flip: bool = False
     """Average with the mirrored photo: twice the time."""
-    zoom: int = 384
+    zoom: int = 448
     """Longest side of the zoom-in crop in pixels; 0: no zoom-in, the whole photo at its own size."""
     fit: Fit = "longest"
     crop: Crop = "box"

@@ -41,7 +41,7 @@ class ZoomIn:
     """
 
     inner: Predictor
-    size: int | tuple[int, int] = 384
+    size: int | tuple[int, int] = 448
     """Longest side of what `inner` sees in pixels, or its exact (height, width)."""
     skip_clicks: int = -1
     """Up to this many clicks, and while the mask is empty, `inner` sees the whole image at its own size (RITM: 1)."""

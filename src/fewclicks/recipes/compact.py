@@ -20,7 +20,7 @@ SETS = {  # chance of a photo to be drawn; animals and people dominate the sets,
 
 
 def compact() -> Recipe:
-    """The first default model: about two and a half hours on two cores."""
+    """The first phase, and the first default model: about two hours on two cores."""
     return Recipe(
         name="compact", init="imagenet",
         sets=tuple(SETS), set_weights=tuple(SETS.values()), whole_sets=("ccp_garments",),
