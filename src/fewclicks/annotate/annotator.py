@@ -84,6 +84,8 @@ class Annotator:
         self._listed: list[str] = []
         self._present: frozenset[str] = frozenset()
         self._starts: dict[Stamp, State] = {}
+        self._names: dict[int, str] = {}
+        self._photos: dict[str, int] = {}
         self._started: dict[int, Stamp] = {}
         """The files that the live histories began with."""
         self._scanned = -RESCAN_S
@@ -178,8 +180,9 @@ class Annotator:
 
     def stamp(self, photo_id: int) -> tuple[str, Stamp]:
         """A photo's name, and its file as it is now."""
-        name = self.store.photo(photo_id).name
-        return name, self.folder.locate(name)
+        if photo_id not in self._names:
+            self._names[photo_id] = self.store.photo(photo_id).name
+        return self._names[photo_id], self.folder.locate(self._names[photo_id])
 
     def prepare(self, photo_id: int) -> None:
         """Decode a photo and make the model ready for its first click."""
@@ -260,8 +263,9 @@ class Annotator:
 
     def tell_photo(self, photo_id: int) -> None:
         """Tell the pages how a photo is now."""
-        info = self.store.photo(photo_id)
-        self.hub.publish("photo", PhotoOut.of(info, self.problem(info)).model_dump(mode="json"), photo_id)
+        if self.hub.is_heard(photo_id):
+            info = self.store.photo(photo_id)
+            self.hub.publish("photo", PhotoOut.of(info, self.problem(info)).model_dump(mode="json"), photo_id)
 
     def tell_classes(self) -> None:
         """Tell the pages which classes there are now."""
@@ -269,20 +273,20 @@ class Annotator:
 
     def tell_object(self, info: ObjectInfo) -> None:
         """Tell the pages how an object is now."""
-        self.hub.publish("object", ObjectOut.of(info).model_dump(mode="json"), info.photo_id)
+        if self.hub.is_heard(info.photo_id):
+            self.hub.publish("object", ObjectOut.of(info).model_dump(mode="json"), info.photo_id)
 
     # Within
 
     def _edited(self, object_id: str, action_id: str, do: Callable[[Editing], Change]) -> Future[Timed[Change]]:
         def work() -> Change:
             repeated = self.store.known(action_id) is not None
-            self._require_same_file(self.store.object(object_id).photo_id)
+            self._require_same_file(self._photo_of(object_id))
             change = do(self._edit())
             if repeated:
                 mask = self.store.mask(object_id)
-                change = Change(change.object, PackedMask.pack(mask.mask(), Box.whole(mask.hw)), change.changed_px)
-            else:
-                self._told(change.object)
+                return Change(change.object, PackedMask.pack(mask.mask(), Box.whole(mask.hw)), change.changed_px)
+            self.tell_object(change.object)
             return change
 
         return self.worker.submit(object_id, work)
@@ -331,6 +335,12 @@ class Annotator:
         while len(self._starts) > STARTS:
             del self._starts[next(iter(self._starts))]
         return state
+
+    def _photo_of(self, object_id: str) -> int:
+        """The photo of an object, which never changes."""
+        if object_id not in self._photos:
+            self._photos[object_id] = self.store.object(object_id).photo_id
+        return self._photos[object_id]
 
     def _require_same_file(self, photo_id: int) -> None:
         """Forget what is known of the photos if the file of this one has changed since. In the worker."""
