@@ -42,9 +42,12 @@ fmt: $(VENV)/.dev  ## format the code and repair what ruff can
 bench: $(VENV)/.core  ## measure the methods on GrabCut, Berkeley and DAVIS, and the speed; renew results/ and the README's table
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --json results/default.json
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --cfr 1 --json results/default-cfr1.json
+	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --method default-int8 --cfr 1 \
+	  --json results/default-int8.json
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --method grabcut --json results/grabcut.json
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --method grow --json results/grow.json
 	$(BIN)/python benchmarks/speed.py --json results/speed.json
+	$(BIN)/python benchmarks/int8.py --json results/int8.json
 	$(BIN)/python benchmarks/results_table.py
 
 .PHONY: robust

@@ -20,6 +20,8 @@ from statistics import median
 CASES = {
     "default": {"threads": 2},
     "default, CFR-1": {"threads": 2, "cfr": 1},
+    "default-int8": {"threads": 2},
+    "default-int8, CFR-1": {"threads": 2, "cfr": 1},
     "grabcut": {},
     "grow": {},
 }
