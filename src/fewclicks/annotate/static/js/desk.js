@@ -198,6 +198,7 @@ export class Desk {
     if (!photo) return;
     if (done) this.hand.release();
     try {
+      await this.queue.settled();
       this.replace(await api.patchPhoto(photo.id, { state: done ? "done" : "begun" }));
     } catch (error) {
       this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");

@@ -8,7 +8,7 @@ import { exporting, importing, sheet } from "./dialogs.js";
 import { Hand } from "./hand.js";
 import { Keyboard } from "./keyboard.js";
 import { Lens } from "./lens.js";
-import { navigator } from "./navigator.js";
+import { Navigator } from "./navigator.js";
 import { Notices } from "./notices.js";
 import { CascadePanel } from "./panels/cascade.js";
 import { ClassesPanel } from "./panels/classes.js";
@@ -23,6 +23,9 @@ import { Store } from "./store.js";
 import { Sync } from "./sync.js";
 import { toolbar } from "./toolbar.js";
 
+/** So long a photo may take to open before the stage says so. */
+const SLOW_MS = 300;
+
 const store = new Store();
 const notices = new Notices();
 const sync = new Sync(store, notices);
@@ -34,7 +37,7 @@ const stage = new Stage(store, desk);
 const lens = new Lens(store, () => stage.changed());
 stage.lens = lens;
 const pointing = new Pointing({ store, stage, hand, lens });
-const drawNavigator = navigator(stage, desk);
+const navigator = new Navigator(stage, desk);
 const objects = new ObjectsPanel({ store, desk, hand, stage });
 const doors = {
   sheet: () => sheet(shortcuts),
@@ -54,7 +57,7 @@ bars({ store, desk, stage }, doors);
 
 desk.drawn = () => {
   stage.draw({ photo: true });
-  drawNavigator();
+  navigator.draw();
 };
 store.on(["loading"], ({ loading }) => !loading && stage.redrawMasks());
 store.on(["photo", "photos", "loading", "folder"], message);
@@ -66,9 +69,14 @@ desk.start().catch((error) => {
   tell("The annotator did not start", error instanceof Problem ? error.message : "The server does not answer. Start it again, then reload this page.");
 });
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let slow;
+
 /** What the stage says where there is no photo to show. */
 function message() {
-  const { photo, photos, folder } = store.state;
+  const { photo, photos, folder, loading } = store.state;
+  clearTimeout(slow);
+  if (loading) slow = setTimeout(() => tell("", `Opening ${photo?.name} …`), SLOW_MS);
   if (photo?.problem) tell("This photo cannot be shown", photo.problem);
   else if (folder && !photos.length) tell("There are no photos in this folder", "Put photos into it, then reload this page.");
   else byId("message").hidden = true;

@@ -23,6 +23,7 @@ import { uuid } from "./dom.js";
  * @property {(item: Item, reply: any) => Promise<void> | void} done
  * @property {(item: Item, problem: Error) => Promise<void> | void} failed
  * @property {(item: Item, current: Thing) => Promise<void>} conflict somebody else was faster
+ * @property {(object: string) => void} idle nothing of this object waits any more
  * @property {(waiting: number, reached: boolean) => void} state
  */
 
@@ -43,6 +44,8 @@ export class Queue {
     this.key = "";
     /** @type {(() => void)[]} */
     this.sleepers = [];
+    /** @type {(() => void)[]} who waits for everything to be saved */
+    this.watchers = [];
     addEventListener("online", () => this.wake());
   }
 
@@ -102,6 +105,16 @@ export class Queue {
       if (!line.length) this.lines.delete(object);
       this.changed();
     }
+    this.handlers.idle(object);
+    if (!this.lines.size) for (const tell of this.watchers.splice(0)) tell();
+  }
+
+  /** Resolves when everything is saved. */
+  settled() {
+    return new Promise((resolve) => {
+      if (this.lines.size) this.watchers.push(() => resolve(undefined));
+      else resolve(undefined);
+    });
   }
 
   /**

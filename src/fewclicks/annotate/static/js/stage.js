@@ -241,7 +241,8 @@ export class Stage {
     const own = rgb(classes.find((one) => one.id === entry.thing.class_id)?.colour ?? "#ff3b6b");
     const picture = this.desk.picture;
     if (paint === "class" || !picture?.isReady) return own;
-    const key = `${entry.thing.class_id} ${entry.shown.bits.length ? Math.round(Math.log2(entry.thing.area_px || 1)) : "-"}`;
+    // Chosen once, for the first mask: it does not change from click to click.
+    const key = `${entry.thing.class_id} ${entry.shown.bits.length > 0}`;
     const known = this.colours.get(entry);
     if (known?.key === key) return known.colour;
     const mask = entry.shown;

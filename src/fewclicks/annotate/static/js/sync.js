@@ -31,6 +31,7 @@ export class Sync {
       done: (item, reply) => this.done(item, reply),
       failed: (item, problem) => this.failed(item, problem),
       conflict: (item, current) => this.conflict(item, current),
+      idle: (object) => this.idle(object),
       state: (waiting, reached) => this.store.set({ waiting, reached }),
     };
   }
@@ -60,11 +61,16 @@ export class Sync {
     entry.settle(item.id);
     this.store.touch("entries");
     this.store.set({ busy: false, ...(change?.ms ? { lastMs: change.ms.total } : {}) });
-    const news = waits.length ? undefined : this.news.get(item.object);
-    if (news) {
-      this.news.delete(item.object);
-      await this.takeOver(news);
-    }
+  }
+
+  /**
+   * All changes of an object are saved: what was heard meanwhile may be newer than their answers.
+   * @param {string} object
+   */
+  idle(object) {
+    const news = this.news.get(object);
+    this.news.delete(object);
+    if (news) void this.takeOver(news);
   }
 
   /**

@@ -4,7 +4,7 @@
 /** @import { Desk } from "../desk.js" */
 /** @import { Hand } from "../hand.js" */
 /** @import { Store } from "../store.js" */
-import { byId, debounced, h, icon } from "../dom.js";
+import { byId, h, icon } from "../dom.js";
 
 const KEYS = ["", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
@@ -54,10 +54,14 @@ export class ClassesPanel {
 
   show() {
     const { classes } = this.store.state;
+    const controls = () => [...this.list.querySelectorAll("input, select, button")];
+    const focused = controls().findIndex((one) => one === document.activeElement);
     this.list.setAttribute("role", this.editing ? "group" : "radiogroup");
     this.list.setAttribute("aria-label", "Class of new objects");
     this.list.replaceChildren(...classes.map((one) => (this.editing ? this.editor(one) : this.choice(one))));
     this.mark();
+    const again = controls()[focused];
+    if (again instanceof HTMLElement) again.focus();
   }
 
   /** Say which class is chosen. */
@@ -72,8 +76,7 @@ export class ClassesPanel {
   /** @param {Class} one */
   colour(one) {
     const input = h("input", { type: "color", value: one.colour, "aria-label": `Colour of ${one.name}`, title: "Colour" });
-    const save = debounced(300, () => void this.desk.patchClass(one.id, { colour: input.value }));
-    input.addEventListener("input", save);
+    input.addEventListener("change", () => void this.desk.patchClass(one.id, { colour: input.value }));
     return input;
   }
 
