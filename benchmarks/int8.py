@@ -2,9 +2,9 @@
 
     python benchmarks/int8.py [--json results/int8.json] [--limit 48]
 
-Time: the fastest of many forwards at 384x384, both networks in turn, so that they see the same machine. Agreement: on
-what the float network is asked on validation objects. NoC: of both on the validation objects, which no run trains on,
-with CFR-1; the interval is that of the mean of the differences, object by object.
+Time: the fastest of many forwards of a square crop, both networks in turn, so that they see the same machine.
+Agreement: on what the float network is asked on validation objects. NoC: of both on the validation objects, which no run
+trains on, with CFR-1; the interval is that of the mean of the differences, object by object.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fewclicks.presets import Rings
 from fewclicks.sample import Dataset
 
 NETS = {"float": default.WEIGHTS, "int8": default_int8.WEIGHTS}
-SIDE, SECONDS = 384, 10.0
+SIDE, SECONDS = Rings().zoom, 10.0
 LEVELS = (0.85, 0.90)
 AGREE = 40
 """On so many objects, three clicks each, the masks are compared."""
@@ -119,7 +119,7 @@ def main() -> None:
         "cpu": cpu(),
         "weights_sha256": {name: default.weights_hash(path) for name, path in NETS.items()},
         "megabytes": {name: round(path.stat().st_size / 1e6, 1) for name, path in NETS.items()},
-        "forward_384x384": {f"{threads} threads": times(threads) for threads in (1, 2)},
+        f"forward_{SIDE}x{SIDE}": {f"{threads} threads": times(threads) for threads in (1, 2)},
     }
     if not arguments.times_only:
         dataset = Subset(open_benchmark("validation"), arguments.limit)

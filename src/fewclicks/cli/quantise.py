@@ -28,7 +28,8 @@ def quantise(
 
     from fewclicks.cli.train import recipe_named
 
-    with Progress(console=Console(stderr=True)) as progress:
+    chosen = recipe_named(recipe)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("calibrating", total=photos)
-        training.quantise(network, out, recipe_named(recipe), photos, lambda: progress.advance(task))
+        training.quantise(network, out, chosen, photos, lambda: progress.advance(task))
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB; {network.name} has {network.stat().st_size / 1e6:.1f}")
