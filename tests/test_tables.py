@@ -281,3 +281,8 @@ def test_phases_of_a_training_are_added_up(page_of, tmp_path):
     text = page_of.training()
     assert "| 2 | 320x384 | 4 | 250 | 0.001 | ICL (1, 2) | 80% | 0% | 0.2 |" in text
     assert "500 steps, 2,000 samples" in text
+
+
+def test_the_figures_of_the_experiments_are_those_of_their_reports():
+    module = script("experiments_table")
+    assert module.figures() in module.PAGE.read_text("utf-8")

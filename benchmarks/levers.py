@@ -1,0 +1,59 @@
+"""What an option of inference is worth: the mean IoU over the first six clicks on the validation split, no CFR.
+
+    python benchmarks/levers.py LABEL=WEIGHTS [OPTION=VALUE ...] [--json results/levers.json]
+
+Cheaper than NoC, and known better: every object counts at every click. WEIGHTS: an .onnx file or a checkpoint folder;
+the options are those of the default method, such as zoom=512. With --json the figures are added to those in the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import fewclicks
+from fewclicks.benchmark import rollout
+from fewclicks.cli.options import plain_values
+from fewclicks.datasets import open_benchmark
+
+CLICKS = 6
+
+
+def figures(weights: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Mean IoU and share of objects at 0.90 after each click; a finished object keeps its IoU."""
+    predictor, dataset = fewclicks.load(Path(weights), threads=1, **options), open_benchmark("validation")
+    curves = []
+    for i in range(len(dataset)):
+        ious = list(rollout(predictor, dataset[i], max_clicks=CLICKS).ious)
+        curves.append(ious + [ious[-1]] * (CLICKS - len(ious)))
+    return summary(curves, options)
+
+
+def summary(curves: list[list[float]], options: dict[str, Any]) -> dict[str, Any]:
+    """The means over objects whose curves are all six clicks long."""
+    columns = list(zip(*curves, strict=True))
+    iou = [round(fmean(column), 4) for column in columns]
+    reached = [round(fmean(value >= 0.9 for value in column), 4) for column in columns]
+    return {"options": options, "mean_iou": round(fmean(iou), 4), "iou": iou, "reached_90": reached}
+
+
+def main() -> None:
+    """Measure, print, and add to the file if asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", metavar="LABEL=WEIGHTS")
+    parser.add_argument("options", nargs="*", metavar="OPTION=VALUE")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    label, _, weights = asked.weights.partition("=")
+    found = {label: figures(weights, plain_values(asked.options))}
+    print(json.dumps(found))
+    if asked.json:
+        known = json.loads(asked.json.read_text("utf-8")) if asked.json.is_file() else {}
+        asked.json.write_text(json.dumps(known | found, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
