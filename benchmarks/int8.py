@@ -3,8 +3,8 @@
     python benchmarks/int8.py [--json results/int8.json] [--limit 48]
 
 Time: the fastest of many forwards of a square crop, both networks in turn, so that they see the same machine.
-Agreement: on what the float network is asked on validation objects. NoC: of both on the validation objects, which no run
-trains on, with CFR-1; the interval is that of the mean of the differences, object by object.
+Agreement: on what the float network is asked on validation objects. NoC: of both on the validation objects, which no
+run trains on, with CFR-1; the interval is that of the mean of the differences, object by object.
 """
 
 from __future__ import annotations
