@@ -172,7 +172,7 @@ def test_targets_are_roots_and_stuff_only_with_its_chance(native):
 def test_a_crop_without_objects_is_background_with_negatives_anywhere():
     empty = Scene(gradient(90, 120), np.zeros((90, 120), np.uint8), "empty")
     recipe = replace(NATIVE, keep_background_prob=1.0, simple_prob=1.0, mixing_prob=1.0, union_prob=1.0)
-    image, truth, _, name = of(recipe, empty)[0]
+    image, truth, _, name, _ = of(recipe, empty)[0]
     assert image.shape == (48, 64, 3)
     assert not truth.any()
     assert name == "sample 0, empty"
@@ -188,7 +188,7 @@ def test_each_part_of_a_merged_target_gets_a_positive_first():
     recipe = replace(NATIVE, crop_hw=(90, 120), merge_prob=1.0, max_clicks=1)
     samples = of(recipe, replace(layered(), stuff=frozenset()).without([300]))
     for i in range(20):
-        _, truth, clicks, _ = samples[i]
+        _, truth, clicks, *_ = samples[i]
         positive = clicks[clicks[:, 2] == 1]
         assert len(positive) == 2, "one of each, although a single click was drawn"
         assert all(truth[int(y), int(x)] == 1 for x, y, _ in positive)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fewclicks.datasets import folder
 from fewclicks.datasets._ids import IdScenes
+from fewclicks.datasets._pairs import tree_of
 from fewclicks.errors import DatasetError
 from fewclicks.sample import Sample, Scene
 
@@ -58,4 +59,7 @@ def open(root: str | Path, split: str | None = None) -> Validation:  # noqa: A00
         raise DatasetError(f"Validation has no split named '{split}': it is one set; leave the split out")
     lines = tuple(LIST.read_text("utf-8").split())
     names = dict.fromkeys(line.partition("/")[0] for line in lines)
+    absent = next((name for name in names if not (Path(root) / name).is_dir()), None)
+    if absent:
+        raise DatasetError(f"{Path(root) / absent} does not exist; expected this layout:\n{tree_of(__doc__)}")
     return Validation({name: folder.scenes(Path(root) / name) for name in names}, lines)
