@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -193,6 +194,21 @@ def test_real_requests_that_are_not_http_do_no_harm(root):
         served.api("POST", "/classes", status=411, content=iter([b"{}"]), headers=headers)
         served.api("GET", "/folder")
         assert served.end()[0] == 0
+
+
+def test_the_scripts_of_the_documentation_run(root, monkeypatch):
+    text = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    with running(root) as served:
+        script = "".join(blocks).replace("http://127.0.0.1:8000", str(served.client.base_url).rstrip("/"))
+        script = script.replace(
+            "examples/images/coffee.png", str(Path(__file__).parents[1] / "examples/images/coffee.png")
+        )
+        done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert (root / "mask.png").stat().st_size > 300
+        assert len(served.api("GET", "/photos/1")["objects"]) == 1
 
 
 def test_a_port_that_is_taken(root, monkeypatch):
