@@ -236,7 +236,7 @@ def test_a_host_that_is_not_of_this_machine(host):
         ("::1", None, "http://[::1]:8000/"),
         ("localhost", None, "http://localhost:8000/"),
         ("192.168.0.7", "t", "http://192.168.0.7:8000/?token=t"),
-        ("0.0.0.0", "t", f"http://{socket.gethostname()}:8000/?token=t"),
+        ("0.0.0.0", "t", f"http://{server.own_name()}:8000/?token=t"),
     ],
 )
 def test_the_address(host, token, address):

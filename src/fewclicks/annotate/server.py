@@ -24,6 +24,8 @@ TRIED = 100
 """Ports that are tried after 8000."""
 GRACE_S = 10
 """How long requests may go on after Ctrl-C."""
+EVERYWHERE = ("0.0.0.0", "::")
+"""Hosts that mean all addresses of this machine."""
 TOKEN_VARIABLE = "FEWCLICKS_TOKEN"
 """A token of one's own, so that the address stays the same after a restart."""
 
@@ -43,6 +45,7 @@ def serve(annotator: Annotator, place: Place, browser: bool = True) -> None:
     port: int = listening.getsockname()[1]
     policy = policy_for(place, port)
     address = address_of(place.host, port, policy.token)
+    here = address if place.host not in EVERYWHERE else address_of("127.0.0.1", port, policy.token)
     config = uvicorn.Config(
         application(annotator, policy),
         log_level="warning",
@@ -58,7 +61,7 @@ def serve(annotator: Annotator, place: Place, browser: bool = True) -> None:
         print(f"Port {PORT} is taken, so it is {port}.")
     print(f"Annotate at {address}  (Ctrl-C ends it; everything is saved at once)", flush=True)
     if browser:
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        threading.Thread(target=webbrowser.open, args=(here,), daemon=True).start()
     try:
         _Server(config, annotator).run([listening])
     except KeyboardInterrupt:  # uvicorn raises it again after it has ended well
@@ -123,5 +126,16 @@ def address_of(host: str, port: int, token: str | None) -> str:
     except ValueError:
         name = host
     else:
-        name = socket.gethostname() if number.is_unspecified else f"[{host}]" if number.version == 6 else host
+        name = own_name() if number.is_unspecified else f"[{host}]" if number.version == 6 else host
     return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+
+
+def own_name() -> str:
+    """What other machines may know this one by: its address in the network, else its name."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing; the system says which address it would send from
+            address: str = probe.getsockname()[0]
+        except OSError:
+            return socket.gethostname()
+    return address
