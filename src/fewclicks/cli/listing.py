@@ -42,9 +42,8 @@ def recipes(file: str) -> dict[str, str]:
 
     tree = _tree("recipes", file)
     made = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
-    if [node.name for node in made] == [file]:
-        return {file: _first_line(tree)}
-    return {file: _first_line(tree), **{f"{file}:{node.name}": _first_line(node) for node in made}}
+    others = {f"{file}:{node.name}": _first_line(node) for node in made if node.name != file}
+    return {file: _first_line(tree), **others}
 
 
 def _first_line(node: ast.Module | ast.FunctionDef) -> str:
