@@ -26,6 +26,8 @@ import { toolbar } from "./toolbar.js";
 /** So long a photo may take to open before the stage says so. */
 const SLOW_MS = 300;
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let slow;
 const store = new Store();
 const notices = new Notices();
 const sync = new Sync(store, notices);
@@ -68,9 +70,6 @@ desk.start().catch((error) => {
   store.set({ hint: "" });
   tell("The annotator did not start", error instanceof Problem ? error.message : "The server does not answer. Start it again, then reload this page.");
 });
-
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let slow;
 
 /** What the stage says where there is no photo to show. */
 function message() {
