@@ -336,3 +336,16 @@ def test_closing_ends_an_errand(tmp_path, monkeypatch):
     with pytest.raises(Exception, match="stopping"):
         runs.run("import")
     assert time.monotonic() - began < 30
+
+
+def test_what_lies_beside_can_be_left_alone(tmp_path):
+    root = make_folder(tmp_path / "images")
+    (tmp_path / "masks").mkdir()
+    PIL.Image.fromarray(truth()).save(tmp_path / "masks" / "a.png")
+    client = client_of(root)
+    client.annotator.takes_in_found = False
+    with client:
+        api = Api(client)
+        api.click(api.new()["id"], 60, 40)
+        client.annotator.errands_pool.shutdown()
+        assert len(api("GET", "/photos/1")["objects"]) == 1

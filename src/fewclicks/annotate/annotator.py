@@ -77,6 +77,8 @@ class Annotator:
         self.decoder = Decoder()
         self.pictures = Pictures(folder, self.decoder)
         self.errands = Errands(folder.root, database)
+        self.takes_in_found = True
+        """Whether a folder without objects begins with the annotations in it or beside it."""
         self.failure: str | None = None
         """Why the model cannot be loaded."""
         self._problems: dict[int, str] = {}
@@ -111,7 +113,7 @@ class Annotator:
             store.add_class(FIRST_CLASS)
 
     def start(self) -> None:
-        """Begin with what takes a while: the model, the decoder, the sizes of the photos."""
+        """Begin with what takes a while: the model, the sizes of the photos, annotations that were there before."""
         self.worker.submit("model", self._load)
         self._looking.start()
 
@@ -307,7 +309,7 @@ class Annotator:
             log.error("the model cannot be loaded: %s", _line(error), exc_info=not known)
             return
         self._predictor, self._by = predictor, by
-        if not any(info.objects for info in self.store.photos()):
+        if self.takes_in_found and not any(info.objects for info in self.store.photos()):
             self.errands_pool.submit(self._begin_with_what_is_there)
         self._editing = Editing(self.store, predictor, self._start_of, by)
 

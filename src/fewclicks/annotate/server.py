@@ -39,9 +39,8 @@ class Place:
     names: tuple[str, ...] = ()
 
 
-def serve(annotator: Annotator, place: Place, browser: bool = True) -> None:
-    """Serve until Ctrl-C. Prints the address, and opens the browser at it."""
-    listening = listen(place)
+def serve(annotator: Annotator, place: Place, listening: socket.socket, browser: bool = True) -> None:
+    """Serve on a socket of `listen` until Ctrl-C. Prints the address, and opens the browser at it."""
     port: int = listening.getsockname()[1]
     policy = policy_for(place, port)
     address = address_of(place.host, port, policy.token)

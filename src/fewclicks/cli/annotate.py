@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,9 @@ def annotate(
         typer.Option("--host-name", metavar="NAME", help="A name under which this machine is known. Repeatable."),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    no_import: Annotated[
+        bool, typer.Option("--no-import", help="Do not begin with annotations that lie beside the photos.")
+    ] = False,
     database: DatabaseUrl = None,
     method: options.MethodName = "default",
     cfr: options.Cfr = None,
@@ -51,15 +55,18 @@ def annotate(
     options.require_extra("annotate", "fastapi", "uvicorn", "sqlalchemy")
     from fewclicks.annotate.annotator import Annotator
     from fewclicks.annotate.photos import PhotoFolder
-    from fewclicks.annotate.server import Place, serve
+    from fewclicks.annotate.server import Place, listen, serve
     from fewclicks.errors import InputError
 
     photos = PhotoFolder(folder)
     if not photos.names():
         raise InputError(f"there are no photos in '{folder}'; put some into it, or name another folder")
     setup = Setup(method=method, threads=threads, options=options.plain_values(settings))
-    annotator = Annotator(photos, store_of(folder, database), model_of(setup, cfr, adaptive), database)
-    serve(annotator, Place(host=host, port=port, names=tuple(name or ())), browser=not no_browser)
+    model, place = model_of(setup, cfr, adaptive), Place(host=host, port=port, names=tuple(name or ()))
+    with closing(listen(place)) as listening:
+        annotator = Annotator(photos, store_of(folder, database), model, database)
+        annotator.takes_in_found = not no_import
+        serve(annotator, place, listening, browser=not no_browser)
 
 
 def store_of(folder: Path, database: str | None) -> Store:
