@@ -337,6 +337,34 @@ def test_a_browser_that_dies_sends_what_waited_when_it_comes_back(chromium, serv
     context.close()
 
 
+def test_fingers_tap_press_and_pinch(opened, served):
+    screen = opened(1, has_touch=True)
+    screen.key("n")
+    touches = screen.page.context.new_cdp_session(screen.page)
+
+    def touch(kind, *points):
+        points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        touches.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+
+    screen.page.touchscreen.tap(*screen.at(*CENTRE, SIZE))
+    screen.saved()
+    touch("Start", screen.at(10, 70, SIZE))
+    screen.page.wait_for_timeout(900)
+    touch("End")
+    screen.saved()
+    newest = max(served.objects(1), key=lambda one: one["z"])
+    assert [click["positive"] for click in newest["clicks"]] == [True, False]
+    before = screen.page.locator("#zoom-level").inner_text()
+    x, y = screen.at(*CENTRE, SIZE)
+    touch("Start", (x - 30, y), (x + 30, y))
+    for far in (50, 70, 90):
+        touch("Move", (x - far, y), (x + far, y))
+    touch("End")
+    screen.is_now(lambda: int(screen.page.locator("#zoom-level").inner_text().split()[0]) > 2 * int(before.split()[0]))
+    screen.saved()
+    assert len(max(served.objects(1), key=lambda one: one["z"])["clicks"]) == 2
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(700, "light"), (1000, "dark"), (1440, "dark")])
 def test_it_fits_windows_and_light(opened, width, scheme):
     screen = opened(1, color_scheme=scheme)

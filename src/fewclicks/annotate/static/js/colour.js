@@ -49,7 +49,7 @@ function oklab(colour) {
 }
 
 /** A mask's colour that differs less than this from the photo under it would vanish. */
-const VANISHES = 0.2;
+const VANISHES = 0.15;
 
 /**
  * The colour for a mask: its own, unless it would vanish on what lies under it; with `always` the one that stands out most.

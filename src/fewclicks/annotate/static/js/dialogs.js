@@ -171,7 +171,7 @@ export function importing(desk, file) {
   pick.addEventListener("click", () => input.click());
   input.addEventListener("change", () => input.files?.[0] && void take(input.files[0]));
   show("import-dialog", "Import annotations", [
-    h("p", {}, "Imported masks become objects that clicks and the brush correct. COCO JSON, LabelMe, YOLO-seg, index and binary PNG; several files as a zip."),
+    h("p", {}, "Imported masks become objects that clicks and the brush correct. COCO JSON, LabelMe, Pascal VOC, YOLO, index and binary PNGs; several files as a zip."),
     h("div", { class: "drop" }, found, pick, h("span", { class: "dim" }, "or drop a file on the page"), input),
     result,
   ]);

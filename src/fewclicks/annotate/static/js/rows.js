@@ -71,10 +71,19 @@ export class Rows {
       const key = this.look.key(item);
       const row = this.look.render(item, old.get(key) ?? null);
       this.dress(row, i, item, height);
-      if (row.parentNode !== this.spacer) this.spacer.append(row);
       this.shown.set(key, row);
     }
     for (const [key, row] of old) if (this.shown.get(key) !== row) row.remove();
+    this.order();
+  }
+
+  /** Rows stand in the document as they stand on the screen, for those who hear them read. */
+  order() {
+    let next = this.spacer.firstElementChild;
+    for (const row of this.shown.values()) {
+      if (row === next) next = next.nextElementSibling;
+      else this.spacer.insertBefore(row, next);
+    }
   }
 
   /**
