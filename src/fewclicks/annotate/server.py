@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
@@ -61,10 +62,9 @@ def serve(annotator: Annotator, place: Place, listening: socket.socket, browser:
     print(f"Annotate at {address}  (Ctrl-C ends it; everything is saved at once)", flush=True)
     if browser:
         threading.Thread(target=webbrowser.open, args=(here,), daemon=True).start()
-    try:
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after it has ended well
         _Server(config, annotator).run([listening])
-    except KeyboardInterrupt:  # uvicorn raises it again after it has ended well
-        print("Stopped.", file=sys.stderr)
+    print("Stopped.", file=sys.stderr)
 
 
 class _Server(uvicorn.Server):
