@@ -200,6 +200,34 @@ def test_undo_touches_only_the_object_in_hand_and_drop_gives_it_back(opened, ser
     assert len(served.objects(4)) == 2
 
 
+def test_the_class_is_that_of_the_object_in_hand_and_stays(opened, served):
+    screen = opened(2)
+    for name in ("cat", "dog"):
+        screen.page.locator("#class-add").fill(name)
+        screen.key("Enter")
+        screen.page.locator("#class-list").get_by_text(name, exact=True).wait_for()
+    screen.page.locator("#stage").focus()
+    names = {one["id"]: one["name"] for one in served.get("/classes")}
+
+    def labels():
+        screen.saved()
+        return [names[one["class_id"]] for one in served.objects(2)]
+
+    before = len(served.objects(2))
+    screen.key("n", "2")
+    screen.click(*CENTRE, SIZE)
+    assert labels()[before:] == ["cat"]
+    screen.key("Enter", "n")
+    screen.click(*CENTRE, SIZE)
+    assert labels()[before:] == ["cat", "cat"]
+    screen.key("3", "n", "1")
+    assert labels()[before:] == ["cat", "dog"]
+    screen.page.locator("#object-list .row").nth(1).click()
+    screen.key("3", "PageUp")
+    assert labels()[before:] == ["dog", "dog"]
+    assert "Saved" in screen.page.locator("#saved").inner_text()
+
+
 def test_brush_and_eraser_change_what_they_touch_and_can_be_undone(opened, served):
     screen = opened(5)
     screen.click(*CENTRE, SIZE)

@@ -2,8 +2,8 @@
 
 /** @typedef {[number, number, number]} Rgb 0..255 each */
 
-/** Colours of new classes, and those that a mask changes to where its own would vanish. */
-export const PALETTE = ["#ff3b6b", "#1ea7ff", "#ffb000", "#22c55e", "#a855f7", "#00c2b8", "#ff7a1a", "#e83fd3", "#8ac926"];
+/** Colours that a mask changes to where its own would vanish. */
+const PALETTE = ["#ff3b6b", "#1ea7ff", "#ffb000", "#22c55e", "#a855f7", "#00c2b8", "#ff7a1a", "#e83fd3", "#8ac926"];
 
 /**
  * "#rrggbb" as numbers; grey for anything else.
@@ -50,22 +50,26 @@ function oklab(colour) {
 
 /** A mask's colour that differs less than this from the photo under it would vanish. */
 const VANISHES = 0.15;
+/** Colours that differ less look the same. */
+const ALIKE = 0.08;
 
 /**
- * The colour for a mask: its own, unless it would vanish on what lies under it; with `always` the one that stands out most.
+ * The colour for a mask: its own, unless it would vanish on what lies under it; then, or with `always`, the one that
+ * stands out most and is not another class's.
  * @param {Rgb} own
  * @param {Rgb[]} under colours of the photo there
+ * @param {Rgb[]} others colours of other classes
  * @param {boolean} always
  * @returns {Rgb}
  */
-export function standingOut(own, under, always) {
+export function standingOut(own, under, others, always) {
   if (!under.length) return own;
   const apart = (/** @type {Rgb} */ colour) => {
     const distances = under.map((there) => difference(colour, there)).sort((a, b) => a - b);
     return distances[Math.floor(distances.length / 4)];
   };
   if (!always && apart(own) >= VANISHES) return own;
-  const candidates = PALETTE.map(rgb);
+  const candidates = PALETTE.map(rgb).filter((colour) => others.every((other) => difference(colour, other) > ALIKE));
   return candidates.reduce((best, colour) => (apart(colour) > apart(best) + 1e-9 ? colour : best), own);
 }
 

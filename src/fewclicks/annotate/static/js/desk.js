@@ -7,7 +7,6 @@
 /** @import { Store } from "./store.js" */
 /** @import { Sync } from "./sync.js" */
 import * as api from "./api.js";
-import { PALETTE } from "./colour.js";
 import { Entry } from "./entry.js";
 import { Mask } from "./mask.js";
 import { Picture } from "./picture.js";
@@ -252,9 +251,9 @@ export class Desk {
 
   /** @param {string} name */
   async addClass(name) {
-    const used = new Set(this.store.state.classes.map((one) => one.colour));
-    const colour = PALETTE.find((one) => !used.has(one)) ?? PALETTE[used.size % PALETTE.length];
-    await this.changeClasses(api.makeClass({ name, colour }), (made, classes) => [...classes, made]);
+    // The events of the photo may have told of it already.
+    const add = (/** @type {Class} */ made, /** @type {Class[]} */ classes) => [...classes.filter((one) => one.id !== made.id), made];
+    await this.changeClasses(api.makeClass({ name }), add);
   }
 
   /**

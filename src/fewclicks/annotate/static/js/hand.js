@@ -262,11 +262,11 @@ export class Hand {
   }
 
   /**
-   * Choose the class: of the object in hand, and of those to come.
+   * Choose the class: of the object in hand, and of those to come. When a new object is about to begin: of that one.
    * @param {number} classId
    */
   choose(classId) {
-    const entry = this.store.hand;
+    const entry = this.store.state.armed ? null : this.store.hand;
     this.store.set({ classId });
     if (!entry || entry.thing.class_id === classId) return;
     entry.thing = { ...entry.thing, class_id: classId };

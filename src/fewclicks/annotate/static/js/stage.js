@@ -246,7 +246,9 @@ export class Stage {
     const known = this.colours.get(entry);
     if (known?.key === key) return known.colour;
     const mask = entry.shown;
-    const colour = standingOut(own, picture.colours((x, y) => mask.has(x, y)), paint === "contrast");
+    const others = classes.filter((one) => one.id !== entry.thing.class_id).map((one) => rgb(one.colour));
+    const under = picture.colours((x, y) => mask.has(x, y));
+    const colour = standingOut(own, under, others, paint === "contrast");
     this.colours.set(entry, { key, colour });
     return colour;
   }
