@@ -16,7 +16,8 @@ from fakes import DATA
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = sorted(file for file in ROOT.rglob("*.md") if not {".venv", "node_modules", "out", "runs"} & set(file.relative_to(ROOT).parts))
+NOT_OURS = {".venv", "node_modules", "out", "runs"}
+PAGES = sorted(file for file in ROOT.rglob("*.md") if not NOT_OURS & set(file.relative_to(ROOT).parts))
 PYTHON_FILES = sorted(file for part in ("src", "examples", "benchmarks") for file in (ROOT / part).rglob("*.py"))
 
 
