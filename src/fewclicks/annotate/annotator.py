@@ -70,9 +70,7 @@ class Annotator:
     """
 
     def __init__(self, folder: PhotoFolder, store: Store, model: Model, database: str | None = None) -> None:
-        self.folder = folder
-        self.store = store
-        self.model = model
+        self.folder, self.store, self.model = folder, store, model
         self.hub = Hub()
         self.decoder = Decoder()
         self.pictures = Pictures(folder, self.decoder)
