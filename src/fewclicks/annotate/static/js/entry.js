@@ -1,6 +1,6 @@
 /** @file An object as the page has it: what the server said, its mask, and what is under way to the server. */
 
-/** @import { Click, Pass, Thing } from "./types.js" */
+/** @import { Box, Click, Pass, Thing } from "./types.js" */
 import { Mask } from "./mask.js";
 import { loops } from "./outline.js";
 
@@ -32,6 +32,8 @@ export class Entry {
     this.since = 0;
     /** Not drawn: a matter of this page only. */
     this.hidden = false;
+    /** The last stroke is being drawn. */
+    this.drawing = false;
     /** Goes up with every change of the mask that is shown. */
     this.revision = 0;
     /** @type {{mask: Mask, revision: number} | null} */
@@ -52,20 +54,26 @@ export class Entry {
   }
 
   /**
-   * One more point of the last stroke, without drawing the others again.
+   * One more point of the last stroke, without drawing the others again. Returns the box of what may have changed.
    * @param {[number, number]} point
+   * @returns {Box}
    */
   extend(point) {
-    const stroke = this.strokes[this.strokes.length - 1];
+    const { points, radius, erase } = this.strokes[this.strokes.length - 1];
     const mask = this.shown;
-    stroke.points.push(point);
-    mask.capsule(stroke.points[stroke.points.length - 2] ?? point, point, stroke.radius, !stroke.erase, this.photo);
+    const from = points[points.length - 1] ?? point;
+    points.push(point);
+    mask.capsule(from, point, radius, !erase, this.photo);
     this.revision++;
     this.withStrokes = { mask, revision: this.revision };
+    const low = (/** @type {0 | 1} */ i) => Math.floor(Math.min(from[i], point[i]) - radius);
+    const high = (/** @type {0 | 1} */ i) => Math.ceil(Math.max(from[i], point[i]) + radius) + 1;
+    return [low(0), low(1), high(0), high(1)];
   }
 
-  /** The border of the mask that is shown. */
+  /** The border of the mask that is shown; during a stroke that of the mask before it, as finding it takes its time. */
   get loops() {
+    if (this.border && this.drawing) return this.border.loops;
     if (this.border?.revision !== this.revision) this.border = { loops: loops(this.shown), revision: this.revision };
     return this.border.loops;
   }

@@ -3,6 +3,7 @@
  * little more at the present scale. Both are drawn when the masks have changed, the second also when the view comes to rest.
  */
 
+/** @import { Box } from "./types.js" */
 /** @import { Camera } from "./camera.js" */
 /** @import { Painted, Window } from "./composite.js" */
 import { paint } from "./composite.js";
@@ -26,6 +27,28 @@ export class Layer {
   invalidate() {
     this.whole = null;
     this.part = null;
+  }
+
+  /**
+   * The masks have changed within a box of the photo: only that is drawn anew.
+   * @param {Box} box
+   * @param {Painted[]} masks
+   */
+  update([x0, y0, x1, y1], masks) {
+    this.whole = null;
+    const context = this.part?.canvas.getContext("2d");
+    if (!this.part || !context) return;
+    const { window } = this.part;
+    // A sample more on each side: the line along the border may lie there.
+    const left = Math.max(0, Math.floor((x0 - window.x0) * window.k) - 1);
+    const top = Math.max(0, Math.floor((y0 - window.y0) * window.k) - 1);
+    const width = Math.min(window.width, Math.ceil((x1 - window.x0) * window.k) + 1) - left;
+    const height = Math.min(window.height, Math.ceil((y1 - window.y0) * window.k) + 1) - top;
+    if (width <= 0 || height <= 0) return;
+    const image = context.createImageData(width, height);
+    const part = { x0: window.x0 + left / window.k, y0: window.y0 + top / window.k, k: window.k, width, height };
+    paint(new Uint32Array(image.data.buffer), part, masks);
+    context.putImageData(image, left, top);
   }
 
   /**

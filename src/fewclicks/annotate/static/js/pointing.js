@@ -159,9 +159,9 @@ export class Pointing {
   drawn(event) {
     const events = event.getCoalescedEvents?.() ?? [];
     for (const one of events.length ? events : [event]) {
-      this.stroking.extend(this.stage.camera.toPhoto(...this.place(one)), this.stage.camera.scale);
+      const box = this.stroking.extend(this.stage.camera.toPhoto(...this.place(one)), this.stage.camera.scale);
+      if (box) this.stage.brushed(box);
     }
-    this.stage.changed();
   }
 
   /** @param {PointerEvent} event */

@@ -10,6 +10,7 @@ const ROW_REM = 3;
  * @template T
  * @typedef {object} Look
  * @property {string} label what the list is called
+ * @property {string} empty what it says when there is nothing
  * @property {(item: T) => string | number} key
  * @property {(item: T) => boolean} selected
  * @property {(item: T, old: HTMLElement | null) => HTMLElement} render a row, or the old one brought up to date
@@ -32,7 +33,8 @@ export class Rows {
     this.shown = new Map();
     this.active = -1;
     this.spacer = h("div", { class: "spacer", role: "presentation" });
-    element.append(this.spacer);
+    this.nothing = h("p", { class: "empty", role: "presentation" }, look.empty);
+    element.append(this.spacer, this.nothing);
     element.setAttribute("role", "listbox");
     element.setAttribute("aria-label", look.label);
     element.tabIndex = 0;
@@ -55,6 +57,7 @@ export class Rows {
    */
   show(items) {
     this.items = items;
+    this.nothing.hidden = items.length > 0;
     this.draw();
   }
 

@@ -4,6 +4,7 @@
 /** @import { Entry } from "./entry.js" */
 /** @import { Lens } from "./lens.js" */
 /** @import { Painted } from "./composite.js" */
+/** @import { Box, Photo } from "./types.js" */
 /** @import { Rgb } from "./colour.js" */
 /** @import { Store } from "./store.js" */
 import { Camera } from "./camera.js";
@@ -56,7 +57,7 @@ export class Stage {
   watch() {
     const { store } = this;
     new ResizeObserver(() => this.resized()).observe(this.element);
-    store.on(["photo"], ({ photo }) => photo?.width && this.opened(photo.width, photo.height));
+    store.on(["photo"], ({ photo }) => photo && this.opened(photo));
     store.on(["opacity", "outlineOnly", "paint", "classes"], () => this.redrawMasks());
     store.on(["entries", "hand", "before", "pass", "heat"], () => this.changed());
     store.on(["hover", "tool", "brushPx", "busy", "photo"], () => this.draw({ overlay: true }));
@@ -65,16 +66,14 @@ export class Stage {
   }
 
   /**
-   * A photo of this size is open. The same photo with news keeps the view.
-   * @param {number} photoWidth
-   * @param {number} photoHeight
+   * A photo is open. The same photo with news keeps the view; one that cannot be read has no size.
+   * @param {Photo} photo
    */
-  opened(photoWidth, photoHeight) {
-    const id = this.store.state.photo?.id;
+  opened({ id, width, height }) {
     if (id === this.shown) return;
-    this.shown = id;
+    this.shown = width ? id : undefined;
     this.camera.fitted = true;
-    this.camera.resize({ photoWidth, photoHeight });
+    this.camera.resize({ photoWidth: Math.max(1, width), photoHeight: Math.max(1, height) });
     this.byKeys = false;
     this.redrawMasks();
     this.view();
@@ -105,6 +104,16 @@ export class Stage {
     if (signature !== this.signature) this.others.invalidate();
     this.signature = signature;
     this.own.invalidate();
+    this.draw({ masks: true, overlay: true });
+  }
+
+  /**
+   * A stroke has changed the object in hand within a box.
+   * @param {Box} box
+   */
+  brushed(box) {
+    const hand = this.store.hand;
+    if (hand) this.own.update(box, [this.painted(hand)]);
     this.draw({ masks: true, overlay: true });
   }
 

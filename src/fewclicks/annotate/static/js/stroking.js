@@ -1,5 +1,6 @@
 /** @file One stroke of the brush or the eraser: seen at once, sent when it ends. */
 
+/** @import { Entry, Stroke } from "./entry.js" */
 /** @import { Hand } from "./hand.js" */
 /** @import { Store } from "./store.js" */
 
@@ -15,7 +16,7 @@ export class Stroking {
   constructor(store, hand) {
     this.store = store;
     this.hand = hand;
-    /** @type {import("./entry.js").Entry | null} */
+    /** @type {Entry | null} */
     this.entry = null;
   }
 
@@ -32,6 +33,7 @@ export class Stroking {
     const entry = this.store.hand;
     if (!entry) return false;
     this.entry = entry;
+    entry.drawing = true;
     entry.strokes.push({ id: DRAWING, points: [], radius: brushPx, erase });
     entry.revision++;
     entry.extend([x, y]);
@@ -41,23 +43,31 @@ export class Stroking {
   /**
    * @param {[number, number]} point
    * @param {number} scale of the view: points nearer than half a pixel of the screen add nothing
+   * @returns {import("./types.js").Box | null} where the mask may have changed
    */
   extend([x, y], scale) {
     const stroke = this.stroke;
-    if (!this.entry || !stroke) return;
+    if (!this.entry || !stroke) return null;
     const last = stroke.points[stroke.points.length - 1];
     const apart = Math.max(0.5 / scale, stroke.radius / 8);
-    if (Math.hypot(x - last[0], y - last[1]) < apart) return;
-    this.entry.extend([Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
-    if (stroke.points.length < MAX_POINTS) return;
-    const point = stroke.points[stroke.points.length - 1];
-    const { radius, erase } = stroke;
-    const { entry } = this;
+    if (Math.hypot(x - last[0], y - last[1]) < apart) return null;
+    const box = this.entry.extend([Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
+    if (stroke.points.length >= MAX_POINTS) this.goOn(this.entry, stroke);
+    return box;
+  }
+
+  /**
+   * Send what is drawn, and go on with a new stroke from its end.
+   * @param {Entry} entry
+   * @param {Stroke} stroke
+   */
+  goOn(entry, { points, radius, erase }) {
     this.finish();
     this.entry = entry;
+    entry.drawing = true;
     entry.strokes.push({ id: DRAWING, points: [], radius, erase });
     entry.revision++;
-    entry.extend(point);
+    entry.extend(points[points.length - 1]);
   }
 
   /** The stroke is done: send it. */
@@ -65,6 +75,7 @@ export class Stroking {
     const { entry, stroke } = this;
     this.entry = null;
     if (!entry || !stroke) return;
+    entry.drawing = false;
     const { points, radius, erase } = stroke;
     stroke.id = this.hand.act({ kind: "brush", points, radius_px: radius, erase }, entry);
     this.store.touch("entries");
@@ -72,6 +83,7 @@ export class Stroking {
 
   /** It was no stroke: two fingers came down. */
   cancel() {
+    if (this.entry) this.entry.drawing = false;
     this.entry?.settle(DRAWING);
     this.entry = null;
     this.store.touch("entries");

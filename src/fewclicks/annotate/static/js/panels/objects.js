@@ -45,6 +45,7 @@ export class ObjectsPanel {
     /** @type {Rows<Entry>} */
     this.rows = new Rows(list, {
       label: "Objects, top to bottom",
+      empty: "None yet.",
       key: (entry) => entry.thing.id,
       selected: (entry) => entry.thing.id === store.state.hand,
       render: (entry, old) => this.row(entry, old),

@@ -26,6 +26,7 @@ export class PhotosPanel {
     /** @type {Rows<Photo>} */
     this.rows = new Rows(byId("photo-list"), {
       label: "Photos",
+      empty: "No photo is like that.",
       key: (photo) => photo.id,
       selected: (photo) => photo.id === store.state.photo?.id,
       render: rowOf,
