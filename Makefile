@@ -30,10 +30,11 @@ test-all: test test-slow  ## run all tests
 
 check: lint $(VENV)/.tested  ## lint, types, tests: what must pass before a commit is proposed
 
-lint: $(VENV)/.dev  ## ruff and mypy
+lint: $(VENV)/.dev node_modules/.made  ## ruff, mypy, and the types of the page's JavaScript
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	node_modules/.bin/tsc
 
 fmt: $(VENV)/.dev  ## format the code and repair what ruff can
 	$(BIN)/ruff check --fix .
@@ -76,8 +77,8 @@ annotate: $(VENV)/.annotate  ## open the annotator on the example photos in the 
 openapi: $(VENV)/.annotate  ## write the description of the annotator's API anew
 	$(BIN)/python -c "from fewclicks.annotate.api import document; print(document(), end='')" > docs/openapi.json
 
-clean:  ## remove what was built; .venv too
-	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## remove what was built; .venv and node_modules too
+	rm -rf $(VENV) node_modules out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -100,6 +101,12 @@ $(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Installing fewclicks, torch and the development tools into $(VENV) ..."
 	@$(PIP) install -c constraints.txt -e '.[dev,imagenet]'
 	@touch $@ $(VENV)/.core $(VENV)/.annotate
+
+node_modules/.made: package.json package-lock.json
+	@command -v npm > /dev/null || { \
+	  echo "TypeScript checks the page and needs Node.js; on Debian and Ubuntu: apt install nodejs npm" >&2; exit 1; }
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
 
 $(VENV)/.tested: $(VENV)/.dev $(TESTED)
 	@$(MAKE) --no-print-directory test
