@@ -19,7 +19,7 @@ from fakes import gradient
 from fewclicks.annotate import errands
 from fewclicks.annotate.beside import annotations_are_likely, masks_are_likely
 from fewclicks.annotate.errands import Errands
-from fewclicks.annotate.files import import_from
+from fewclicks.annotate.files import import_found, import_from
 from fewclicks.annotate.photos import PhotoFolder
 from fewclicks.annotate.store import Store
 from fewclicks.cli import main
@@ -349,3 +349,25 @@ def test_what_lies_beside_can_be_left_alone(tmp_path):
         api.click(api.new()["id"], 60, 40)
         client.annotator.errands_pool.shutdown()
         assert len(api("GET", "/photos/1")["objects"]) == 1
+
+
+def test_labels_two_folders_up_are_found_also_beside_others(tmp_path):
+    (tmp_path / "images").mkdir()
+    root = make_folder(tmp_path / "images" / "train")
+    labels = tmp_path / "labels" / "train"
+    labels.mkdir(parents=True)
+    (labels / "a.txt").write_text("0 0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75\n")
+    names = PhotoFolder(root).names()
+    assert annotations_are_likely(root, names)
+    for place in ("kept", "again"):
+        (tmp_path / place).mkdir()
+    with Store(tmp_path / "kept") as store:
+        found = import_found(PhotoFolder(root), store, lambda done, total: None)
+        assert (found.objects, found.notes) == (1, ())
+    shape = {"label": "cat", "points": [[9, 9], [50, 9], [50, 50]], "shape_type": "polygon"}
+    document = {"shapes": [shape], "imagePath": "a.png", "imageHeight": 80, "imageWidth": 120, "imageData": None}
+    (root / "a.json").write_text(json.dumps(document))
+    with Store(tmp_path / "again") as store:
+        found = import_found(PhotoFolder(root), store, lambda done, total: None)
+        assert found.objects == 1
+        assert found.notes == ("../labels/train was left out (yolo): what lies in labelme was taken in",)

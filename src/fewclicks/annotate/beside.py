@@ -42,7 +42,11 @@ def annotations_are_likely(root: Path, names: Sequence[str]) -> bool:
     """Whether something in the folder or, if it is called images/, beside it may be annotations."""
     if masks_are_likely(names):
         return True
-    places = [root, *([root.parent] if {root.name.lower(), root.parent.name.lower()} & PHOTO_FOLDERS else [])]
+    places = [root]
+    if root.name.lower() in PHOTO_FOLDERS:
+        places.append(root.parent)
+    elif root.parent.name.lower() in PHOTO_FOLDERS:  # images/train, whose labels are in labels/train
+        places += [root.parent, root.parent.parent]
     if any(entry.is_dir() and entry.name.lower() in ASIDE for place in places for entry in _entries(place)):
         return True
     looked_at = 0

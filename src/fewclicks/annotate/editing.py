@@ -16,7 +16,7 @@ from fewclicks.arrays import Mask
 from fewclicks.errors import Conflict, UnknownName
 from fewclicks.predictor import Predictor, State
 
-LIVE_BYTES = 256 * 2**20
+LIVE_BYTES = 96 * 2**20
 """What histories in memory take, without the last one used; of others the store knows all that is needed."""
 
 TRIES = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import tempfile
 import zipfile
@@ -95,7 +96,7 @@ def import_found(folder: PhotoFolder, store: Store, seen: Callable[[int, int], N
     notes = [note for part in taken for note in part.notes]
     for item in found:
         if item.format != found[0].format:
-            place = item.source.relative_to(folder.root.parent).as_posix()
+            place = Path(os.path.relpath(item.source, folder.root.parent)).as_posix()
             notes.append(f"{place} was left out ({item.format}): what lies in {found[0].format} was taken in")
     return TakenIn(sum(part.objects for part in taken), sum(part.photos for part in taken), tuple(notes))
 

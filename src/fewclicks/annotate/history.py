@@ -22,8 +22,8 @@ from fewclicks.errors import InputError
 from fewclicks.predictor import Predictor, State
 from fewclicks.session import Kept
 
-KEEP_BYTES = 128 * 2**20
-"""States that are kept: two of 12 megapixels, 80 of a 480x854 photo."""
+KEEP_BYTES = 32 * 2**20
+"""States that are kept: 20 of a 480x854 photo, two of larger ones. Others are computed again when they are needed."""
 
 REPLAY_PASSES = 16
 """Steps of the predictor that are computed again for a state that is no longer kept; 12 clicks of CFR-0 are 12."""

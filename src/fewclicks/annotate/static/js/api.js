@@ -4,6 +4,7 @@
 import { decodeGrey } from "./png.js";
 
 export const BASE = "api/v1";
+const SILENT = "The server does not answer. Look whether fewclicks annotate still runs.";
 
 /** What the server said no to: application/problem+json. */
 export class Problem extends Error {
@@ -32,7 +33,10 @@ export class Problem extends Error {
  * @returns {Promise<Response>}
  */
 export async function request(method, path, body, signal) {
-  const reply = await fetch(`${BASE}${path}`, { method, signal, ...packed(body) });
+  const reply = await fetch(`${BASE}${path}`, { method, signal, ...packed(body) }).catch((error) => {
+    // The browser's own words name neither the server nor the cure.
+    throw error instanceof TypeError ? new TypeError(SILENT) : error;
+  });
   if (reply.ok) return reply;
   throw new Problem(reply.status, await reply.json().catch(() => ({})));
 }

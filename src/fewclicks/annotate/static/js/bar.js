@@ -3,9 +3,8 @@
 /** @import { Desk } from "./desk.js" */
 /** @import { Stage } from "./stage.js" */
 /** @import { State, Store } from "./store.js" */
-import { byId, count, h, icon } from "./dom.js";
+import { byId, count, h, icon, plural } from "./dom.js";
 import { isOpen } from "./desk.js";
-import { plural } from "./hand.js";
 
 /** @typedef {{sheet: () => void, exporting: () => void, importing: () => void}} Doors */
 

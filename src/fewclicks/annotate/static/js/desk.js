@@ -7,12 +7,17 @@
 /** @import { Store } from "./store.js" */
 /** @import { Sync } from "./sync.js" */
 import * as api from "./api.js";
+import { plural } from "./dom.js";
 import { Entry } from "./entry.js";
 import { Mask } from "./mask.js";
 import { Picture } from "./picture.js";
 
 /** Pictures that are kept: the open one, the one before, the next. */
 const KEEP_PICTURES = 3;
+/** A photo that the server did not give, because it does not answer, is asked for again after so long. */
+const AGAIN_MS = 1500;
+/** The list is read again so often: others work on other photos, and put new ones into the folder. */
+const LIST_MS = 20_000;
 
 export class Desk {
   /**
@@ -59,6 +64,29 @@ export class Desk {
     const { photos } = this.store.state;
     const shown = photos.find((one) => !one.problem) ?? photos[0];
     if (this.turn === 0 && shown) await this.open(shown.id);
+    setInterval(() => document.visibilityState === "visible" && void this.relist(), LIST_MS);
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && void this.relist());
+  }
+
+  /** Read the list of photos again, and the classes. */
+  async relist() {
+    try {
+      const photos = await all();
+      this.store.set({ photos: photos.map((one) => this.newer(one)) });
+      const { photo } = this.store.state;
+      if (!photo && photos.length) await this.open((photos.find(isOpen) ?? photos[0]).id);
+    } catch {
+      // The server does not answer: what waits to be saved tells the user.
+    }
+  }
+
+  /**
+   * A photo as the list has it, or as it was heard of since the list was read.
+   * @param {Photo} photo
+   */
+  newer(photo) {
+    const known = this.store.state.photos.find((one) => one.id === photo.id);
+    return known && known.version > photo.version ? known : photo;
   }
 
   /** @param {Class[]} classes */
@@ -75,6 +103,7 @@ export class Desk {
     const photo = this.store.state.photos.find((one) => one.id === id);
     if (!photo) return;
     this.events?.close();
+    this.hand.bringBack = null;
     history.replaceState(null, "", `#photo=${id}`);
     const empty = { hand: null, hover: null, pass: null, before: false, armed: false, busy: false, lastMs: null, hint: "" };
     this.store.set({ photo, tiles: null, entries: new Map(), loading: !photo.problem, ...empty });
@@ -93,6 +122,18 @@ export class Desk {
     } finally {
       if (turn === this.turn) this.store.set({ loading: false });
     }
+  }
+
+  /**
+   * Open the photo again that the server did not give, unless the user has gone on.
+   * @param {number} id
+   */
+  async openAgain(id) {
+    const { turn } = this;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    if (turn !== this.turn) return;
+    this.store.set({ photo: null });
+    await this.open(id);
   }
 
   /**
@@ -148,9 +189,12 @@ export class Desk {
    */
   unreadable(photo, error) {
     this.pictures.delete(photo.id);
-    const shown = { ...photo, problem: error instanceof api.Problem ? error.message : "The photo did not arrive." };
+    const refused = error instanceof api.Problem && !error.passes;
+    const problem = error instanceof api.Problem || error instanceof TypeError ? error.message : "The photo did not arrive.";
+    const shown = { ...photo, problem };
     this.store.set({ photo: shown });
-    this.replace(shown);
+    if (refused) this.replace(shown);
+    else void this.openAgain(photo.id);
   }
 
   /** Have the server, and the browser, make the next photo ready. */
@@ -226,27 +270,45 @@ export class Desk {
    */
   listen(id) {
     const events = new EventSource(`${api.BASE}/photos/${id}/events`);
-    let opened = false;
     this.events = events;
     const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ heard) =>
       events.addEventListener(name, (event) => heard(JSON.parse(/** @type {MessageEvent} */ (event).data)));
     on("object", (thing) => void this.sync.heard(thing));
     on("photo", (photo) => this.replace(api.sized(photo)));
     on("classes", (classes) => this.classes(classes));
+    on("imported", (said) => void this.tookIn(said));
     events.addEventListener("open", () => {
-      // After a gap, as when the server was started again, what happened meanwhile was not heard.
-      if (opened) void this.catchUp(id);
-      opened = true;
+      // What happened since the photo was read, or while the server was being started again, was not heard.
+      void this.catchUp(id);
       this.queue.wake();
     });
   }
 
   /** @param {number} id */
   async catchUp(id) {
+    // What is being made or changed here at this moment, the server may not have counted yet.
+    const known = [...this.store.state.entries.values()].map((entry) => entry.thing);
+    const saved = known.filter((thing) => thing.version > 0 && !thing.deleted && !this.queue.lines.has(thing.id));
     const found = await api.photo(id).catch(() => null);
     if (!found || this.store.state.photo?.id !== id) return;
     this.replace(found.photo);
     for (const thing of found.objects) await this.sync.heard(thing);
+    const there = new Set(found.objects.map((thing) => thing.id));
+    const gone = saved.filter((thing) => !there.has(thing.id));
+    for (const thing of gone) await this.sync.heard({ ...thing, deleted: true, version: thing.version + 1 });
+  }
+
+  /**
+   * Annotations were taken in, here or elsewhere: those found beside the photos at the start, or a file.
+   * @param {{objects: number, photos?: number, notes: string[]}} said
+   */
+  async tookIn({ objects, photos }) {
+    if (!objects) return;
+    await this.relist();
+    const { photo } = this.store.state;
+    if (photo) await this.catchUp(photo.id);
+    const where = photos ? ` on ${plural(photos, "photo")}` : "";
+    this.notices.show(`${plural(objects, "object")}${where} imported`);
   }
 
   /** @param {string} name */
@@ -287,13 +349,19 @@ export class Desk {
   /** Read the photo and its objects anew: after an import. */
   async reread() {
     const { photo } = this.store.state;
-    /** @type {Photo[]} */
-    const photos = [];
-    for await (const page of api.photos()) photos.push(...page);
+    const photos = await all();
     this.classes((await api.folder()).classes);
     this.store.set({ photos, photo: null });
     if (photo) await this.open(photo.id);
   }
+}
+
+/** All photos of the folder. */
+async function all() {
+  /** @type {Photo[]} */
+  const photos = [];
+  for await (const page of api.photos()) photos.push(...page);
+  return photos;
 }
 
 /**

@@ -6,8 +6,10 @@
 /** @import { Shortcut } from "./shortcuts.js" */
 /** @import { Store } from "./store.js" */
 import * as api from "./api.js";
-import { byId, h } from "./dom.js";
-import { plural } from "./hand.js";
+import { byId, h, plural } from "./dom.js";
+
+const IMPORTS =
+  "Imported masks become objects that clicks and the brush correct. COCO JSON, LabelMe, Pascal VOC, YOLO, index and binary PNGs: one file, several, or a zip.";
 
 /**
  * Fill a dialog and show it.
@@ -91,7 +93,7 @@ function formatRow(format, at) {
   return h(
     "label",
     { class: "format", for: id },
-    h("input", { type: "radio", name: "format", id, value: format.name, checked: at === 0 }),
+    h("input", { type: "radio", name: "format", id, value: format.name, checked: at === 0, autofocus: at === 0 }),
     h("span", {}, format.title),
     h("span", { class: "loses" }, loses),
     h("span", { class: "options" }, ...format.options.map((option) => optionField(format, option))),
@@ -145,35 +147,59 @@ function save(blob, name) {
 }
 
 /**
- * Take annotations in: what lies beside the photos, or a file.
+ * Take annotations in: what lies beside the photos, or files.
  * @param {Desk} desk
- * @param {File} [file] what was dropped on the page
+ * @param {File[]} [files] what was dropped on the page
  */
-export function importing(desk, file) {
+export function importing(desk, files = []) {
   const result = h("div", { role: "status", id: "import-result" });
-  const input = h("input", { type: "file", id: "import-file", class: "hidden-text", accept: ".json,.zip,.png,.xml,.txt" });
-  const found = h("button", { type: "button", class: "button", id: "import-found" }, "What lies beside the photos");
-  const pick = h("button", { type: "button", class: "button" }, "Choose a file …");
-  const take = async (/** @type {File | undefined} */ chosen) => {
+  const accept = ".json,.zip,.png,.xml,.txt,.yaml,.yml";
+  const input = h("input", { type: "file", id: "import-file", class: "hidden-text", accept, multiple: true, tabindex: -1, "aria-label": "Files to import" });
+  const found = h("button", { type: "button", class: "button", id: "import-found", autofocus: true }, "What lies beside the photos");
+  const pick = h("button", { type: "button", class: "button" }, "Choose files …");
+  const take = async (/** @type {(File | undefined)[]} */ chosen) => {
     found.disabled = pick.disabled = true;
-    result.textContent = "Importing …";
     try {
-      const { objects, notes } = await api.imported(chosen);
-      result.replaceChildren(`${plural(objects, "object")} imported.`, lines(notes));
+      await takeIn(chosen, result);
       await desk.reread();
-    } catch (error) {
-      result.textContent = /** @type {Error} */ (error).message;
     } finally {
       found.disabled = pick.disabled = false;
     }
   };
-  found.addEventListener("click", () => void take(undefined));
+  found.addEventListener("click", () => void take([undefined]));
   pick.addEventListener("click", () => input.click());
-  input.addEventListener("change", () => input.files?.[0] && void take(input.files[0]));
+  input.addEventListener("change", () => {
+    if (input.files?.length) void take([...input.files]);
+    input.value = "";
+  });
   show("import-dialog", "Import annotations", [
-    h("p", {}, "Imported masks become objects that clicks and the brush correct. COCO JSON, LabelMe, Pascal VOC, YOLO, index and binary PNGs; several files as a zip."),
-    h("div", { class: "drop" }, found, pick, h("span", { class: "dim" }, "or drop a file on the page"), input),
+    h("p", {}, IMPORTS),
+    h("div", { class: "drop" }, found, pick, h("span", { class: "dim" }, "or drop files on the page"), input),
     result,
   ]);
-  if (file) void take(file);
+  if (files.length) void take(files);
+}
+
+/**
+ * Take files in, one after another, and say what came of each.
+ * @param {(File | undefined)[]} files undefined: what lies beside the photos
+ * @param {HTMLElement} result
+ */
+async function takeIn(files, result) {
+  let total = 0;
+  /** @type {string[]} */
+  const said = [];
+  for (const [at, file] of files.entries()) {
+    const named = files.length > 1 && file ? `${file.name}: ` : "";
+    result.textContent = files.length > 1 ? `Importing ${at + 1} of ${files.length} …` : "Importing …";
+    try {
+      const { objects, notes } = await api.imported(file);
+      total += objects;
+      said.push(...notes.map((note) => named + note));
+    } catch (error) {
+      said.push(named + /** @type {Error} */ (error).message);
+      if (files.length === 1) return result.replaceChildren(...said);
+    }
+  }
+  result.replaceChildren(`${plural(total, "object")} imported.`, lines(said));
 }

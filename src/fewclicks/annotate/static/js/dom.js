@@ -88,6 +88,37 @@ export function debounced(ms, action) {
   return run;
 }
 
+/**
+ * The arrow keys go through the choices of a group, of which Tab reaches one.
+ * @param {HTMLElement} group whose choices have the role radio
+ */
+export function roving(group) {
+  group.addEventListener("keydown", (event) => {
+    const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const radios = /** @type {HTMLElement[]} */ ([...group.querySelectorAll("[role=radio]")]);
+    const at = radios.findIndex((radio) => radio === event.target);
+    if (!way || at < 0) return;
+    event.preventDefault();
+    const next = radios[(at + way + radios.length) % radios.length];
+    next.click();
+    next.focus();
+  });
+}
+
+/**
+ * Say which choice of such a group is made.
+ * @param {HTMLElement} group
+ * @param {(radio: HTMLElement) => boolean} chosen
+ */
+export function check(group, chosen) {
+  const radios = /** @type {HTMLElement[]} */ ([...group.querySelectorAll("[role=radio]")]);
+  const made = radios.find(chosen);
+  for (const radio of radios) {
+    radio.setAttribute("aria-checked", String(radio === made));
+    radio.tabIndex = radio === (made ?? radios[0]) ? 0 : -1;
+  }
+}
+
 const NUMBER = new Intl.NumberFormat("en-GB");
 
 /**
@@ -96,6 +127,15 @@ const NUMBER = new Intl.NumberFormat("en-GB");
  */
 export function count(value) {
   return NUMBER.format(value);
+}
+
+/**
+ * 3 and "click" as "3 clicks".
+ * @param {number} number
+ * @param {string} noun
+ */
+export function plural(number, noun) {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** A random UUID; `crypto.randomUUID` exists only where the page came over https or from this machine. */

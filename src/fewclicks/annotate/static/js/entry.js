@@ -94,3 +94,17 @@ export class Entry {
     this.strokes = strokes;
   }
 }
+
+/**
+ * An object that the server has not heard of yet.
+ * @param {string} id
+ * @param {number} photo
+ * @param {number} classId
+ * @param {number} z
+ * @returns {Thing}
+ */
+export function newborn(id, photo, classId, z) {
+  const history = { can_undo: false, can_redo: false, undo_kind: null, redo_kind: null };
+  const looks = { box: null, area_px: 0, threshold: 0.5, clicks: [] };
+  return { id, photo_id: photo, class_id: classId, name: "", z, state: "open", deleted: false, version: 0, ...looks, ...history };
+}

@@ -1,11 +1,10 @@
 /** @file The object in hand: taking it up, clicking, painting, undoing, finishing, dropping. */
 
-/** @import { Thing } from "./types.js" */
 /** @import { Store } from "./store.js" */
 /** @import { Queue } from "./queue.js" */
 /** @import { Notices } from "./notices.js" */
-import { count, uuid } from "./dom.js";
-import { Entry } from "./entry.js";
+import { plural, uuid } from "./dom.js";
+import { Entry, newborn } from "./entry.js";
 
 const BUSY_AFTER_MS = 150;
 
@@ -21,6 +20,9 @@ export class Hand {
     this.notices = notices;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.busyTimer = undefined;
+    /** @type {(() => void) | null} brings back the object that was deleted last, until something else is done */
+    this.bringBack = null;
+    store.on(["hand"], ({ hand }) => hand !== null && (this.bringBack = null));
   }
 
   /**
@@ -121,7 +123,7 @@ export class Hand {
     entry.fresh = false;
     entry.since = 0;
     this.mark(entry, "done");
-    this.store.set({ hand: null, pass: null, before: false });
+    this.store.set({ hand: null, pass: null, before: false, busy: false });
     this.store.touch("entries");
   }
 
@@ -169,6 +171,7 @@ export class Hand {
   /** @param {"undo" | "redo"} way */
   stepInHand(way) {
     const entry = this.store.hand;
+    if (!entry && way === "undo" && this.bringBack) return this.bringBack();
     if (!entry) {
       this.store.set({ hint: `Nothing is in hand. Take up an object to ${way} in it.` });
       return;
@@ -230,11 +233,22 @@ export class Hand {
     this.store.touch("entries");
     if (!said) return;
     const name = nameOf(entry, this.store);
-    this.notices.show(`${name} deleted`, () => {
+    const back = () => {
       entry.thing = { ...entry.thing, deleted: false, state: was };
       this.patch(entry, { deleted: false });
+      if (this.store.hand === null) this.store.set({ hand: entry.thing.id });
       this.store.touch("entries");
-    });
+      close();
+    };
+    const close = this.notices.show(`${name} deleted`, back);
+    this.bringBack = back;
+  }
+
+  /** Delete the object in hand. */
+  removeInHand() {
+    const entry = this.store.hand;
+    if (entry) this.remove(entry, true);
+    else this.store.set({ hint: "Nothing is in hand. Take up the object to delete." });
   }
 
   /**
@@ -335,11 +349,14 @@ export class Hand {
    */
   send(object, method, path, body, id = uuid(), again = true) {
     this.queue.push({ id, object, method, path: `/objects/${object}${path}`, body, again });
-    clearTimeout(this.busyTimer);
-    this.busyTimer = setTimeout(() => this.watch(), BUSY_AFTER_MS);
+    // From the first action that waits on: a second click does not put the sign off.
+    this.busyTimer ??= setTimeout(() => {
+      this.busyTimer = undefined;
+      this.watch();
+    }, BUSY_AFTER_MS);
   }
 
-  /** Say that the model works when the object in hand has waited long enough. */
+  /** Say whether the model works on the object in hand. */
   watch() {
     const { hand } = this.store.state;
     this.store.set({ busy: hand !== null && this.queue.lines.has(hand) });
@@ -355,19 +372,6 @@ function isNothing(entry) {
 }
 
 /**
- * @param {string} id
- * @param {number} photo
- * @param {number} classId
- * @param {number} z
- * @returns {Thing}
- */
-function newborn(id, photo, classId, z) {
-  const history = { can_undo: false, can_redo: false, undo_kind: null, redo_kind: null };
-  const looks = { box: null, area_px: 0, threshold: 0.5, clicks: [] };
-  return { id, photo_id: photo, class_id: classId, name: "", z, state: "open", deleted: false, version: 0, ...looks, ...history };
-}
-
-/**
  * What an object is called: its own name, or that of its class.
  * @param {Entry} entry
  * @param {Store} store
@@ -375,12 +379,4 @@ function newborn(id, photo, classId, z) {
 export function nameOf(entry, store) {
   const { name, class_id: classId } = entry.thing;
   return name || store.state.classes.find((one) => one.id === classId)?.name || "object";
-}
-
-/**
- * @param {number} number
- * @param {string} noun
- */
-export function plural(number, noun) {
-  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -20,7 +20,7 @@ export class Keyboard {
     this.held = new Map();
     addEventListener("keydown", (event) => this.down(event));
     addEventListener("keyup", (event) => this.up(event.code));
-    addEventListener("blur", () => [...this.held.keys()].forEach((code) => this.up(code)));
+    addEventListener("blur", () => [...this.held.keys()].forEach((code) => this.up(code, true)));
   }
 
   /** @param {KeyboardEvent} event */
@@ -36,9 +36,12 @@ export class Keyboard {
     shortcut.run(key);
   }
 
-  /** @param {string} code */
-  up(code) {
-    this.held.get(code)?.release?.();
+  /**
+   * @param {string} code
+   * @param {boolean} [lost] the window has lost the focus: it is not known when the key goes up
+   */
+  up(code, lost = false) {
+    this.held.get(code)?.release?.(lost);
     this.held.delete(code);
   }
 

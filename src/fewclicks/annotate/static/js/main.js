@@ -122,12 +122,12 @@ function giveFocusBack() {
   });
 }
 
-/** A file that is dropped on the page is imported. */
+/** Files that are dropped on the page are imported. */
 function takeDrops() {
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => {
     event.preventDefault();
-    const file = event.dataTransfer?.files[0];
-    if (file) importing(desk, file);
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length) importing(desk, files);
   });
 }

@@ -15,6 +15,7 @@ export class Notices {
    * @param {string} text
    * @param {() => void} [undo] offered as a button, and as a key
    * @param {"news" | "problem"} [kind]
+   * @returns {() => void} takes the notice away
    */
   show(text, undo, kind = "news") {
     const notice = h("div", { class: `notice ${kind}`, role: kind === "problem" ? "alert" : "status" }, h("span", {}, text));
@@ -42,6 +43,7 @@ export class Notices {
     for (const old of [...this.element.children].slice(0, -2)) old.remove();
     this.element.append(notice);
     start();
+    return close;
   }
 
   /** Take back what the latest notice tells of. */

@@ -46,6 +46,10 @@ export class Pointing {
     element.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
     element.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     store.on(["tool", "photo"], ({ tool }) => (element.dataset.tool = tool));
+    // A click at the cursor of the keys has a preview too.
+    stage.pointed.push(() => {
+      if (stage.byKeys && stage.pointer) lens.over(...stage.camera.toPhoto(...stage.pointer), true);
+    });
   }
 
   /**

@@ -23,6 +23,7 @@ import { uuid } from "./dom.js";
  * @property {(item: Item, reply: any) => Promise<void> | void} done
  * @property {(item: Item, problem: Error) => Promise<void> | void} failed
  * @property {(item: Item, current: Thing) => Promise<void>} conflict somebody else was faster
+ * @property {(problem: Problem) => void} later the server says no for now: it is asked again
  * @property {(object: string) => void} idle nothing of this object waits any more
  * @property {(waiting: number, reached: boolean) => void} state
  */
@@ -136,6 +137,7 @@ export class Queue {
           if (!again) return await this.handlers.failed(item, problem);
           again = false;
         } else if (passes(problem, tries)) {
+          if (problem instanceof Problem) this.handlers.later(problem);
           await this.sleep(Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1)));
         } else {
           return await this.handlers.failed(item, problem);

@@ -14,7 +14,7 @@
  * @property {string[]} keys as `Ctrl+Shift+Z`; Ctrl also means the command key of a Mac
  * @property {string} label
  * @property {(key: string) => void} [run] when it goes down; without one it only stands on the sheet
- * @property {() => void} [release] when it goes up
+ * @property {(lost: boolean) => void} [release] when it goes up; `lost`: or the window has lost the focus
  * @property {boolean} [onStage] only where the focus is on the stage, or nowhere
  */
 
@@ -68,7 +68,7 @@ function clicking({ store, stage, hand, pointing }) {
       keys: ["Space+drag", "Middle drag", "Two fingers"],
       label: "Move the photo",
     },
-    { group: "", keys: ["Space"], label: "", run: () => pointing.spaceDown(), release: () => pointing.spaceUp() && hand.finish() },
+    { group: "", keys: ["Space"], label: "", run: () => pointing.spaceDown(), release: (lost) => pointing.spaceUp() && !lost && hand.finish() },
   ];
 }
 
@@ -90,14 +90,14 @@ function arrows(stage) {
  * @param {Doors} doors
  * @returns {Shortcut[]}
  */
-function objects({ store, hand, notices }, doors) {
+function objects({ hand, notices }, doors) {
   const group = "Objects";
   const digits = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
   return [
     { group, keys: ["Enter", "Space"], label: "Finish the object in hand" },
     { group: "", keys: ["Enter"], label: "", run: () => hand.finish() },
     { group, keys: ["Esc"], label: "Drop it: delete a new one, undo the changes of another", run: () => hand.drop() },
-    { group, keys: ["Ctrl+Z", "Backspace"], label: "Undo in the object in hand", run: () => hand.undo() },
+    { group, keys: ["Ctrl+Z", "Backspace"], label: "Undo in the object in hand; after Delete: bring it back", run: () => hand.undo() },
     { group, keys: ["Ctrl+Shift+Z", "Ctrl+Y"], label: "Redo in the object in hand", run: () => hand.redo() },
     { group, keys: ["Tab"], label: "Take up the next object", onStage: true, run: () => hand.next(1) },
     { group, keys: ["Shift+Tab"], label: "Take up the one before", onStage: true, run: () => hand.next(-1) },
@@ -105,7 +105,7 @@ function objects({ store, hand, notices }, doors) {
     { group, keys: ["1 – 9"], label: "Class of the object in hand, and of the next ones" },
     ...digits.map((key) => ({ group: "", keys: [key], label: "", run: () => hand.classByKey(key) })),
     { group, keys: ["F2"], label: "Rename", run: doors.rename },
-    { group, keys: ["Delete"], label: "Delete", run: () => store.hand && hand.remove(store.hand, true) },
+    { group, keys: ["Delete"], label: "Delete", run: () => hand.removeInHand() },
     { group, keys: ["U"], label: "Take back what the latest notice tells of", run: () => notices.undo() },
     { group, keys: ["PageUp"], label: "Move up in the stack", onStage: true, run: () => hand.lift(1) },
     { group, keys: ["PageDown"], label: "Move down in the stack", onStage: true, run: () => hand.lift(-1) },

@@ -58,7 +58,11 @@ export class Stage {
     const { store } = this;
     new ResizeObserver(() => this.resized()).observe(this.element);
     store.on(["photo"], ({ photo }) => photo && this.opened(photo));
-    store.on(["opacity", "outlineOnly", "paint", "classes"], () => this.redrawMasks());
+    store.on(["opacity", "outlineOnly"], () => this.redrawMasks());
+    store.on(["paint", "classes"], () => {
+      this.colours = new WeakMap();
+      this.redrawMasks();
+    });
     store.on(["entries", "hand", "before", "pass", "heat"], () => this.changed());
     store.on(["hover", "tool", "brushPx", "busy", "photo"], () => this.draw({ overlay: true }));
     store.on(["hidden"], ({ hidden }) => this.element.classList.toggle("hides-masks", hidden));
@@ -94,7 +98,6 @@ export class Stage {
   /** All masks must be drawn anew. */
   redrawMasks() {
     this.signature = "";
-    this.colours = new WeakMap();
     this.changed();
   }
 

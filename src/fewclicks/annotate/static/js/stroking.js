@@ -32,6 +32,7 @@ export class Stroking {
     if (!photo || !this.hand.ready(/** @type {[number, number]} */ ([x, y]), !erase, true)) return false;
     const entry = this.store.hand;
     if (!entry) return false;
+    this.store.set({ pass: null });
     this.entry = entry;
     entry.drawing = true;
     entry.strokes.push({ id: DRAWING, points: [], radius: brushPx, erase });

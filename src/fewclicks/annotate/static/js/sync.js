@@ -31,6 +31,7 @@ export class Sync {
       done: (item, reply) => this.done(item, reply),
       failed: (item, problem) => this.failed(item, problem),
       conflict: (item, current) => this.conflict(item, current),
+      later: (problem) => this.store.set({ hint: problem.message }),
       idle: (object) => this.idle(object),
       state: (waiting, reached) => this.store.set({ waiting, reached }),
     };
@@ -60,7 +61,10 @@ export class Sync {
     entry.passes = thing.passes ?? [];
     entry.settle(item.id);
     this.store.touch("entries");
-    this.store.set({ busy: false, ...(change?.ms ? { lastMs: change.ms.total } : {}) });
+    // The sign that the model works stays while more of the object in hand waits.
+    const { busy, hand } = this.store.state;
+    const more = hand === item.object ? waits.length > 0 : hand !== null && this.queue?.lines.has(hand);
+    this.store.set({ busy: busy && more === true, ...(change?.ms ? { lastMs: change.ms.total } : {}) });
   }
 
   /**

@@ -3,7 +3,7 @@
 /** @import { Hand } from "./hand.js" */
 /** @import { Store } from "./store.js" */
 /** @import { Tool } from "./types.js" */
-import { byId, h, icon } from "./dom.js";
+import { byId, check, h, icon, roving } from "./dom.js";
 
 /** @type {[Tool, string, string][]} */
 const TOOLS = [["click", "Click", "Q"], ["brush", "Brush", "B"], ["erase", "Eraser", "E"]];
@@ -29,9 +29,10 @@ export function toolbar(store, hand) {
   for (const [name, label, key] of TOOLS) {
     const button = tool({ id: `tool-${name}`, icon: name, label, key }, () => store.set({ tool: name }));
     button.setAttribute("role", "radio");
-    store.on(["tool"], (state) => button.setAttribute("aria-checked", String(state.tool === name)));
     group.append(button);
   }
+  roving(group);
+  store.on(["tool"], (state) => check(group, (radio) => radio.id === `tool-${state.tool}`));
   const gap = () => h("span", { class: "gap", role: "separator" });
   // The options of all tools lie in one place, so that the stage does not move when the tool changes.
   const options = h("div", { class: "one-of" }, clickOptions(store), brushOptions(store));

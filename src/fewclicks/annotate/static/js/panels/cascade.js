@@ -3,8 +3,7 @@
 /** @import { Hand } from "../hand.js" */
 /** @import { Lens } from "../lens.js" */
 /** @import { Store } from "../store.js" */
-import { byId, count, h, svg } from "../dom.js";
-import { plural } from "../hand.js";
+import { byId, count, h, plural, svg } from "../dom.js";
 import { check, slider } from "./fields.js";
 
 const HIGH = 44;

@@ -4,7 +4,7 @@
 /** @import { Desk } from "../desk.js" */
 /** @import { Hand } from "../hand.js" */
 /** @import { Store } from "../store.js" */
-import { byId, h, icon } from "../dom.js";
+import { byId, check, h, icon, roving } from "../dom.js";
 
 const KEYS = ["", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
@@ -24,6 +24,7 @@ export class ClassesPanel {
     );
     this.edit.addEventListener("click", () => this.toggle());
     this.list = h("div", { class: "class-list", id: "class-list" });
+    roving(this.list);
     this.add = h("input", {
       type: "text",
       id: "class-add",
@@ -66,11 +67,7 @@ export class ClassesPanel {
 
   /** Say which class is chosen. */
   mark() {
-    for (const button of this.list.querySelectorAll("[role=radio]")) {
-      if (!(button instanceof HTMLElement)) continue;
-      const chosen = Number(button.dataset.id) === this.store.state.classId;
-      button.setAttribute("aria-checked", String(chosen));
-    }
+    check(this.list, (radio) => Number(radio.dataset.id) === this.store.state.classId);
   }
 
   /** @param {Class} one */

@@ -55,8 +55,9 @@ export class ObjectsPanel {
     // Small pictures are drawn when the hands rest.
     this.drawThumbs = debounced(150, () => this.thumbs());
     store.on(["entries", "hand", "classes", "photo"], () => this.show());
+    list.addEventListener("dblclick", () => this.rename());
     store.on(["hand"], () => this.rows.reveal());
-    store.on(["loading"], () => this.drawThumbs());
+    store.on(["loading", "paint"], () => this.drawThumbs());
   }
 
   buttons() {
@@ -70,7 +71,7 @@ export class ObjectsPanel {
       button("up", "Move up in the stack (PageUp)", () => hand.lift(1)),
       button("down", "Move down in the stack (PageDown)", () => hand.lift(-1)),
       this.eye,
-      button("trash", "Delete (Delete)", act((entry) => hand.remove(entry, true))),
+      button("trash", "Delete (Delete)", () => hand.removeInHand()),
     ];
   }
 
@@ -146,7 +147,7 @@ export class ObjectsPanel {
     for (const [id, row] of this.rows.shown) {
       const entry = this.store.state.entries.get(String(id));
       const canvas = row.querySelector("canvas");
-      const key = entry && `${entry.revision} ${entry.thing.class_id}`;
+      const key = entry && `${entry.revision} ${this.stage.colourOf(entry)}`;
       if (!entry?.thing.box || !canvas || canvas.dataset.key === key) continue;
       canvas.dataset.key = key;
       this.thumb(entry, canvas, picture.base);

@@ -4,8 +4,7 @@
 /** @import { Photo, PhotoState } from "../types.js" */
 /** @import { Store } from "../store.js" */
 import { BASE } from "../api.js";
-import { byId, count, h } from "../dom.js";
-import { plural } from "../hand.js";
+import { byId, check, count, h, plural, roving } from "../dom.js";
 import { Rows } from "../rows.js";
 
 /** @type {["all" | PhotoState, string][]} */
@@ -47,27 +46,14 @@ export class PhotosPanel {
       h("button", { type: "button", role: "radio", "data-filter": name, onclick: () => this.choose(name) }, label),
     );
     group.append(...buttons);
-    group.addEventListener("keydown", (event) => {
-      const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (!way) return;
-      event.preventDefault();
-      const at = FILTERS.findIndex(([name]) => name === this.filter);
-      const next = (at + way + FILTERS.length) % FILTERS.length;
-      this.choose(FILTERS[next][0]);
-      buttons[next].focus();
-    });
-    this.buttons = buttons;
+    roving(group);
     this.choose("all");
   }
 
   /** @param {"all" | PhotoState} filter */
   choose(filter) {
     this.filter = filter;
-    for (const button of this.buttons ?? []) {
-      const chosen = button.dataset.filter === filter;
-      button.setAttribute("aria-checked", String(chosen));
-      button.tabIndex = chosen ? 0 : -1;
-    }
+    check(byId("photo-filter"), (radio) => radio.dataset.filter === filter);
     this.show();
   }
 
@@ -110,5 +96,6 @@ function progress(photos) {
   second.style.width = `${(100 * begun) / Math.max(1, photos.length)}%`;
   bar.setAttribute("aria-valuenow", String(done));
   bar.setAttribute("aria-valuemax", String(photos.length));
+  bar.setAttribute("aria-valuetext", `${done} of ${photos.length} done, ${begun} begun`);
   byId("photo-counts").textContent = photos.length ? `${count(done)} of ${count(photos.length)} done` : "";
 }
