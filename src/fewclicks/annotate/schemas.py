@@ -172,6 +172,13 @@ class PreviewOut(Given):
     ms: Milliseconds
 
 
+class WholeMask(Given):
+    """A whole mask."""
+
+    patch: Patch | None
+    """Null: it was empty."""
+
+
 class PassMask(Given):
     """The whole mask after one pass of the last click."""
 

@@ -7,6 +7,7 @@
 | a page that posts to us, or reads our events     | Origin and Sec-Fetch-Site must be our own                        |
 | scripts smuggled into our page, framing          | Content-Security-Policy and its kin on every answer              |
 | huge or endless bodies, floods                   | lengths must be told and are bounded, slow bodies end, rates too |
+| connections that never say what they want        | bounded in time and number (`connection.BoundedProtocol`)        |
 | errors that tell about the machine               | a line in the log, an id for the client                          |
 """
 
@@ -44,6 +45,8 @@ BODY_LIMITS = (("/api/v1/predict", 128 * MIB), ("/api/v1/import", 128 * MIB), ("
 """Bytes of a body, by the beginning or the end of its path; the first that fits."""
 BODY_PAUSE_S = 30.0
 """A body that stops for so long is given up."""
+BODY_BYTES_PER_S = 16 * 1024
+"""As is one that comes slower than this after the first pause."""
 RATE_PER_S, BURST = 200.0, 1000.0
 """Requests of one client."""
 IN_FLIGHT = 512
@@ -221,18 +224,19 @@ def _ill_bodied(method: str, path: str, headers: Headers) -> Response | None:
 
 
 def _hurried(receive: Receive) -> Receive:
-    """`receive` that gives up a body which does not come."""
-    complete = False
+    """`receive` that gives up a body which does not come, or comes too slowly."""
+    complete, until = False, time.monotonic() + BODY_PAUSE_S
 
     async def hurried() -> Message:
-        nonlocal complete
+        nonlocal complete, until
         if complete:  # what comes now is the end of the connection, however late
             return await receive()
         try:
-            async with asyncio.timeout(BODY_PAUSE_S):
+            async with asyncio.timeout(min(BODY_PAUSE_S, until - time.monotonic())):
                 message = await receive()
         except TimeoutError:
             return {"type": "http.disconnect"}
+        until += len(message.get("body", b"")) / BODY_BYTES_PER_S
         complete = not message.get("more_body", False)
         return message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import ipaddress
 import os
@@ -17,6 +18,7 @@ import uvicorn
 
 from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.api import application
+from fewclicks.annotate.connection import BoundedProtocol
 from fewclicks.annotate.security import LOOPBACK, Policy, is_loopback
 from fewclicks.errors import InputError
 
@@ -27,6 +29,8 @@ GRACE_S = 10
 """How long requests may go on after Ctrl-C."""
 EVERYWHERE = ("0.0.0.0", "::")
 """Hosts that mean all addresses of this machine."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""Of glibc's mallopt."""
 TOKEN_VARIABLE = "FEWCLICKS_TOKEN"
 """A token of one's own, so that the address stays the same after a restart."""
 
@@ -42,12 +46,14 @@ class Place:
 
 def serve(annotator: Annotator, place: Place, listening: socket.socket, browser: bool = True) -> None:
     """Serve on a socket of `listen` until Ctrl-C. Prints the address, and opens the browser at it."""
+    keep_memory_steady()
     port: int = listening.getsockname()[1]
     policy = policy_for(place, port)
     address = address_of(place.host, port, policy.token)
     here = address if place.host not in EVERYWHERE else address_of("127.0.0.1", port, policy.token)
     config = uvicorn.Config(
         application(annotator, policy),
+        http=BoundedProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -77,6 +83,19 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._annotator.hub.close()
         await super().shutdown(sockets)
+
+
+def keep_memory_steady() -> None:
+    """Have the C library give large arrays back to the system at once, instead of keeping holes between small things.
+
+    It would otherwise learn from the sizes that are freed to keep ever larger ones, and each thread its own.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
+        library = ctypes.CDLL(None)
+        if hasattr(library, "gnu_get_libc_version"):
+            library.mallopt(M_MMAP_THRESHOLD, 2**20)
+            library.mallopt(M_TRIM_THRESHOLD, 2**22)
+            library.mallopt(M_ARENA_MAX, 2)
 
 
 def listen(place: Place) -> socket.socket:

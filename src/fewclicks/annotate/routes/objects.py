@@ -41,7 +41,7 @@ from fewclicks.annotate.routes._common import (
     unless_known,
     unpacked,
 )
-from fewclicks.annotate.schemas import ChangeOut, ObjectOut, PassMask, PassOut, Patch, PreviewOut
+from fewclicks.annotate.schemas import ChangeOut, ObjectOut, PassMask, PassOut, Patch, PreviewOut, WholeMask
 from fewclicks.annotate.work import Timed
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
@@ -113,6 +113,13 @@ async def cascade(given: Given, object_id: ObjectId, number: Annotated[int, Path
     if number >= len(passes):
         raise InputError(f"the last click had {len(passes)} passes, there is none with the number {number}")
     return PassMask(number=number, count=len(passes), patch=Patch.of(passes[number]))
+
+
+@router.get("/before")
+async def before(given: Given, object_id: ObjectId) -> WholeMask:
+    """The whole mask before the last action that is done, to compare."""
+    earlier = (await done(given.look(object_id, lambda history: history.entries[:-1]))).result
+    return WholeMask(patch=Patch.of(earlier[-1].mask if earlier else None))
 
 
 @router.get("/prob", **gives("image/png"))

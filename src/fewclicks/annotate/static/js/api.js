@@ -155,6 +155,13 @@ export const preview = (object, body, signal) => json("POST", `/objects/${object
 export const pass = (object, pass) => json("GET", `/objects/${object}/passes/${pass}`);
 
 /**
+ * The mask before the last action.
+ * @param {string} object
+ * @returns {Promise<{patch: import("./types.js").Patch | null}>}
+ */
+export const before = (object) => json("GET", `/objects/${object}/before`);
+
+/**
  * @param {{name: string, colour?: string, key?: string | null}} body
  * @returns {Promise<Class>}
  */

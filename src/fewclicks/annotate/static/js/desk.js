@@ -308,7 +308,8 @@ export class Desk {
     const { photo } = this.store.state;
     if (photo) await this.catchUp(photo.id);
     const where = photos ? ` on ${plural(photos, "photo")}` : "";
-    this.notices.show(`${plural(objects, "object")}${where} imported`);
+    // The dialog of an import tells of it itself.
+    if (!document.querySelector("#import-dialog[open]")) this.notices.show(`${plural(objects, "object")}${where} imported`);
   }
 
   /** @param {string} name */

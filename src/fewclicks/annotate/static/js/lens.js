@@ -35,13 +35,15 @@ export class Lens {
     this.nobody = uuid();
     /** @type {{key: string, mask: Mask} | null} the mask after the pass that is shown */
     this.passMask = null;
+    /** @type {{key: string, mask: Mask} | null} the mask before the last action, where only the server knows it */
+    this.earlier = null;
     /** @type {{key: string, grey: Grey} | null} */
     this.prob = null;
     /** @type {{key: string, canvas: HTMLCanvasElement} | null} */
     this.heat = null;
     /** @type {number | null} a threshold that is being tried */
     this.threshold = null;
-    store.on(["pass", "hand", "entries", "heat"], () => this.refresh());
+    store.on(["pass", "hand", "entries", "heat", "before"], () => this.refresh());
     store.on(["hoverPreview", "hand", "photo", "tool", "cfr", "adaptive"], () => this.cancel());
   }
 
@@ -95,9 +97,10 @@ export class Lens {
 
   /** Fetch what is to be shown and not here yet. */
   refresh() {
-    const { pass, heat } = this.store.state;
+    const { pass, heat, before } = this.store.state;
     const entry = this.store.hand;
     if (!entry) return;
+    if (before && !entry.before && this.earlier?.key !== probKey(entry)) void this.fetchBefore(entry);
     if (pass !== null && this.passMask?.key !== passKey(entry, pass)) void this.fetchPass(entry, pass);
     if (heat && this.prob?.key !== probKey(entry)) void this.fetchProb(entry);
   }
@@ -109,13 +112,23 @@ export class Lens {
   async fetchPass(entry, pass) {
     const key = passKey(entry, pass);
     try {
-      const { patch } = await api.pass(entry.thing.id, pass);
-      const mask = patch ? Mask.of(patch.box, await decodeGrey(fromBase64(patch.png))) : Mask.empty();
+      const mask = await unpacked((await api.pass(entry.thing.id, pass)).patch);
       if (this.store.state.pass !== pass || key !== passKey(entry, pass)) return;
       this.passMask = { key, mask };
       this.changed();
     } catch {
       this.store.set({ pass: null, hint: "This pass is not known any more." });
+    }
+  }
+
+  /** @param {Entry} entry */
+  async fetchBefore(entry) {
+    const key = probKey(entry);
+    try {
+      this.earlier = { key, mask: await unpacked((await api.before(entry.thing.id)).patch) };
+      this.changed();
+    } catch {
+      this.store.set({ before: false, hint: "The mask before the last change did not arrive." });
     }
   }
 
@@ -151,7 +164,8 @@ export class Lens {
    */
   instead(entry) {
     const { pass, before } = this.store.state;
-    if (before) return entry.before ?? Mask.empty();
+    if (before && entry.before) return entry.before;
+    if (before && this.earlier?.key === probKey(entry)) return this.earlier.mask;
     if (pass !== null && this.passMask?.key === passKey(entry, pass)) return this.passMask.mask;
     return null;
   }
@@ -168,6 +182,14 @@ export class Lens {
     if (this.heat?.key !== key) this.heat = { key, canvas: coloured(prob.grey, heat ? heatTable() : above(this.threshold)) };
     return this.heat.canvas;
   }
+}
+
+/**
+ * A whole mask as the server sends it.
+ * @param {import("./types.js").Patch | null} patch
+ */
+async function unpacked(patch) {
+  return patch ? Mask.of(patch.box, await decodeGrey(fromBase64(patch.png))) : Mask.empty();
 }
 
 /**
