@@ -274,6 +274,10 @@ def test_the_cascade_is_visible(tmp_path):
         assert np.array_equal(masks[3], api.mask(object_id))
         api("GET", f"/objects/{object_id}/passes/4", status=400)
         api("GET", f"/objects/{object_id}/passes/9", status=422)
+        assert api("GET", f"/objects/{object_id}/before") == {"patch": None}
+        api.click(object_id, 80, 40)
+        earlier = patched(np.zeros((80, 120), bool), api("GET", f"/objects/{object_id}/before")["patch"])
+        assert np.array_equal(earlier, masks[3])
 
 
 def test_the_probability_is_a_grey_picture(fresh):
