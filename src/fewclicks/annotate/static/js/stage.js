@@ -49,8 +49,8 @@ export class Stage {
     this.moved = [];
     /** @type {(() => void)[]} called when the pointer has moved */
     this.pointed = [];
-    /** What the layer of the others was drawn of. */
-    this.signature = "";
+    /** @type {string | null} what the layer of the others was drawn of; null: it must be drawn anew, also if of nothing */
+    this.signature = null;
     this.watch();
   }
 
@@ -64,7 +64,7 @@ export class Stage {
       this.redrawMasks();
     });
     store.on(["entries", "hand", "before", "pass", "heat"], () => this.changed());
-    store.on(["hover", "tool", "brushPx", "busy", "photo"], () => this.draw({ overlay: true }));
+    store.on(["hover", "tool", "brushPx", "busy", "photo", "hidden"], () => this.draw({ overlay: true }));
     store.on(["hidden"], ({ hidden }) => this.element.classList.toggle("hides-masks", hidden));
     store.on(["busy"], ({ busy }) => this.element.setAttribute("aria-busy", String(busy)));
   }
@@ -97,7 +97,7 @@ export class Stage {
 
   /** All masks must be drawn anew. */
   redrawMasks() {
-    this.signature = "";
+    this.signature = null;
     this.changed();
   }
 
