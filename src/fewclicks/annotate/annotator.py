@@ -30,6 +30,7 @@ from fewclicks.annotate.photos import PhotoFolder, Picture, Pictures, Stamp
 from fewclicks.annotate.records import Edit, ObjectInfo, PhotoInfo
 from fewclicks.annotate.schemas import ClassOut, Imported, ObjectOut, PhotoOut
 from fewclicks.annotate.store import Store
+from fewclicks.annotate.watch import Watch
 from fewclicks.annotate.work import Timed, Worker
 from fewclicks.annotations import PhotoState
 from fewclicks.arrays import Image
@@ -72,6 +73,7 @@ class Annotator:
     def __init__(self, folder: PhotoFolder, store: Store, model: Model, database: str | None = None) -> None:
         self.folder, self.store, self.model = folder, store, model
         self.hub = Hub()
+        self.watch = Watch(store, self.hub, self.tell_object, self.tell_photo, self.tell_classes)
         self.decoder = Decoder()
         self.pictures = Pictures(folder, self.decoder)
         self.errands = Errands(folder.root, database)
@@ -114,11 +116,13 @@ class Annotator:
         """Begin with what takes a while: the model, the sizes of the photos, annotations that were there before."""
         self.worker.submit("model", self._load)
         self._looking.start()
+        self.watch.start()
 
     def close(self) -> None:
         """Finish what was begun. The store is closed too."""
         self._closing.set()
         self._news.set()
+        self.watch.close()
         self.worker.close()
         self.errands.close()
         for pool in (self.pool, self.slow_pool, self.errands_pool):
@@ -262,18 +266,18 @@ class Annotator:
     # Events
 
     def tell_photo(self, photo_id: int) -> None:
-        """Tell the pages how a photo is now."""
-        if self.hub.is_heard(photo_id):
+        """Tell all pages how a photo is now: they list it."""
+        if self.hub.shown():
             info = self.store.photo(photo_id)
-            self.hub.publish("photo", PhotoOut.of(info, self.problem(info)).model_dump(mode="json"), photo_id)
+            self.hub.publish("photo", PhotoOut.of(info, self.problem(info)).model_dump(mode="json"))
 
     def tell_classes(self) -> None:
         """Tell the pages which classes there are now."""
         self.hub.publish("classes", [ClassOut.of(info).model_dump(mode="json") for info in self.store.classes()])
 
     def tell_object(self, info: ObjectInfo) -> None:
-        """Tell the pages how an object is now."""
-        if self.hub.is_heard(info.photo_id):
+        """Tell the pages that show it how an object is now."""
+        if info.photo_id in self.hub.shown() and self.watch.is_news(info):
             self.hub.publish("object", ObjectOut.of(info).model_dump(mode="json"), info.photo_id)
 
     # Within

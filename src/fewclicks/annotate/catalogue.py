@@ -159,6 +159,17 @@ class Catalogue:
             session.flush()
             return _photo_info(row, _object_counts(session, photo_id))
 
+    def pulse(self) -> tuple[int, int]:
+        """The number of photos and the sum of their versions: another one whenever anything has happened to them."""
+        with self._db.reading() as session:
+            count, total = session.execute(select(func.count(PhotoRow.id), func.sum(PhotoRow.version))).one()
+            return int(count), int(total or 0)
+
+    def photo_versions(self) -> dict[int, int]:
+        """Photo id -> version."""
+        with self._db.reading() as session:
+            return {row.id: row.version for row in session.execute(select(PhotoRow.id, PhotoRow.version))}
+
     def counts(self) -> dict[PhotoState, int]:
         """How many photos are in each state."""
         with self._db.reading() as session:

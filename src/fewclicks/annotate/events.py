@@ -23,9 +23,9 @@ class Hub:
         self._streams: dict[asyncio.Queue[bytes | None], tuple[int, asyncio.AbstractEventLoop]] = {}
         self._closed = False
 
-    def is_heard(self, photo_id: int) -> bool:
-        """Whether a page shows the photo."""
-        return any(shown == photo_id for shown, _ in list(self._streams.values()))
+    def shown(self) -> set[int]:
+        """The photos that pages show."""
+        return {shown for shown, _ in list(self._streams.values())}
 
     def publish(self, event: str, data: Any, photo_id: int | None = None) -> None:
         """Tell the pages that show the photo (None: all pages). From any thread."""

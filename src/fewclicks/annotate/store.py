@@ -55,6 +55,12 @@ class Store(Catalogue):
         with self._db.reading() as session:
             return [_info(row) for row in session.execute(_objects(photo_id, deleted))]
 
+    def versions(self, photo_id: int) -> dict[str, int]:
+        """Object id -> version, of all objects of a photo, deleted or not."""
+        with self._db.reading() as session:
+            found = session.execute(select(ObjectRow.id, ObjectRow.version).where(ObjectRow.photo_id == photo_id))
+            return {row.id: row.version for row in found}
+
     def masks(self, photo_id: int) -> list[tuple[ObjectInfo, PackedMask]]:
         """The objects of a photo that are not deleted with their masks, bottom to top."""
         with self._db.reading() as session:

@@ -133,7 +133,11 @@ def _packed(given: Annotator, photo_id: int) -> bytes:
 
 @router.get("/{photo_id}/events", **gives("text/event-stream"))
 async def events(given: Given, photo_id: PhotoId) -> Response:
-    """What happens to the photo, as server-sent events: `object`, `photo` and `classes`, with what there is now."""
+    """What happens to the photo, as server-sent events: `object`, `photo` and `classes`, with what there is now.
+
+    `photo` tells of any photo of the folder. What other servers on the same database do is told within a second or two.
+    """
     await in_thread(given.pool, lambda: given.store.photo(photo_id))
     given.hub.require_room()
+    await in_thread(given.pool, lambda: given.watch.begin(photo_id))
     return StreamingResponse(given.hub.stream(photo_id), media_type="text/event-stream")
