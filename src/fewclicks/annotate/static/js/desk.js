@@ -7,6 +7,7 @@
 /** @import { Store } from "./store.js" */
 /** @import { Sync } from "./sync.js" */
 import * as api from "./api.js";
+import { recall } from "./begun.js";
 import { plural } from "./dom.js";
 import { Entry } from "./entry.js";
 import { Mask } from "./mask.js";
@@ -155,6 +156,7 @@ export class Desk {
     const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0] ?? null;
     this.store.set({ photo, entries, hand: hand?.thing.id ?? null });
     if (hand) this.store.set({ classId: hand.thing.class_id });
+    if (hand) recall(hand);
     for (const entry of entries.values()) this.remind(entry);
   }
 

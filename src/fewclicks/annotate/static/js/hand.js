@@ -3,6 +3,7 @@
 /** @import { Store } from "./store.js" */
 /** @import { Queue } from "./queue.js" */
 /** @import { Notices } from "./notices.js" */
+import { note } from "./begun.js";
 import { plural, uuid } from "./dom.js";
 import { Entry, newborn } from "./entry.js";
 
@@ -122,6 +123,7 @@ export class Hand {
   close(entry) {
     entry.fresh = false;
     entry.since = 0;
+    note(entry);
     this.mark(entry, "done");
     this.store.set({ hand: null, pass: null, before: false, busy: false });
     this.store.touch("entries");
@@ -190,6 +192,7 @@ export class Hand {
    */
   step(entry, way) {
     entry.since += way === "undo" ? -1 : 1;
+    note(entry);
     this.mark(entry, "open");
     const id = uuid();
     this.send(entry.thing.id, "POST", `/${way}`, { action_id: id }, id, false);
@@ -205,6 +208,7 @@ export class Hand {
     const id = uuid();
     if (!entry) return id;
     entry.since = Math.max(0, entry.since) + 1;
+    note(entry);
     this.mark(entry, "open");
     this.send(entry.thing.id, "POST", "/actions", { action_id: id, ...action }, id);
     this.store.set({ pass: null });
@@ -227,6 +231,7 @@ export class Hand {
    */
   remove(entry, said) {
     const was = entry.thing.state;
+    note(Object.assign(entry, { since: 0 }));
     entry.thing = { ...entry.thing, deleted: true };
     this.patch(entry, { deleted: true });
     if (this.store.hand === entry) this.store.set({ hand: null, pass: null, before: false });
