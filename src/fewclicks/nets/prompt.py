@@ -58,7 +58,7 @@ def disk_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 5.0) -> Te
     picture = torch.arange(len(clicks), device=clicks.device).view(-1, 1, 1, 1)
     maps = torch.zeros(len(clicks), 3, height, width, 1, device=clicks.device)  # ONNX wants an axis without an index
     maps = maps.index_put((picture, *(i.long() for i in index)), torch.ones_like(plane).unsqueeze(-1))
-    return maps[:, :2, ..., 0]
+    return maps.squeeze(-1)[:, :2]
 
 
 def tanh_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 260.0) -> Tensor:
