@@ -31,6 +31,7 @@ from fewclicks.annotate.records import Edit, ObjectInfo, PhotoInfo
 from fewclicks.annotate.schemas import ClassOut, Imported, ObjectOut, PhotoOut
 from fewclicks.annotate.store import Store
 from fewclicks.annotate.watch import Watch
+from fewclicks.annotate.windows import first_state
 from fewclicks.annotate.work import Timed, Worker
 from fewclicks.annotations import PhotoState
 from fewclicks.arrays import Image
@@ -44,8 +45,8 @@ log = logging.getLogger(__name__)
 
 RESCAN_S = 2.0
 """The folder is not looked through more often than this."""
-STARTS = 3
-"""Photos whose first states are kept: the present one, the next, and one more."""
+STARTS_BYTES = 128 * 2**20
+"""Photos whose first states are kept: three of 12 megapixels, always the present one."""
 WARMED = 2
 """Open objects of a photo that are made ready for a click when it is opened."""
 FIRST_CLASS = "object"
@@ -246,7 +247,7 @@ class Annotator:
 
     def history(self, image: Image) -> History:
         """A history of an image that is kept nowhere. In the worker."""
-        return History(self.predictor(), self.predictor().start(image))
+        return History(self.predictor(), first_state(self.predictor(), image))
 
     def predictor(self) -> Predictor:
         """The model, once it is loaded; in the worker. FewClicksError if it cannot be."""
@@ -334,9 +335,9 @@ class Annotator:
         picture = self.picture(photo_id)
         _, stamp = self.stamp(photo_id)
         self._started[photo_id] = stamp
-        state = self._starts.pop(stamp, None) or self.predictor().start(picture.image)
+        state = self._starts.pop(stamp, None) or first_state(self.predictor(), picture.image)
         self._starts[stamp] = state
-        while len(self._starts) > STARTS:
+        while len(self._starts) > 1 and sum(kept.image.nbytes for kept in self._starts.values()) > STARTS_BYTES:
             del self._starts[next(iter(self._starts))]
         return state
 

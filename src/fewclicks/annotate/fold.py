@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -28,26 +27,6 @@ class Marks:
     clicks: Clicks = field(default_factory=Clicks)
     locks: Locks | None = None
     threshold: float = 0.5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Held:
-    """All that the next action depends on."""
-
-    state: State
-    marks: Marks
-
-    @property
-    def nbytes(self) -> int:
-        """What it keeps in memory, without the memo of the predictor."""
-        return self.state.prob.nbytes + (self.marks.locks.sides.nbytes if self.marks.locks else 0)
-
-
-def folded(predictor: Predictor, start: State, held: Held, action: Action) -> Held:
-    """What there is after one more action."""
-    marks = marked(held.marks, action, hw_of(start))
-    (state,) = deque(acted(predictor, start, held.state, marks, action), maxlen=1)
-    return Held(state, marks)
 
 
 def from_mask(start: State, mask: PackedMask, threshold: float) -> State:

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from fewclicks.annotate.actions import Action, Clicked, Replaced, Thresholded
-from fewclicks.annotate.fold import Held, Marks, acted, folded, from_mask, hw_of, marked
-from fewclicks.annotate.packed import PackedMask, difference
+from fewclicks.annotate.fold import Marks, hw_of, marked
+from fewclicks.annotate.packed import PackedMask, count_changed, difference
+from fewclicks.annotate.windows import Held, folded, of_mask, performed
 from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
@@ -125,7 +124,7 @@ class History:
     @property
     def prob(self) -> Prob:
         """HxW float32. Computed again if it is not kept; of an imported mask, or a fresh start, 0 and 1."""
-        return self._held(self._done).state.prob
+        return self._held(self._done).prob(hw_of(self._start))
 
     @property
     def passes(self) -> tuple[PackedMask, ...]:
@@ -153,6 +152,8 @@ class History:
         self._inexact = None
         self._done += 1
         if step.held is not None:
+            if step.held.nbytes > KEEP_BYTES:  # as of 100 megapixels: one at a time
+                self._kept.drop_after(0)
             self._kept.keep(self._done, step.held)
         if step.passes:
             self._passes = step.at, step.passes
@@ -203,8 +204,8 @@ class History:
             return None
         held = self._kept[near] if near in self._kept else self._from_mask(near)
         for n, entry in enumerate(todo, near):
-            held = folded(self._predictor, self._start, self._from_mask(n) if entry.fresh else held, entry.action)
-            if difference(PackedMask.pack(held.state.mask), entry.mask) is not None:
+            held = _folded(self._predictor, self._start, self._from_mask(n) if entry.fresh else held, entry.action)
+            if difference(held.mask(hw_of(self._start)), entry.mask) is not None:
                 return None
             self._kept.keep(n + 1, held)
         return held
@@ -217,7 +218,7 @@ class History:
             marks = replace(marked(marks, entry.action, hw_of(self._start)), clicks=entry.clicks)
         if done:
             marks = replace(marks, threshold=self._entries[done - 1].threshold)
-        return Held(from_mask(self._start, self._mask(done), marks.threshold), marks)
+        return of_mask(self._predictor, self._start, self._mask(done), marks)
 
     def _after(self, done: int, action: Action) -> Step:
         known = done in self._kept
@@ -227,16 +228,17 @@ class History:
         else:
             held, fresh = self._kept[done] if known else self._from_mask(done), False
             known |= isinstance(action, Replaced)
-        before, marks = self._mask(done).mask(), marked(held.marks, action, hw_of(self._start))
-        masks, changed, state = [], [], held.state
-        for state in acted(self._predictor, self._start, held.state, marks, action):
-            mask = state.mask
-            changed.append(int(np.count_nonzero(mask != before)))
-            masks.append(PackedMask.pack(mask))
-            before = mask
+        hw, before = hw_of(self._start), self._mask(done)
+        marks = marked(held.marks, action, hw)
+        masks, changed = [], []
+        for after in performed(self._predictor, self._start, held, marks, action):
+            held = after
+            masks.append(held.mask(hw))
+            changed.append(count_changed(before, masks[-1]))
+            before = masks[-1]
         passes = tuple(masks) if isinstance(action, Clicked) else ()
         entry = Entry(action, masks[-1], fresh, marks.clicks, marks.threshold, tuple(changed))
-        return Step(entry, done, Held(state, marks) if known else None, passes)
+        return Step(entry, done, held if known else None, passes)
 
 
 def _forgets(entry: Entry) -> bool:
@@ -253,6 +255,11 @@ def replay(predictor: Predictor, start: State, entries: Sequence[Entry]) -> Iter
     for n, entry in enumerate(entries):
         if entry.fresh:
             before = entries[n - 1].mask if n else PackedMask.empty(hw_of(start))
-            held = replace(held, state=from_mask(start, before, held.marks.threshold))
-        held = folded(predictor, start, held, entry.action)
-        yield held.state.mask
+            held = of_mask(predictor, start, before, held.marks)
+        held = _folded(predictor, start, held, entry.action)
+        yield held.mask(hw_of(start)).mask()
+
+
+def _folded(predictor: Predictor, start: State, held: Held, action: Action) -> Held:
+    """What there is after one more action."""
+    return folded(predictor, start, held, marked(held.marks, action, hw_of(start)), action)

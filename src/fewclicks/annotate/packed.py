@@ -92,6 +92,14 @@ class PackedMask:
         )
 
 
+def count_changed(before: PackedMask, after: PackedMask) -> int:
+    """How many pixels are in one of the masks only."""
+    box = before.box.union(after.box) if before.box and after.box else before.box or after.box
+    if box is None or (before.box == after.box and before.data == after.data):
+        return 0
+    return int(np.count_nonzero(before.within(box) != after.within(box)))
+
+
 def difference(before: PackedMask, after: PackedMask) -> PackedMask | None:
     """The new mask inside the box of all pixels that changed; None where none did."""
     box = before.box.union(after.box) if before.box and after.box else before.box or after.box
