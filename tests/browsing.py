@@ -52,6 +52,13 @@ class Server:
             body = answer.read()
         return json.loads(body) if body[:1] in b"[{" else body
 
+    def post(self, path, body):
+        """Send a file."""
+        headers = {"Content-Type": "application/octet-stream"}
+        request = urllib.request.Request(f"{self.address}api/v1{path}", body, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
     def objects(self, photo=1):
         return self.get(f"/photos/{photo}")["objects"]
 
@@ -135,7 +142,7 @@ class Screen:
         end = time.monotonic() + WAIT_MS / 1000
         while (found := ask()) != wanted:
             assert time.monotonic() < end, f"{found!r} instead of {wanted!r}"
-            time.sleep(0.1)
+            self.page.wait_for_timeout(50)  # the browser's events are heard meanwhile
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def chromium():
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A folder of small photos, served with the method `grow`; each test takes a photo of its own."""
-    names = [f"{letter}.png" for letter in "abcdefghij"]
+    names = [f"{letter}.png" for letter in "abcdefghijklmnop"]
     server = Server(make_folder(tmp_path_factory.mktemp("page") / "photos", names))
     yield server
     server.kill()
@@ -243,7 +243,14 @@ def test_brush_and_eraser_change_what_they_touch_and_can_be_undone(opened, serve
     assert mask[5, 5:26].all()
     assert not mask[25:56, 60].any()
     assert np.array_equal(screen_mask(screen), mask)
-    screen.key("Control+z", "Control+z")
+    screen.key("f", "q")
+    screen.click(85, 30, SIZE)  # respects them
+    screen.saved()
+    assert [round(click["x"]) for click in served.objects(5)[0]["clicks"]] == [85]  # the eraser overruled the first
+    mask = served.mask(found["id"])
+    assert mask[5, 5:26].all()
+    assert not mask[25:56, 60].any()
+    screen.key("Control+z", "Control+z", "Control+z")
     screen.saved()
     assert np.array_equal(served.mask(found["id"]), before)
     shot(screen, "brush")
@@ -343,8 +350,12 @@ def test_a_server_that_dies_costs_nothing(opened, served):
     served.kill()
     screen.click(110, 70, SIZE, "right")
     screen.page.locator("#saved").filter(has_text="1 action").wait_for(state="attached")
+    screen.key("d")
+    screen.page.locator("#message").filter(has_text="does not answer").wait_for()
     served.start()
     screen.saved()
+    screen.page.locator("#message").wait_for(state="hidden")
+    screen.opened()
     assert [click["positive"] for click in served.objects(9)[0]["clicks"]] == [True, False]
     screen.wrong.clear()  # the browser itself tells of each request that was refused
 
@@ -393,19 +404,182 @@ def test_fingers_tap_press_and_pinch(opened, served):
     assert len(max(served.objects(1), key=lambda one: one["z"])["clicks"]) == 2
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(700, "light"), (1000, "dark"), (1440, "dark")])
-def test_it_fits_windows_and_light(opened, width, scheme):
-    screen = opened(1, color_scheme=scheme)
-    screen.page.set_viewport_size({"width": width, "height": 700})
-    shot(screen, f"{width}-{scheme}")
-    wide = screen.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
-    assert max(wide) <= width
-    background = screen.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (sum(map(int, background.removeprefix("rgb(").removesuffix(")").split(","))) < 200) == (scheme == "dark")
-    if width < 750:
-        screen.page.locator("#toggle-right").click()
-        screen.page.locator("#object-list").wait_for(state="visible")
-        shot(screen, f"{width}-{scheme}-drawer")
+def test_it_fits_windows_and_light(opened):
+    screen = opened(1)
+    for width, scheme in [(390, "dark"), (700, "light"), (1000, "dark"), (1440, "light")]:
+        screen.page.emulate_media(color_scheme=scheme)
+        screen.page.set_viewport_size({"width": width, "height": 700})
+        for percent in (125, 100):
+            screen.page.evaluate(f"document.documentElement.style.fontSize = '{percent}%'")
+            shot(screen, f"{width}-{scheme}-{percent}")
+            inside = """() => [...document.querySelectorAll('.bar button, .tools button, .status button')]
+                .filter((one) => one.checkVisibility())
+                .every((one) => one.getBoundingClientRect().right <= innerWidth + 0.5)"""
+            assert screen.page.evaluate(inside)
+            wide = screen.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
+            assert max(wide) <= width
+        background = screen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        shades = background.removeprefix("rgb(").removesuffix(")").split(",")
+        assert (sum(map(int, shades)) < 200) == (scheme == "dark")
+        for name in ("import", "export", "help", "next-open"):
+            assert screen.page.locator(f"#{name}").is_visible()
+        if width < 750:
+            screen.page.locator("#toggle-right").click()
+            screen.page.locator("#object-list").wait_for(state="visible")
+            shot(screen, f"{width}-{scheme}-drawer")
+            screen.page.locator("#toggle-right").click()
+
+
+def test_what_was_begun_is_known_after_a_reload(opened, served):
+    screen = opened(11)
+    screen.click(*CENTRE, SIZE)
+    screen.saved()
+    before = screen.drawn()
+    screen.key("b")
+    drag(screen, (5, 5), (25, 5))
+    screen.saved()
+    screen.page.reload()
+    screen.page.locator("#object-list .row").filter(has_text="in hand").wait_for()
+    screen.opened()
+    after = screen.drawn()
+    assert (after & ~before).any()
+    screen.page.keyboard.down("v")
+    screen.is_now(lambda: np.array_equal(screen.drawn(), before))
+    screen.page.keyboard.up("v")
+    screen.is_now(lambda: np.array_equal(screen.drawn(), after))
+    screen.key("Control+z")
+    screen.saved()
+    screen.is_now(lambda: np.array_equal(screen.drawn(), before))
+    screen.key("Escape")
+    screen.saved()
+    assert served.objects(11) == []
+
+
+def test_clean_rename_and_delete_can_be_undone(opened, served):
+    rough = truth()
+    rough[40:44, 60:64], rough[5:8, 5:8] = False, True
+    served.post("/import?name=coco.json", json.dumps(coco("l.png", rough)).encode())
+    screen = opened(12)
+    screen.click(50, 30, SIZE)  # takes it up
+    screen.key("l")
+    screen.saved()
+    (found,) = served.objects(12)
+    assert np.array_equal(served.mask(found["id"]), truth())
+    screen.key("Control+z")
+    screen.saved()
+    assert np.array_equal(served.mask(found["id"]), rough)
+    screen.page.locator("#object-list .row").dblclick()
+    screen.page.keyboard.type("my box")
+    screen.key("Enter")
+    screen.saved()
+    assert served.objects(12)[0]["name"] == "my box"
+    screen.key("u")
+    screen.saved()
+    assert served.objects(12)[0]["name"] == found["name"]
+    screen.key("Delete")
+    screen.saved()
+    assert served.objects(12) == []
+    screen.key("Control+z")
+    screen.saved()
+    assert [one["id"] for one in served.objects(12)] == [found["id"]]
+    assert "in hand" in screen.rows()[0]
+
+
+def test_a_preview_is_shown_and_a_slow_model_is_said(opened, served):
+    screen = opened(13)
+    screen.key("w")
+    screen.page.mouse.move(*screen.at(*CENTRE, SIZE))
+    lines = """() => {
+        const {width, height} = document.getElementById('overlay');
+        const {data} = document.getElementById('overlay').getContext('2d').getImageData(0, 0, width, height);
+        return data.some((value, i) => i % 4 === 3 && value > 0);
+    }"""
+    screen.is_now(lambda: screen.page.evaluate(lines))
+    assert served.objects(13) == []
+    screen.key("w")
+    screen.is_now(lambda: screen.page.evaluate(lines), False)
+    screen.page.route("**/actions", lambda route: (screen.page.wait_for_timeout(600), route.continue_()))
+    screen.click(*CENTRE, SIZE)
+    screen.click(50, 30, SIZE)
+    screen.page.locator("#working").wait_for()
+    screen.saved()
+    screen.page.locator("#working").wait_for(state="hidden")
+    assert len(served.objects(13)[0]["clicks"]) == 2
+
+
+def test_the_view_is_moved_and_the_next_photo_is_ready(opened, served):
+    screen = opened(14)
+    asked = []
+    screen.page.on("request", lambda request: asked.append(request.url))
+    screen.click(*CENTRE, SIZE)
+    screen.key("Enter")
+    screen.saved()
+    assert screen.drawn().any()
+    place = screen.at(100, 60, SIZE)
+    screen.page.mouse.move(*place)
+    screen.page.mouse.wheel(0, -360)
+    where = screen.page.locator("#position")
+    screen.page.locator("#navigator").wait_for()
+    screen.is_now(where.inner_text, "100, 60")
+    screen.page.keyboard.down(" ")
+    screen.page.mouse.down()
+    screen.page.mouse.move(place[0] - 100, place[1] - 60, steps=4)
+    screen.page.mouse.up()
+    screen.page.keyboard.up(" ")
+    screen.is_now(where.inner_text, "100, 60")
+    screen.page.mouse.down(button="middle")
+    screen.page.mouse.move(place[0] - 20, place[1] - 60, steps=4)
+    screen.page.mouse.up(button="middle")
+    screen.is_now(where.inner_text, "100, 60")
+    box = screen.page.locator("#navigator").bounding_box()
+    screen.page.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2)
+    level = screen.page.locator("#zoom-level").inner_text()
+    screen.key("f")
+    screen.is_now(lambda: screen.page.locator("#navigator").is_visible(), False)
+    assert screen.page.locator("#zoom-level").inner_text() != level
+    screen.key("a")  # and back, so that all that is asked for is heard
+    screen.page.locator("#photo-name").filter(has_text="m.png").wait_for()
+    screen.is_now(lambda: any(url.endswith("/photos/14/prepare") for url in asked))
+    screen.key("d", "d")
+    screen.page.locator("#photo-name").filter(has_text="o.png").wait_for()
+    screen.opened()
+    screen.is_now(lambda: any(url.endswith("/photos/16/prepare") for url in asked))
+    assert not screen.drawn().any()  # of the photo before
+    assert len(served.objects(14)) == 1
+
+
+def test_the_list_is_filtered_searched_and_gone_through(opened, served):
+    screen = opened(15)
+    rows = screen.page.locator("#photo-list .row")
+    counts = served.get("/folder")["counts"]
+    for state in ("untouched", "begun", "done"):
+        screen.page.locator(f"#photo-filter [data-filter={state}]").click()
+        screen.is_now(rows.count, min(counts[state], rows.count()))
+        assert rows.count() == counts[state]
+    screen.page.locator("#photo-filter [data-filter=all]").focus()
+    screen.key("ArrowRight", "ArrowLeft")
+    screen.page.locator("#photo-search").fill("O.P")
+    screen.is_now(rows.count, 1)
+    screen.page.locator("#photo-search").fill("")
+    screen.page.locator("#stage").focus()
+    screen.key("Control+Enter")
+    screen.page.locator("#photo-name").filter(has_text="p.png").wait_for()
+    done = counts["done"] + 1
+    assert screen.page.locator("#photo-counts").inner_text() == f"{done} of 16 done"
+    assert screen.page.locator("#progress").get_attribute("aria-valuenow") == str(done)
+    screen.key("a")
+    screen.page.locator("#photo-name").filter(has_text="o.png").wait_for()
+    screen.key("Shift+D")
+    screen.page.locator("#photo-name").filter(has_text="p.png").wait_for()
+
+
+def test_what_is_imported_elsewhere_is_shown_and_said(opened, served):
+    screen = opened(16)
+    body = json.dumps(coco("p.png", truth())).encode()
+    served.post("/import?name=coco.json", body)
+    screen.page.locator(".notice").filter(has_text="1 object on 1 photo imported").wait_for()
+    screen.is_now(lambda: len(screen.rows()), 1)
+    screen.is_now(lambda: bool(screen.drawn().any()))
 
 
 def test_every_control_has_a_name(opened):

@@ -29,7 +29,7 @@ import { uuid } from "./dom.js";
  */
 
 const FIRST_WAIT_MS = 250;
-const LAST_WAIT_MS = 4000;
+const LAST_WAIT_MS = 2000;
 /** A server that fails at an action is asked so often. */
 const TRIES = 4;
 const TAB = "fewclicks.tab";
