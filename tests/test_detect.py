@@ -1,5 +1,6 @@
 """Annotations beside photos are found by themselves, and what is found can be read."""
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -145,3 +146,11 @@ def test_the_first_found_loses_least(folder, tmp_path):
         moved(exports.export(name, photos, LABELS, tmp_path / name), tmp_path / name, root)
     found = [item.format for item in found_in(root, photos)]
     assert found[:2] == ["coco", "labelme"]
+
+
+def test_a_photo_of_few_colours_beside_its_twin_is_no_mask(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    PIL.Image.fromarray(noise).save(tmp_path / "a.jpg")
+    PIL.Image.fromarray(noise).quantize(32).save(tmp_path / "a.gif")
+    PIL.Image.fromarray(noise).convert("1").save(tmp_path / "a_mask.png")
+    assert exports.detect(tmp_path, ["a.jpg", "a.gif", "a_mask.png"]) == ()

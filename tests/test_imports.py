@@ -86,13 +86,13 @@ def test_mutated_files_are_refused_or_read(written, tmp_path):
     rng = np.random.default_rng(1)
     files = [file for file in sorted(out.rglob("*")) if file.is_file() and not file.name.startswith(".")]
     listed, refused = bare(photos()), 0
-    for _ in range(200):
+    for _ in range(100):
         file = files[rng.integers(len(files))]
         content = file.read_bytes()
         file.write_bytes(mutated(content, rng))
         refused += refused_or_read(name, out, listed)
         file.write_bytes(content)
-    assert refused > 20
+    assert refused > 10
     assert not refused_or_read(name, out, listed)
 
 
@@ -101,7 +101,7 @@ def test_hostile_values_are_refused_or_read(name, tmp_path):
     exports.export(name, photos(), LABELS, tmp_path / "out", **({"shapes": "polygons"} if name == "coco" else {}))
     rng = np.random.default_rng(2)
     files, listed = sorted((tmp_path / "out").rglob("[a-z]*.json")), bare(photos())
-    for _ in range(150):
+    for _ in range(60):
         file = files[rng.integers(len(files))]
         content = json.loads(file.read_text())
         file.write_text(json.dumps(replaced(content, rng)))

@@ -65,7 +65,7 @@ def _limit(what: str, amount: float) -> None:
 
 def _words(error: Exception) -> str:
     if isinstance(error, FewClicksError):
-        return str(error).replace("the image", "the file", 1)
+        return str(error).replace("the image", "the file", 1).replace(", or allow more by max_pixels", "")
     if isinstance(error, OSError):
         return f"the file cannot be read ({error.strerror or error}); check that it is there, and its permissions"
     return "the file needs too much memory; make it smaller"

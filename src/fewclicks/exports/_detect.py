@@ -23,6 +23,8 @@ SNIFFED_BYTES = 2**16
 SAMPLES = 3
 MAX_VALUES = 64
 """A grey picture with more values than this is taken for a photo and no mask."""
+MIN_FLAT = 0.7
+"""As is one in which fewer pixels than this equal their neighbour, such as a photo of a hundred colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,11 @@ def _is_mask(path: Path) -> bool:
         picture: PIL.Image.Image = read_picture(path, "mask", max_pixels=2**28)
     except InputError:
         return False
-    return picture.mode in ("1", "P") or (
-        picture.mode in ("L", "I", "I;16") and len(np.unique(np.asarray(picture))) <= MAX_VALUES
-    )
+    if picture.mode not in ("1", "P", "L", "I", "I;16"):
+        return False
+    values = np.asarray(picture)
+    flat = float(np.mean(values[:, 1:] == values[:, :-1])) if values.shape[1] > 1 else 1.0
+    return flat >= MIN_FLAT and (picture.mode in ("1", "P") or len(np.unique(values)) <= MAX_VALUES)
 
 
 def _label_folders(folder: Path) -> Iterator[Path]:
