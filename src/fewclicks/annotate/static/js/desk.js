@@ -36,6 +36,8 @@ export class Desk {
     this.drawn = () => {};
     /** @type {EventSource | null} */
     this.events = null;
+    /** The user goes from one photo that is not done to the next such: that is the one to prepare. */
+    this.jumps = false;
     /** Goes up with every photo that is opened: an answer for an older one is dropped. */
     this.turn = 0;
   }
@@ -48,7 +50,8 @@ export class Desk {
 
   /** Read the folder and open a photo: that of the address, or the first that is not done. */
   async start() {
-    const folder = await api.folder();
+    const pages = api.photos();
+    const [folder, first] = await Promise.all([api.folder(), pages.next()]);
     document.title = `${folder.name} – fewclicks`;
     this.classes(folder.classes);
     this.store.set({ folder });
@@ -56,11 +59,11 @@ export class Desk {
     if (folder.problem) this.notices.show(folder.problem, undefined, "problem");
     await this.queue.keep(folder.id);
     const wanted = Number(/^#photo=(\d+)$/.exec(location.hash)?.[1]);
-    for await (const page of api.photos()) {
-      this.store.set({ photos: [...this.store.state.photos, ...page] });
+    for (let page = first; !page.done; page = await pages.next()) {
+      this.store.set({ photos: [...this.store.state.photos, ...page.value] });
       const { photos, photo } = this.store.state;
-      const first = wanted ? photos.find((one) => one.id === wanted) : photos.find((one) => isOpen(one));
-      if (!photo && this.turn === 0 && first) void this.open(first.id);
+      const found = wanted ? photos.find((one) => one.id === wanted) : photos.find((one) => isOpen(one));
+      if (!photo && this.turn === 0 && found) void this.open(found.id);
     }
     const { photos } = this.store.state;
     const shown = photos.find((one) => !one.problem) ?? photos[0];
@@ -201,7 +204,7 @@ export class Desk {
 
   /** Have the server, and the browser, make the next photo ready. */
   prepareNext() {
-    const next = this.neighbour(1);
+    const next = this.jumps ? this.unfinished : this.neighbour(1);
     if (!next || next.problem) return;
     api
       .prepare(next.id)
@@ -218,18 +221,25 @@ export class Desk {
     return photos[at + way];
   }
 
+  /** The next photo that is not done, after this one or else from the start. */
+  get unfinished() {
+    const { photos, photo } = this.store.state;
+    const at = photos.findIndex((one) => one.id === photo?.id);
+    return [...photos.slice(at + 1), ...photos.slice(0, Math.max(0, at))].find(isOpen);
+  }
+
   /** @param {1 | -1} way */
   step(way) {
+    this.jumps = false;
     const next = this.neighbour(way);
     if (next) void this.open(next.id);
     else this.store.set({ hint: way > 0 ? "This is the last photo." : "This is the first photo." });
   }
 
-  /** Open the next photo that is not done, after this one or else from the start. */
+  /** Open the next photo that is not done. */
   nextUnfinished() {
-    const { photos, photo } = this.store.state;
-    const at = photos.findIndex((one) => one.id === photo?.id);
-    const next = [...photos.slice(at + 1), ...photos.slice(0, Math.max(0, at))].find(isOpen);
+    this.jumps = true;
+    const next = this.unfinished;
     if (next) void this.open(next.id);
     else this.store.set({ hint: "All the other photos are done." });
   }

@@ -72,12 +72,29 @@ function ahead(x, y, way, right) {
   return [right ? x : x - 1, y - 1];
 }
 
+/** @type {WeakMap<Int32Array[], {apart: number, path: Path2D}>} the last path of lines: it serves while the view is moved */
+const paths = new WeakMap();
+
 /**
- * The lines as a path in corner coordinates, without the corners that lie nearer to one another than `apart`.
+ * The lines as a path in corner coordinates, without corners that lie nearer to one another than `apart`.
  * @param {Int32Array[]} lines
  * @param {number} apart
  */
 export function pathOf(lines, apart) {
+  // In steps, so that the same path serves while the view is zoomed a little.
+  const step = apart > 0 ? 2 ** Math.floor(Math.log2(apart)) : 0;
+  const known = paths.get(lines);
+  if (known?.apart === step) return known.path;
+  const path = drawn(lines, step);
+  paths.set(lines, { apart: step, path });
+  return path;
+}
+
+/**
+ * @param {Int32Array[]} lines
+ * @param {number} apart
+ */
+function drawn(lines, apart) {
   const path = new Path2D();
   for (const line of lines) {
     let x = line[0];

@@ -37,7 +37,10 @@ export class CascadePanel {
         this.threshold.element,
       ),
     );
-    store.on(["cfr"], ({ cfr }) => this.depth.show(cfr));
+    store.on(["cfr"], ({ cfr }) => {
+      this.depth.show(cfr);
+      byId("setting-adaptive", HTMLInputElement).disabled = !cfr;
+    });
     store.on(["hand", "entries", "pass"], () => this.show());
   }
 
