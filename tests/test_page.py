@@ -27,6 +27,10 @@ SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or ROOT / "out" / "page")
 SIZE = (120, 80)
 CENTRE = (60, 40)
 """Of the bright box in the photos of `make_folder`."""
+CONTROLS = {"application", "button", "checkbox", "ColorWell", "combobox", "dialog", "DisclosureTriangle", "img",
+            "listbox", "option", "progressbar", "radio", "radiogroup", "slider", "spinbutton", "searchbox", "textbox",
+            "toolbar"}  # fmt: skip
+"""Roles whose elements need a name."""
 
 
 @pytest.fixture(scope="module")
@@ -458,7 +462,7 @@ def test_what_was_begun_is_known_after_a_reload(opened, served):
 def test_clean_rename_and_delete_can_be_undone(opened, served):
     rough = truth()
     rough[40:44, 60:64], rough[5:8, 5:8] = False, True
-    served.post("/import?name=coco.json", json.dumps(coco("l.png", rough)).encode())
+    served.place(12, rough)
     screen = opened(12)
     screen.click(50, 30, SIZE)  # takes it up
     screen.key("l")
@@ -575,21 +579,53 @@ def test_the_list_is_filtered_searched_and_gone_through(opened, served):
 
 def test_what_is_imported_elsewhere_is_shown_and_said(opened, served):
     screen = opened(16)
-    body = json.dumps(coco("p.png", truth())).encode()
-    served.post("/import?name=coco.json", body)
+    document = json.dumps(coco("p.png", truth())).encode()
+    served.send("POST", "/import?name=coco.json", document, "application/octet-stream")
     screen.page.locator(".notice").filter(has_text="1 object on 1 photo imported").wait_for()
     screen.is_now(lambda: len(screen.rows()), 1)
     screen.is_now(lambda: bool(screen.drawn().any()))
 
 
-def test_every_control_has_a_name(opened):
+def test_every_control_has_a_name_and_a_ring_and_is_reached_by_keys(opened):
+    """As the browser tells them to screen readers."""
     screen = opened(1)
-    nameless = screen.page.evaluate("""() => [...document.querySelectorAll('button, input, select, [role]')]
-        .filter((one) => one.checkVisibility() && !one.matches('[role=presentation], [role=separator], .row'))
-        .filter((one) => !one.matches('[role=status], [role=group]') && !one.getAttribute('aria-label'))
-        .filter((one) => !one.labels?.length && !one.textContent.trim())
-        .map((one) => one.outerHTML.slice(0, 120))""")
-    assert nameless == []
+    tree = screen.page.context.new_cdp_session(screen.page)
+    tree.send("DOM.enable")
+
+    def nameless():
+        nodes = [node for node in tree.send("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
+        roles = [node["role"]["value"] for node in nodes if not node.get("name", {}).get("value", "").strip()]
+        return sorted(set(roles) & CONTROLS), len(nodes)
+
+    screen.click(*CENTRE, SIZE)
+    screen.page.locator("#view summary").click()
+    screen.page.locator("[aria-label='Edit the classes']").click()
+    screen.saved()
+    found = [nameless()]
+    for opens in ("?", "Control+s", "Control+o"):
+        screen.key(opens)
+        found.append(nameless())
+        screen.key("Escape")
+    assert [roles for roles, _ in found] == [[]] * 4
+    assert all(count > 20 for _, count in found[:3])
+    screen.page.locator("#stage").focus()
+    focus = """() => {
+        const { id, tagName } = document.activeElement;
+        return [id || tagName, getComputedStyle(document.activeElement).outlineStyle !== 'none'];
+    }"""
+    panes, controls = [], []
+    for _ in range(4):
+        screen.key("F6")
+        panes.append(screen.page.evaluate(focus))
+    assert panes == [["right", True], ["next", True], ["left", True], ["stage", True]]
+    screen.key("F6")
+    while (not controls or controls[-1][0] != "BODY") and len(controls) < 60:
+        screen.key("Tab")
+        controls.append(screen.page.evaluate(focus))
+    assert {"class-add", "object-list", "cfr", "threshold", "opacity", "setting-theme"} <= {
+        name for name, _ in controls
+    }
+    assert [name for name, ring in controls if not ring and name != "BODY"] == []
 
 
 def test_masks_are_read_patched_and_outlined_exactly(opened, tmp_path):

@@ -18,7 +18,7 @@ const KEEP_PICTURES = 3;
 /** A photo that the server did not give, because it does not answer, is asked for again after so long. */
 const AGAIN_MS = 1500;
 /** The list is read again so often: others work on other photos, and put new ones into the folder. */
-const LIST_MS = 20_000;
+const LIST_MS = 15_000;
 
 export class Desk {
   /**

@@ -77,7 +77,7 @@ function message() {
   clearTimeout(slow);
   if (loading) slow = setTimeout(() => tell("", `Opening ${photo?.name} …`), SLOW_MS);
   if (photo?.problem) tell("This photo cannot be shown", photo.problem);
-  else if (folder && !photos.length) tell("There are no photos in this folder", "Put photos into it, then reload this page.");
+  else if (folder && !photos.length) tell("There are no photos in this folder", "Put photos into it: they appear here by themselves.");
   else byId("message").hidden = true;
 }
 
@@ -98,7 +98,8 @@ function goToPane(way) {
   const panes = ["stage", "right", "bar", "left"].map((id) => byId(id)).filter((pane) => pane.checkVisibility({ visibilityProperty: true }));
   const at = panes.findIndex((pane) => pane.contains(document.activeElement));
   const pane = panes[(at + way + panes.length) % panes.length];
-  const first = pane.id === "bar" ? pane.querySelector("button:not(:disabled)") : pane;
+  const buttons = [...pane.querySelectorAll("button:not(:disabled)")];
+  const first = pane.id === "bar" ? buttons.find((button) => button.checkVisibility()) : pane;
   if (first instanceof HTMLElement) first.focus();
 }
 
