@@ -208,7 +208,7 @@ def test_likely_masks_are_seen_by_their_names(tmp_path):
 def test_the_export_command(fewclicks, folder):
     code, out, _ = fewclicks("export", "photos", "--format", "binary-png")
     assert code == 0
-    assert out.startswith("photos-binary_png: 3 files\n  2 photos untouched")
+    assert out.startswith("photos-binary_png: 3 files\n  this format loses soft edges\n  2 photos untouched")
     with PIL.Image.open("photos-binary_png/a/0001-object.png") as picture:
         assert np.array_equal(np.asarray(picture) > 0, truth())
     code, out, _ = fewclicks("export", "photos", "-f", "coco", "-o", "all.json", "--set", "shapes=polygons", "--json")

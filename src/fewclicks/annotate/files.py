@@ -33,6 +33,9 @@ ZIP_FILES = 200_000
 PACKED = frozenset({".png", ".jpg", ".jpeg", ".webp", ".zip"})
 """Files that do not get smaller in a .zip."""
 
+ALIASES = {"yolo_seg": "yolo", "pascal_voc": "voc", "coco_json": "coco", "cutouts": "cutout", "cut_outs": "cutout"}
+"""Names of formats that people use besides ours."""
+
 TITLES = {
     "copy": "Copy the photos too",
     "crop": "Cut to the object",
@@ -55,6 +58,12 @@ class Option:
     choices: tuple[str, ...] | None
 
 
+def format_named(text: str) -> str:
+    """The name of a format as it is written here: small letters, one name for each."""
+    name = text.lower().replace("-", "_").replace(" ", "_")
+    return ALIASES.get(name, name)
+
+
 def options_of(found: exports.Format) -> list[Option]:
     """The options of a format, and the one that all have. Choices are the constant of the option's name: SHAPES."""
     module = find("exports", found.name)
@@ -73,7 +82,7 @@ def export_folder(store: Store, root: Path, name: str, out: Path, overwrite: boo
     if out.suffix.lower() != ".zip":
         return exports.export(name, photos, photos.labels, out, overwrite=overwrite, **options)
     if out.exists() and not overwrite:
-        raise InputError(f"'{out}' exists; name another file, or allow to overwrite it")
+        raise InputError(f"'{out}' exists; name another file, or pass --overwrite (in Python overwrite=True)")
     with tempfile.TemporaryDirectory(prefix="fewclicks-", dir=out.parent if out.parent.is_dir() else None) as folder:
         written = exports.export(name, photos, photos.labels, Path(folder) / out.stem, **options)
         replace_file(out, lambda file: _zip(Path(folder) / out.stem, file))

@@ -33,7 +33,8 @@ def export(
 ) -> None:  # a parameter per option: how typer reads them
     """Write the annotations of a folder in a format of other programs, and say what it loses."""
     options.require_extra("annotate", "sqlalchemy")
-    from fewclicks.annotate.files import export_folder
+    from fewclicks import exports
+    from fewclicks.annotate.files import export_folder, format_named
     from fewclicks.annotate.photos import PhotoFolder
     from fewclicks.errors import InputError
 
@@ -43,15 +44,18 @@ def export(
             raise InputError("--json needs a format; pass --format NAME")
         list_formats()
         return
-    name = format_name.lower().replace("-", "_")
+    name = format_named(format_name)
     out = out or Path(f"{root.name}-{name}")
     with existing_store(folder, database) as store:
         chosen = {**options.plain_values(settings), "visible": visible}
         written = export_folder(store, root, name, out, overwrite, **chosen)
+    loses = next(item.loses for item in exports.formats() if item.name == name)
     if as_json:
-        print(json.dumps({"out": str(out), "files": len(written.files), "notes": written.notes}, indent=1))
+        said = {"out": str(out), "files": len(written.files), "loses": loses, "notes": written.notes}
+        print(json.dumps(said, indent=1))
         return
     print(f"{out}: {len(written.files):,} {'file' if len(written.files) == 1 else 'files'}")
+    print(f"  this format loses {loses}")
     for note in written.notes:
         print(f"  {note}")
 

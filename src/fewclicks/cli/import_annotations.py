@@ -30,7 +30,7 @@ def import_annotations(
 ) -> None:
     """Take in annotations: COCO, LabelMe, YOLO, Pascal VOC, index or binary PNGs. Twice the same adds nothing."""
     options.require_extra("annotate", "sqlalchemy")
-    from fewclicks.annotate.files import import_found, import_from
+    from fewclicks.annotate.files import format_named, import_found, import_from
     from fewclicks.annotate.photos import PhotoFolder
     from fewclicks.errors import InputError
 
@@ -45,7 +45,7 @@ def import_annotations(
         if source is None:
             taken = import_found(photos, store, _progress)
         else:
-            name = format_name.lower().replace("-", "_") if format_name else None
+            name = format_named(format_name) if format_name else None
             taken = import_from(photos, store, source, name, _progress)
     _report(taken, as_json)
 

@@ -24,13 +24,15 @@ def check(out: Path, single: bool, overwrite: bool) -> None:
         if out.is_dir():
             raise InputError(f"'{out}' is a folder; name a file, or a folder without .json")
         if out.exists() and not overwrite:
-            raise InputError(f"'{out}' exists; name another file, or allow to overwrite it")
+            raise InputError(f"'{out}' exists; name another file, or pass --overwrite (in Python overwrite=True)")
         return
     if out.exists() and not out.is_dir():
         raise InputError(f"'{out}' is a file; name a folder")
     if out.is_dir() and any(out.iterdir()):
         if not overwrite:
-            raise InputError(f"the folder '{out}' is not empty; name another one, or allow to overwrite an export")
+            raise InputError(
+                f"the folder '{out}' is not empty; name another one, or pass --overwrite (in Python overwrite=True)"
+            )
         _require_ours(out)
 
 

@@ -152,14 +152,15 @@ export class Desk {
     const entries = new Map();
     for (const thing of objects) {
       const found = packed.get(thing.id);
-      entries.set(thing.id, new Entry(thing, photo, found ? Mask.of(found.box, found.grey) : undefined));
+      const entry = new Entry(thing, photo, found ? Mask.of(found.box, found.grey) : undefined);
+      recall(entry);
+      entries.set(thing.id, entry);
     }
     this.replace(photo);
     const open = [...entries.values()].filter((entry) => entry.thing.state === "open" && !entry.thing.deleted);
     const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0] ?? null;
     this.store.set({ photo, entries, hand: hand?.thing.id ?? null });
     if (hand) this.store.set({ classId: hand.thing.class_id });
-    if (hand) recall(hand);
     for (const entry of entries.values()) this.remind(entry);
   }
 

@@ -1,8 +1,10 @@
 /** @file An object as the page has it: what the server said, its mask, and what is under way to the server. */
 
 /** @import { Box, Click, Pass, Thing } from "./types.js" */
+/** @import { Store } from "./store.js" */
 import { Mask } from "./mask.js";
 import { loops } from "./outline.js";
+import { Trail } from "./trail.js";
 
 /** @typedef {{id: string, points: [number, number][], radius: number, erase: boolean}} Stroke */
 /** @typedef {Click & {id: string}} PendingClick */
@@ -30,6 +32,8 @@ export class Entry {
     this.fresh = false;
     /** Changes since it was taken up that can be undone: dropping it undoes them. */
     this.since = 0;
+    /** What was done to it in this tab, in order. */
+    this.trail = new Trail();
     /** Not drawn: a matter of this page only. */
     this.hidden = false;
     /** The last stroke is being drawn. */
@@ -83,6 +87,11 @@ export class Entry {
     return [...this.thing.clicks.map((click) => ({ ...click, id: "" })), ...this.clicks];
   }
 
+  /** Whether nothing was clicked or painted on it, and nothing is under way. */
+  get isNothing() {
+    return !this.thing.area_px && !this.clicks.length && !this.strokes.length;
+  }
+
   /**
    * Forget what was under way, when its answer has come.
    * @param {string} action
@@ -107,4 +116,14 @@ export function newborn(id, photo, classId, z) {
   const history = { can_undo: false, can_redo: false, undo_kind: null, redo_kind: null };
   const looks = { box: null, area_px: 0, threshold: 0.5, clicks: [] };
   return { id, photo_id: photo, class_id: classId, name: "", z, state: "open", deleted: false, version: 0, ...looks, ...history };
+}
+
+/**
+ * What an object is called: its own name, or that of its class.
+ * @param {Entry} entry
+ * @param {Store} store
+ */
+export function nameOf(entry, store) {
+  const { name, class_id: classId } = entry.thing;
+  return name || store.state.classes.find((one) => one.id === classId)?.name || "object";
 }

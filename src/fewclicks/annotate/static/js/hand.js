@@ -1,11 +1,13 @@
 /** @file The object in hand: taking it up, clicking, painting, undoing, finishing, dropping. */
 
 /** @import { Store } from "./store.js" */
+/** @import { Thing } from "./types.js" */
 /** @import { Queue } from "./queue.js" */
 /** @import { Notices } from "./notices.js" */
 import { note } from "./begun.js";
 import { plural, uuid } from "./dom.js";
-import { Entry, newborn } from "./entry.js";
+import { Entry, nameOf, newborn } from "./entry.js";
+import { Trail } from "./trail.js";
 
 const BUSY_AFTER_MS = 150;
 
@@ -115,7 +117,7 @@ export class Hand {
   release() {
     const entry = this.store.hand;
     if (!entry) return;
-    if (isNothing(entry)) this.remove(entry, false);
+    if (entry.isNothing) this.remove(entry, false);
     else this.close(entry);
   }
 
@@ -152,12 +154,13 @@ export class Hand {
     const entry = this.store.hand;
     if (this.store.state.armed) this.store.set({ armed: false });
     if (!entry) return;
-    if (entry.fresh || isNothing(entry)) {
-      this.remove(entry, !isNothing(entry));
+    if (entry.fresh || entry.isNothing) {
+      this.remove(entry, !entry.isNothing);
       return;
     }
     const changes = entry.since;
     for (let i = 0; i < Math.abs(changes); i++) this.step(entry, changes > 0 ? "undo" : "redo");
+    entry.trail = new Trail();
     this.close(entry);
     if (changes) this.notices.show(`${nameOf(entry, this.store)} is as it was: ${plural(Math.abs(changes), "change")} taken back`);
   }
@@ -178,6 +181,7 @@ export class Hand {
       this.store.set({ hint: `Nothing is in hand. Take up an object to ${way} in it.` });
       return;
     }
+    if (entry.trail.label(way)) return this.relabel(entry, way);
     const possible = way === "undo" ? entry.thing.can_undo : entry.thing.can_redo;
     if (!possible && !this.queue.lines.has(entry.thing.id)) {
       this.store.set({ hint: `There is nothing to ${way} in this object.` });
@@ -192,6 +196,7 @@ export class Hand {
    */
   step(entry, way) {
     entry.since += way === "undo" ? -1 : 1;
+    entry.trail.step(way);
     note(entry);
     this.mark(entry, "open");
     const id = uuid();
@@ -208,6 +213,7 @@ export class Hand {
     const id = uuid();
     if (!entry) return id;
     entry.since = Math.max(0, entry.since) + 1;
+    entry.trail.masked();
     note(entry);
     this.mark(entry, "open");
     this.send(entry.thing.id, "POST", "/actions", { action_id: id, ...action }, id);
@@ -287,9 +293,41 @@ export class Hand {
   choose(classId) {
     const entry = this.store.state.armed ? null : this.store.hand;
     this.store.set({ classId });
-    if (!entry || entry.thing.class_id === classId) return;
-    entry.thing = { ...entry.thing, class_id: classId };
-    this.patch(entry, { class_id: classId });
+    if (entry && entry.thing.class_id !== classId) this.label(entry, { class_id: classId });
+  }
+
+  /**
+   * Give an object another class or name. Undo takes it back.
+   * @param {Entry} entry
+   * @param {Partial<Pick<Thing, "class_id" | "name">>} is
+   */
+  label(entry, is) {
+    const { class_id, name } = entry.thing;
+    entry.trail.labelled({ was: "name" in is ? { name } : { class_id }, is });
+    this.set(entry, is);
+  }
+
+  /**
+   * Change a label back, or again.
+   * @param {Entry} entry
+   * @param {"undo" | "redo"} way
+   */
+  relabel(entry, way) {
+    const label = entry.trail.label(way);
+    if (!label) return;
+    entry.trail.step(way);
+    this.set(entry, way === "undo" ? label.was : label.is);
+    this.store.set({ classId: entry.thing.class_id });
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Partial<Thing>} part
+   */
+  set(entry, part) {
+    note(entry);
+    entry.thing = { ...entry.thing, ...part };
+    this.patch(entry, part);
     this.store.touch("entries");
   }
 
@@ -307,13 +345,8 @@ export class Hand {
   rename(entry, name) {
     const was = entry.thing.name;
     if (name === was) return;
-    const call = (/** @type {string} */ wanted) => {
-      entry.thing = { ...entry.thing, name: wanted };
-      this.patch(entry, { name: wanted });
-      this.store.touch("entries");
-    };
-    call(name);
-    this.notices.show(`Renamed to ${nameOf(entry, this.store)}`, () => call(was));
+    this.label(entry, { name });
+    this.notices.show(`Renamed to ${nameOf(entry, this.store)}`, () => this.label(entry, { name: was }));
   }
 
   /**
@@ -366,22 +399,4 @@ export class Hand {
     const { hand } = this.store.state;
     this.store.set({ busy: hand !== null && this.queue.lines.has(hand) });
   }
-}
-
-/**
- * Nothing was clicked or painted on it, and nothing is under way.
- * @param {Entry} entry
- */
-function isNothing(entry) {
-  return !entry.thing.area_px && !entry.clicks.length && !entry.strokes.length;
-}
-
-/**
- * What an object is called: its own name, or that of its class.
- * @param {Entry} entry
- * @param {Store} store
- */
-export function nameOf(entry, store) {
-  const { name, class_id: classId } = entry.thing;
-  return name || store.state.classes.find((one) => one.id === classId)?.name || "object";
 }

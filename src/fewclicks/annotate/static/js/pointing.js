@@ -92,6 +92,16 @@ export class Pointing {
     }
   }
 
+  /**
+   * Paint one dot, as the brush does that does not move.
+   * @param {[number, number]} at
+   * @param {boolean} object
+   */
+  dab(at, object) {
+    if (this.stroking.start(this.stage.camera.toPhoto(...at), object)) this.stroking.finish();
+    this.stage.changed();
+  }
+
   pan() {
     this.mode = "pan";
     this.panned = true;

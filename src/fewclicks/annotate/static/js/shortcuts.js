@@ -41,7 +41,9 @@ function clicking({ store, stage, hand, pointing }) {
   const group = "Click and paint";
   const tool = (/** @type {Tool} */ name) => () => store.set({ tool: name });
   const here = (/** @type {boolean} */ positive) => () => {
-    if (stage.pointer) hand.click(...stage.camera.toPhoto(...stage.pointer), positive);
+    if (!stage.pointer) return;
+    if (store.state.tool === "click") hand.click(...stage.camera.toPhoto(...stage.pointer), positive);
+    else pointing.dab(stage.pointer, positive);
   };
   return [
     { group, keys: ["Left click"], label: "This is the object" },
@@ -61,8 +63,8 @@ function clicking({ store, stage, hand, pointing }) {
       onStage: true,
     },
     ...arrows(stage),
-    { group, keys: ["C"], label: "Click at the cursor: object", run: here(true) },
-    { group, keys: ["Shift+C"], label: "Click at the cursor: background", run: here(false) },
+    { group, keys: ["C"], label: "At the cursor: click on the object, paint or erase", run: here(true) },
+    { group, keys: ["Shift+C"], label: "At the cursor: the contrary", run: here(false) },
     {
       group,
       keys: ["Space+drag", "Middle drag", "Two fingers"],

@@ -5,8 +5,7 @@
 /** @import { Notices } from "./notices.js" */
 /** @import { Store } from "./store.js" */
 import * as api from "./api.js";
-import { Entry } from "./entry.js";
-import { nameOf } from "./hand.js";
+import { Entry, nameOf } from "./entry.js";
 import { Mask } from "./mask.js";
 import { decodeGrey, fromBase64 } from "./png.js";
 

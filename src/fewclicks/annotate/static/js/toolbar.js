@@ -97,10 +97,11 @@ function ends(store, hand) {
   store.on(["hand", "entries", "waiting"], () => {
     const entry = store.hand;
     const waits = entry !== null && hand.queue.lines.has(entry.thing.id);
-    undo.disabled = !entry || !(entry.thing.can_undo || waits);
-    redo.disabled = !entry || !(entry.thing.can_redo || waits);
-    undo.title = `Undo ${entry?.thing.undo_kind ?? ""} (Ctrl+Z)`.replace("  ", " ");
-    redo.title = `Redo ${entry?.thing.redo_kind ?? ""} (Ctrl+Shift+Z)`.replace("  ", " ");
+    const [back, again] = [entry?.trail.label("undo"), entry?.trail.label("redo")].map((label) => label && ("name" in label.is ? "name" : "class"));
+    undo.disabled = !entry || !(entry.thing.can_undo || waits || back);
+    redo.disabled = !entry || !(entry.thing.can_redo || waits || again);
+    undo.title = `Undo ${back ?? entry?.thing.undo_kind ?? ""} (Ctrl+Z)`.replace("  ", " ");
+    redo.title = `Redo ${again ?? entry?.thing.redo_kind ?? ""} (Ctrl+Shift+Z)`.replace("  ", " ");
     drop.disabled = finish.disabled = !entry;
   });
   return h("div", { class: "end" }, undo, redo, fresh, drop, finish);

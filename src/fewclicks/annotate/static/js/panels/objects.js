@@ -8,7 +8,7 @@
 import { pixel } from "../colour.js";
 import { paint } from "../composite.js";
 import { byId, count, debounced, h, icon } from "../dom.js";
-import { nameOf } from "../hand.js";
+import { nameOf } from "../entry.js";
 import { Rows } from "../rows.js";
 
 const RULE = "The upper ones cover the lower ones, also in exports without overlaps.";
