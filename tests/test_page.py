@@ -139,7 +139,10 @@ def test_all_of_it_by_keyboard(opened, served):
     screen.saved()
     assert served.objects(1)[0]["state"] == "done"
     assert len(served.objects(1)[0]["clicks"]) == 1
-    screen.key("Tab", "F2")
+    screen.key("Tab", "b", *["ArrowLeft"] * 10, "c")  # paints a dot
+    screen.saved()
+    assert served.objects(1)[0]["undo_kind"] == "brush"
+    screen.key("Control+z", "q", "F2")
     screen.page.keyboard.type("the box")
     screen.key("Enter")
     screen.saved()
@@ -224,8 +227,14 @@ def test_the_class_is_that_of_the_object_in_hand_and_stays(opened, served):
     screen.key("Enter", "n")
     screen.click(*CENTRE, SIZE)
     assert labels()[before:] == ["cat", "cat"]
-    screen.key("3", "n", "1")
+    screen.key("3", "Control+z")
+    assert labels()[before:] == ["cat", "cat"]
+    screen.key("Control+z")  # now the click
+    screen.saved()
+    assert served.objects(2)[-1]["area_px"] == 0
+    screen.key("Control+Shift+z", "Control+Shift+z", "n", "1")
     assert labels()[before:] == ["cat", "dog"]
+    assert served.objects(2)[-1]["area_px"] > 0
     screen.page.locator("#object-list .row").nth(1).click()
     screen.key("3", "PageUp")
     assert labels()[before:] == ["dog", "dog"]
@@ -420,8 +429,9 @@ def test_it_fits_windows_and_light(opened):
                 .filter((one) => one.checkVisibility())
                 .every((one) => one.getBoundingClientRect().right <= innerWidth + 0.5)"""
             assert screen.page.evaluate(inside)
-            wide = screen.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
-            assert max(wide) <= width
+            # The drawers slide to where they belong.
+            wide = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"
+            screen.is_now(lambda wide=wide, width=width: screen.page.evaluate(wide) <= width)
         background = screen.page.evaluate("getComputedStyle(document.body).backgroundColor")
         shades = background.removeprefix("rgb(").removesuffix(")").split(",")
         assert (sum(map(int, shades)) < 200) == (scheme == "dark")
@@ -477,7 +487,10 @@ def test_clean_rename_and_delete_can_be_undone(opened, served):
     screen.key("Enter")
     screen.saved()
     assert served.objects(12)[0]["name"] == "my box"
-    screen.key("u")
+    screen.key("Control+z")
+    screen.saved()
+    assert served.objects(12)[0]["name"] == found["name"]
+    screen.key("Control+Shift+z", "u")
     screen.saved()
     assert served.objects(12)[0]["name"] == found["name"]
     screen.key("Delete")

@@ -359,11 +359,8 @@ export class Hand {
     const other = stack[stack.findIndex((one) => one === entry) + way];
     if (!entry || !other) return;
     const [from, to] = [entry.thing.z, other.thing.z === entry.thing.z ? entry.thing.z + way : other.thing.z];
-    entry.thing = { ...entry.thing, z: to };
-    other.thing = { ...other.thing, z: from };
-    this.patch(entry, { z: to });
-    this.patch(other, { z: from });
-    this.store.touch("entries");
+    this.set(entry, { z: to });
+    this.set(other, { z: from });
   }
 
   /**
