@@ -500,6 +500,13 @@ def test_clean_rename_and_delete_can_be_undone(opened, served):
     screen.saved()
     assert [one["id"] for one in served.objects(12)] == [found["id"]]
     assert "in hand" in screen.rows()[0]
+    screen.key("Delete")
+    screen.saved()
+    screen.page.reload()
+    screen.opened()
+    screen.key("Control+z")
+    screen.is_now(lambda: len(screen.rows()), 1)
+    assert np.array_equal(served.mask(found["id"]), rough)
 
 
 def test_a_preview_is_shown_and_a_slow_model_is_said(opened, served):

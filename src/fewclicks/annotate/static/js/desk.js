@@ -7,7 +7,7 @@
 /** @import { Store } from "./store.js" */
 /** @import { Sync } from "./sync.js" */
 import * as api from "./api.js";
-import { recall } from "./begun.js";
+import { lastDeleted, noteDeleted, recall } from "./begun.js";
 import { plural } from "./dom.js";
 import { Entry } from "./entry.js";
 import { Mask } from "./mask.js";
@@ -161,7 +161,22 @@ export class Desk {
     const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0] ?? null;
     this.store.set({ photo, entries, hand: hand?.thing.id ?? null });
     if (hand) this.store.set({ classId: hand.thing.class_id });
+    else this.bringBack(photo.id);
     for (const entry of entries.values()) this.remind(entry);
+  }
+
+  /**
+   * After a reload too, undo brings back the object that was deleted last. The events of the photo then tell of it.
+   * @param {number} photo
+   */
+  bringBack(photo) {
+    const id = lastDeleted(photo);
+    if (!id) return;
+    this.hand.bringBack = () => {
+      this.hand.bringBack = null;
+      noteDeleted(photo, null);
+      this.hand.send(id, "PATCH", "", { deleted: false });
+    };
   }
 
   /**
@@ -300,8 +315,7 @@ export class Desk {
   /** @param {number} id */
   async catchUp(id) {
     // What is being made or changed here at this moment, the server may not have counted yet.
-    const known = [...this.store.state.entries.values()].map((entry) => entry.thing);
-    const saved = known.filter((thing) => thing.version > 0 && !thing.deleted && !this.queue.lines.has(thing.id));
+    const saved = this.store.stack.map((entry) => entry.thing).filter((thing) => thing.version > 0 && !this.queue.lines.has(thing.id));
     const found = await api.photo(id).catch(() => null);
     if (!found || this.store.state.photo?.id !== id) return;
     this.replace(found.photo);

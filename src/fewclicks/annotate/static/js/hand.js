@@ -4,7 +4,7 @@
 /** @import { Thing } from "./types.js" */
 /** @import { Queue } from "./queue.js" */
 /** @import { Notices } from "./notices.js" */
-import { note } from "./begun.js";
+import { note, noteDeleted } from "./begun.js";
 import { plural, uuid } from "./dom.js";
 import { Entry, nameOf, newborn } from "./entry.js";
 import { Trail } from "./trail.js";
@@ -243,15 +243,16 @@ export class Hand {
     if (this.store.hand === entry) this.store.set({ hand: null, pass: null, before: false });
     this.store.touch("entries");
     if (!said) return;
-    const name = nameOf(entry, this.store);
+    noteDeleted(entry.thing.photo_id, entry.thing.id);
     const back = () => {
+      noteDeleted(entry.thing.photo_id, null);
       entry.thing = { ...entry.thing, deleted: false, state: was };
       this.patch(entry, { deleted: false });
       if (this.store.hand === null) this.store.set({ hand: entry.thing.id });
       this.store.touch("entries");
       close();
     };
-    const close = this.notices.show(`${name} deleted`, back);
+    const close = this.notices.show(`${nameOf(entry, this.store)} deleted`, back);
     this.bringBack = back;
   }
 
