@@ -4,10 +4,11 @@
  */
 
 /** @import { Grey } from "./png.js" */
+/** @import { Rgb } from "./colour.js" */
 /** @import { Entry } from "./entry.js" */
 /** @import { Store } from "./store.js" */
 import * as api from "./api.js";
-import { heatTable } from "./colour.js";
+import { heatTable, pixel } from "./colour.js";
 import { debounced, uuid } from "./dom.js";
 import { Mask } from "./mask.js";
 import { loops } from "./outline.js";
@@ -171,15 +172,20 @@ export class Lens {
   }
 
   /**
-   * The probability map as a picture of the whole photo, or null.
+   * The probability map as a picture of the whole photo: as heat, or where it lies above the threshold that is tried. Null
+   * if neither is wanted, or it is not here yet.
    * @param {Entry} entry
+   * @param {Rgb} colour of the object
    */
-  heatOf(entry) {
+  heatOf(entry, colour) {
+    const { threshold } = this;
+    if (threshold === null && !this.store.state.heat) return null;
     const prob = this.prob?.key === probKey(entry) ? this.prob : null;
     if (!prob) return null;
-    const { heat } = this.store.state;
-    const key = `${prob.key} ${heat} ${this.threshold}`;
-    if (this.heat?.key !== key) this.heat = { key, canvas: coloured(prob.grey, heat ? heatTable() : above(this.threshold)) };
+    const key = `${prob.key} ${threshold} ${colour}`;
+    if (this.heat?.key !== key) {
+      this.heat = { key, canvas: coloured(prob.grey, threshold === null ? heatTable() : above(threshold, colour)) };
+    }
     return this.heat.canvas;
   }
 }
@@ -194,12 +200,11 @@ async function unpacked(patch) {
 
 /**
  * Colours that show where the probability is above a threshold.
- * @param {number | null} threshold
+ * @param {number} threshold
+ * @param {Rgb} colour
  */
-function above(threshold) {
-  const table = new Uint32Array(256);
-  if (threshold !== null) table.fill(0xb0ffffff, Math.floor(threshold * 255) + 1);
-  return table;
+function above(threshold, colour) {
+  return new Uint32Array(256).fill(pixel(colour, 1), Math.floor(threshold * 255) + 1);
 }
 
 /**

@@ -29,6 +29,19 @@ export function loops(mask) {
   return found;
 }
 
+/** @type {WeakMap<Mask, Int32Array[]>} */
+const borders = new WeakMap();
+
+/**
+ * The same of a mask that does not change any more, found once.
+ * @param {Mask} mask
+ */
+export function loopsOf(mask) {
+  const found = borders.get(mask) ?? loops(mask);
+  borders.set(mask, found);
+  return found;
+}
+
 /**
  * Walk round one border, from the top left corner of a pixel that has nothing above it.
  * @param {Mask} mask

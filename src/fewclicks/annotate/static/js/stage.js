@@ -11,6 +11,7 @@ import { Camera } from "./camera.js";
 import { pixel, rgb, standingOut } from "./colour.js";
 import { byId } from "./dom.js";
 import { Layer } from "./layer.js";
+import { loopsOf } from "./outline.js";
 import { drawBorder, drawBrush, drawBusy, drawCross, drawMark } from "./overlay.js";
 
 /** So long after the last movement the masks are drawn anew at the present scale. */
@@ -206,8 +207,7 @@ export class Stage {
     this.others.draw(context, this.camera, () => this.otherEntries.map((entry) => this.painted(entry)), this.moving);
     const hand = this.store.hand;
     if (!hand || hand.hidden) return;
-    const trying = this.lens?.threshold !== null && this.lens?.threshold !== undefined;
-    const heat = trying || this.store.state.heat ? this.lens?.heatOf(hand) : null;
+    const heat = this.lens?.heatOf(hand, this.colourOf(hand));
     if (heat) this.drawHeat(context, heat);
     else this.own.draw(context, this.camera, () => [this.painted(hand)], this.moving && !hand.strokes.length);
   }
@@ -219,7 +219,8 @@ export class Stage {
   drawHeat(context, heat) {
     const { left, top, scale, dpr, photoWidth, photoHeight } = this.camera;
     context.imageSmoothingEnabled = true;
-    context.globalAlpha = Math.max(0.3, this.store.state.opacity);
+    const { opacity } = this.store.state;
+    context.globalAlpha = this.lens?.threshold === null ? Math.max(0.7, opacity) : Math.max(0.3, opacity);
     context.drawImage(heat, left * dpr, top * dpr, photoWidth * scale * dpr, photoHeight * scale * dpr);
     context.globalAlpha = 1;
   }
@@ -287,7 +288,9 @@ export class Stage {
     const { camera, store } = this;
     const colour = this.colourOf(hand);
     const instead = this.lens?.instead(hand);
-    if (!instead) drawBorder(context, camera, hand.loops, { colour: `rgb(${lighter(colour).join(" ")})`, width: 1.75 });
+    const trying = this.lens?.threshold !== null && this.lens?.heatOf(hand, colour);
+    const lines = instead ? loopsOf(instead) : hand.loops;
+    if (!trying) drawBorder(context, camera, lines, { colour: `rgb(${lighter(colour).join(" ")})`, width: 1.75 });
     const marks = hand.marks;
     marks.forEach((mark, i) => {
       const look = { positive: mark.positive, pending: mark.id !== "", last: i === marks.length - 1, colour };

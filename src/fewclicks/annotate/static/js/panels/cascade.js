@@ -24,7 +24,10 @@ export class CascadePanel {
     this.pass.input.addEventListener("input", () => this.scrubbed());
     this.threshold = slider({ id: "threshold", label: "Threshold", min: 0.02, max: 0.98, step: 0.01 }, (value) => value.toFixed(2));
     this.threshold.input.addEventListener("input", () => this.tried());
-    this.threshold.input.addEventListener("change", () => this.chosen());
+    // A slider that comes back to where it was does not tell of a change.
+    for (const end of ["change", "pointerup", "pointercancel", "blur"]) {
+      this.threshold.input.addEventListener(end, () => this.chosen());
+    }
     byId("cascade").append(
       h(
         "div",
@@ -94,6 +97,7 @@ export class CascadePanel {
   }
 
   chosen() {
+    if (this.lens.threshold === null) return;
     const value = Number(this.threshold.input.value);
     this.lens.tryThreshold(null);
     if (this.store.hand && this.store.hand.thing.threshold !== value) this.hand.act({ kind: "threshold", value });
