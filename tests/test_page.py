@@ -509,7 +509,7 @@ def test_clean_rename_and_delete_can_be_undone(opened, served):
     assert np.array_equal(served.mask(found["id"]), rough)
 
 
-def test_a_preview_is_shown_and_a_slow_model_is_said(opened, served):
+def test_a_preview_is_shown_and_slow_answers_lose_no_click(opened, served):
     screen = opened(13)
     screen.key("w")
     screen.page.mouse.move(*screen.at(*CENTRE, SIZE))
@@ -529,6 +529,17 @@ def test_a_preview_is_shown_and_a_slow_model_is_said(opened, served):
     screen.saved()
     screen.page.locator("#working").wait_for(state="hidden")
     assert len(served.objects(13)[0]["clicks"]) == 2
+    screen.page.unroute("**/actions")
+    places = [screen.at(x, 40, SIZE) for x in (55, 65)]
+    screen.key("a")
+    screen.page.locator("#photo-name").filter(has_text="l.png").wait_for()
+    screen.is_now(lambda: "in hand" in "".join(screen.rows()), False)
+    screen.page.route("**/masks", lambda route: (screen.page.wait_for_timeout(500), route.continue_()))
+    screen.key("d")  # the picture is there at once, its objects are not
+    for place in places:
+        screen.page.mouse.click(*place)
+    screen.is_now(lambda: len(served.objects(13)[0]["clicks"]), 4)
+    assert len(served.objects(13)) == 1
 
 
 def test_the_view_is_moved_and_the_next_photo_is_ready(opened, served):

@@ -68,17 +68,17 @@ export class Desk {
     const { photos } = this.store.state;
     const shown = photos.find((one) => !one.problem) ?? photos[0];
     if (this.turn === 0 && shown) await this.open(shown.id);
-    setInterval(() => document.visibilityState === "visible" && void this.relist(), LIST_MS);
-    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && void this.relist());
+    const relist = () => document.visibilityState === "visible" && void this.relist();
+    setInterval(relist, LIST_MS);
+    document.addEventListener("visibilitychange", relist);
   }
 
-  /** Read the list of photos again, and the classes. */
+  /** Read the list of photos again. */
   async relist() {
     try {
       const photos = await all();
       this.store.set({ photos: photos.map((one) => this.newer(one)) });
-      const { photo } = this.store.state;
-      if (!photo && photos.length) await this.open((photos.find(isOpen) ?? photos[0]).id);
+      if (!this.store.state.photo && photos.length) await this.open((photos.find(isOpen) ?? photos[0]).id);
     } catch {
       // The server does not answer: what waits to be saved tells the user.
     }
@@ -157,8 +157,8 @@ export class Desk {
       entries.set(thing.id, entry);
     }
     this.replace(photo);
-    const open = [...entries.values()].filter((entry) => entry.thing.state === "open" && !entry.thing.deleted);
-    const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0] ?? null;
+    const open = [...entries.values()].filter((entry) => entry.thing.state === "open");
+    const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0];
     this.store.set({ photo, entries, hand: hand?.thing.id ?? null });
     if (hand) this.store.set({ classId: hand.thing.class_id });
     else this.bringBack(photo.id);
@@ -211,8 +211,8 @@ export class Desk {
   unreadable(photo, error) {
     this.pictures.delete(photo.id);
     const refused = error instanceof api.Problem && !error.passes;
-    const problem = error instanceof api.Problem || error instanceof TypeError ? error.message : "The photo did not arrive.";
-    const shown = { ...photo, problem };
+    const known = error instanceof api.Problem || error instanceof TypeError;
+    const shown = { ...photo, problem: known ? error.message : "The photo did not arrive." };
     this.store.set({ photo: shown });
     if (refused) this.replace(shown);
     else void this.openAgain(photo.id);
@@ -297,14 +297,16 @@ export class Desk {
    * @param {number} id
    */
   listen(id) {
-    const events = new EventSource(`${api.BASE}/photos/${id}/events`);
-    this.events = events;
+    const events = (this.events = new EventSource(`${api.BASE}/photos/${id}/events`));
     const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ heard) =>
       events.addEventListener(name, (event) => heard(JSON.parse(/** @type {MessageEvent} */ (event).data)));
     on("object", (thing) => void this.sync.heard(thing));
     on("photo", (photo) => this.replace(api.sized(photo)));
     on("classes", (classes) => this.classes(classes));
     on("imported", (said) => void this.tookIn(said));
+    const again = () => setTimeout(() => this.events === events && this.listen(id), LIST_MS);
+    // The browser connects again by itself, but not where the server has refused.
+    events.addEventListener("error", () => events.readyState === EventSource.CLOSED && again());
     events.addEventListener("open", () => {
       // What happened since the photo was read, or while the server was being started again, was not heard.
       void this.catchUp(id);
@@ -321,8 +323,7 @@ export class Desk {
     this.replace(found.photo);
     for (const thing of found.objects) await this.sync.heard(thing);
     const there = new Set(found.objects.map((thing) => thing.id));
-    const gone = saved.filter((thing) => !there.has(thing.id));
-    for (const thing of gone) await this.sync.heard({ ...thing, deleted: true, version: thing.version + 1 });
+    for (const thing of saved.filter((one) => !there.has(one.id))) await this.sync.heard({ ...thing, deleted: true, version: thing.version + 1 });
   }
 
   /**
@@ -332,8 +333,7 @@ export class Desk {
   async tookIn({ objects, photos }) {
     if (!objects) return;
     await this.relist();
-    const { photo } = this.store.state;
-    if (photo) await this.catchUp(photo.id);
+    if (this.store.state.photo) await this.catchUp(this.store.state.photo.id);
     const where = photos ? ` on ${plural(photos, "photo")}` : "";
     // The dialog of an import tells of it itself.
     if (!document.querySelector("#import-dialog[open]")) this.notices.show(`${plural(objects, "object")}${where} imported`);

@@ -25,6 +25,9 @@ export class Hand {
     this.busyTimer = undefined;
     /** @type {(() => void) | null} brings back the object that was deleted last, until something else is done */
     this.bringBack = null;
+    /** @type {(() => void)[]} clicks that were made while the photo was being opened */
+    this.held = [];
+    store.on(["loading"], ({ loading }) => !loading && this.held.splice(0).forEach((click) => click()));
     store.on(["hand"], ({ hand }) => hand !== null && (this.bringBack = null));
   }
 
@@ -35,6 +38,12 @@ export class Hand {
    * @param {boolean} positive
    */
   click(x, y, positive) {
+    const { photo, loading } = this.store.state;
+    if (loading) {
+      // It is not known yet what lies there.
+      this.held.push(() => this.store.state.photo?.id === photo?.id && this.click(x, y, positive));
+      return;
+    }
     const point = this.inside(x, y);
     if (!point || !this.ready(point, positive, false)) return;
     const { cfr, adaptive } = this.store.state;
@@ -362,17 +371,6 @@ export class Hand {
     const [from, to] = [entry.thing.z, other.thing.z === entry.thing.z ? entry.thing.z + way : other.thing.z];
     this.set(entry, { z: to });
     this.set(other, { z: from });
-  }
-
-  /**
-   * Show an earlier or later pass of the last click.
-   * @param {1 | -1} way
-   */
-  scrub(way) {
-    const last = (this.store.hand?.passes.length ?? 0) - 1;
-    if (last < 1) return this.store.set({ hint: "The last click had one pass only." });
-    const next = Math.max(0, (this.store.state.pass ?? last) + way);
-    this.store.set({ pass: next >= last ? null : next });
   }
 
   /**

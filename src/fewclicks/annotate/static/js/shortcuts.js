@@ -146,8 +146,14 @@ function looking({ store, stage }) {
  * @param {Parts} parts
  * @returns {Shortcut[]}
  */
-function cascade({ store, hand }) {
+function cascade({ store }) {
   const group = "Cascade";
+  const scrub = (/** @type {1 | -1} */ way) => () => {
+    const last = (store.hand?.passes.length ?? 0) - 1;
+    if (last < 1) return store.set({ hint: "The last click had one pass only." });
+    const next = Math.max(0, (store.state.pass ?? last) + way);
+    store.set({ pass: next >= last ? null : next });
+  };
   return [
     {
       group,
@@ -156,8 +162,8 @@ function cascade({ store, hand }) {
       run: () => store.set({ before: true }),
       release: () => store.set({ before: false }),
     },
-    { group, keys: [","], label: "Show the pass before", run: () => hand.scrub(-1) },
-    { group, keys: ["."], label: "Show the next pass", run: () => hand.scrub(1) },
+    { group, keys: [","], label: "Show the pass before", run: scrub(-1) },
+    { group, keys: ["."], label: "Show the next pass", run: scrub(1) },
     { group, keys: ["<"], label: "Fewer passes a click", run: () => store.set({ cfr: Math.max(0, store.state.cfr - 1) }) },
     { group, keys: [">"], label: "More passes a click", run: () => store.set({ cfr: Math.min(8, store.state.cfr + 1) }) },
   ];

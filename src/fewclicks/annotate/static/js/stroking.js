@@ -26,10 +26,10 @@ export class Stroking {
    * @param {boolean} object the button means the object; with the eraser it erases, and the other button paints
    */
   start(point, object) {
-    const { tool, brushPx, photo } = this.store.state;
+    const { tool, brushPx, photo, loading } = this.store.state;
     const erase = (tool === "erase") === object;
     const [x, y] = point.map((value) => Math.round(value * 10) / 10);
-    if (!photo || !this.hand.ready(/** @type {[number, number]} */ ([x, y]), !erase, true)) return false;
+    if (!photo || loading || !this.hand.ready(/** @type {[number, number]} */ ([x, y]), !erase, true)) return false;
     const entry = this.store.hand;
     if (!entry) return false;
     this.store.set({ pass: null });
