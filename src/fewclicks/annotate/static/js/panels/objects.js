@@ -5,6 +5,7 @@
 /** @import { Hand } from "../hand.js" */
 /** @import { Stage } from "../stage.js" */
 /** @import { Store } from "../store.js" */
+import { drawer } from "../bar.js";
 import { pixel } from "../colour.js";
 import { paint } from "../composite.js";
 import { byId, count, debounced, h, icon } from "../dom.js";
@@ -103,13 +104,15 @@ export class ObjectsPanel {
   /** @param {KeyboardEvent} event */
   nameKey(event) {
     if (event.key === "Escape") this.name.value = this.store.hand?.thing.name ?? "";
-    if (event.key === "Enter" || event.key === "Escape") this.stage.element.focus();
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    this.stage.element.focus();
+    if (document.body.dataset.drawer === "right") drawer("right");
   }
 
   /** Let the user type a name for the object in hand. */
   rename() {
     if (!this.store.hand) return;
-    document.body.dataset.drawer = "right";
+    if (document.body.dataset.drawer !== "right") drawer("right");
     this.name.focus();
     this.name.select();
   }
