@@ -13,6 +13,7 @@ import pytest
 
 from annotating import API, BOX, OWN, Api, client_of, make_folder, patched, photo, png, truth, unpng
 from fakes import Discs, gradient
+from fewclicks.annotate import schemas
 from fewclicks.annotate.api import document
 from fewclicks.errors import CheckpointError
 from fewclicks.metrics import iou
@@ -434,18 +435,19 @@ def test_photos_that_come_and_go(fresh, monkeypatch):
     ]
 
 
-def test_large_photos_come_in_tiles(tmp_path):
+def test_large_photos_come_in_tiles(tmp_path, monkeypatch):
+    monkeypatch.setattr(schemas, "TILED_ABOVE_PX", 1_000_000)
     root = make_folder(tmp_path / "photos", ())
-    PIL.Image.fromarray(gradient(2100, 3000)).save(root / "big.jpg", quality=80)
+    PIL.Image.fromarray(gradient(840, 1200)).save(root / "big.jpg", quality=80)
     with client_of(root) as client:
         api = Api(client)
         opened = api("GET", "/photos/1")
-        assert opened["tiles"] == {"size": 512, "levels": 4}
+        assert opened["tiles"] == {"size": 512, "levels": 3}
         api("POST", "/photos/1/prepare", status=204)
-        with PIL.Image.open(io.BytesIO(api("GET", "/photos/1/tiles/0/5/4").content)) as picture:
-            assert picture.size == (3000 - 5 * 512, 2100 - 4 * 512)
-        with PIL.Image.open(io.BytesIO(api("GET", "/photos/1/tiles/3/0/0").content)) as picture:
-            assert picture.size == (375, 263)
+        with PIL.Image.open(io.BytesIO(api("GET", "/photos/1/tiles/0/2/1").content)) as picture:
+            assert picture.size == (1200 - 2 * 512, 840 - 512)
+        with PIL.Image.open(io.BytesIO(api("GET", "/photos/1/tiles/2/0/0").content)) as picture:
+            assert picture.size == (300, 210)
 
 
 def test_preparing_decodes_once(fresh, monkeypatch):

@@ -283,6 +283,7 @@ def test_phases_of_a_training_are_added_up(page_of, tmp_path):
     assert "500 steps, 2,000 samples" in text
 
 
-def test_the_figures_of_the_experiments_are_those_of_their_reports():
-    module = script("experiments_table")
+@pytest.mark.parametrize("name", ["experiments_table", "annotator_table"])
+def test_the_figures_in_the_docs_are_those_of_the_results(name):
+    module = script(name)
     assert module.figures() in module.PAGE.read_text("utf-8")
