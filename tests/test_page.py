@@ -531,11 +531,11 @@ def test_a_preview_is_shown_and_slow_answers_lose_no_click(opened, served):
     assert len(served.objects(13)[0]["clicks"]) == 2
     screen.page.unroute("**/actions")
     places = [screen.at(x, 40, SIZE) for x in (55, 65)]
-    screen.key("a")
-    screen.page.locator("#photo-name").filter(has_text="l.png").wait_for()
-    screen.is_now(lambda: "in hand" in "".join(screen.rows()), False)
+    screen.key("d")
+    screen.page.locator("#photo-name").filter(has_text="n.png").wait_for()
+    screen.is_now(screen.rows, [])
     screen.page.route("**/masks", lambda route: (screen.page.wait_for_timeout(500), route.continue_()))
-    screen.key("d")  # the picture is there at once, its objects are not
+    screen.key("a")  # the picture is there at once, its objects are not
     for place in places:
         screen.page.mouse.click(*place)
     screen.is_now(lambda: len(served.objects(13)[0]["clicks"]), 4)
