@@ -483,7 +483,7 @@ def test_a_store_is_a_history_that_stays(store, steps):
 
 
 def test_histories_in_memory_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(editing_module, "LIVE_BYTES", 40_000)
+    monkeypatch.setattr(editing_module, "LIVE_BYTES", START.image.nbytes + 5 * START.prob.nbytes)
     with Store(tmp_path) as store:
         editing, things = editing_of(store), [add_object(store).id for _ in range(12)]
         for n in range(3):
@@ -492,6 +492,27 @@ def test_histories_in_memory_are_bounded(tmp_path, monkeypatch):
         assert len(editing._live) < 12
         assert all(len(store.history(thing)[1]) == 3 for thing in things)
         assert not any(entry.fresh for thing in things for entry in store.history(thing)[1])
+
+
+def test_who_clicks_in_turn_does_not_wait_for_old_clicks(tmp_path, monkeypatch):
+    steps = []
+
+    class Counting:
+        def start(self, image):
+            return GROW.start(image)
+
+        def step(self, state, clicks):
+            steps.append(len(clicks))
+            return GROW.step(state, clicks)
+
+    monkeypatch.setattr(editing_module, "LIVE_BYTES", START.image.nbytes + 8 * START.prob.nbytes)
+    with Store(tmp_path) as store:
+        editing = Editing(store, Counting(), lambda photo_id: START, "grow")
+        things = [add_object(store).id for _ in range(4)]
+        for n in range(5):
+            for thing in things:
+                editing.act(thing, new_id(), Clicked(5 + 2 * n, 12))
+        assert len(steps) == 20, "a step a click: the last state of each object is kept"
 
 
 class Folder(list):

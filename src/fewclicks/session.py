@@ -91,6 +91,10 @@ class Kept(Generic[Item]):
         while len(self._items) > 3 and sum(map(self._size, self._items.values())) > self._max_bytes:
             del self._items[max((n for n in self._items if n), key=lambda n: (abs(n - done), n))]
 
+    def drop_but(self, done: int) -> None:
+        """Forget all but the first and what there was after `done` actions."""
+        self._items = {n: item for n, item in self._items.items() if n in (0, done)}
+
     def drop_after(self, done: int) -> None:
         """Forget what there was after more than `done` actions."""
         self._items = {n: item for n, item in self._items.items() if n <= done}

@@ -153,7 +153,14 @@ class Editing:
         return live
 
     def _make_room(self) -> None:
-        """Drop histories while they take too much, the one not used for longest first; their photos count too."""
+        """While histories take too much, those not used for longest keep only their last state, then nothing.
+
+        Their photos count too.
+        """
+        for live in self._live.values():
+            if self._nbytes() <= LIVE_BYTES:
+                return
+            live.history.thin()
         while self._live and self._nbytes() > LIVE_BYTES:
             self._live.popitem(last=False)
 

@@ -174,10 +174,9 @@ class History:
         """Compute the present state if it is not kept, so that the next click does not have to."""
         self._held(self._done)
 
-    def forget(self) -> None:
-        """Give the memory of the states back. They are computed again when they are needed."""
-        self._kept.drop_after(0)
-        self._inexact = None
+    def thin(self) -> None:
+        """Give the memory of all states but the present one back: the next click needs no other."""
+        self._kept.drop_but(self._done)
 
     def _mask(self, done: int) -> PackedMask:
         return self._entries[done - 1].mask if done else PackedMask.empty(hw_of(self._start))
