@@ -51,6 +51,12 @@ bench: $(VENV)/.core  ## measure the methods on GrabCut, Berkeley and DAVIS, and
 	$(BIN)/python benchmarks/int8.py --json results/int8.json
 	$(BIN)/python benchmarks/results_table.py
 
+.PHONY: bench-annotate
+bench-annotate: $(VENV)/.dev  ## measure the annotator, page and server, on a machine at rest; renew docs/annotator.md (needs Chromium)
+	$(BIN)/python benchmarks/page.py --json results/annotator_page.json
+	$(BIN)/python benchmarks/annotate_server.py --json results/annotator_server.json
+	$(BIN)/python benchmarks/annotator_table.py
+
 .PHONY: robust
 robust: $(VENV)/.dev  ## measure the validation split and changed photos, draw the failures; renew the model card
 	$(BIN)/fewclicks bench validation --cfr 1 --processes $(THREADS) --full --json results/validation.json

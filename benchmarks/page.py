@@ -64,7 +64,7 @@ WANTED = {
     "500 objects, the same with one in hand": {"frames_per_s": 30},
     "server with 500 objects": {"memory_mb": 800, "peak_mb": 800},
 }
-"""What issue 5 asks for: at most so much, of frames at least."""
+"""At most so much; of frames at least."""
 WATCH = """() => {
     window.times = [];
     let start = 0;
