@@ -14,7 +14,7 @@ TESTED := $(shell find src tests examples benchmarks results docs -name __pycach
 .PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation annotate openapi clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 16
 
 demo: $(VENV)/.core  ## cut objects out of the example photos (installs the core, no torch)
 	@$(BIN)/python examples/demo.py --out out/demo
