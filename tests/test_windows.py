@@ -131,7 +131,7 @@ actions = st.one_of(
 )
 
 
-@given(st.lists(st.one_of(actions, st.sampled_from(["undo", "redo", "restart", "forget"])), max_size=8))
+@given(st.lists(st.one_of(actions, st.sampled_from(["undo", "redo", "restart", "thin"])), max_size=8))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_replays_give_the_same_masks_bit_for_bit(steps):
     history = new()
@@ -141,8 +141,8 @@ def test_replays_give_the_same_masks_bit_for_bit(steps):
                 history.undo()
             case "redo":
                 history.redo()
-            case "forget":
-                history.forget()
+            case "thin":
+                history.thin()
             case "restart":
                 entries, done = history._entries, history._done
                 history = History(PREDICTOR, first_state(PREDICTOR, PHOTO), entries, done)
