@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from page import WANTED
+from results_table import filled
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 PAGE = ROOT / "docs" / "annotator.md"
-BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 UNITS = {"ms": "ms", "median_ms": "ms median", "p95_ms": "ms at the 95th percentile", "frames_per_s": "frames a second",
          "memory_mb": "MB", "peak_mb": "MB at its most"}  # fmt: skip
 
@@ -65,8 +65,7 @@ def figures() -> str:
 def main() -> None:
     """Renew the page, or compare it."""
     page = PAGE.read_text("utf-8")
-    before, _, rest = page.partition(BEGIN)
-    new = f"{before}{BEGIN}\n{figures()}\n{END}{rest.partition(END)[2]}"
+    new = filled(page, "figures", figures())
     if "--check" not in sys.argv[1:]:
         PAGE.write_text(new, "utf-8")
     elif new != page:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from results_table import filled
 from validation_table import read, table
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "results" / "experiments"
 PAGE = ROOT / "docs" / "experiments.md"
-BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 
 
 def figures() -> str:
@@ -28,9 +28,7 @@ def figures() -> str:
 def main() -> None:
     """Renew the page, or compare it."""
     page = PAGE.read_text("utf-8")
-    before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    new = f"{before}{BEGIN}\n{figures()}\n{END}{after}"
+    new = filled(page, "figures", figures())
     if "--check" in sys.argv[1:]:
         if new != page:
             sys.exit(

@@ -15,6 +15,7 @@ import PIL.Image
 import pytest
 
 from annotating import Api, client_of, make_folder, png, truth
+from commands import runner
 from fakes import gradient
 from fewclicks.annotate import errands
 from fewclicks.annotate.beside import annotations_are_likely, masks_are_likely
@@ -56,14 +57,7 @@ def served(folder, monkeypatch):
 def fewclicks(capsys, tmp_path, monkeypatch):
     """Runs a command beside the folder -> exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return end.value.code, captured.out, captured.err
-
-    return run
+    return runner(capsys)
 
 
 def masks_of(root):

@@ -12,8 +12,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from commands import runner
 from fakes import gradient, shared
-from fewclicks.cli import main
 from fewclicks.cli.segment import parse_click
 from fewclicks.cli.train import changed, parse
 from fewclicks.clicks import Click
@@ -29,14 +29,7 @@ def fewclicks(capsys, tmp_path, monkeypatch):
     """Runs a command in an empty folder -> exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
     PIL.Image.fromarray(photo()).save("photo.png")
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return end.value.code, captured.out, captured.err
-
-    return run
+    return runner(capsys)
 
 
 def photo():

@@ -157,10 +157,13 @@ class Editing:
 
         Their photos count too.
         """
+        total = self._nbytes()
         for live in self._live.values():
-            if self._nbytes() <= LIVE_BYTES:
+            if total <= LIVE_BYTES:
                 return
+            total -= live.history.nbytes
             live.history.thin()
+            total += live.history.nbytes
         while self._live and self._nbytes() > LIVE_BYTES:
             self._live.popitem(last=False)
 
