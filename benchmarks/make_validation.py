@@ -34,13 +34,14 @@ def mixed(text: str) -> int:
     return zlib.crc32(text.encode()[::-1])
 
 
-def chosen(name: str, count: int, most: int) -> list[str]:
-    """The lines of one set."""
+def chosen(name: str, count: int, most: int, held: bool = True) -> list[str]:
+    """The lines of one set, from the photos that are held out, or from those that are trained on."""
     recipe, scenes = compact(), sets.scenes(name)
-    out = [i for i in range(len(scenes)) if held_out(scenes, i, recipe.holdout)]
+    photos = [i for i in range(len(scenes)) if held_out(scenes, i, recipe.holdout) == held]
+    photos.sort(key=lambda i: (mixed(scenes[i].name), i))
     lines: list[str] = []
     taken: dict[str, int] = {}
-    for k, i in enumerate(sorted(out, key=lambda i: (mixed(scenes[i].name), i))):
+    for k, i in enumerate(photos[: 3 * count]):  # that many are never held out
         photo, scene = scenes.photo(i), scenes[i]
         whole = name in recipe.whole_sets and k % 2 == 0
         for ids in [scene.objects()] if whole else [[one] for one in large(scene)]:
