@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import written
+
 from fewclicks.metrics import interval
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -208,8 +210,8 @@ def main() -> None:
     RUNS.mkdir(parents=True, exist_ok=True)
     models = {cell: train(cell) for cell in CELLS}
     reports = {cell: {cascade: measure(cell, cascade, models[cell]) for cascade in CASCADES} for cell in CELLS}
-    RESULT.write_text(json.dumps(summary(reports), indent=1) + "\n", "utf-8")
-    PAGE.write_text(page(), "utf-8")
+    written.figures(RESULT, summary(reports))
+    written.text(PAGE, page())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import written
 from page import WANTED
 from results_table import filled
 
@@ -67,7 +68,7 @@ def main() -> None:
     page = PAGE.read_text("utf-8")
     new = filled(page, "figures", figures())
     if "--check" not in sys.argv[1:]:
-        PAGE.write_text(new, "utf-8")
+        written.text(PAGE, new)
     elif new != page:
         sys.exit(
             "docs/annotator.md is not what results/annotator_*.json say; run: python benchmarks/annotator_table.py"

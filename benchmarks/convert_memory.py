@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import written
 
 from fewclicks import checkpoint
 from fewclicks.backbones.vit import SIZES
@@ -103,7 +104,7 @@ def main() -> None:
             report[way] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     print(json.dumps(report, indent=1))
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        written.figures(arguments.json, report)
 
 
 if __name__ == "__main__":

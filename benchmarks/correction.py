@@ -18,6 +18,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+import written
 
 import fewclicks
 from fewclicks.clicks import Clicks
@@ -64,7 +65,7 @@ def main() -> None:
     found = {label: figures(file) for label, file in pairs}
     print(json.dumps(found, indent=1))
     if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        written.figures(asked.json, found)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import written
 from results_table import filled
 from validation_table import read, table
 
@@ -35,7 +36,7 @@ def main() -> None:
                 "docs/experiments.md is not what results/experiments say; run: python benchmarks/experiments_table.py"
             )
     else:
-        PAGE.write_text(new, "utf-8")
+        written.text(PAGE, new)
 
 
 if __name__ == "__main__":

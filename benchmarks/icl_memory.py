@@ -20,6 +20,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import written
+
 MODES = {"one": (1.0,), "icl": (1.0, 2.0, 3.0), "sum": (1.0, 2.0, 3.0)}
 ALLOCATORS = {"default": {}, "exact": {"MALLOC_MMAP_THRESHOLD_": "262144"}}
 RECIPE = {"backbone": "vit", "size": "base", "random_length": False}
@@ -86,7 +88,7 @@ def main() -> None:
         result[allocator] = {"modes": modes, "ratios_to_one": ratios}
     print(json.dumps(result, indent=1))
     if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        written.figures(arguments.json, result)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import written
 
 import fewclicks
 from fewclicks.benchmark import evaluate, rollout
@@ -128,7 +129,7 @@ def main() -> None:
     text = json.dumps(figures, indent=1)
     print(text)
     if arguments.json:
-        arguments.json.write_text(text + "\n", "utf-8")
+        written.text(arguments.json, text + "\n")
 
 
 if __name__ == "__main__":

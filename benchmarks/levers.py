@@ -18,6 +18,7 @@ from statistics import fmean
 from typing import Any
 
 import make_validation
+import written
 
 import fewclicks
 from fewclicks.benchmark import rollout
@@ -69,7 +70,7 @@ def main() -> None:
     print(json.dumps(found))
     if asked.json:
         known = json.loads(asked.json.read_text("utf-8")) if asked.json.is_file() else {}
-        asked.json.write_text(json.dumps(known | found, indent=1) + "\n", "utf-8")
+        written.figures(asked.json, known | found)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+import written
 
 from fewclicks.datasets.validation import LIST
 from fewclicks.recipes.compact import compact
@@ -61,7 +62,7 @@ def large(scene: Scene) -> list[int]:
 def main() -> None:
     """Write the file and say what is in it."""
     lines = [line for name, (count, most) in PLAN.items() for line in chosen(name, count, most)]
-    LIST.write_text("\n".join(lines) + "\n", "utf-8")
+    written.text(LIST, "\n".join(lines) + "\n")
     photos = {line.partition("#")[0].partition("@")[0] for line in lines}
     print(f"{len(lines)} objects of {len(photos)} photos in {LIST}")
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import written
+
 from fewclicks.cli.bench import Job, measure
 from fewclicks.cli.options import Setup
 from fewclicks.images import replace_file
@@ -183,7 +185,7 @@ def main() -> None:
     present = PAGE.read_text("utf-8")
     wanted = filled(present, table(stored()))
     if not asked.check:
-        PAGE.write_text(wanted, "utf-8")
+        written.text(PAGE, wanted)
     elif wanted != present:
         sys.exit(f"the table of {PAGE.relative_to(ROOT)} is not that of results/; run: python benchmarks/presets.py")
 

@@ -7,6 +7,8 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
+import written
+
 from fewclicks.find import find
 from fewclicks.recipes import functions
 
@@ -53,7 +55,7 @@ def main() -> None:
     after = rest.partition(END)[2]
     wanted = f"{before}{BEGIN}\n{table()}\n{END}{after}"
     if sys.argv[1:] != ["--check"]:
-        PAGE.write_text(wanted, "utf-8")
+        written.text(PAGE, wanted)
     elif wanted != present:
         sys.exit(f"the table of {PAGE.name} is not that of the recipes; run: python benchmarks/recipes_table.py")
 

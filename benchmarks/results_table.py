@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import Any
 
 import robustness
+import written
 from validation_table import of_set, with_interval
 
 from fewclicks.methods import default_int8
@@ -233,7 +234,7 @@ def main() -> None:
         for mark, text in parts.items():
             wanted = filled(wanted, mark, text())
         if sys.argv[1:] != ["--check"]:
-            page.write_text(wanted, "utf-8")
+            written.text(page, wanted)
         elif wanted != present:
             sys.exit(f"the table of {page.relative_to(ROOT)} is not that of results/; run: make table")
 

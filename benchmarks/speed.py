@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+import written
+
 CASES = {
     "default": {"threads": 2},
     "default, CFR-1": {"threads": 2, "cfr": 1},
@@ -83,7 +85,7 @@ def main() -> None:
         figures[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print(f"{name:16} {figures[name]}")
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+        written.figures(arguments.json, figures)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import torch
+import written
 from torch import Tensor, nn
 
 from fewclicks.backbones import compact
@@ -106,7 +107,7 @@ def main() -> None:
     table = {"batch": BATCH, "threads": 1, "cases": figures(arguments.turns)}
     print(json.dumps(table, indent=1))
     if arguments.json:
-        arguments.json.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
+        written.figures(arguments.json, table)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import written
+
 EVERY = 200
 """Steps of a window, over which loss and IoU are averaged."""
 SUEM = (("simple_prob",), ("union_prob", "exclusion_prob", "blend_prob"), ("mixing_prob",))
@@ -70,4 +72,4 @@ if __name__ == "__main__":
     absent = [str(run) for run in runs if not (run / "metrics.jsonl").is_file()]
     if not runs or absent or out.suffix != ".json":
         sys.exit(f"no run in {', '.join(absent)}" if absent else str(__doc__))
-    out.write_text(json.dumps(summary(runs), indent=1) + "\n", "utf-8")
+    written.figures(out, summary(runs))

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+import written
 from torch import Tensor
 
 from fewclicks.nets.int8 import quantise
@@ -170,4 +171,4 @@ if __name__ == "__main__":
     text = json.dumps(figures, indent=1)
     print(text)
     if options.json:
-        options.json.write_text(text + "\n")
+        written.text(options.json, text + "\n")
