@@ -1,8 +1,8 @@
-"""Train the default model: every phase of recipes/compact.py, and the averages between them. About seven hours.
+"""Train the default model: every phase of recipes/compact.py, and the averages between them. About nine hours.
 
     python benchmarks/train_default.py [--out runs/default]
 
-What is finished is kept, so that the command can be stopped and called again. It ends with OUT/model, a checkpoint
+What is finished is kept, so that the command can be stopped and called again. It ends with OUT/third, a checkpoint
 folder, and OUT/default.onnx. Two branches of a phase can be trained side by side: call it twice, with --only.
 """
 
@@ -12,7 +12,6 @@ import argparse
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from fewclicks import checkpoint
@@ -20,46 +19,43 @@ from fewclicks import checkpoint
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A recipe of recipes/compact.py, and what it starts from: the mean of the phases named."""
-
-    recipe: str
-    start: tuple[str, ...] = ()
-
-
-PHASES = (
-    Phase("compact"),
-    Phase("branch_256", ("compact",)),
-    Phase("branch_352", ("compact",)),
-    Phase("branch_foreign", ("branch_352",)),
-    Phase("late", ("branch_256", "branch_foreign")),
-    Phase("late_foreign", ("branch_256", "branch_foreign")),
-)
-FINAL = ("late", "late_foreign")
+PHASES = {  # a recipe of recipes/compact.py: the phase or average that it starts from
+    "compact": "",
+    "branch_256": "compact",
+    "branch_352": "compact",
+    "branch_foreign": "branch_352",
+    "late": "early",
+    "late_foreign": "early",
+    "foreign_everywhere": "second",
+}
+AVERAGES = {
+    "early": ("branch_256", "branch_foreign"),
+    "second": ("late", "late_foreign"),
+    "third": ("second", "foreign_everywhere"),
+}
+FINAL = "third"
 
 
-def run(out: Path, phase: Phase) -> None:
+def run(out: Path, phase: str) -> None:
     """Train what is missing of a phase."""
-    last = out / phase.recipe / "last"
+    last = out / phase / "last"
     resume = last.is_dir()
     if resume:
         config = checkpoint.read_config(last)
         if config["step"] >= config["recipe"]["steps"]:
             return
-    init = [f"init={mean(out, phase.start)}"] if phase.start else []
-    command = ["train", f"compact:{phase.recipe}", *init, "--out", str(out / phase.recipe), "--workers", "0"]
+    start = PHASES[phase]
+    init = [f"init={weights(out, start)}"] if start else []
+    command = ["train", f"compact:{phase}", *init, "--out", str(out / phase), "--workers", "0"]
     fewclicks(*command, *(["--resume"] if resume else []))
 
 
-def mean(out: Path, names: tuple[str, ...]) -> Path:
-    """The checkpoint of a phase, or of the average of several."""
-    folders = [out / name / "last" for name in names]
-    if len(folders) == 1:
-        return folders[0]
-    target = out / "+".join(names)
-    checkpoint.average(folders, target)
-    return target
+def weights(out: Path, name: str) -> Path:
+    """The checkpoint of a phase, or that of an average, which is made here."""
+    if name in PHASES:
+        return out / name / "last"
+    checkpoint.average([weights(out, part) for part in AVERAGES[name]], out / name)
+    return out / name
 
 
 def fewclicks(*arguments: str) -> None:
@@ -69,8 +65,8 @@ def fewclicks(*arguments: str) -> None:
 
 
 def finish(out: Path) -> None:
-    """Average the last branches and export them; the recipe in the file names no folder."""
-    model = mean(out, FINAL).rename(out / "model") if not (out / "model").is_dir() else out / "model"
+    """Export the last average; the recipe in the file names no folder."""
+    model = weights(out, FINAL)
     config = checkpoint.read_config(model)
     config["recipe"]["init"] = ""
     (model / checkpoint.CONFIG).write_text(json.dumps(config, indent=1), "utf-8")
@@ -81,10 +77,10 @@ def main() -> None:
     """All phases in order, or the one that is named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "default")
-    parser.add_argument("--only", choices=[phase.recipe for phase in PHASES])
+    parser.add_argument("--only", choices=list(PHASES))
     arguments = parser.parse_args()
     for phase in PHASES:
-        if arguments.only in (None, phase.recipe):
+        if arguments.only in (None, phase):
             run(arguments.out, phase)
     if arguments.only is None:
         finish(arguments.out)

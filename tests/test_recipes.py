@@ -24,6 +24,7 @@ from fewclicks.training.estimate import Rate, estimate
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples, collate
 from fewclicks.training.trainer import initialised, network
+from scripts import script
 
 RECIPES = {
     f"{file}:{name}": make() for file in names("recipes") for name, make in functions(find("recipes", file)).items()
@@ -357,3 +358,21 @@ def test_the_table_of_the_docs_is_that_of_the_recipes():
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_the_phases_of_the_default_model_are_recipes_and_start_from_what_is_there():
+    plan = script("train_default")
+    known = set()
+    recipes = functions(find("recipes", "compact"))
+    for phase, start in plan.PHASES.items():
+        assert phase in recipes
+        assert set(parts(plan, start)) <= known
+        known.add(phase)
+    assert set(parts(plan, plan.FINAL)) <= known
+
+
+def parts(plan, name):
+    """The phases that a phase or an average is made of."""
+    if name not in plan.AVERAGES:
+        return [name] if name else []
+    return [part for one in plan.AVERAGES[name] for part in parts(plan, one)]

@@ -60,6 +60,12 @@ def late_foreign() -> Recipe:
     return replace(late(), name="compact_late_foreign", seed=22, foreign_prob=0.25)
 
 
+def foreign_everywhere() -> Recipe:
+    """Fourth phase: wrong masks in all of it, twice as long, most of it at a falling learning rate."""
+    return replace(late_foreign(), name="compact_foreign_everywhere", seed=31, steps=3000, warmup=50, decay_from=0.3,
+                   ema=0.997)  # fmt: skip
+
+
 def _later(name: str, **changes: Any) -> Recipe:
     """What the phases after the first share."""
     shared = replace(
