@@ -18,7 +18,7 @@ def quantise(
     ] = "compact",
     photos: Annotated[int, typer.Option("--photos", min=1, metavar="N", help="So many of them.")] = 40,
 ) -> None:
-    """Write an exported network in 8 bits: a quarter of the size, half of the time on CPUs that multiply bytes."""
+    """Write an exported network in 8 bits: a quarter of the size, less time on CPUs that multiply bytes."""
     try:
         from fewclicks.training import quantise as training
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The default model in 8 bits: half of the time of a click on CPUs that multiply bytes, and almost the same masks.
+"""The default model in 8 bits: two thirds of the time of a click on CPUs that multiply bytes, nearly the same masks.
 
 Its weights are those of the default model; `fewclicks quantise` made the file. All options are those of `default`.
 """
