@@ -29,8 +29,7 @@ from typing import Any
 
 import httpx2
 import PIL.Image
-
-from fewclicks.images import replace_file
+import written
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "images" / "astronaut.png"
 SIZES = {
@@ -246,7 +245,7 @@ def main() -> None:
     text = json.dumps(measured(asked), indent=1) + "\n"
     print(text, end="")
     if asked.json:
-        replace_file(asked.json, lambda file: file.write(text.encode()))
+        written.text(asked.json, text)
 
 
 if __name__ == "__main__":

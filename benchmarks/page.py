@@ -28,8 +28,7 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 import PIL.Image
-
-from fewclicks.images import replace_file
+import written
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -305,8 +304,7 @@ def main() -> None:
             print(f"{name:42} {unit:17} {value:8.1f}  {reached(name, unit, value)}".rstrip())
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(found, indent=1) + "\n"
-        replace_file(arguments.json, lambda file: file.write(text.encode()))
+        written.figures(arguments.json, found)
 
 
 if __name__ == "__main__":
