@@ -1,4 +1,4 @@
-"""Photos and masks in, masks and cut-outs out: any mode that Pillow reads becomes HxWx3 uint8, with care.
+"""Photos and masks in, masks and cut-outs out: any mode of the formats of `raster_formats` becomes HxWx3 uint8.
 
 | what is read           | becomes                                                                              |
 |------------------------|--------------------------------------------------------------------------------------|
@@ -27,6 +27,7 @@ from PIL import ImageCms, ImageOps
 
 from fewclicks.arrays import Image, Prob
 from fewclicks.errors import InputError
+from fewclicks.raster_formats import open_raster
 
 Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | PIL.Image.Image | NDArray[Any]
 """A path, an open binary file, a Pillow image, or an array."""
@@ -103,7 +104,7 @@ def _decode(source: str | os.PathLike[str] | IO[bytes], max_pixels: int) -> PIL.
     with _pillow:
         theirs, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
         try:
-            with PIL.Image.open(source) as picture:
+            with open_raster(source) as picture:
                 if picture.width * picture.height > max_pixels:
                     raise PIL.Image.DecompressionBombError
                 PIL.Image.MAX_IMAGE_PIXELS = max_pixels  # pictures within the picture (icons)

@@ -12,11 +12,11 @@ from typing import IO, Any
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from PIL import EpsImagePlugin
 
 from fewclicks.arrays import Image
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.images import read_image, read_mask
+from fewclicks.raster_formats import open_raster
 
 MEMORY_BYTES = 4 * 2**30
 """Address space."""
@@ -33,7 +33,6 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)  # what a library prints must not get between the answers
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this one
-    EpsImagePlugin.gs_binary = False  # no file starts another program (Ghostscript)
     PIL.Image.MAX_IMAGE_PIXELS = None  # our own limit holds instead
     _limit("AS", MEMORY_BYTES)
     while line := questions.readline():
@@ -125,7 +124,7 @@ def _thumbnail(source: IO[bytes], side_px: int, max_pixels: int) -> Image:
 def _opened(source: IO[bytes], max_pixels: int) -> PIL.Image.Image:
     """The picture before its pixels are decoded."""
     try:
-        picture = PIL.Image.open(source)
+        picture = open_raster(source)
     except Exception:  # decoders fail in many ways on damaged files
         raise InputError("the image is not an image that can be read; save it as PNG or JPEG") from None
     if picture.width * picture.height > max_pixels:

@@ -19,14 +19,7 @@ import PIL.Image
 from fewclicks.annotate.decoder import Decoder, Urgency
 from fewclicks.arrays import Image
 from fewclicks.errors import InputError
-
-_SUFFIXES = """
-.apng .avif .avifs .blp .bmp .bw .cur .dcx .dds .dib .fit .fits .flc .fli .gif .icb .icns .ico .iim .im .j2c .j2k .jfif
-.jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .msp .pbm .pcd .pcx .pfm .pgm .png .pnm .ppm .psd .pxr .qoi .ras .rgb .rgba
-.sgi .tga .tif .tiff .vda .vst .webp .xbm .xpm
-"""
-SUFFIXES = frozenset(_SUFFIXES.split())
-"""What Pillow reads by itself: no PostScript, which runs another program, and no films."""
+from fewclicks.raster_formats import SUFFIXES
 
 _ASIDE = """
 annotation annotations cutouts export exports groundtruth ground_truth gt label labels mask masks out results

@@ -38,7 +38,9 @@ OverlayFile = Annotated[
 
 
 def segment(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="Any image that Pillow reads.")],
+    photo: Annotated[
+        Path, typer.Argument(metavar="PHOTO", help="PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF, JPEG 2000 ...")
+    ],
     click: ClickTexts = None,
     negative: NegativeTexts = None,
     mask: MaskFile = None,

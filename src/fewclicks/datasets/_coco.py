@@ -22,6 +22,7 @@ from fewclicks.datasets._cache import cache_folder
 from fewclicks.datasets._pairs import read_mask
 from fewclicks.errors import DatasetError, InputError
 from fewclicks.images import replace_file
+from fewclicks.raster_formats import open_raster
 from fewclicks.sample import IGNORE_ID
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
@@ -209,7 +210,7 @@ def write_layers(path: Path, scene_ids: Ids, info: Mapping[str, Any]) -> None:
 def read_layers_info(path: Path) -> dict[str, Any]:
     """What `write_layers` wrote of the ids, without decoding them; DatasetError where the file is none of its."""
     try:
-        with PIL.Image.open(path) as picture:
+        with open_raster(path, ["PNG"]) as picture:
             found = json.loads(picture.info[LAYER_KEY])
             if isinstance(found, dict) and type(found.get("layers")) is int and found["layers"] > 0:
                 return found

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 from fewclicks.arrays import Image, Truth
 from fewclicks.errors import DatasetError
 from fewclicks.images import read_image
+from fewclicks.raster_formats import open_raster
 from fewclicks.sample import Sample
 
 PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -43,7 +43,7 @@ def read_photo(path: Path) -> Image:
 def read_mask(path: Path, mode: str | None = None) -> NDArray[Any]:
     """The values of a mask file as stored (palette indices, not colours), or converted to a Pillow `mode`."""
     try:
-        with PIL.Image.open(path) as picture:
+        with open_raster(path) as picture:
             return np.array(picture.convert(mode) if mode else picture)
     except (OSError, ValueError) as error:
         raise DatasetError(f"cannot read the mask {path} ({error}); fetch the file again") from None

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 from fewclicks.datasets import _plain_pickle
@@ -38,6 +37,7 @@ from fewclicks.datasets._coco import (
 from fewclicks.datasets._ids import Objects, known_split, objects_of
 from fewclicks.datasets._pairs import read_photo, require_same_size, tree_of
 from fewclicks.errors import DatasetError
+from fewclicks.raster_formats import open_raster
 from fewclicks.sample import Scene
 
 FOLDER = "COCO_LVIS"
@@ -176,7 +176,7 @@ def _read_masks(path: Path, hw: tuple[int, ...]) -> tuple[list[NDArray[np.uint8]
 
 def _decode(layer: NDArray[np.uint8], hw: tuple[int, ...]) -> NDArray[np.uint8]:
     """An encoded picture of the size of the photo; its size is checked before it is decoded."""
-    with PIL.Image.open(io.BytesIO(layer.tobytes()), formats=("PNG",)) as picture:
+    with open_raster(io.BytesIO(layer.tobytes()), ["PNG"]) as picture:
         if picture.size != (hw[1], hw[0]) or picture.mode != "L":
             raise ValueError(f"a layer is {picture.size[0]}x{picture.size[1]} {picture.mode}, not {hw[1]}x{hw[0]} L")
         return np.array(picture)
