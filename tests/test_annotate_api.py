@@ -98,6 +98,32 @@ def test_undo_and_redo_are_kept_and_exact(fresh):
         assert np.array_equal(mask, expected)
 
 
+def test_the_journal_of_an_object_names_who_did_what(fresh):
+    object_id = fresh.new()["id"]
+    fresh.click(object_id, 60, 40)
+    assert fresh("GET", f"/objects/{object_id}")["person"] == ""
+    inner = fresh.client.app.middleware_stack
+
+    async def as_ann(scope, receive, send):
+        scope.setdefault("state", {})["person"] = "Ann"
+        await inner(scope, receive, send)
+
+    fresh.client.app.middleware_stack = as_ann
+    assert fresh.click(object_id, 80, 50, positive=False)["object"]["person"] == "Ann"
+    fresh.step(object_id, "undo")
+    fresh.step(object_id, "redo")
+    fresh("PATCH", f"/objects/{object_id}", {"name": "Tom"})
+    first = fresh("GET", f"/objects/{object_id}/journal?limit=3")
+    rest = fresh("GET", f"/objects/{object_id}/journal?after={first['next']}")
+    lines = first["items"] + rest["items"]
+    kinds, people = ["click", "click", "undo", "redo", "change"], ["", *["Ann"] * 4]
+    assert [(line["kind"], line["person"]) for line in lines] == list(zip(kinds, people, strict=True))
+    assert [line["predictor"] for line in lines] == ["grow", "grow", "", "", ""]
+    assert lines[-1]["change"] == {"before": {"name": ""}, "after": {"name": "Tom"}}
+    assert [line["version"] for line in lines] == [2, 3, 4, 5, 6]
+    assert rest["next"] is None
+
+
 def test_what_is_sent_twice_is_done_once(fresh):
     made = fresh.new()
     assert fresh("PUT", f"/objects/{made['id']}", {"photo_id": 1, "class_id": 1}) == made

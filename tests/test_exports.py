@@ -189,6 +189,13 @@ def test_the_notes_travel_with_the_export(tmp_path, three):
     assert [tmp_path / "out" / file for file in listed["files"]] == list(done.files)
 
 
+def test_coco_says_who_worked_on_an_object(tmp_path):
+    annotated = photo(objects=[replace(apart()[0], person="Ann"), apart()[1]])
+    exports.export("coco", [annotated], LABELS, tmp_path / "a.json")
+    rows = json.loads((tmp_path / "a.json").read_text())["annotations"]
+    assert [row["attributes"] for row in rows] == [{"person": "Ann"}, {"name": "the ring"}]
+
+
 def test_coco_is_also_one_file(tmp_path, three):
     done = exports.export("coco", three, LABELS, tmp_path / "all.json")
     assert done.files == (tmp_path / "all.json",)

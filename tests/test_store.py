@@ -16,19 +16,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 import killed
-import postgres
 from fakes import Discs, gradient
 from fewclicks.annotate import database as database_module
 from fewclicks.annotate import editing as editing_module
 from fewclicks.annotate.actions import Brushed, Cleaned, Clicked, Replaced, Thresholded
-from fewclicks.annotate.database import PLACE, url_of
+from fewclicks.annotate.database import PLACE
 from fewclicks.annotate.editing import Editing
 from fewclicks.annotate.exchange import StoredFolder, take_in
 from fewclicks.annotate.history import Entry, History, replay
-from fewclicks.annotate.models import Base
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.records import Edit, ObjectInfo
 from fewclicks.annotate.store import Store
@@ -53,24 +51,6 @@ def some_mask(seed=0):
 def imported(seed=0):
     mask = some_mask(seed)
     return Entry(Replaced(mask), mask)
-
-
-@pytest.fixture(scope="session")
-def server():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request, tmp_path):
-    """Where a store is to be: a folder, or the URL of an empty database."""
-    if request.param == "sqlite":
-        return tmp_path
-    url = request.getfixturevalue("server")
-    engine = create_engine(url_of(url))
-    Base.metadata.drop_all(engine)
-    engine.dispose()
-    return url
 
 
 @pytest.fixture
@@ -324,6 +304,24 @@ def test_renaming_does_not_disturb_the_work_on_a_mask(store, thing):
         "after": {"name": "Tom", "state": "done", "z": 4},
     }
     assert store.change(thing, Edit(name="Tom")).version == info.version + 1, "nothing changed"
+
+
+def test_the_journal_names_who_did_what(store, thing):
+    editing = editing_of(store)
+    editing.act(thing, new_id(), Clicked(10, 8), person="Ann")
+    assert editing.act(thing, new_id(), Clicked(20, 8), person="Bo").object.person == "Bo"
+    assert editing.undo(thing, new_id(), person="Cy").object.person == "Ann", "she did the last action that is done"
+    editing.redo(thing, new_id(), person="Di")
+    assert store.change(thing, Edit(name="Tom"), person="Ed\0\n\ud800" + "x" * 300).person == "Bo"
+    lines = store.lines(thing)
+    names = [("click", "Ann"), ("click", "Bo"), ("undo", "Cy"), ("redo", "Di"), ("change", "Ed" + "x" * 198)]
+    assert [(line.kind, line.person) for line in lines] == names
+    assert lines == store.journal(store.object(thing).photo_id)
+    assert store.lines(thing, lines[0].id, 2) == lines[1:3]
+    masks = [Annotation(mask=some_mask().mask(), label="cat")]
+    take_in(store, Folder([AnnotatedPhoto("b.png", HW, masks)]), person="Flo")
+    (photo,) = [found for found in StoredFolder(store) if found.file == "b.png"]
+    assert photo.objects[0].person == "Flo"
 
 
 def test_patches_lead_from_mask_to_mask(store, thing):
@@ -620,7 +618,7 @@ def test_what_fails_half_way_has_not_happened(store, thing, monkeypatch):
 def test_newer_and_foreign_databases_are_refused(place, tmp_path):
     with Store(place) as store, store._db.writing() as session:
         session.execute(text("UPDATE fewclicks_about SET schema_version = 99"))
-    with pytest.raises(StoreError, match="version 99, this fewclicks knows 1; update fewclicks"):
+    with pytest.raises(StoreError, match="version 99, this fewclicks knows 2; update fewclicks"):
         Store(place)
     (tmp_path / "f" / ".fewclicks").mkdir(parents=True)
     (tmp_path / "f" / PLACE).write_bytes(b"this is no database, but text" * 100)

@@ -30,7 +30,7 @@ class Annotation:
     """One object of a photo. `mask` has the size of the photo as it is displayed (EXIF orientation applied).
 
     `name`: the object's own, as "the left cat"; `score`: a model's confidence in [0, 1]; `prob`: HxW, for soft edges of
-    cut-outs; `id`: what it is known by where it is stored.
+    cut-outs; `id`: what it is known by where it is stored; `person`: who worked on it last.
     """
 
     mask: Mask
@@ -39,6 +39,7 @@ class Annotation:
     score: float | None = None
     prob: Prob | None = None
     id: str = ""
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

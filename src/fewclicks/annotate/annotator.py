@@ -214,28 +214,32 @@ class Annotator:
 
         return self.worker.submit(object_id, work)
 
-    def change(self, object_id: str, edit: Edit, if_version: int | None) -> Future[Timed[ObjectInfo]]:
+    def change(self, object_id: str, edit: Edit, if_version: int | None, person: str = "") -> Future[Timed[ObjectInfo]]:
         """Another class, name, order or state; deleted or restored."""
 
         def work() -> ObjectInfo:
-            info = self.store.change(object_id, edit, if_version)
+            info = self.store.change(object_id, edit, if_version, person)
             if edit.state == "open":
                 self.warm_object(object_id)
             return self._told(info, photo_too=edit.deleted is not None)
 
         return self.worker.submit(object_id, work)
 
-    def act(self, object_id: str, action_id: str, action: Action, if_version: int | None) -> Future[Timed[Change]]:
+    def act(
+        self, object_id: str, action_id: str, action: Action, if_version: int | None, person: str = ""
+    ) -> Future[Timed[Change]]:
         """Do an action. If it was done already, the change is the whole mask."""
-        return self._edited(object_id, action_id, lambda edit: edit.act(object_id, action_id, action, if_version))
+        return self._edited(
+            object_id, action_id, lambda edit: edit.act(object_id, action_id, action, if_version, person)
+        )
 
-    def undo(self, object_id: str, action_id: str, if_version: int | None) -> Future[Timed[Change]]:
+    def undo(self, object_id: str, action_id: str, if_version: int | None, person: str = "") -> Future[Timed[Change]]:
         """Take the last action back."""
-        return self._edited(object_id, action_id, lambda edit: edit.undo(object_id, action_id, if_version))
+        return self._edited(object_id, action_id, lambda edit: edit.undo(object_id, action_id, if_version, person))
 
-    def redo(self, object_id: str, action_id: str, if_version: int | None) -> Future[Timed[Change]]:
+    def redo(self, object_id: str, action_id: str, if_version: int | None, person: str = "") -> Future[Timed[Change]]:
         """Do again what was undone last."""
-        return self._edited(object_id, action_id, lambda edit: edit.redo(object_id, action_id, if_version))
+        return self._edited(object_id, action_id, lambda edit: edit.redo(object_id, action_id, if_version, person))
 
     def preview(self, object_id: str, photo_id: int | None, action: Clicked) -> Future[Timed[Preview]]:
         """What a click would do; on a photo, if there is no such object yet. A newer one cancels it."""
@@ -257,9 +261,10 @@ class Annotator:
 
     # Imports
 
-    def take_in(self, *arguments: str, hide: Sequence[Path] = ()) -> Imported:
+    def take_in(self, *arguments: str, person: str = "", hide: Sequence[Path] = ()) -> Imported:
         """Take in annotations as `fewclicks import` does, without arguments those that are there; tell the pages."""
-        said = self.errands.run("import", *arguments, hide=hide)
+        who = [f"--person={person}"] if person else []
+        said = self.errands.run("import", *arguments, *who, hide=hide)
         self.tell_classes()
         self.hub.publish("imported", said)
         return Imported(objects=said["objects"], notes=said["notes"])

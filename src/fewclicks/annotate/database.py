@@ -22,6 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from fewclicks.annotate.migrations import STEPS, migrate
 from fewclicks.annotate.models import SCHEMA, About, Base
 from fewclicks.errors import MissingExtra, StoreError
 
@@ -101,25 +102,45 @@ class Database:
         return engine
 
     def _prepare(self) -> None:
-        """Make the tables where they are not; StoreError if they are newer than this code."""
-        table = About.__tablename__
-        with self._said(), self._engine.connect() as connection:
-            made = inspect(connection).has_table(table)
-        if not made:
+        """Make the tables where they are not, and bring older ones up; StoreError if they are newer than this code."""
+        if self._version() != SCHEMA:
             with self.writing() as session:
                 connection = session.connection()
                 if connection.dialect.name == "postgresql":
                     session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": POSTGRES_LOCK})
-                if not inspect(connection).has_table(table):
+                version = version_of(connection)  # another program may have been quicker
+                if version is None:
                     Base.metadata.create_all(connection)
                     session.add(About(id=1, schema=SCHEMA, uuid=str(uuid.uuid4())))
+                elif version != SCHEMA:
+                    self._require_known(version)
+                    migrate(connection, version)
         with self.reading() as session:
-            found, self.id = session.execute(select(About.schema, About.uuid)).one()
-        if found != SCHEMA:
+            self.id = session.scalars(select(About.uuid)).one()
+
+    def _version(self) -> int | None:
+        with self._said(), self._engine.connect() as connection:
+            return version_of(connection)
+
+    def _require_known(self, version: int) -> None:
+        """StoreError for tables that this code knows no way from."""
+        if version > SCHEMA:
             raise StoreError(
-                f"the database {self.name} has the version {found}, this fewclicks knows {SCHEMA}; "
+                f"the database {self.name} has the version {version}, this fewclicks knows {SCHEMA}; "
                 "update fewclicks: pip install -U fewclicks"
             )
+        if version not in STEPS:
+            raise StoreError(
+                f"the database {self.name} names a version that there never was, or none; restore a backup"
+            )
+
+
+def version_of(connection: Connection) -> int | None:
+    """The version of the tables of a database; None where there are none yet."""
+    if not inspect(connection).has_table(About.__tablename__):
+        return None
+    version = connection.execute(select(About.schema)).scalar()
+    return -1 if version is None else version
 
 
 def url_of(source: str | os.PathLike[str]) -> URL:

@@ -66,10 +66,13 @@ class Editing:
         self._keep_bytes = keep
         self._live: OrderedDict[str, _Live] = OrderedDict()
 
-    def act(self, object_id: str, action_id: str, action: Action, if_version: int | None = None) -> Change:
+    def act(
+        self, object_id: str, action_id: str, action: Action, if_version: int | None = None, person: str = ""
+    ) -> Change:
         """Do an action and keep it; if one of this id was done already, tell how the object is.
 
-        Conflict if the object is no longer at `if_version`; then nothing has happened.
+        `person` is who asks for it, for the journal. Conflict if the object is no longer at `if_version`; then nothing
+        has happened.
         """
         if (done := self._done(object_id, action_id)) is not None:
             return Change(done, None, done.changed_px)
@@ -77,7 +80,7 @@ class Editing:
             live = self._at(object_id, if_version)
             before, step = live.history.mask, live.history.after(action)
             try:
-                info = self.store.act(object_id, action_id, step.entry, live.version, if_version, self._by)
+                info = self.store.act(object_id, action_id, step.entry, live.version, if_version, self._by, person)
             except Conflict:
                 if if_version is not None:
                     raise
@@ -98,13 +101,13 @@ class Editing:
         entry = history.after(action).entry
         return Preview(difference(history.mask, entry.mask), entry.changed_px)
 
-    def undo(self, object_id: str, action_id: str, if_version: int | None = None) -> Change:
+    def undo(self, object_id: str, action_id: str, if_version: int | None = None, person: str = "") -> Change:
         """Take back the last action; nothing happens when there is none, or when this was done already."""
-        return self._move(object_id, action_id, if_version, "undo")
+        return self._move(object_id, action_id, if_version, person, "undo")
 
-    def redo(self, object_id: str, action_id: str, if_version: int | None = None) -> Change:
+    def redo(self, object_id: str, action_id: str, if_version: int | None = None, person: str = "") -> Change:
         """Do again what was undone last; nothing happens when there is none, or when this was done already."""
-        return self._move(object_id, action_id, if_version, "redo")
+        return self._move(object_id, action_id, if_version, person, "redo")
 
     def history(self, object_id: str) -> History:
         """The history of an object as the store has it now: its prob, its passes, `warm`."""
@@ -115,14 +118,16 @@ class Editing:
         info, entries, done = self.store.history(object_id)
         return replay(self._predictor, self._start_of(info.photo_id), entries[:done])
 
-    def _move(self, object_id: str, action_id: str, if_version: int | None, kind: Literal["undo", "redo"]) -> Change:
+    def _move(
+        self, object_id: str, action_id: str, if_version: int | None, person: str, kind: Literal["undo", "redo"]
+    ) -> Change:
         if (done := self._done(object_id, action_id)) is not None:
             return Change(done, None, done.changed_px)
         for _ in range(TRIES):
             live = self._at(object_id, if_version)
             before = live.history.mask
             try:
-                info = getattr(self.store, kind)(object_id, action_id, live.version, if_version)
+                info = getattr(self.store, kind)(object_id, action_id, live.version, if_version, person)
             except Conflict:
                 if if_version is not None:
                     raise

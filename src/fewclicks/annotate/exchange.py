@@ -62,7 +62,9 @@ class StoredFolder:
         return AnnotatedPhoto(photo.name, photo.hw or (0, 0), LazyObjects(makers), photo.state, path=path)
 
     def _maker(self, info: ObjectInfo, label: str) -> Callable[[], Annotation]:
-        return lambda: Annotation(mask=self._store.mask(info.id).mask(), label=label, name=info.name, id=info.id)
+        return lambda: Annotation(
+            mask=self._store.mask(info.id).mask(), label=label, name=info.name, id=info.id, person=info.person
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,15 @@ class TakenIn:
 
 
 def take_in(
-    store: Store, folder: AnnotatedFolder, seen: Callable[[int, int], None] = lambda done, total: None
+    store: Store,
+    folder: AnnotatedFolder,
+    seen: Callable[[int, int], None] = lambda done, total: None,
+    person: str = "",
 ) -> TakenIn:
     """Make objects of annotations, each with a `mask` action that clicks then correct; their order is kept.
 
     What was taken in before, even if it was changed or deleted since, is not taken in again. A photo that cannot be
-    read is a note; the others are taken in. `seen` is told (done, total) after each photo.
+    read is a note; the others are taken in. `seen` is told (done, total) after each photo; `person` is who brings them.
     """
     classes = {found.name: found.id for found in store.classes()}
     colours = {label.name: "#{:02x}{:02x}{:02x}".format(*label.colour) for label in folder.labels}
@@ -91,7 +96,7 @@ def take_in(
         try:
             photo = folder[index]
             notes += [f"{photo.file}: {note}" for note in photo.notes]
-            counts.append(_take_in_photo(store, photo, classes, colours))
+            counts.append(_take_in_photo(store, photo, classes, colours, person))
         except FewClicksError as error:
             notes.append(str(error))
         seen(index + 1, len(folder))
@@ -100,7 +105,9 @@ def take_in(
     return TakenIn(sum(counts), sum(count > 0 for count in counts), tuple(notes))
 
 
-def _take_in_photo(store: Store, photo: AnnotatedPhoto, classes: dict[str, int], colours: dict[str, str]) -> int:
+def _take_in_photo(
+    store: Store, photo: AnnotatedPhoto, classes: dict[str, int], colours: dict[str, str], person: str
+) -> int:
     """The number of new objects. New classes are added to `classes`."""
     store.add_photos([photo.file])
     known = store.change_photo(store.photo_named(photo.file).id, hw=photo.hw)
@@ -116,7 +123,7 @@ def _take_in_photo(store: Store, photo: AnnotatedPhoto, classes: dict[str, int],
         object_id = str(uuid.uuid5(IMPORTED, f"{what}\n{seen[what]}"))
         entry = Entry(Replaced(mask), mask, changed_px=(mask.area_px,))
         new.append(NewObject(id=object_id, class_id=class_id, entry=entry, name=_one_line(found.name)))
-    return store.add_objects(known.id, new) if new else 0
+    return store.add_objects(known.id, new, person) if new else 0
 
 
 def _class_of(store: Store, name: str, classes: dict[str, int], colours: dict[str, str]) -> int:

@@ -89,7 +89,7 @@ def export_folder(store: Store, root: Path, name: str, out: Path, overwrite: boo
     return Exported((out.resolve(),), written.notes)
 
 
-def import_found(folder: PhotoFolder, store: Store, seen: Callable[[int, int], None]) -> TakenIn:
+def import_found(folder: PhotoFolder, store: Store, seen: Callable[[int, int], None], person: str = "") -> TakenIn:
     """Take in the annotations that lie in the folder or beside it; of those in several formats the best one."""
     found = exports.detect(folder.root, folder.names())
     if not found:
@@ -98,7 +98,7 @@ def import_found(folder: PhotoFolder, store: Store, seen: Callable[[int, int], N
         )
     photos = known_photos(folder, store)
     taken = [
-        take_in(store, exports.read(item.format, item.source, photos), seen)
+        take_in(store, exports.read(item.format, item.source, photos), seen, person)
         for item in found
         if item.format == found[0].format
     ]
@@ -111,17 +111,22 @@ def import_found(folder: PhotoFolder, store: Store, seen: Callable[[int, int], N
 
 
 def import_from(
-    folder: PhotoFolder, store: Store, source: Path, name: str | None, seen: Callable[[int, int], None]
+    folder: PhotoFolder,
+    store: Store,
+    source: Path,
+    name: str | None,
+    seen: Callable[[int, int], None],
+    person: str = "",
 ) -> TakenIn:
     """Take in the annotations at `source`: a file, a folder or a .zip, in the format `name` or one that fits."""
     photos = known_photos(folder, store)
     with _unpacked(source) as place:
         if name is not None:
-            return take_in(store, exports.read(name, place, photos), seen)
+            return take_in(store, exports.read(name, place, photos), seen, person)
         for guess in READ_ORDER:
             found = _readable(guess, place, photos)
             if found is not None:
-                return take_in(store, found, seen)
+                return take_in(store, found, seen, person)
     raise InputError(
         f"'{source.name}' holds no annotations of these photos in a known format ({', '.join(READ_ORDER)}); "
         f"name the format to learn what is missing"

@@ -1,11 +1,11 @@
 """The tables of the database of annotations. `store.Store` is what reads and writes them.
 
-about       one row: the version of this schema
+about       one row: the version of this schema (`migrations` brings older ones up)
 class       name, colour, key
 photo       name in the folder, size, state; its version grows with every change of it and of its objects
 object      of a photo and a class; `done` of its actions are done, those with higher numbers can be redone
-action      what was done to an object, in the order of `id`, with the mask it gave. Actions that undo took back and
-            another took the place of, and undo, redo and changes themselves, have no number and no mask
+action      what was done to an object, and by whom, in the order of `id`, with the mask it gave. Actions that undo
+            took back and another took the place of, and undo, redo and changes themselves, have no number and no mask
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, LargeBinary, String, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables."""
+PERSON_LETTERS = 200
 
 
 class Moment(TypeDecorator[datetime]):
@@ -103,6 +104,8 @@ class ActionRow(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     fresh: Mapped[bool] = mapped_column(default=False)
     predictor: Mapped[str] = mapped_column(String(200), default="")
+    person: Mapped[str] = mapped_column(String(PERSON_LETTERS), default="", server_default="")
+    """The name of who did it; "" where the server knows nobody."""
     clicks: Mapped[list[list[float]]] = mapped_column(JSON, default=list)
     """(x, y, 1 or 0) of those that count after it."""
     threshold: Mapped[float] = mapped_column(default=0.5)

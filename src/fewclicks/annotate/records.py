@@ -48,6 +48,7 @@ class ObjectInfo:
     `mask_version` is what it was after the last action, undo or redo. `threshold` is None before the first action: that
     of the method. `clicks` are those that count; `changed_px` the pixels that changed side in each pass of the last
     action, if that was a click. `undo_kind` and `redo_kind`: what undo and redo would take back and do again, or None.
+    `person` did the last action that is done; "" if nobody knows.
     """
 
     id: str
@@ -66,6 +67,7 @@ class ObjectInfo:
     changed_px: tuple[int, ...]
     undo_kind: str | None
     redo_kind: str | None
+    person: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +89,17 @@ class Edit:
 class Line:
     """A line of the journal: an action, undo, redo or change of an object, which has `version` after it.
 
-    The payload of a change is {"before": {field: value}, "after": {field: value}}.
+    The payload of a change is {"before": {field: value}, "after": {field: value}}. `predictor` computed the mask,
+    `person` asked for it; either may be "".
     """
 
+    id: int
+    """Its place in the journal of all objects."""
+    action_id: str
     object_id: str
     kind: str
     payload: Mapping[str, Any]
     version: int
     predictor: str
+    person: str
     at: datetime

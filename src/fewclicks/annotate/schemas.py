@@ -7,6 +7,7 @@ are half-open: [x0, y0, x1, y1]. Masks and patches are 1-bit grey PNGs, white wh
 from __future__ import annotations
 
 import base64
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fewclicks.annotate.editing import Change
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.photos import TILE_PX, TILED_ABOVE_PX, levels
-from fewclicks.annotate.records import ClassInfo, ObjectInfo, PhotoInfo
+from fewclicks.annotate.records import ClassInfo, Line, ObjectInfo, PhotoInfo
 from fewclicks.annotations import PhotoState
 from fewclicks.geometry import Box
 
@@ -109,6 +110,8 @@ class ObjectOut(Given):
     can_redo: bool
     undo_kind: str | None
     redo_kind: str | None
+    person: str
+    """Who did the last action that is done; empty where the server knows nobody."""
 
     @classmethod
     def of(cls, info: ObjectInfo) -> Self:
@@ -120,8 +123,40 @@ class ObjectOut(Given):
             clicks=[ClickOut(x=click.x, y=click.y, positive=click.positive) for click in info.clicks],
             passes=[PassOut(changed_px=count) for count in info.changed_px],
             can_undo=info.undo_kind is not None, can_redo=info.redo_kind is not None,
-            undo_kind=info.undo_kind, redo_kind=info.redo_kind,
+            undo_kind=info.undo_kind, redo_kind=info.redo_kind, person=info.person,
         )  # fmt: skip
+
+
+class LineOut(Given):
+    """Something that was done to an object."""
+
+    action_id: str
+    kind: str
+    """click, brush, clean, threshold, mask, undo, redo or change."""
+    version: int
+    """That of the object after it."""
+    person: str
+    """Who did it; empty where the server knew nobody."""
+    predictor: str
+    """The model that computed the mask, and its weights; `import` for what came from a file."""
+    at: datetime
+    change: dict[str, Any] | None
+    """Of a change what was `before`, and what is `after` it."""
+
+    @classmethod
+    def of(cls, line: Line) -> Self:
+        """As the store tells it."""
+        return cls(
+            action_id=line.action_id, kind=line.kind, version=line.version, person=line.person,
+            predictor=line.predictor, at=line.at, change=dict(line.payload) if line.kind == "change" else None,
+        )  # fmt: skip
+
+
+class JournalPage(Given):
+    """A part of the journal of an object. `next` is the `after` of the next part, null at the end."""
+
+    items: list[LineOut]
+    next: int | None
 
 
 class Patch(Given):

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased, defer
 from fewclicks.annotate.actions import from_json, to_json
 from fewclicks.annotate.catalogue import Catalogue, class_exists, locked_photo, settle
 from fewclicks.annotate.history import Entry
-from fewclicks.annotate.models import ActionRow, ObjectRow, PhotoRow
+from fewclicks.annotate.models import PERSON_LETTERS, ActionRow, ObjectRow, PhotoRow
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.records import Edit, Line, ObjectInfo, ObjectState
 from fewclicks.clicks import Click, Clicks
@@ -90,10 +90,15 @@ class Store(Catalogue):
         """All that was ever done to the objects of a photo, in order."""
         with self._db.reading() as session:
             query = select(ActionRow).join(ObjectRow).where(ObjectRow.photo_id == photo_id).order_by(ActionRow.id)
-            return [
-                Line(row.object_id, row.kind, row.payload, row.version, row.predictor, row.created_at)
-                for row in session.scalars(query.options(defer(ActionRow.mask)))
-            ]
+            return [_line(row) for row in session.scalars(query.options(defer(ActionRow.mask)))]
+
+    def lines(self, object_id: str, after: int = 0, limit: int = 1000) -> list[Line]:
+        """What was done to an object, in order: at most `limit` lines of the journal behind that of the id `after`."""
+        with self._db.reading() as session:
+            found = _object_info(session, _id(object_id))
+            query = select(ActionRow).where(ActionRow.object_id == found.id, ActionRow.id > after)
+            rows = session.scalars(query.order_by(ActionRow.id).limit(limit).options(defer(ActionRow.mask)))
+            return [_line(row) for row in rows]
 
     def known(self, action_id: str) -> ObjectInfo | None:
         """The object that an action, an undo or a redo of this id was done to; None if it was not done yet."""
@@ -110,10 +115,10 @@ class Store(Catalogue):
             settle(session, photo)
             return _object_info(session, object_id)
 
-    def add_objects(self, photo_id: int, objects: Iterable[NewObject]) -> int:
+    def add_objects(self, photo_id: int, objects: Iterable[NewObject], person: str = "") -> int:
         """Put objects with masks on top of a photo, the last one topmost. Those that exist are passed over.
 
-        Returns how many there were to add. All of them are added, or none.
+        `person` brought them. Returns how many there were to add. All of them are added, or none.
         """
         with self._db.writing() as session:
             photo, count = locked_photo(session, photo_id), 0
@@ -122,14 +127,18 @@ class Store(Catalogue):
                 if _add(session, photo, row):
                     _require_size(photo, new.entry.mask)
                     row.done = 1
-                    _log(session, photo, row, _row(new.entry, 1, str(uuid.uuid5(uuid.UUID(row.id), "1")), "import"))
+                    action_id = str(uuid.uuid5(uuid.UUID(row.id), "1"))
+                    _log(session, photo, row, _row(new.entry, 1, action_id, "import"), person)
                     row.mask_version = row.version
                     count += 1
             settle(session, photo)
             return count
 
-    def change(self, object_id: str, edit: Edit, if_version: int | None = None) -> ObjectInfo:
-        """Change the class, name, order or state of an object, delete it or restore it. The journal keeps what was."""
+    def change(self, object_id: str, edit: Edit, if_version: int | None = None, person: str = "") -> ObjectInfo:
+        """Change the class, name, order or state of an object, delete it or restore it.
+
+        The journal keeps what was, and the `person`.
+        """
         with self._db.writing() as session:
             photo, row = _locked(session, object_id)
             _require_version(session, row, if_version)
@@ -144,16 +153,24 @@ class Store(Catalogue):
                     setattr(row, key, value)
                 settle(session, photo)
                 line = {"before": was, "after": wanted}
-                _log(session, photo, row, ActionRow(uuid=str(uuid.uuid4()), kind="change", payload=line))
+                _log(session, photo, row, ActionRow(uuid=str(uuid.uuid4()), kind="change", payload=line), person)
             session.flush()
             return _object_info(session, row.id)
 
     def act(
-        self, object_id: str, action_id: str, entry: Entry, base: int, if_version: int | None = None, by: str = ""
+        self,
+        object_id: str,
+        action_id: str,
+        entry: Entry,
+        base: int,
+        if_version: int | None = None,
+        by: str = "",
+        person: str = "",
     ) -> ObjectInfo:
         """Keep an action and the mask it gave. What was undone can then no longer be redone.
 
-        `base`: the object's `mask_version` that the mask was computed from. `by`: what computed it, for the journal.
+        `base`: the object's `mask_version` that the mask was computed from. For the journal: `by` computed it, `person`
+        asked for it.
         """
         with self._db.writing() as session:
             photo, row = _locked(session, object_id)
@@ -163,23 +180,25 @@ class Store(Catalogue):
                 undone = (ActionRow.object_id == row.id) & (ActionRow.number > row.done)
                 session.execute(update(ActionRow).where(undone).values(number=None, mask=None, box=None))
                 row.done += 1
-                _log(session, photo, row, _row(entry, row.done, action_id, by))
+                _log(session, photo, row, _row(entry, row.done, action_id, by), person)
                 row.mask_version = row.version
             return _object_info(session, row.id)
 
     def undo(
-        self, object_id: str, action_id: str, base: int | None = None, if_version: int | None = None
+        self, object_id: str, action_id: str, base: int | None = None, if_version: int | None = None, person: str = ""
     ) -> ObjectInfo:
         """Take back the last action of an object; nothing happens when there is none. `base`: as of `act`."""
-        return self._move(object_id, action_id, -1, base, if_version)
+        return self._move(object_id, action_id, -1, base, if_version, person)
 
     def redo(
-        self, object_id: str, action_id: str, base: int | None = None, if_version: int | None = None
+        self, object_id: str, action_id: str, base: int | None = None, if_version: int | None = None, person: str = ""
     ) -> ObjectInfo:
         """Do again what was undone last; nothing happens when there is none. `base`: as of `act`."""
-        return self._move(object_id, action_id, 1, base, if_version)
+        return self._move(object_id, action_id, 1, base, if_version, person)
 
-    def _move(self, object_id: str, action_id: str, by: int, base: int | None, if_version: int | None) -> ObjectInfo:
+    def _move(
+        self, object_id: str, action_id: str, by: int, base: int | None, if_version: int | None, person: str
+    ) -> ObjectInfo:
         with self._db.writing() as session:
             photo, row = _locked(session, object_id)
             if not _repeated(session, row, action_id):
@@ -188,7 +207,8 @@ class Store(Catalogue):
                 if 0 <= row.done + by <= (last or 0):
                     row.done += by
                     kind = "redo" if by > 0 else "undo"
-                    _log(session, photo, row, ActionRow(uuid=_id(action_id), kind=kind, payload={"done": row.done}))
+                    line = ActionRow(uuid=_id(action_id), kind=kind, payload={"done": row.done})
+                    _log(session, photo, row, line, person)
                     row.mask_version = row.version
             return _object_info(session, row.id)
 
@@ -200,7 +220,7 @@ _MASK = (Head.box.label("mask_box"), Head.area_px.label("mask_area_px"), Head.ma
 
 def _infos() -> Select[*tuple[Any, ...]]:
     """Objects with all that `_info` needs."""
-    last = (Head.kind, Head.box, Head.area_px, Head.threshold, Head.clicks, Head.changed_px)
+    last = (Head.kind, Head.box, Head.area_px, Head.threshold, Head.clicks, Head.changed_px, Head.person)
     query = select(ObjectRow, *last, Next.kind.label("redo_kind")).join(PhotoRow)
     return query.outerjoin(Head, _HEAD).outerjoin(Next, _NEXT)
 
@@ -237,6 +257,13 @@ def _info(row: Row[*tuple[Any, ...]]) -> ObjectInfo:
         changed_px=tuple(row.changed_px) if row.kind == "click" else (),
         undo_kind=row.kind,
         redo_kind=row.redo_kind,
+        person=row.person or "",
+    )
+
+
+def _line(row: ActionRow) -> Line:
+    return Line(
+        row.id, row.uuid, row.object_id, row.kind, row.payload, row.version, row.predictor, row.person, row.created_at
     )
 
 
@@ -294,11 +321,11 @@ def _add(session: Session, photo: PhotoRow, row: ObjectRow) -> bool:
     return True
 
 
-def _log(session: Session, photo: PhotoRow, row: ObjectRow, line: ActionRow) -> None:
-    """Write a change of an object down, and count it."""
+def _log(session: Session, photo: PhotoRow, row: ObjectRow, line: ActionRow, person: str) -> None:
+    """Write a change of an object down, with who made it, and count it."""
     row.version += 1
     photo.version += 1
-    line.object_id, line.version = row.id, row.version
+    line.object_id, line.version, line.person = row.id, row.version, _person(person)
     session.add(line)
 
 
@@ -347,3 +374,8 @@ def _name(name: str) -> str:
     if len(name) > 200 or not (name.isprintable()):
         raise InputError("the name of an object is at most 200 letters on one line")
     return name.strip()
+
+
+def _person(name: str) -> str:
+    """A person's name as any database holds it: letters on one line."""
+    return "".join(letter for letter in name if letter.isprintable()).strip()[:PERSON_LETTERS]

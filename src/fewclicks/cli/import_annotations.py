@@ -25,6 +25,7 @@ def import_annotations(
     format_name: Annotated[
         str | None, typer.Option("--format", "-f", metavar="NAME", help="Its format; one that fits if unset.")
     ] = None,
+    person: Annotated[str, typer.Option("--person", metavar="NAME", help="Who takes them in, for the journal.")] = "",
     database: DatabaseUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
 ) -> None:
@@ -43,10 +44,10 @@ def import_annotations(
         raise InputError("a format needs a source; name the file or folder, or leave --format out")
     with store_of(folder, database) as store:
         if source is None:
-            taken = import_found(photos, store, _progress)
+            taken = import_found(photos, store, _progress, person)
         else:
             name = format_named(format_name) if format_name else None
-            taken = import_from(photos, store, source, name, _progress)
+            taken = import_from(photos, store, source, name, _progress, person)
     _report(taken, as_json)
 
 

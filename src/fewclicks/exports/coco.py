@@ -5,7 +5,8 @@
       images/NAME            the photos, with copy=True
 
 OUT may also be named `something.json`: then that one file is written. Objects are in their order, bottom to top, which
-COCO itself does not know. Own names and scores are in `attributes.name` and `score`. `iscrowd` is 0.
+COCO itself does not know. Own names are in `attributes.name`, who worked on an object last is in `attributes.person`,
+scores are in `score`. `iscrowd` is 0.
 
 shapes="rle" (compressed run lengths) keeps every pixel. shapes="polygons" keeps them too, in programs that fill
 polygons as pycocotools does: a hole is joined to the outline by a cut of no width. shapes="filled_polygons" has no
@@ -98,8 +99,9 @@ def _annotation(found: Annotation, box: Box, segmentation: Any) -> dict[str, Any
     }
     if found.score is not None:
         entry["score"] = float(found.score)
-    if found.name:
-        entry["attributes"] = {"name": found.name}
+    attributes = {"name": found.name, "person": found.person}
+    if any(attributes.values()):
+        entry["attributes"] = {key: value for key, value in attributes.items() if value}
     return entry
 
 

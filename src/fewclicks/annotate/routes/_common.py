@@ -32,6 +32,15 @@ Given = Annotated[Annotator, Depends(_annotator)]
 """The annotator of this server."""
 
 
+async def _person(request: Request) -> str:
+    person: str = getattr(request.state, "person", "")
+    return person
+
+
+Person = Annotated[str, Depends(_person)]
+"""The name of who asks, as the token or the session tells it; "" where nobody has to say."""
+
+
 async def done(future: Future[Timed[Result]]) -> Timed[Result]:
     """Wait for the worker. What was submitted is done even if nobody waits for it any more."""
     return await asyncio.shield(asyncio.wrap_future(future))

@@ -18,7 +18,7 @@ from fewclicks import exports
 from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.asked import ExportIn
 from fewclicks.annotate.files import options_of
-from fewclicks.annotate.routes._common import Given, gives, in_thread
+from fewclicks.annotate.routes._common import Given, Person, gives, in_thread
 from fewclicks.annotate.schemas import FormatOption, FormatOut, Imported
 from fewclicks.errors import InputError, UnknownName
 
@@ -88,26 +88,27 @@ async def export(given: Given, asked: ExportIn) -> Response:
 async def take_in(
     request: Request,
     given: Given,
+    person: Person,
     name: Annotated[str | None, Query(max_length=255, description="The name of the uploaded file.")] = None,
     format_name: Annotated[str | None, Query(alias="format", max_length=50, description="If it is known.")] = None,
 ) -> Imported:
     """Take in annotations: a file or .zip that is sent, or what is found beside the photos. Twice adds nothing."""
     if name is None:
-        return await in_thread(given.errands_pool, given.take_in)
+        return await in_thread(given.errands_pool, lambda: given.take_in(person=person))
     place = Path(tempfile.mkdtemp(prefix="fewclicks-")).resolve()
     try:
         upload = place / (FILE_NAME.sub("_", Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
         with open(upload, "xb") as file:
             async for part in request.stream():
                 file.write(part)
-        return await in_thread(given.errands_pool, lambda: _uploaded(given, upload, format_name, place))
+        return await in_thread(given.errands_pool, lambda: _uploaded(given, person, upload, format_name, place))
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _uploaded(given: Annotator, upload: Path, format_name: str | None, place: Path) -> Imported:
+def _uploaded(given: Annotator, person: str, upload: Path, format_name: str | None, place: Path) -> Imported:
     named = ["--format", format_name] if format_name else []
-    return given.take_in(str(upload), *named, hide=[place])
+    return given.take_in(str(upload), *named, person=person, hide=[place])
 
 
 def _arguments(asked: ExportIn) -> list[str]:

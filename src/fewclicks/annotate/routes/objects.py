@@ -33,6 +33,7 @@ from fewclicks.annotate.routes._common import (
     Found,
     Given,
     ObjectId,
+    Person,
     as_json,
     done,
     gives,
@@ -41,7 +42,17 @@ from fewclicks.annotate.routes._common import (
     unless_known,
     unpacked,
 )
-from fewclicks.annotate.schemas import ChangeOut, ObjectOut, PassMask, PassOut, Patch, PreviewOut, WholeMask
+from fewclicks.annotate.schemas import (
+    ChangeOut,
+    JournalPage,
+    LineOut,
+    ObjectOut,
+    PassMask,
+    PassOut,
+    Patch,
+    PreviewOut,
+    WholeMask,
+)
 from fewclicks.annotate.work import Timed
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
@@ -62,34 +73,48 @@ def look(given: Given, object_id: ObjectId) -> ObjectOut:
     return ObjectOut.of(given.store.object(object_id))
 
 
+@router.get("/journal")
+def journal(
+    given: Given,
+    object_id: ObjectId,
+    after: Annotated[int, Query(ge=0, lt=2**63, description="The `next` of the part before.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> JournalPage:
+    """All that was ever done to it, in order, and by whom: actions, undo, redo and changes."""
+    found = given.store.lines(object_id, after, limit + 1)
+    return JournalPage(
+        items=[LineOut.of(line) for line in found[:limit]], next=found[limit - 1].id if len(found) > limit else None
+    )
+
+
 @router.patch("")
-async def change(given: Given, object_id: ObjectId, edit: ObjectEdit) -> ObjectOut:
+async def change(given: Given, person: Person, object_id: ObjectId, edit: ObjectEdit) -> ObjectOut:
     """Give it another class, name, order or state; delete it, restore it."""
-    timed = await done(given.change(object_id, edit.edit(), edit.if_version))
+    timed = await done(given.change(object_id, edit.edit(), edit.if_version, person))
     return ObjectOut.of(timed.result)
 
 
 @router.post("/actions", response_model=ChangeOut)
-async def act(given: Given, object_id: ObjectId, action: ActionIn) -> Response:
+async def act(given: Given, person: Person, object_id: ObjectId, action: ActionIn) -> Response:
     """Click, brush, clean, move the threshold, put another mask in place. Saved when the answer comes.
 
     Actions of an object are done in the order in which they arrive. One whose `action_id` was done already is not done
     again; the patch is then the whole mask.
     """
     found = await _action(given, object_id, action)
-    return _changed(await done(given.act(object_id, action.action_id, found, action.if_version)))
+    return _changed(await done(given.act(object_id, action.action_id, found, action.if_version, person)))
 
 
 @router.post("/undo", response_model=ChangeOut)
-async def undo(given: Given, object_id: ObjectId, step: Step) -> Response:
+async def undo(given: Given, person: Person, object_id: ObjectId, step: Step) -> Response:
     """Take the last action back. Nothing happens where there is none."""
-    return _changed(await done(given.undo(object_id, step.action_id, step.if_version)))
+    return _changed(await done(given.undo(object_id, step.action_id, step.if_version, person)))
 
 
 @router.post("/redo", response_model=ChangeOut)
-async def redo(given: Given, object_id: ObjectId, step: Step) -> Response:
+async def redo(given: Given, person: Person, object_id: ObjectId, step: Step) -> Response:
     """Do again what was undone last. Nothing happens where there is none."""
-    return _changed(await done(given.redo(object_id, step.action_id, step.if_version)))
+    return _changed(await done(given.redo(object_id, step.action_id, step.if_version, person)))
 
 
 @router.post("/preview", response_model=PreviewOut, responses={204: {"description": "A newer preview took its place."}})

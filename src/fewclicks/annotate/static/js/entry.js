@@ -113,7 +113,7 @@ export class Entry {
  * @returns {Thing}
  */
 export function newborn(id, photo, classId, z) {
-  const history = { can_undo: false, can_redo: false, undo_kind: null, redo_kind: null };
+  const history = { can_undo: false, can_redo: false, undo_kind: null, redo_kind: null, person: "" };
   const looks = { box: null, area_px: 0, threshold: 0.5, clicks: [] };
   return { id, photo_id: photo, class_id: classId, name: "", z, state: "open", deleted: false, version: 0, ...looks, ...history };
 }

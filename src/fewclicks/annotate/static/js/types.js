@@ -41,6 +41,7 @@
  * @property {boolean} can_redo
  * @property {string | null} undo_kind
  * @property {string | null} redo_kind
+ * @property {string} person who did its last action; empty where the server knows nobody
  */
 
 /** @typedef {{box: Box, png: string}} Patch a base64 PNG of the mask in the box */

@@ -126,9 +126,9 @@ export class ObjectsPanel {
     const own = this.store.state.classes.find((one) => one.id === thing.class_id);
     const inHand = thing.id === this.store.state.hand;
     const state = inHand ? "in hand" : thing.state === "open" ? "open" : "";
-    const news = [thing.name, own?.name, own?.colour, thing.area_px, state, entry.hidden].join();
+    const news = [thing.name, own?.name, own?.colour, thing.area_px, thing.person, state, entry.hidden].join();
     if (old?.dataset.news === news) return old;
-    const what = [thing.name ? own?.name : "", `${count(thing.area_px)} px`, state].filter(Boolean).join(" · ");
+    const what = [thing.name ? own?.name : "", `${count(thing.area_px)} px`, thing.person, state].filter(Boolean).join(" · ");
     const swatch = h("span", { class: "swatch" });
     swatch.style.background = own?.colour ?? "";
     const row = h(

@@ -1,0 +1,30 @@
+"""Fixtures that several files of tests share."""
+
+import pytest
+from sqlalchemy import create_engine
+
+import postgres
+from fewclicks.annotate.database import url_of
+from fewclicks.annotate.models import Base
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The URL of a database on a PostgreSQL server."""
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def emptied(server):
+    """The same, without any of our tables."""
+    engine = create_engine(url_of(server))
+    Base.metadata.drop_all(engine)
+    engine.dispose()
+    return server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    """Where a store is to be: a folder, or the URL of an empty database."""
+    return tmp_path if request.param == "sqlite" else request.getfixturevalue("emptied")
