@@ -8,6 +8,7 @@ from typing import Any
 from fewclicks.errors import InputError
 from fewclicks.find import names
 from fewclicks.images import Source
+from fewclicks.levels import Levels
 from fewclicks.predictor import Predictor
 from fewclicks.session import Origin, Session
 
@@ -23,20 +24,25 @@ def load(name_or_path: str | os.PathLike[str] = "default", **options: Any) -> Pr
 
 
 def open(  # noqa: A001
-    image: Source, predictor: str | os.PathLike[str] | Predictor = "default", **options: Any
+    image: Source,
+    predictor: str | os.PathLike[str] | Predictor = "default",
+    *,
+    levels: Levels | None = None,
+    **options: Any,
 ) -> Session:
     """A session on a photo: a path, an open binary file, a Pillow image or an array (see `images.read_image`).
 
-    `predictor` and `options` are those of `load`, or a predictor already made (then without options).
+    `predictor` and `options` are those of `load`, or a predictor already made (then without options). `levels`: the
+    stored values of the photo that become black and white (see `fewclicks.levels`).
     """
     path = os.fspath(image) if isinstance(image, str | os.PathLike) else None
     if isinstance(predictor, str | os.PathLike):
         method, options = _resolved(predictor, options)
-        origin = Origin(path, method, options)
+        origin = Origin(path, method, options, levels)
         return Session(image, origin.build(), origin)
     if options:
         raise InputError(f"options {', '.join(options)} need a method's name, not a predictor already made")
-    return Session(image, predictor, Origin(path))
+    return Session(image, predictor, Origin(path, levels=levels))
 
 
 def _resolved(name_or_path: str | os.PathLike[str], options: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -1,33 +1,35 @@
 """Photos and masks in, masks and cut-outs out: any mode of the formats of `raster_formats` becomes HxWx3 uint8.
 
-| what is read           | becomes                                                                              |
-|------------------------|--------------------------------------------------------------------------------------|
-| EXIF orientation       | applied: pixels as one sees them                                                     |
-| transparency           | laid on white, as a page shows it; hidden colours stay hidden                        |
-| 1-bit, grey, palette   | their colours                                                                        |
-| CMYK, YCbCr, HSV, LAB  | RGB                                                                                  |
-| 16-bit and 32-bit grey | v / 257 if the values span half of 16 bits or more; else smallest..largest -> 0..255 |
-| float grey             | v * 255 if all lie in [0, 1]; else smallest..largest -> 0..255; NaN and inf -> black |
-| several frames         | the first                                                                            |
+| what is read                  | becomes                                                      |
+|-------------------------------|--------------------------------------------------------------|
+| EXIF orientation              | applied: pixels as one sees them                             |
+| transparency                  | laid on white, as a page shows it; hidden colors stay hidden |
+| 1-bit, grey, palette          | their colors                                                 |
+| CMYK, YCbCr, HSV, LAB         | RGB                                                          |
+| 16 and 32 bits, float, any of | by the rule of `levels`, grey and color alike                |
+| several frames                | the first                                                    |
+| damaged metadata              | ignored, and told in a note                                  |
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, TypeAlias, cast
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from PIL import ImageCms, ImageOps
+from PIL import ImageCms
 
 from fewclicks.arrays import Image, Prob
+from fewclicks.decoding import Pixels, Samples, TooLarge, decode, orientation_of, turned
 from fewclicks.errors import InputError
-from fewclicks.raster_formats import open_raster
+from fewclicks.levels import Levels, require_levels, to_eight_bits
 
 Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | PIL.Image.Image | NDArray[Any]
 """A path, an open binary file, a Pillow image, or an array."""
@@ -35,27 +37,60 @@ Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | PIL.Image.Image | NDArr
 MAX_PIXELS = 300_000_000
 """Images of more pixels are refused before they are decoded: a small file can unpack to any size."""
 
-_pillow = threading.Lock()
+log = logging.getLogger(__name__)
 
 
-def read_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image:
-    """HxWx3 uint8 RGB from a file or an array; InputError for anything else.
+def read_image(
+    source: Source, max_pixels: int = MAX_PIXELS, *, levels: Levels | None = None, notes: list[str] | None = None
+) -> Image:
+    """Read HxWx3 uint8 RGB from a file or an array; InputError for anything else.
 
     HxWx3 uint8 arrays are returned as they are, HxW are grey, HxWx4 are RGBA. What becomes of the modes of files is in
-    the table at the top of this module.
+    the table at the top of this module. `levels`: the stored values that become black and white, by hand (see
+    `fewclicks.levels`); then arrays may be of any number type. What had to be ignored is appended to `notes`, one
+    sentence each; without a list it is logged as a warning.
     """
+    levels = levels if levels is None else require_levels(levels)
     if isinstance(source, np.ndarray):
-        return _from_array(source)
-    picture = read_picture(source, "image", max_pixels)
+        return _from_array(source, levels)
+    with _told(source, notes) as said:
+        pixels = _read(source, "image", max_pixels, said)
+    if isinstance(pixels, Samples):
+        counted = None if pixels.alpha is None else pixels.alpha > 0
+        colors = to_eight_bits(pixels.values, levels, counted)
+        colors = colors if colors.ndim == 3 else _stacked(colors)
+        return colors if pixels.alpha is None else _on_white(np.dstack([colors, _opacity(pixels.alpha)]))
+    return _rgb(pixels, levels)
+
+
+def _rgb(picture: PIL.Image.Image, levels: Levels | None) -> Image:
+    """HxWx3 of a Pillow picture of any mode."""
     if picture.mode.startswith("I") or picture.mode == "F":
-        return _stacked(_grey_levels(np.asarray(picture)))
+        return _stacked(to_eight_bits(np.asarray(picture), levels))
     if picture.has_transparency_data:
-        return _on_white(np.asarray(picture.convert("RGBA")))
+        rgba = np.asarray(picture.convert("RGBA"))
+        return _on_white(np.dstack([to_eight_bits(rgba[..., :3], levels), rgba[..., 3]]))
     if picture.mode == "LAB":
         lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(picture, lab, rgb, outputMode="RGB")
-        return np.asarray(converted)
-    return np.asarray(picture.convert("RGB"))
+        picture = cast(PIL.Image.Image, ImageCms.profileToProfile(picture, lab, rgb, outputMode="RGB"))
+    return to_eight_bits(np.asarray(picture.convert("RGB")), levels)
+
+
+def _opacity(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(alpha * 255).astype(np.uint8)
+
+
+@contextmanager
+def _told(source: Source, notes: list[str] | None) -> Iterator[list[str]]:
+    """A list for notes; what is in it afterwards is handed on, or logged."""
+    said: list[str] = []
+    yield said
+    if notes is not None:
+        notes += said
+        return
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "an image"
+    for note in said:
+        log.warning("%s: %s", name, note)
 
 
 def read_mask(source: Source, hw: tuple[int, int], max_pixels: int = MAX_PIXELS) -> Prob:
@@ -77,10 +112,18 @@ def read_mask(source: Source, hw: tuple[int, int], max_pixels: int = MAX_PIXELS)
     return _prob(values)
 
 
-def read_picture(source: Source, what: str, max_pixels: int) -> PIL.Image.Image:
+def read_picture(source: Source, what: str, max_pixels: int, notes: list[str] | None = None) -> PIL.Image.Image:
     """The first frame of a picture as it is stored (palette indices stay), upright; InputError if it cannot be read."""
+    with _told(source, notes) as said:
+        picture = _read(source, what, max_pixels, said, deep=False)
+    assert isinstance(picture, PIL.Image.Image)
+    return picture
+
+
+def _read(source: Source, what: str, max_pixels: int, notes: list[str], deep: bool = True) -> Pixels:
+    """The pixels as they are stored, upright; InputError if they cannot be read."""
     if isinstance(source, PIL.Image.Image):
-        return ImageOps.exif_transpose(source)
+        return turned(source, orientation_of(source, notes))
     if isinstance(source, str | os.PathLike):
         _require_file(Path(source), what)
         name = f"'{os.fspath(source)}'"
@@ -89,29 +132,15 @@ def read_picture(source: Source, what: str, max_pixels: int) -> PIL.Image.Image:
     else:
         raise InputError(f"the {what} is a {type(source).__name__}; pass a path, an open binary file or a numpy array")
     try:
-        return ImageOps.exif_transpose(_decode(source, max_pixels))
-    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
+        with open(source, "rb") if isinstance(source, str | os.PathLike) else nullcontext(source) as file:
+            return decode(file, max_pixels, notes, deep)
+    except TooLarge:
         cure = "make it smaller, or allow more by max_pixels"
         raise InputError(f"{name} has more than {max_pixels:,} pixels; {cure}") from None
     except PIL.UnidentifiedImageError:
         raise InputError(f"{name} is not an image that can be read; save it as PNG or JPEG") from None
     except Exception as error:  # decoders fail in many ways on damaged files
         raise InputError(f"{name} is damaged or cut short ({error}); fetch or save it again") from error
-
-
-def _decode(source: str | os.PathLike[str] | IO[bytes], max_pixels: int) -> PIL.Image.Image:
-    """The decoded picture, under our limit instead of Pillow's, which is a module variable."""
-    with _pillow:
-        theirs, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
-        try:
-            with open_raster(source) as picture:
-                if picture.width * picture.height > max_pixels:
-                    raise PIL.Image.DecompressionBombError
-                PIL.Image.MAX_IMAGE_PIXELS = max_pixels  # pictures within the picture (icons)
-                picture.load()
-                return picture
-        finally:
-            PIL.Image.MAX_IMAGE_PIXELS = theirs
 
 
 def _require_file(path: Path, what: str) -> None:
@@ -125,18 +154,21 @@ def _require_file(path: Path, what: str) -> None:
         raise InputError(f"'{path}' is an empty file; fetch or save it again")
 
 
-def _from_array(array: NDArray[Any]) -> Image:
+def _from_array(array: NDArray[Any], levels: Levels | None = None) -> Image:
     if array.ndim == 3 and array.shape[0] in (3, 4) and array.shape[2] not in (1, 3, 4):
         raise InputError(f"an image is HxWx3, got channels first {array.shape}; pass array.transpose(1, 2, 0)")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise InputError(f"an image is HxWx3 uint8 RGB, got the shape {array.shape}; pass one photo")
     if array.size == 0:
         raise InputError(f"the image has no pixels, its shape is {array.shape}; pass at least 1x1")
-    if array.dtype != np.uint8:
-        cure = "pass (image * 255).round().astype('uint8') if it lies in [0, 1]"
+    if array.dtype != np.uint8 and (levels is None or array.dtype.kind not in "uif"):
+        cure = "pass (image * 255).round().astype('uint8') if it lies in [0, 1], or else levels=(LOW, HIGH)"
         raise InputError(f"an image is uint8 with values 0..255, got {array.dtype}; {cure}")
+    if levels is not None and array.ndim == 3 and array.shape[2] == 4 and array.dtype != np.uint8:
+        raise InputError(f"RGBA arrays are uint8, got {array.dtype}; pass the three colors")
     if array.ndim == 3 and array.shape[2] == 4:
-        return _on_white(array)
+        return _on_white(np.dstack([to_eight_bits(array[..., :3], levels), array[..., 3]]))
+    array = to_eight_bits(array, levels)
     if array.ndim == 3 and array.shape[2] == 3:
         return np.ascontiguousarray(array)
     return _stacked(array.reshape(array.shape[:2]))
@@ -150,22 +182,6 @@ def _on_white(rgba: NDArray[np.uint8]) -> Image:
     """HxWx4 with straight alpha over white, HxWx3."""
     opacity = rgba[..., 3:].astype(np.uint16)
     return ((rgba[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
-
-
-def _grey_levels(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """16-bit, 32-bit or float grey levels as 0..255, by the rule in the table at the top."""
-    finite = np.isfinite(values)
-    levels = np.where(finite, values, 0).astype(np.float64)
-    low, high = float(levels.min(where=finite, initial=np.inf)), float(levels.max(where=finite, initial=-np.inf))
-    unit = values.dtype.kind == "f" and 0 <= low <= high <= 1
-    if unit:
-        levels *= 255
-    elif low >= 0 and high <= 65535 and high - low >= 32768:
-        levels /= 257
-    elif high > low:
-        levels = (levels - low) * (255 / (high - low))
-    levels[~finite] = 0
-    return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
 
 
 def _mask_levels(picture: PIL.Image.Image) -> NDArray[Any]:
@@ -205,7 +221,7 @@ def replace_file(target: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Have `write` fill a file beside `target`, then put it in its place: `target` is never half written."""
     if not target.parent.is_dir():
         raise InputError(f"the folder '{target.parent}' does not exist; create it first")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(f".{secrets.token_hex(4)}.tmp")  # short: the name may be as long as the disk allows
     try:
         with open(temporary, "xb") as file:
             write(file)
@@ -213,4 +229,5 @@ def replace_file(target: Path, write: Callable[[IO[bytes]], object]) -> None:
     except OSError as error:
         raise InputError(f"'{target}' cannot be written ({error.strerror}); choose another place") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # clean-up must not hide what happened
+            temporary.unlink()

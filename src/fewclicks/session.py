@@ -23,6 +23,7 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.find import find
 from fewclicks.images import Source, read_image, read_mask
+from fewclicks.levels import Levels, require_levels
 from fewclicks.predictor import Predictor, State
 
 FORMAT = 1
@@ -44,6 +45,8 @@ class Origin:
     image: str | None = None
     method: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    levels: Levels | None = None
+    """The stored values of the image that became black and white, where they were given by hand."""
 
     def build(self) -> Predictor:
         """The predictor: `build(**options)` of the method. InputError if it has no such options."""
@@ -107,10 +110,12 @@ class Session:
     """
 
     def __init__(self, image: Source, predictor: Predictor, origin: Origin | None = None) -> None:
-        self.image: Image = read_image(image)
+        self._origin = origin or Origin()
+        self.notes: list[str] = []
+        """What had to be ignored of the image, one sentence each."""
+        self.image: Image = read_image(image, levels=self._origin.levels, notes=self.notes)
         """HxWx3 uint8 RGB."""
         self._predictor = predictor
-        self._origin = origin or Origin()
         self._actions: list[Action] = []
         self._done = 0
         self._states: Kept[State] = Kept(predictor.start(self.image), lambda state: state.prob.nbytes, HISTORY_BYTES)
@@ -166,6 +171,8 @@ class Session:
         """The session as one JSON document for `Session.replay`. What was undone is left out."""
         height, width = self.image.shape[:2]
         image = {"path": self._origin.image, "width": width, "height": height, "sha256": _digest(self.image)}
+        if self._origin.levels is not None:
+            image["levels"] = list(self._origin.levels)
         document = {
             "fewclicks_session": FORMAT,
             "image": image,
@@ -192,7 +199,8 @@ class Session:
             hw = (int(about["height"]), int(about["width"]))
             actions = [_unpacked(action, hw) for action in document["actions"]]
             options = {name: tuple(v) if isinstance(v, list) else v for name, v in named["options"].items()}
-            origin, digest = Origin(about["path"], named["method"], options), about["sha256"]
+            levels = require_levels(about["levels"]) if about.get("levels") is not None else None
+            origin, digest = Origin(about["path"], named["method"], options, levels), about["sha256"]
         except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
             raise InputError(f"the session document is damaged ({error!r}); save it again by to_json") from error
         if image is not None:
@@ -201,12 +209,11 @@ class Session:
             raise InputError("the session was made from an array; pass it again as image=...")
         else:
             image = _located(origin.image, folder)
-        pixels = read_image(image)
-        if _digest(pixels) != digest:
-            raise InputError("the image is not the one of the session, its pixels differ; pass the right one as image=")
         if predictor is not None:
             origin = replace(origin, method=None, options={})
-        session = cls(pixels, predictor or origin.build(), origin)
+        session = cls(image, predictor or origin.build(), origin)
+        if _digest(session.image) != digest:
+            raise InputError("the image is not the one of the session, its pixels differ; pass the right one as image=")
         for action in actions:
             session._do(action)
         return session

@@ -14,17 +14,16 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from fewclicks.arrays import Image
+from fewclicks.decoding import orientation_of
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.images import read_image, read_mask
+from fewclicks.levels import Levels
 from fewclicks.raster_formats import open_raster
 
 MEMORY_BYTES = 4 * 2**30
 """Address space."""
 CPU_SECONDS = 60
 """For one file; ends a child that lost its parent in the middle of one."""
-
-ORIENTATION = 0x0112
-"""The EXIF tag; 5 to 8 are quarter turns."""
 
 
 def main() -> None:
@@ -40,11 +39,14 @@ def main() -> None:
         payload = questions.read(question["bytes"])
         _limit("CPU", CPU_SECONDS + sum(os.times()[:2]))
         try:
-            array = np.ascontiguousarray(_answer(question, payload))
+            notes: list[str] = []
+            array = np.ascontiguousarray(_answer(question, payload, notes))
         except (FewClicksError, OSError, MemoryError) as error:
             answers.write(json.dumps({"error": _words(error)}).encode() + b"\n")
         else:
-            answers.write(json.dumps({"shape": array.shape, "dtype": str(array.dtype)}).encode() + b"\n")
+            answers.write(
+                json.dumps({"shape": array.shape, "dtype": str(array.dtype), "notes": notes}).encode() + b"\n"
+            )
             answers.write(array.data)
             del array
         answers.flush()
@@ -70,18 +72,19 @@ def _words(error: Exception) -> str:
     return "the file needs too much memory; make it smaller"
 
 
-def _answer(question: dict[str, Any], payload: bytes) -> NDArray[Any]:
-    kind, max_pixels = question["kind"], question["max_pixels"]
+def _answer(question: dict[str, Any], payload: bytes, notes: list[str]) -> NDArray[Any]:
+    """The array that was asked for; what had to be ignored is appended to `notes`."""
+    kind, max_pixels, levels = question["kind"], question["max_pixels"], question["levels"]
     if kind == "masks":
         return _masks_among(question["path"], json.loads(payload))
     with io.BytesIO(payload) if question["path"] is None else open(question["path"], "rb") as source:
         if kind == "image":
-            return read_image(source, max_pixels)
+            return read_image(source, max_pixels, levels=levels, notes=notes)
         if kind == "mask":
             return read_mask(source, tuple(question["hw"]), max_pixels)
         if kind == "hw":
             return np.array(_displayed_hw(source, max_pixels), np.int64)
-        return _thumbnail(source, question["side_px"], max_pixels)
+        return _thumbnail(source, question["side_px"], max_pixels, levels)
 
 
 def _masks_among(root: str, names: list[str]) -> NDArray[Any]:
@@ -94,31 +97,36 @@ def _masks_among(root: str, names: list[str]) -> NDArray[Any]:
 
 def _displayed_hw(source: IO[bytes], max_pixels: int) -> tuple[int, int]:
     """Height and width after EXIF orientation."""
-    with _opened(source, max_pixels) as picture:
-        try:
-            turned = picture.getexif().get(ORIENTATION) in (5, 6, 7, 8)
-        except Exception:  # damaged EXIF: reading the pixels will say so, or not mind
-            turned = False
-        return (picture.width, picture.height) if turned else (picture.height, picture.width)
-
-
-def _thumbnail(source: IO[bytes], side_px: int, max_pixels: int) -> Image:
-    """hxwx3; of a JPEG only as much is decoded as the size needs."""
-    with _opened(source, max_pixels) as picture:
-        reduced = picture.format == "JPEG" and picture.draft(None, (side_px, side_px))
-        if reduced:
-            try:
-                image = read_image(picture)
-            except FewClicksError:
-                raise
-            except Exception as error:
-                raise InputError(f"the image is damaged or cut short ({error}); fetch or save it again") from error
-    if not reduced:
+    try:
+        with _opened(source, max_pixels) as picture:
+            turned = orientation_of(picture, []) in (5, 6, 7, 8)
+            return (picture.width, picture.height) if turned else (picture.height, picture.width)
+    except InputError:  # its metadata is damaged, or Pillow does not know its kind of pixels
         source.seek(0)
-        image = read_image(source, max_pixels)
+        image = read_image(source, max_pixels, notes=[])
+        return image.shape[0], image.shape[1]
+
+
+def _thumbnail(source: IO[bytes], side_px: int, max_pixels: int, levels: Levels | None) -> Image:
+    """hxwx3; of a JPEG only as much is decoded as the size needs."""
+    image = _reduced_jpeg(source, side_px, max_pixels, levels)
+    if image is None:
+        source.seek(0)
+        image = read_image(source, max_pixels, levels=levels, notes=[])
     small = PIL.Image.fromarray(image)
     small.thumbnail((side_px, side_px), PIL.Image.Resampling.BOX, reducing_gap=None)
     return np.asarray(small)
+
+
+def _reduced_jpeg(source: IO[bytes], side_px: int, max_pixels: int, levels: Levels | None) -> Image | None:
+    """A sound JPEG at no less than this size; None for anything else."""
+    try:
+        with _opened(source, max_pixels) as picture:
+            if picture.format == "JPEG" and picture.draft(None, (side_px, side_px)):
+                return read_image(picture, levels=levels, notes=[])
+    except Exception:  # read whole, it may be readable after all; if not, that says why
+        return None
+    return None
 
 
 def _opened(source: IO[bytes], max_pixels: int) -> PIL.Image.Image:

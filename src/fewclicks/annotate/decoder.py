@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from fewclicks.arrays import Image, Prob
 from fewclicks.errors import InputError
+from fewclicks.levels import Levels
 
 MAX_PIXELS = 2**27
 """134 megapixels: larger photos are refused. Decoding takes some ten bytes a pixel for a moment, in the child."""
@@ -50,8 +51,11 @@ class Decoder:
     child down with it; the next file gets a new child.
     """
 
-    def __init__(self, max_pixels: int = MAX_PIXELS, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, max_pixels: int = MAX_PIXELS, timeout_s: float = TIMEOUT_S, levels: Levels | None = None
+    ) -> None:
         self._max_pixels = max_pixels
+        self._levels = levels
         self._timeout_s = timeout_s
         self._child: subprocess.Popen[bytes] | None = None
         self._closed = False
@@ -65,9 +69,9 @@ class Decoder:
         with self._turn(Urgency.NOW):
             self._running()
 
-    def image(self, source: Path | bytes, urgency: Urgency = Urgency.NOW) -> Image:
-        """HxWx3, as `images.read_image` gives it."""
-        return self._ask({"kind": "image"}, source, urgency)
+    def image(self, source: Path | bytes, urgency: Urgency = Urgency.NOW, notes: list[str] | None = None) -> Image:
+        """Read HxWx3, as `images.read_image` gives it; what had to be ignored is appended to `notes`."""
+        return self._ask({"kind": "image"}, source, urgency, notes)
 
     def thumbnail(self, path: Path, side_px: int, urgency: Urgency = Urgency.WHENEVER) -> Image:
         """hxwx3 with the longest side at most `side_px`."""
@@ -110,11 +114,19 @@ class Decoder:
                 self._busy = False
                 self._changed.notify_all()
 
-    def _ask(self, question: dict[str, Any], source: Path | bytes, urgency: Urgency) -> NDArray[Any]:
+    def _ask(
+        self, question: dict[str, Any], source: Path | bytes, urgency: Urgency, notes: list[str] | None = None
+    ) -> NDArray[Any]:
         """The array of the answer; InputError with the text of it."""
         payload = source if isinstance(source, bytes) else b""
         path = None if isinstance(source, bytes) else os.fspath(source)
-        question = {"path": path, "bytes": len(payload), "max_pixels": self._max_pixels, **question}
+        question = {
+            "path": path,
+            "bytes": len(payload),
+            "max_pixels": self._max_pixels,
+            "levels": self._levels,
+            **question,
+        }
         with self._turn(urgency):
             child = self._running()
             late = threading.Timer(self._timeout_s, child.kill)
@@ -130,6 +142,8 @@ class Decoder:
                 late.cancel()
         if array is None:
             raise InputError(str(answer["error"]))
+        if notes is not None:
+            notes += answer["notes"]
         return array
 
     def _running(self) -> subprocess.Popen[bytes]:

@@ -48,6 +48,10 @@ Threads = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the method, such as zoom=512.")
 ]
+LevelsText = Annotated[
+    str | None,
+    typer.Option("--levels", metavar="LOW,HIGH", help="Stored values that become black and white, as 0,4095."),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

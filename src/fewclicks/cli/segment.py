@@ -13,6 +13,7 @@ from fewclicks.cli import options
 from fewclicks.cli.options import Setup
 from fewclicks.clicks import Click
 from fewclicks.errors import InputError
+from fewclicks.levels import Levels, parse_levels
 
 if TYPE_CHECKING:
     from fewclicks.session import Session
@@ -55,6 +56,7 @@ def segment(
     flip: options.FlipOption = None,
     threads: options.Threads = None,
     settings: options.Settings = None,
+    levels: options.LevelsText = None,
     as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
 ) -> None:  # a parameter per option: how typer reads them
     """Click on an object in a photo and write its mask."""
@@ -70,7 +72,7 @@ def segment(
         method=method, preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip, threads=threads,
         options=options.plain_values(settings),
     )  # fmt: skip
-    session, seconds = run(photo, clicks, mask, setup)
+    session, seconds = run(photo, clicks, mask, setup, parse_levels(levels) if levels is not None else None)
     session.save(out, cutout=cutout)
     if overlay is not None:
         from fewclicks import pictures
@@ -85,6 +87,8 @@ def segment(
             f"{result['ms_per_click']:.0f} ms per click" if seconds else "no click",
         )
         print(f"{out}: the object covers {result['area_px']:,} pixels, {share} of the photo ({pace})")
+        for note in session.notes:
+            print(f"  {note}")
 
 
 def parse_click(text: str, negative: bool = False) -> Click:
@@ -97,11 +101,13 @@ def parse_click(text: str, negative: bool = False) -> Click:
     return Click(x, y, positive=not (background or negative))
 
 
-def run(photo: Path, clicks: list[Click], mask: Path | None, setup: Setup) -> tuple[Session, list[float]]:
+def run(
+    photo: Path, clicks: list[Click], mask: Path | None, setup: Setup, levels: Levels | None = None
+) -> tuple[Session, list[float]]:
     """The session after the mask and all clicks, and the seconds that each click took."""
     import fewclicks
 
-    session = fewclicks.open(photo, setup.build())
+    session = fewclicks.open(photo, setup.build(), levels=levels)
     seconds = []
     if mask is not None:
         session.load_mask(mask)
@@ -126,5 +132,6 @@ def about(session: Session, seconds: list[float], out: Path) -> dict[str, Any]:
         "area_px": area_px,
         "area_share": round(area_px / session.mask.size, 5),
         "box": [box.x0, box.y0, box.x1, box.y1] if box else None,
+        "notes": session.notes,
         "ms_per_click": round(1000 * sum(seconds) / len(seconds), 1) if seconds else None,
     }
