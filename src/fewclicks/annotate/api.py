@@ -18,9 +18,11 @@ from starlette.exceptions import HTTPException
 from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.problems import MEDIA_TYPE, problem
 from fewclicks.annotate.records import ObjectInfo
-from fewclicks.annotate.routes import files, folder, objects, photos, predict
+from fewclicks.annotate.routes import files, folder, objects, photos, predict, session
 from fewclicks.annotate.schemas import ConflictOut, ObjectOut, ProblemOut
 from fewclicks.annotate.security import Guard, Policy, Rates
+from fewclicks.annotate.sessions import Sessions
+from fewclicks.annotate.signin import SignIn
 from fewclicks.annotate.work import Busy
 from fewclicks.errors import Conflict, FewClicksError, StoreError, UnknownName
 
@@ -51,8 +53,15 @@ class _Page(StaticFiles):
         return response
 
 
-def application(annotator: Annotator, policy: Policy | None = None, rates: Rates | None = None) -> FastAPI:
+def application(
+    annotator: Annotator,
+    policy: Policy | None = None,
+    rates: Rates | None = None,
+    sessions: Sessions | None = None,
+) -> FastAPI:
     """The application of one annotator, which it starts and closes."""
+    policy = policy or Policy()
+    sessions = sessions or policy.sessions()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -64,7 +73,8 @@ def application(annotator: Annotator, policy: Policy | None = None, rates: Rates
     app = bare()
     app.router.lifespan_context = lifespan
     app.state.annotator = annotator
-    app.add_middleware(Guard, policy=policy or Policy(), rates=rates)
+    app.state.sign_in = SignIn(sessions if policy.needs_token else None, policy.cookie)
+    app.add_middleware(Guard, policy=policy, rates=rates, sign_in=app.state.sign_in)
     return app
 
 
@@ -78,7 +88,7 @@ def bare() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for part in (folder, photos, objects, files, predict):
+    for part in (folder, photos, objects, files, predict, session):
         app.include_router(part.router, prefix="/api/v1")
     app.mount("/", _Page(directory=STATIC, html=True))
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -319,6 +319,17 @@ class Version(Given):
     api: Literal["v1"] = "v1"
 
 
+class SessionOut(Given):
+    """Who asks, as the journal of what was done will name them."""
+
+    person: str
+    """Empty: nobody said a name."""
+    named: bool
+    """Whether the token gives the name. Otherwise it is that of the header X-Fewclicks-Person."""
+    signed_in: bool
+    """Whether there is a session that can be ended."""
+
+
 class Health(Given):
     """That the server answers."""
 

@@ -2,7 +2,7 @@
 
 | danger                                           | what is done                                                     |
 |--------------------------------------------------|------------------------------------------------------------------|
-| another machine                                  | loopback only; other addresses demand a token                    |
+| another machine, another user of this one        | a token or a session (`signin.SignIn`)                           |
 | a page whose name points at us (DNS rebinding)   | the Host header must be one of ours                              |
 | a page that posts to us, or reads our events     | Origin and Sec-Fetch-Site must be our own                        |
 | scripts smuggled into our page, framing          | Content-Security-Policy and its kin on every answer              |
@@ -14,19 +14,21 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import ipaddress
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fewclicks.annotate.problems import internal_problem, problem
+from fewclicks.annotate.sessions import Session, Sessions
+from fewclicks.annotate.signin import SignIn
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -57,23 +59,32 @@ CLIENTS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What one server allows. Without a token it must listen on loopback only."""
+    """What one server allows. Without a token it should listen on loopback only."""
 
     hosts: frozenset[str] = LOOPBACK
     """Names that the Host header may have, without port, in small letters."""
     token: str | None = None
-    """Set: every request must bring it. Then addresses in numbers are good hosts too, as no name can be rebound."""
+    """Set: every request must bring it, or a session that it opened."""
     cookie: str = "fewclicks"
     """Cookies know no ports: servers on one machine need names of their own."""
+    people: Mapping[str, str] = field(default_factory=dict)
+    """Tokens of people by their names, beside `token` or in place of it."""
+    reachable: bool = False
+    """Whether other machines may ask, token or not: then addresses in numbers are good hosts, as no name is rebound."""
 
     def knows(self, host: str) -> bool:
         """Whether a Host header names this server."""
         name = _name_of(host)
-        return name in self.hosts or (self.token is not None and _is_address(name))
+        return name in self.hosts or ((self.needs_token or self.reachable) and _is_address(name))
 
-    def admits(self, secret: str | None) -> bool:
-        """Whether this is the token, compared in constant time."""
-        return self.token is not None and hmac.compare_digest((secret or "").encode(), self.token.encode())
+    @property
+    def needs_token(self) -> bool:
+        """Whether only those are answered who know a token."""
+        return bool(self.token or self.people)
+
+    def sessions(self) -> Sessions:
+        """Begin without anybody signed in."""
+        return Sessions({**self.people, **({"": self.token} if self.token else {})})
 
 
 def is_loopback(host: str) -> bool:
@@ -121,10 +132,11 @@ class Rates:
 class Guard:
     """The middleware: refuses by `Policy`, limits, adds the headers, and turns errors of our own into answers."""
 
-    def __init__(self, app: ASGIApp, policy: Policy, rates: Rates | None = None) -> None:
+    def __init__(self, app: ASGIApp, policy: Policy, rates: Rates | None = None, sign_in: SignIn | None = None) -> None:
         self._app = app
         self._policy = policy
         self._rates = rates or Rates()
+        self._sign_in = sign_in or SignIn(policy.sessions() if policy.needs_token else None, policy.cookie)
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,8 +159,10 @@ class Guard:
 
         self._in_flight += 1
         try:
-            refusal = self._refusal(Request(scope))
-            await (refusal or self._app)(scope, _hurried(receive), guarded)
+            request = Request(scope)
+            refusal = self._refusal(request)
+            receive = _until_signed_out(_hurried(receive), getattr(request.state, "session", None))
+            await (refusal or self._app)(scope, receive, guarded)
         except ClientDisconnect:
             if not begun:
                 await problem(408, "the body did not come; send it again")(scope, receive, guarded)
@@ -159,7 +173,7 @@ class Guard:
         finally:
             self._in_flight -= 1
 
-    def _refusal(self, request: Request) -> Response | None:
+    def _refusal(self, request: Request) -> ASGIApp | None:
         """Why the request is not answered; None if it is."""
         headers = request.headers
         hosts = headers.getlist("host")
@@ -172,23 +186,7 @@ class Guard:
             return problem(429, "too many requests in a short time; slow down", {"Retry-After": "1"})
         if _is_foreign(request):
             return problem(403, "another page may not use this server; open the annotator itself")
-        return self._without_token(request) or _ill_bodied(request.method, request.url.path, headers)
-
-    def _without_token(self, request: Request) -> Response | None:
-        """Ask for the token, or exchange the one in the address for a cookie."""
-        policy, path = self._policy, request.url.path
-        if policy.token is None or path == "/api/v1/healthz":
-            return None
-        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        if policy.admits(request.cookies.get(policy.cookie)) or (scheme.lower() == "bearer" and policy.admits(bearer)):
-            return None
-        if path.startswith("/api/"):
-            return problem(401, "the token is missing or wrong; open the address that `fewclicks annotate` printed")
-        if request.method == "GET" and policy.admits(request.query_params.get("token")):
-            answer = RedirectResponse("/" + path.lstrip("/"), 303)
-            answer.set_cookie(policy.cookie, policy.token, max_age=30 * 86400, httponly=True, samesite="strict")
-            return answer
-        return PlainTextResponse("Open the address that `fewclicks annotate` printed, with its token.\n", 401)
+        return _ill_bodied(request.url.path, headers) or self._sign_in.check(request)
 
 
 def _is_foreign(request: Request) -> bool:
@@ -212,7 +210,7 @@ def _is_own(origin: str, host: str) -> bool:
     return usual is not None and theirs.hostname == own.hostname and same_port
 
 
-def _ill_bodied(method: str, path: str, headers: Headers) -> Response | None:
+def _ill_bodied(path: str, headers: Headers) -> Response | None:
     """Why a body is not read: its length is not told, or it is too long."""
     if "transfer-encoding" in headers:
         return problem(411, "the length of the body must be told; send it with a Content-Length")
@@ -241,3 +239,20 @@ def _hurried(receive: Receive) -> Receive:
         return message
 
     return hurried
+
+
+def _until_signed_out(receive: Receive, session: Session | None) -> Receive:
+    """`receive` to which the end of the session is the end of the connection: streams of events end with it."""
+    if session is None:
+        return receive
+
+    async def received() -> Message:
+        waits = [asyncio.ensure_future(receive()), asyncio.ensure_future(session.ended.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return await waits[0] if waits[0].done() else {"type": "http.disconnect"}  # type: ignore[return-value]
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    return received

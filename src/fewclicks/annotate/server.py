@@ -12,14 +12,18 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 
+from fewclicks.annotate.accounts import several_people
 from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.api import application
 from fewclicks.annotate.connection import BoundedProtocol
 from fewclicks.annotate.security import LOOPBACK, Policy, is_loopback
+from fewclicks.annotate.tokens import read_people, require_strong
 from fewclicks.errors import InputError
 
 PORT = 8000
@@ -37,11 +41,17 @@ TOKEN_VARIABLE = "FEWCLICKS_TOKEN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where to listen. `port` None: 8000, or the next that is free. `names`: host names that the server has besides."""
+    """Where to listen, and who is let in."""
 
     host: str = "127.0.0.1"
     port: int | None = None
+    """None: 8000, or the next that is free."""
     names: tuple[str, ...] = ()
+    """Host names that the server has besides."""
+    tokens: Path | None = None
+    """A file of people and their tokens (`tokens.read_people`)."""
+    no_token: bool = False
+    """Let everybody in who can reach the server."""
 
 
 def serve(annotator: Annotator, place: Place, listening: socket.socket, browser: bool = True) -> None:
@@ -49,13 +59,13 @@ def serve(annotator: Annotator, place: Place, listening: socket.socket, browser:
     keep_memory_steady()
     port: int = listening.getsockname()[1]
     policy = policy_for(place, port)
-    address = address_of(place.host, port, policy.token)
-    here = address if place.host not in EVERYWHERE else address_of("127.0.0.1", port, policy.token)
+    sessions = policy.sessions()
     config = uvicorn.Config(
-        application(annotator, policy),
+        application(annotator, policy, sessions=sessions),
         http=BoundedProtocol,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=GRACE_S,
@@ -65,9 +75,20 @@ def serve(annotator: Annotator, place: Place, listening: socket.socket, browser:
     print(f"{photos:,} {'photo' if photos == 1 else 'photos'} in {annotator.folder.root}")
     if port != PORT and place.port is None:
         print(f"Port {PORT} is taken, so it is {port}.")
-    print(f"Annotate at {address}  (Ctrl-C ends it; everything is saved at once)", flush=True)
+    if place.no_token:
+        said = sys.stdout if is_loopback(place.host) else sys.stderr
+        print(f"--no-token: {_whom(place)} can see all photos and change all annotations.", file=said)
+    if policy.people:
+        print(
+            f"{', '.join(policy.people)}: open the address with ?token= and the token of {place.tokens}, or enter it."
+        )
+    print(f"Annotate at {address_of(place.host, port, policy.token)}  (Ctrl-C ends it; everything is saved at once)")
+    sys.stdout.flush()
     if browser:
-        threading.Thread(target=webbrowser.open, args=(here,), daemon=True).start()
+        here = "127.0.0.1" if place.host in EVERYWHERE else place.host
+        # Others may see in the list of processes what a browser opens: a ticket, which is of use once.
+        opened = address_of(here, port, sessions.ticket() if policy.needs_token else None, "ticket")
+        threading.Thread(target=webbrowser.open, args=(opened,), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after it has ended well
         _Server(config, annotator).run([listening])
     print("Stopped.", file=sys.stderr)
@@ -125,19 +146,38 @@ def _listening(host: str, port: int) -> socket.socket:
     return listening
 
 
-def policy_for(place: Place, port: int) -> Policy:
-    """What the server allows: without a token loopback only."""
+def policy_for(place: Place, port: int, shared: Callable[[], bool] = several_people) -> Policy:
+    """Decide who is let in.
+
+    A token is needed wherever somebody else can reach the server: from other machines, under other names, as another
+    user of this machine (`shared` tells whether there are any), and where the user sets one.
+    """
     hosts = LOOPBACK | {place.host.lower(), *(name.lower() for name in place.names)}
-    if is_loopback(place.host):
-        return Policy(hosts=hosts, cookie=f"fewclicks_{port}")
-    name = socket.gethostname().lower()
-    token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)
-    if len(token) < 16 or not token.isascii() or not token.isprintable():
-        raise InputError(f"{TOKEN_VARIABLE} is too weak a token; use 16 or more letters and digits, or leave it unset")
-    return Policy(hosts=hosts | {name, f"{name}.local"}, token=token, cookie=f"fewclicks_{port}")
+    cookie, reachable = f"fewclicks_{port}", not is_loopback(place.host)
+    if reachable:
+        name = socket.gethostname().lower()
+        hosts |= {name, f"{name}.local"}
+    if place.no_token and place.tokens:
+        raise InputError("--no-token lets everybody in, --tokens does not; leave one of them out")
+    if place.no_token:
+        return Policy(hosts=hosts, cookie=cookie, reachable=reachable)
+    people = read_people(place.tokens) if place.tokens else {}
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    if token is not None:
+        require_strong(token, TOKEN_VARIABLE)
+    elif not people and (reachable or place.names or shared()):
+        token = secrets.token_urlsafe(32)
+    return Policy(hosts=hosts, token=token, people=people, cookie=cookie, reachable=reachable)
 
 
-def address_of(host: str, port: int, token: str | None) -> str:
+def _whom(place: Place) -> str:
+    """Whom a server without a token lets in."""
+    if not is_loopback(place.host):
+        return f"everybody whose machine reaches this one ({place.host})"
+    return "everybody who can use this machine" + (", and whoever a proxy lets through," if place.names else "")
+
+
+def address_of(host: str, port: int, secret: str | None, kind: str = "token") -> str:
     """What to open in the browser."""
     try:
         number = ipaddress.ip_address(host)
@@ -145,7 +185,7 @@ def address_of(host: str, port: int, token: str | None) -> str:
         name = host
     else:
         name = own_name() if number.is_unspecified else f"[{host}]" if number.version == 6 else host
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{name}:{port}/" + (f"?{kind}={secret}" if secret else "")
 
 
 def own_name() -> str:

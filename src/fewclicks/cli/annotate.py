@@ -34,12 +34,19 @@ def annotate(
         int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="8000 or the next free one if unset.")
     ] = None,
     host: Annotated[
-        str, typer.Option("--host", help="0.0.0.0 lets other machines in, who know the token that is printed.")
+        str, typer.Option("--host", help="0.0.0.0 lets those on other machines in who know the token that is printed.")
     ] = "127.0.0.1",
     name: Annotated[
         list[str] | None,
         typer.Option("--host-name", metavar="NAME", help="A name under which this machine is known. Repeatable."),
     ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option("--tokens", metavar="FILE", help="People and their tokens: a line each, name, space, token."),
+    ] = None,
+    no_token: Annotated[
+        bool, typer.Option("--no-token", help="Let everybody in who can reach the server; they see and change all.")
+    ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     no_import: Annotated[
         bool, typer.Option("--no-import", help="Do not begin with annotations that lie beside the photos.")
@@ -62,7 +69,8 @@ def annotate(
     if not photos.names():
         raise InputError(f"there are no photos in '{folder}'; put some into it, or name another folder")
     setup = Setup(method=method, threads=threads, options=options.plain_values(settings))
-    model, place = model_of(setup, cfr, adaptive), Place(host=host, port=port, names=tuple(name or ()))
+    model = model_of(setup, cfr, adaptive)
+    place = Place(host=host, port=port, names=tuple(name or ()), tokens=tokens, no_token=no_token)
     with closing(listen(place)) as listening:
         annotator = Annotator(photos, store_of(folder, database), model, database)
         annotator.takes_in_found = not no_import
