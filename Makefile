@@ -57,6 +57,15 @@ bench-annotate: $(VENV)/.dev  ## measure the annotator, page and server, on a ma
 	$(BIN)/python benchmarks/annotate_server.py --json results/annotator_server.json
 	$(BIN)/python benchmarks/annotator_table.py
 
+.PHONY: attack attack-quick
+MINUTES ?= 90
+ATTACK = PYTHONPATH=benchmarks $(BIN)/python -m attack --minutes $(MINUTES) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
+attack: $(VENV)/.dev  ## kill servers, fill disks, send hostile files: MINUTES=90 ONLY=kills,inputs; renew results/reliability.json
+	$(ATTACK)
+
+attack-quick: $(VENV)/.dev  ## the same for three minutes, into out/attack
+	$(ATTACK) --quick --json out/attack/quick.json
+
 .PHONY: robust
 robust: $(VENV)/.dev  ## measure the validation split and changed photos, draw the failures; renew the model card
 	$(BIN)/fewclicks bench validation --cfr 1 --processes $(THREADS) --full --json results/validation.json
