@@ -27,6 +27,7 @@ PUBLIC = [
     "UnknownName",
     "ZoomIn",
     "__version__",
+    "allow",
     "load",
     "open",
 ]

@@ -269,7 +269,7 @@ def test_a_path_of_weights_is_the_default_method_on_them(tmp_path, monkeypatch):
 
     built = []
     module = type("Module", (), {"build": staticmethod(lambda weights: built.append(weights) or Discs())})
-    monkeypatch.setattr(session, "find", lambda kind, name: {("methods", "default"): module}[kind, name])
+    monkeypatch.setattr(session, "find", lambda kind, name, **_: {("methods", "default"): module}[kind, name])
     (tmp_path / "model.onnx").touch()
     monkeypatch.chdir(tmp_path)
     for weights in ("model.onnx", tmp_path / "model.onnx", tmp_path, str(tmp_path)):

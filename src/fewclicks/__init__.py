@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownName,
     )
+    from fewclicks.find import allow
     from fewclicks.flip import Flip
     from fewclicks.predictor import Predictor, State
     from fewclicks.refine import CFR
@@ -55,6 +56,7 @@ __all__ = [
     "UnknownName",
     "ZoomIn",
     "__version__",
+    "allow",
     "load",
     "open",
 ]
@@ -74,6 +76,7 @@ _HOMES = {
         "TrainingError",
         "UnknownName",
     ],
+    "find": ["allow"],
     "flip": ["Flip"],
     "predictor": ["Predictor", "State"],
     "refine": ["CFR"],

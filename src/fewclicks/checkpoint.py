@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from fewclicks.errors import CheckpointError
+from fewclicks.errors import CheckpointError, FewClicksError
 from fewclicks.nets.segmenter import Segmenter, build
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -52,13 +52,15 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The config.json of a checkpoint folder; CheckpointError if it is missing or not JSON."""
     path = Path(folder) / CONFIG
     try:
-        config: dict[str, Any] = json.loads(path.read_text())
+        config: Any = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
             f"{folder} is no checkpoint: it has no {CONFIG}; pass a folder that training wrote"
         ) from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); copy the checkpoint again") from None
+    if not (isinstance(config, dict) and isinstance(config.get("sha256", {}), dict)):
+        raise CheckpointError(f"{path} describes no checkpoint; pass a folder that training wrote")
     return config
 
 
@@ -75,7 +77,11 @@ def read_tensors(folder: str | os.PathLike[str], file: str = WEIGHTS) -> dict[st
 
 
 def load(folder: str | os.PathLike[str]) -> Segmenter:
-    """The network of a checkpoint, in eval mode, on the CPU; its weights are a memory map of the file."""
+    """The network of a checkpoint, in eval mode, on the CPU; its weights are a memory map of the file.
+
+    Nothing that lies in the folder is run. UnknownName for a backbone outside the package that nobody allowed: see
+    `fewclicks.allow`.
+    """
     config = read_config(folder)
     if "network" not in config:
         reason = (
@@ -84,7 +90,14 @@ def load(folder: str | os.PathLike[str]) -> Segmenter:
         method = config.get("method")
         cure = f"is for the method '{method}'" if method else "pass a folder that training or `fewclicks convert` wrote"
         raise CheckpointError(f"{Path(folder) / CONFIG} {reason} {cure}")
-    net = unfilled(config["network"])
+    try:
+        net = unfilled(config["network"])
+    except FewClicksError:
+        raise
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise CheckpointError(
+            f"{Path(folder) / CONFIG} describes no network ({error}); copy the checkpoint again"
+        ) from None
     adopt(net, read_tensors(folder), str(folder))
     return net.eval()
 

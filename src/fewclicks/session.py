@@ -48,11 +48,14 @@ class Origin:
     levels: Levels | None = None
     """The stored values of the image that became black and white, where they were given by hand."""
 
-    def build(self) -> Predictor:
-        """The predictor: `build(**options)` of the method. InputError if it has no such options."""
+    def build(self, trusted: bool = False) -> Predictor:
+        """The predictor: `build(**options)` of the method. InputError if it has no such options.
+
+        `trusted`: the method is the user's own word, not that of a document (see `find`).
+        """
         if self.method is None:
             raise InputError("the session was made with a predictor object; pass it again as predictor=...")
-        module = find("methods", self.method)
+        module = find("methods", self.method, trusted=trusted)
         try:
             inspect.signature(module.build).bind(**self.options)
         except TypeError as error:
@@ -190,8 +193,9 @@ class Session:
     ) -> Session:
         """The session that `to_json` wrote (the text, or a file that holds it): on the same machine, bit for bit.
 
-        `image` and `predictor` stand in for those named in the document. A named predictor is a method that is
-        imported, so replay only documents you trust. InputError if the image is another one.
+        `image` and `predictor` stand in for those named in the document. A method outside the package is found only if
+        you have named it: by `fewclicks.allow("my_lab.my_method")`, or in `fewclicks.open`. InputError if the image is
+        another one.
         """
         document, folder = _document(source)
         try:

@@ -71,8 +71,18 @@ def fewclicks(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow", metavar="MODULE", help="A module of your own that checkpoints and sessions may name. Repeatable."
+        ),
+    ] = None,
 ) -> None:
     """Click on an object, get its mask: interactive image segmentation with the fewest clicks."""
+    if allow:
+        from fewclicks.find import allow as let
+
+        let(*allow)
 
 
 def main(arguments: list[str] | None = None) -> None:

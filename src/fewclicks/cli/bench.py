@@ -103,7 +103,7 @@ class Job:
         """The dataset, or `limit` objects of it."""
         from fewclicks.datasets import Subset, open_benchmark
 
-        dataset = open_benchmark(self.dataset, self.data_root)
+        dataset = open_benchmark(self.dataset, self.data_root, trusted=True)
         return Subset(dataset, self.limit) if self.limit else dataset
 
     def __call__(self) -> tuple[Predictor, Dataset, Robot]:

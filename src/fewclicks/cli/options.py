@@ -88,7 +88,7 @@ class Setup:
 
         weights = self._weights()
         if weights is None:
-            find("methods", self.method)
+            find("methods", self.method, trusted=True)
         elif not weights.exists():
             raise InputError(f"no weights at '{weights}'; pass a method's name, a .onnx file or a checkpoint folder")
 

@@ -39,14 +39,17 @@ def open_benchmark(
     data_root: str | Path | None = None,
     split: str | None = None,
     progress: Callable[[int, int], object] | None = None,
+    *,
+    trusted: bool = False,
 ) -> Dataset:
     """The dataset `name` ("grabcut", "sbd", ...: the files in datasets/) where `places` has its folder.
 
     `folder` has no folder of its own: there `data_root` is the root of its images/ and masks/.
+    `trusted` says that the name is the user's own word, and may be the dotted one of a module (see `find`).
     `progress` is called with (masks read, masks in all) while a reader reads all masks, once, to find the objects.
     UnknownName for a dataset that no file in datasets/ reads, DatasetError when its folder is missing.
     """
-    module = find("datasets", name)
+    module = find("datasets", name, trusted=trusted)
     folder: str | None = getattr(module, "FOLDER", None)
     if folder is None and data_root is None:
         raise DatasetError(f"'{name}' has no default place; pass its folder as data_root (--data-root)")

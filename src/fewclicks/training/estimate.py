@@ -20,10 +20,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from fewclicks.errors import InputError
-from fewclicks.nets.segmenter import Segmenter, build
+from fewclicks.nets.segmenter import Segmenter
 from fewclicks.training import layers, sets
 from fewclicks.training.recipe import Recipe
-from fewclicks.training.trainer import WithAux, network
+from fewclicks.training.trainer import WithAux, built
 
 OVERHEAD = 1.5
 """A step takes longer than its matrix products and its memory traffic at the measured rates: on a CPU 1.1 to 1.6 times
@@ -149,7 +149,7 @@ def forward_cost(recipe: Recipe, samples: int) -> Cost:
     if not recipe.activation_checkpointing:
         return cost
     with torch.device("meta"):
-        blocks = len(layers.blocks(build(**network(recipe)).backbone))  # type: ignore[arg-type]
+        blocks = len(layers.blocks(built(recipe).backbone))  # type: ignore[arg-type]
     everything = _counted(recipe, samples, recompute=False).saved_bytes
     one_block = (everything - cost.saved_bytes) // max(blocks, 1)  # the backward pass recomputes block by block
     return Cost(cost.parameters, cost.flops, cost.saved_bytes + one_block, cost.moved_bytes)
@@ -157,7 +157,7 @@ def forward_cost(recipe: Recipe, samples: int) -> Cost:
 
 def _counted(recipe: Recipe, samples: int, recompute: bool) -> Cost:
     with torch.device("meta"):
-        net = build(**network(recipe)).train()
+        net = built(recipe).train()
     saved = Saved(net)
     if recompute:
         for block in layers.blocks(net.backbone):  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from fewclicks import find
 from fewclicks.errors import InputError
 
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -161,10 +162,11 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """The inverse of `to_json`. InputError on an unknown field."""
+        """The inverse of `to_json`. InputError on an unknown field, UnknownName for a backbone that nobody allowed."""
         fields: dict[str, Any] = json.loads(text)
         unknown = fields.keys() - {f.name for f in dataclasses.fields(cls)}
         if unknown:
             raise InputError(f"a recipe has no field {sorted(unknown)[0]!r}; was it made by another version?")
+        find.check("backbones", fields.get("backbone", "compact"))
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**values)

@@ -196,9 +196,15 @@ def network(recipe: Recipe) -> dict[str, Any]:
     return {"backbone": recipe.backbone, "size": recipe.size, "radius_px": recipe.radius_px}
 
 
+def built(recipe: Recipe) -> Segmenter:
+    """The recipe's network with fresh weights. Its backbone is the user's own word: it may lie outside the package."""
+    find("backbones", recipe.backbone, trusted=True)
+    return build(**network(recipe))
+
+
 def initialised(recipe: Recipe) -> Segmenter:
     """The recipe's network with fresh, pretrained or earlier weights; CheckpointError if `init` does not fit."""
-    net = build(**network(recipe))
+    net = built(recipe)
     family: Any = find("backbones", recipe.backbone)
     if recipe.init == "imagenet":
         if not hasattr(family, "load_imagenet"):
@@ -240,7 +246,7 @@ def without_gradient(recipe: Recipe) -> set[str]:
     that cannot take the recipe's crops is found out here, by an InputError.
     """
     with torch.device("meta"):
-        net = WithAux(build(**network(recipe)), aux=recipe.aux_weight > 0)
+        net = WithAux(built(recipe), aux=recipe.aux_weight > 0)
         size = (recipe.batch // recipe.accumulate, 1, *recipe.crop_hw)
         image, clicks, prev = torch.empty(size).expand(-1, 3, -1, -1), torch.empty(size[0], 1, 3), torch.empty(size)
         try:
