@@ -20,8 +20,8 @@ from sqlalchemy import text
 
 import killed
 from fakes import Discs, gradient
-from fewclicks.annotate import database as database_module
 from fewclicks.annotate import editing as editing_module
+from fewclicks.annotate import sqlite
 from fewclicks.annotate.actions import Brushed, Cleaned, Clicked, Replaced, Thresholded
 from fewclicks.annotate.database import PLACE
 from fewclicks.annotate.editing import Editing
@@ -647,7 +647,7 @@ def test_databases_that_cannot_be_opened(tmp_path, monkeypatch):
 
 
 def test_a_database_that_others_hold_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(database_module, "BUSY_MS", 100)
+    monkeypatch.setattr(sqlite, "BUSY_MS", 100)
     with Store(tmp_path) as store:
         thing = add_object(store).id
         with closing(sqlite3.connect(tmp_path / PLACE, isolation_level=None)) as other:
@@ -659,13 +659,13 @@ def test_a_database_that_others_hold_is_waited_for(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_loses_the_action_in_flight_alone(tmp_path, monkeypatch):
-    connected = database_module._connected
+    connected = sqlite._connected
 
     def small(connection, record):
         connected(connection, record)
         connection.execute("PRAGMA max_page_count=40")
 
-    monkeypatch.setattr(database_module, "_connected", small)
+    monkeypatch.setattr(sqlite, "_connected", small)
     noise = PackedMask.pack(np.random.default_rng(0).random((150, 150)) > 0.5)
     with Store(tmp_path) as store:
         store.add_photos(["photo.png"])

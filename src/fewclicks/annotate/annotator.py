@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 RESCAN_S = 2.0
 """The folder is not looked through more often than this."""
+SETTLE_S = 1.0
+"""The database is looked after so often."""
 STARTS_BYTES = 128 * 2**20
 """Photos whose first states are kept: three of 12 megapixels, always the present one."""
 WARMED = 2
@@ -109,6 +111,7 @@ class Annotator:
         self.errands_pool = ThreadPoolExecutor(AT_ONCE, "fewclicks-errands")
         """For exports and imports."""
         self._looking = threading.Thread(target=self._look_through, name="fewclicks-sizes", daemon=True)
+        self._settling = threading.Thread(target=self._settle, name="fewclicks-checkpoints", daemon=True)
         self.scan()
         if not store.classes():
             store.add_class(FIRST_CLASS)
@@ -117,6 +120,7 @@ class Annotator:
         """Begin with what takes a while: the model, the sizes of the photos, annotations that were there before."""
         self.worker.submit("model", self._load)
         self._looking.start()
+        self._settling.start()
         self.watch.start()
 
     def close(self) -> None:
@@ -129,8 +133,9 @@ class Annotator:
         for pool in (self.pool, self.slow_pool, self.errands_pool):
             pool.shutdown()
         self.decoder.close()
-        if self._looking.is_alive():
-            self._looking.join()
+        for thread in (self._looking, self._settling):
+            if thread.is_alive():
+                thread.join()
         self.store.close()
 
     @property
@@ -384,6 +389,11 @@ class Annotator:
                     return
                 if info.hw is None and info.name in self._present:
                     self._look_at(info)
+
+    def _settle(self) -> None:
+        """Have the database's own file hold what was done, not only its log. In a thread of its own."""
+        while not self._closing.wait(SETTLE_S):
+            self.store.checkpoint()
 
     def _look_at(self, info: PhotoInfo) -> None:
         try:

@@ -24,6 +24,7 @@ COLOURS = (
     "#808000", "#000075",
 )  # fmt: skip
 """Those of new classes, in turn."""
+HEX_COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 
 class Catalogue:
@@ -53,6 +54,10 @@ class Catalogue:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def checkpoint(self) -> None:
+        """See `Database.checkpoint`."""
+        self._db.checkpoint()
 
     def classes(self) -> list[ClassInfo]:
         """All classes, in the order they were made."""
@@ -232,6 +237,8 @@ def _class_row(session: Session, class_id: int) -> ClassRow:
 
 
 def _class_info(row: ClassRow) -> ClassInfo:
+    if not HEX_COLOUR.fullmatch(row.colour):
+        raise ValueError(f"'{row.colour}' where a colour is to be")
     return ClassInfo(row.id, row.name, row.colour, row.key)
 
 
@@ -245,7 +252,7 @@ def _class_name(name: str, others: Iterable[ClassRow]) -> str:
 
 
 def _colour(colour: str) -> str:
-    if not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+    if not HEX_COLOUR.fullmatch(colour):
         raise InputError(f"a colour is written as #rrggbb, got '{colour}'")
     return colour.lower()
 

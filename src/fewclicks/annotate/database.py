@@ -1,16 +1,13 @@
 """The database of annotations: opening it, and its transactions. Any that SQLAlchemy knows; SQLite if none is named.
 
-SQLite runs with a write-ahead log and `synchronous=FULL`: what was committed outlives `kill -9` and a power cut, at
-the price of one fsync an action, which is little beside a click. Writers begin with the lock they need (BEGIN
-IMMEDIATE), so that two of them wait for one another and neither fails half way. Its log needs shared memory: on a
-network drive it serves the programs of one machine; for people at several machines there is PostgreSQL.
+What is special about SQLite is in `sqlite`.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
-import sqlite3
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,18 +19,22 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from fewclicks.annotate import sqlite
 from fewclicks.annotate.migrations import STEPS, migrate
 from fewclicks.annotate.models import SCHEMA, About, Base
-from fewclicks.errors import MissingExtra, StoreError
+from fewclicks.errors import FewClicksError, MissingExtra, StoreError
 
 PLACE = Path(".fewclicks") / "annotations.sqlite"
 """Where the annotations of a folder lie if no database is named."""
 
-BUSY_MS = 15_000
-"""How long a transaction waits for another process to end its own."""
-
 POSTGRES_LOCK = 0xFEC71C
 """The number of the advisory lock under which the tables are made."""
+
+
+JSON_LETTERS = 4 * 2**20
+"""The longest text of a JSON value that is read: four times that of the longest stroke."""
+
+log = logging.getLogger(__name__)
 
 
 class Database:
@@ -49,6 +50,7 @@ class Database:
         reads = {"isolation_level": "REPEATABLE READ"} if url.get_backend_name() == "postgresql" else {}
         self._reading = self._engine.execution_options(**reads)
         self._writing = self._engine.execution_options(writes=True)
+        self._log = sqlite.Log(Path(url.database)) if url.get_backend_name() == "sqlite" and url.database else None
         try:
             self._prepare()
         except BaseException:
@@ -56,8 +58,15 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. A SQLite file is then complete without its log, unless others are reading it."""
+        if self._log:
+            self._log.empty()
         self._engine.dispose()
+
+    def checkpoint(self) -> None:
+        """Move what was written last into the file of a SQLite database; elsewhere nothing. Nobody waits for it."""
+        if self._log:
+            self._log.checkpoint()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -80,23 +89,31 @@ class Database:
             cause = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
             cure = "check that it can be reached and written, and that its disk is not full"
             raise StoreError(f"the database {self.name} does not do as asked ({cause}); {cure}") from error
+        except FewClicksError:
+            raise
+        except (ValueError, TypeError, RecursionError, OverflowError) as error:
+            log.error("the database %s holds what is not understood", self.name, exc_info=True)
+            cause = " ".join(str(error).split())[:300]
+            raise StoreError(
+                f"the database {self.name} holds something that fewclicks does not write ({cause}); "
+                "find out what by: fewclicks check FOLDER"
+            ) from error
 
     def _made(self, url: URL) -> Engine:
         backend = url.get_backend_name()
         if backend == "sqlite":
             if not url.database or url.database == ":memory:":
                 raise StoreError("a database in memory would lose the annotations; name a file: sqlite:///FILE")
-            _make_folder(Path(url.database).parent)
+            sqlite.make_folder(Path(url.database), PLACE.parent.name)
         try:
-            engine = create_engine(url, pool_size=8, max_overflow=24)
+            engine = create_engine(url, pool_size=8, max_overflow=24, json_deserializer=_plain_json)
         except ImportError as error:
             cure = "pip install 'fewclicks[postgresql]'" if backend == "postgresql" else "install it with pip"
             raise MissingExtra(f"the driver of the database {self.name} is not installed ({error}); {cure}") from None
         except (NoSuchModuleError, ArgumentError) as error:
             raise StoreError(f"there is no database of the kind {self.name} ({error}); try postgresql://") from None
         if backend == "sqlite":
-            event.listen(engine, "connect", _connected)
-            event.listen(engine, "begin", _begun)
+            sqlite.listen_to(engine)
         else:
             event.listen(engine, "checkout", _asked)
         return engine
@@ -120,6 +137,8 @@ class Database:
 
     def _version(self) -> int | None:
         with self._said(), self._engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                sqlite.require_plain(connection)
             return version_of(connection)
 
     def _require_known(self, version: int) -> None:
@@ -156,15 +175,15 @@ def url_of(source: str | os.PathLike[str]) -> URL:
     return url
 
 
-def _make_folder(folder: Path) -> None:
-    """The folder of a SQLite file; what lies in .fewclicks is no part of anybody's repository."""
-    try:
-        folder.mkdir(exist_ok=True)
-        if folder.name == PLACE.parent.name and not (folder / ".gitignore").exists():
-            (folder / ".gitignore").write_text("*\n")
-    except OSError as error:
-        cure = "allow it, or keep the annotations elsewhere: --database sqlite:///FILE"
-        raise StoreError(f"'{folder}' cannot be written ({error.strerror}); {cure}") from None
+def _plain_json(content: str) -> Any:
+    """JSON from the database; ValueError for what fewclicks does not write."""
+    if len(content) > JSON_LETTERS:
+        raise ValueError(f"a value of {len(content):,} letters")
+    return json.loads(content, parse_constant=_no_number)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} where a number is to be")
 
 
 def _asked(connection: DBAPIConnection, record: Any, proxy: Any) -> None:
@@ -174,31 +193,3 @@ def _asked(connection: DBAPIConnection, record: Any, proxy: Any) -> None:
         connection.rollback()
     except Exception as error:
         raise DisconnectionError from error
-
-
-def _connected(connection: sqlite3.Connection, record: Any) -> None:
-    connection.isolation_level = None  # transactions begin where `_begun` says, not where the driver guesses
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    _write_ahead(connection)
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Turn the write-ahead log on; all stays as it is where the file system cannot do it.
-
-    Of several that turn it on in a new database at the same time, SQLite refuses some at once, without `busy_timeout`.
-    """
-    end = time.monotonic() + BUSY_MS / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-        time.sleep(0.01)
-
-
-def _begun(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")

@@ -57,10 +57,14 @@ class PackedMask:
             return np.zeros((0, 0), np.bool_)
         height, width = self.box.hw
         stride = (width + 7) // 8 + 1
+        unpacker, size = zlib.decompressobj(), height * stride
         try:
-            lines = np.frombuffer(zlib.decompress(self.data, bufsize=height * stride), np.uint8).reshape(height, stride)
-        except (zlib.error, ValueError) as error:
-            raise InputError(f"a stored mask is damaged ({error}); undo the action or draw the object anew") from error
+            unpacked = unpacker.decompress(self.data, size + 1)  # not a byte more than that, whatever it would give
+        except zlib.error as error:
+            raise damaged(str(error)) from error
+        if len(unpacked) != size or not unpacker.eof:
+            raise damaged("it has not the size of its box")
+        lines = np.frombuffer(unpacked, np.uint8).reshape(height, stride)
         rows = np.add.accumulate(lines[:, 1:], axis=0, dtype=np.uint8)
         return np.unpackbits(rows, axis=1, count=width).view(np.bool_)
 
@@ -90,6 +94,11 @@ class PackedMask:
             struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
             for name, content in chunks
         )
+
+
+def damaged(cause: str) -> InputError:
+    """What is raised for a mask that cannot be unpacked."""
+    return InputError(f"a stored mask is damaged ({cause}); undo the action or draw the object anew")
 
 
 def count_changed(before: PackedMask, after: PackedMask) -> int:

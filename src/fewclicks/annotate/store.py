@@ -10,20 +10,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Row, Select, and_, func, select, update
 from sqlalchemy.orm import Session, aliased, defer
 
-from fewclicks.annotate.actions import from_json, to_json
+from fewclicks.annotate import rows
 from fewclicks.annotate.catalogue import Catalogue, class_exists, locked_photo, settle
 from fewclicks.annotate.history import Entry
 from fewclicks.annotate.models import PERSON_LETTERS, ActionRow, ObjectRow, PhotoRow
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.records import Edit, Line, ObjectInfo, ObjectState
-from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import Conflict, InputError, UnknownName
-from fewclicks.geometry import Box
 
 Head = aliased(ActionRow)
 """The last action of an object that is done."""
@@ -53,7 +51,7 @@ class Store(Catalogue):
     def objects(self, photo_id: int, deleted: bool = False) -> list[ObjectInfo]:
         """The objects of a photo, bottom to top; with `deleted` those too that were deleted."""
         with self._db.reading() as session:
-            return [_info(row) for row in session.execute(_objects(photo_id, deleted))]
+            return [rows.object_info(row) for row in session.execute(_objects(photo_id, deleted))]
 
     def versions(self, photo_id: int) -> dict[str, int]:
         """Object id -> version, of all objects of a photo, deleted or not."""
@@ -65,7 +63,7 @@ class Store(Catalogue):
         """The objects of a photo that are not deleted with their masks, bottom to top."""
         with self._db.reading() as session:
             found = session.execute(_objects(photo_id, False).add_columns(*_MASK)).all()
-            return [(_info(row), _mask(row)) for row in found if row.height is not None]
+            return [(rows.object_info(row), _mask_of(row)) for row in found if row.height is not None]
 
     def mask(self, object_id: str) -> PackedMask:
         """The mask of an object. UnknownName if there is no such object, or its photo was never opened."""
@@ -74,7 +72,7 @@ class Store(Catalogue):
             row = session.execute(query.where(ObjectRow.id == _id(object_id))).one_or_none()
             if row is None or row.height is None:
                 raise UnknownName(f"no mask of an object with the id {object_id}; look at the objects of the photo")
-            return _mask(row)
+            return _mask_of(row)
 
     def history(self, object_id: str) -> tuple[ObjectInfo, list[Entry], int]:
         """An object, its actions, and how many of them are done: the others can be redone."""
@@ -82,23 +80,23 @@ class Store(Catalogue):
             info = _object_info(session, _id(object_id))
             photo = session.get_one(PhotoRow, info.photo_id)
             query = select(ActionRow).where(ActionRow.object_id == info.id, ActionRow.number.is_not(None))
-            rows = session.scalars(query.order_by(ActionRow.number))
-            entries = [_entry(row, (photo.height or 0, photo.width or 0)) for row in rows]
+            hw = photo.height or 0, photo.width or 0
+            entries = [rows.entry(row, hw) for row in session.scalars(query.order_by(ActionRow.number))]
             return info, entries, session.get_one(ObjectRow, info.id).done
 
     def journal(self, photo_id: int) -> list[Line]:
         """All that was ever done to the objects of a photo, in order."""
         with self._db.reading() as session:
             query = select(ActionRow).join(ObjectRow).where(ObjectRow.photo_id == photo_id).order_by(ActionRow.id)
-            return [_line(row) for row in session.scalars(query.options(defer(ActionRow.mask)))]
+            return [rows.line(row) for row in session.scalars(query.options(defer(ActionRow.mask)))]
 
     def lines(self, object_id: str, after: int = 0, limit: int = 1000) -> list[Line]:
         """What was done to an object, in order: at most `limit` lines of the journal behind that of the id `after`."""
         with self._db.reading() as session:
             found = _object_info(session, _id(object_id))
             query = select(ActionRow).where(ActionRow.object_id == found.id, ActionRow.id > after)
-            rows = session.scalars(query.order_by(ActionRow.id).limit(limit).options(defer(ActionRow.mask)))
-            return [_line(row) for row in rows]
+            query = query.order_by(ActionRow.id).limit(limit).options(defer(ActionRow.mask))
+            return [rows.line(row) for row in session.scalars(query)]
 
     def known(self, action_id: str) -> ObjectInfo | None:
         """The object that an action, an undo or a redo of this id was done to; None if it was not done yet."""
@@ -128,7 +126,7 @@ class Store(Catalogue):
                     _require_size(photo, new.entry.mask)
                     row.done = 1
                     action_id = str(uuid.uuid5(uuid.UUID(row.id), "1"))
-                    _log(session, photo, row, _row(new.entry, 1, action_id, "import"), person)
+                    _log(session, photo, row, rows.action_row(new.entry, 1, action_id, "import"), person)
                     row.mask_version = row.version
                     count += 1
             settle(session, photo)
@@ -180,7 +178,7 @@ class Store(Catalogue):
                 undone = (ActionRow.object_id == row.id) & (ActionRow.number > row.done)
                 session.execute(update(ActionRow).where(undone).values(number=None, mask=None, box=None))
                 row.done += 1
-                _log(session, photo, row, _row(entry, row.done, action_id, by), person)
+                _log(session, photo, row, rows.action_row(entry, row.done, _id(action_id), by), person)
                 row.mask_version = row.version
             return _object_info(session, row.id)
 
@@ -235,73 +233,11 @@ def _object_info(session: Session, object_id: str) -> ObjectInfo:
     row = session.execute(_infos().where(ObjectRow.id == object_id)).one_or_none()
     if row is None:
         raise UnknownName(f"no object has the id {object_id}; look at the objects of the photo")
-    return _info(row)
+    return rows.object_info(row)
 
 
-def _info(row: Row[*tuple[Any, ...]]) -> ObjectInfo:
-    found: ObjectRow = row.ObjectRow
-    return ObjectInfo(
-        id=found.id,
-        photo_id=found.photo_id,
-        class_id=found.class_id,
-        name=found.name,
-        z=found.z,
-        state=cast(ObjectState, found.state),
-        deleted=found.deleted,
-        version=found.version,
-        mask_version=found.mask_version,
-        box=Box(*row.box) if row.box else None,
-        area_px=row.area_px or 0,
-        threshold=row.threshold,
-        clicks=_clicks(row.clicks or []),
-        changed_px=tuple(row.changed_px) if row.kind == "click" else (),
-        undo_kind=row.kind,
-        redo_kind=row.redo_kind,
-        person=row.person or "",
-    )
-
-
-def _line(row: ActionRow) -> Line:
-    return Line(
-        row.id, row.uuid, row.object_id, row.kind, row.payload, row.version, row.predictor, row.person, row.created_at
-    )
-
-
-def _mask(row: Row[*tuple[Any, ...]]) -> PackedMask:
-    return _packed((row.height, row.width), row.mask_box, row.mask_area_px, row.mask)
-
-
-def _packed(hw: tuple[int, int], box: list[int] | None, area_px: int | None, data: bytes | None) -> PackedMask:
-    return PackedMask(hw, Box(*box), area_px or 0, data or b"") if box else PackedMask.empty(hw)
-
-
-def _clicks(rows: list[list[float]]) -> Clicks:
-    return Clicks(tuple(Click(x, y, bool(positive)) for x, y, positive in rows))
-
-
-def _entry(row: ActionRow, hw: tuple[int, int]) -> Entry:
-    mask = _packed(hw, row.box, row.area_px, row.mask)
-    action = from_json(row.kind, row.payload, mask)
-    return Entry(action, mask, row.fresh, _clicks(row.clicks), row.threshold, tuple(row.changed_px))
-
-
-def _row(entry: Entry, number: int, action_id: str, predictor: str) -> ActionRow:
-    """An entry as a row. The masks of its passes are not kept: they can be computed again."""
-    box = entry.mask.box
-    return ActionRow(
-        uuid=_id(action_id),
-        number=number,
-        kind=entry.action.kind,
-        payload=to_json(entry.action),
-        fresh=entry.fresh,
-        predictor=predictor[:200],
-        clicks=[[click.x, click.y, int(click.positive)] for click in entry.clicks],
-        threshold=entry.threshold,
-        changed_px=list(entry.changed_px),
-        box=[box.x0, box.y0, box.x1, box.y1] if box else None,
-        area_px=entry.mask.area_px,
-        mask=entry.mask.data,
-    )
+def _mask_of(row: Row[*tuple[Any, ...]]) -> PackedMask:
+    return rows.packed((row.height, row.width), row.mask_box, row.mask_area_px, row.mask)
 
 
 def _add(session: Session, photo: PhotoRow, row: ObjectRow) -> bool:

@@ -1,0 +1,153 @@
+"""SQLite as the annotator needs it: what was committed stays, and a file that others made is opened with care.
+
+It runs with a write-ahead log and `synchronous=FULL`: what was committed outlives `kill -9` and a power cut, at the
+price of one fsync an action, which is little beside a click. Writers begin with the lock they need (BEGIN IMMEDIATE),
+so that two of them wait for one another and neither fails half way. Its log needs shared memory: on a network drive it
+serves the programs of one machine; for people at several machines there is PostgreSQL.
+
+A folder of photos may come from anywhere, and its database with it. SQL that a file brings along runs only where a
+trigger, a view or a virtual table takes part; none does, as each of our tables must be a plain one. What remains, such
+as the expression of an index, may call nothing that acts outside of the file (`trusted_schema`), and no value is larger
+than `VALUE_BYTES`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, text
+
+from fewclicks.errors import StoreError
+
+BUSY_MS = 15_000
+"""How long a transaction waits for another process to end its own."""
+CLOSE_MS = 1_000
+"""How long the last checkpoint of a program waits for others."""
+VALUE_BYTES = 64 * 2**20
+"""The largest mask or stroke that is read or written: more than noise in a mask of 300 megapixels takes."""
+
+README = """\
+These are the annotations of the photos in the folder above. Leave the files here to fewclicks.
+
+To copy them, also while fewclicks is running:
+
+    fewclicks backup FOLDER FILE        makes one file of all that was annotated (not of the photos)
+    fewclicks restore FILE FOLDER       puts it back, here or elsewhere
+    fewclicks check FOLDER              tells whether all is well
+
+Do not copy annotations.sqlite alone while fewclicks is running: what was done last is in annotations.sqlite-wal, and
+moves over when there is time, and when fewclicks ends. After that this whole folder can be copied.
+"""
+
+
+def listen_to(engine: Engine) -> None:
+    """Have the connections of an engine made ready, and its transactions begun as they must be."""
+    event.listen(engine, "connect", _connected)
+    event.listen(engine, "begin", _begun)
+
+
+def make_folder(file: Path, hidden: str) -> None:
+    """Make the folder of a database. One of the name `hidden` is no part of anybody's repository, and explains itself.
+
+    StoreError if it cannot be written, or leads out of the folder of photos, which others may have made.
+    """
+    folder = file.parent
+    for place in (folder, file) if folder.name == hidden else ():
+        if place.is_symlink():
+            cure = f"to keep the annotations there, say so: --database sqlite:///{place.resolve()}"
+            raise StoreError(f"'{place}' is a link and is not followed; {cure}")
+    try:
+        folder.mkdir(exist_ok=True)
+        if folder.name == hidden:
+            for name, content in ((".gitignore", "*\n"), ("README.txt", README)):
+                with suppress(FileExistsError), open(folder / name, "x", encoding="utf-8") as told:
+                    told.write(content)
+    except OSError as error:
+        cure = "allow it, or keep the annotations elsewhere: --database sqlite:///FILE"
+        raise StoreError(f"'{folder}' cannot be written ({error.strerror}); {cure}") from None
+
+
+def require_plain(connection: Connection) -> None:
+    """StoreError unless each of our tables is a plain one: no view, no virtual table, no trigger that would run."""
+    query = "SELECT type, name, sql FROM sqlite_master WHERE name LIKE 'fewclicks%' OR tbl_name LIKE 'fewclicks%'"
+    for kind, name, sql in connection.execute(text(query)):
+        words = str(sql).upper().split(maxsplit=2)
+        if kind not in ("table", "index") or (kind == "table" and words[:2] != ["CREATE", "TABLE"]):
+            kind = "virtual table" if kind == "table" else kind
+            cure = "fewclicks makes none, and does not run what others have put there; restore a backup"
+            raise StoreError(f"the database has the {kind} '{name!s:.80}'; {cure}")
+
+
+class Log:
+    """The write-ahead log of a database file. `checkpoint` moves what is in it into the file itself."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._log = Path(f"{file}-wal")
+        self._seen: tuple[int, int] | None = None
+
+    def checkpoint(self) -> None:
+        """Move what can be moved without making anybody wait; nothing if nothing was written since the last time."""
+        with suppress(OSError):
+            found = self._log.stat()
+            state = found.st_size, found.st_mtime_ns
+            if found.st_size and state != self._seen and self._moved("PASSIVE", 0):
+                self._seen = state
+
+    def empty(self) -> None:
+        """Move all of it, unless others are reading for long."""
+        if self._log.exists():
+            self._moved("TRUNCATE", CLOSE_MS)
+
+    def _moved(self, how: str, wait_ms: int) -> bool:
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self._file, isolation_level=None)) as connection:
+            prepare(connection, wait_ms)
+            _, inside, moved = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+            return bool(inside == moved)
+        return False
+
+
+def prepare(connection: sqlite3.Connection, busy_ms: int) -> None:
+    """Distrust what is in the file, and have what is written reach the disk, not only its cache (as macOS would)."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES)
+    for name, value in {
+        "busy_timeout": busy_ms,
+        "trusted_schema": "OFF",
+        "cell_size_check": "ON",
+        "mmap_size": 0,
+        "synchronous": "FULL",
+        "fullfsync": "ON",
+        "checkpoint_fullfsync": "ON",
+        "foreign_keys": "ON",
+    }.items():
+        connection.execute(f"PRAGMA {name}={value}")
+
+
+def _connected(connection: sqlite3.Connection, record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where `_begun` says, not where the driver guesses
+    prepare(connection, BUSY_MS)
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on; all stays as it is where the file system cannot do it.
+
+    Of several that turn it on in a new database at the same time, SQLite refuses some at once, without `busy_timeout`.
+    """
+    end = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
+
+
+def _begun(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
