@@ -1,5 +1,6 @@
 """The clicks are counted right: on predictors whose masks are known beforehand."""
 
+import csv
 import json
 import sys
 from dataclasses import dataclass, replace
@@ -15,7 +16,8 @@ from fewclicks.errors import InputError, MissingExtra
 from fewclicks.metrics import iou
 from fewclicks.plots import plot
 from fewclicks.predictor import blank
-from fewclicks.report import gallery, markdown, read_json, write_json
+from fewclicks.report import gallery, markdown, read_json, write_csv, write_json
+from fewclicks.run_journal import RunJournal
 from fewclicks.sample import Sample
 from fewclicks.shards import Shard
 
@@ -151,8 +153,9 @@ def test_the_worst_case_comes_first():
 def test_evaluate_takes_every_object_in_order():
     dataset = Photos(tuple(sample(f"s{i}") for i in range(3)))
     seen = []
-    found = evaluate(Learner(2), dataset, on_trace=seen.append)
-    assert [t.name for t in found.traces] == [t.name for t in seen] == ["s0", "s1", "s2"]
+    found = evaluate(Learner(2), dataset, on_trace=lambda *one: seen.append(one))
+    assert [(i, t.name) for i, t in enumerate(found.traces)] == [(i, t.name) for i, t in seen]
+    assert [t.name for t in found.traces] == ["s0", "s1", "s2"]
     assert found.noc(0.95) == 2
     with pytest.raises(InputError, match="empty"):
         evaluate(Learner(2), Photos(()))
@@ -227,6 +230,71 @@ def test_shards_make_the_whole():
 
 def test_levels_above_the_stop_are_left_out(evaluated):
     assert list(evaluate(Learner(3), evaluated[0], stop_iou=0.85).to_json()["noc"]) == ["0.80", "0.85"]
+
+
+def test_without_a_stop_all_clicks_are_made_and_nothing_is_carried_on():
+    found = evaluate(Learner(2), Photos((sample(),)), max_clicks=4, stop_iou=None, boundary=True)
+    assert [len(trace.turns) for trace in found.traces] == [4]
+    figures = found.to_json()
+    assert list(figures["noc"]) == ["0.80", "0.85", "0.90", "0.95"]
+    assert figures["noc"]["0.95"] == 2
+    assert figures["iou_at_click"] == [0.9, 1, 1, 1]
+    assert figures["boundary_iou_at_click"][1:] == [1, 1, 1]
+    assert 0 < figures["boundary_iou_at_click"][0] < 1
+    assert "boundary_iou_at_click" not in evaluate(Learner(2), Photos((sample(),))).to_json()
+
+
+def test_intervals_know_the_videos():
+    hard, easy = (replace(sample(), truth=square(side)) for side in (4, 10))
+    alone = Photos(tuple(replace(hard if i < 4 else easy, name=str(i)) for i in range(8)))
+    videos = Photos(tuple(replace(one, group="ab"[i // 4]) for i, one in enumerate(alone.samples)))
+    one, other = (evaluate(Learner(3), dataset).to_json() for dataset in (alone, videos))
+    assert (one["groups"], other["groups"]) == (8, 2)
+    assert one["noc"] == other["noc"]
+    assert other["noc_interval"]["0.90"] == [2, 20], "two videos: each draw may be of one of them alone"
+    assert one["noc_interval"]["0.90"][0] > 2
+
+
+def test_a_row_per_object_in_csv(tmp_path):
+    dataset = Photos((sample("easy"), sample("hard, very", square(4))))
+    file = write_csv(Report({}, (evaluate(Learner(2), dataset, max_clicks=3),)), tmp_path / "rows.csv")
+    heads, easy, hard = csv.reader(file.read_text().splitlines())
+    row = dict(zip(heads, easy, strict=True))
+    assert (row["dataset"], row["object"], row["clicks"]) == ("Squares", "easy", "2")
+    assert (row["noc_90"], row["reached_90"], row["noc_95"], row["iou_1"], row["iou_3"]) == (
+        "1", "1", "2", "0.90000", "",
+    )  # fmt: skip
+    row = dict(zip(heads, hard, strict=True))
+    assert (row["object"], row["noc_95"], row["reached_95"]) == ("hard, very", "3", "0")
+    assert row["iou_3"]
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path):
+    dataset = Photos(tuple(replace(sample(f"s{i}", square(2 + i)), group="g") for i in range(4)))
+    whole, report = evaluate(Learner(2), dataset), tmp_path / "report.json"
+    first = RunJournal(report, {"cfr": 1}, resume=False)
+    for position in (2, 0):
+        first.add("squares", position, whole.traces[position])
+    first.close()
+    with first.path.open("a") as file:
+        file.write('{"dataset": "squares", "posi')  # killed while it wrote
+    again = RunJournal(report, {"cfr": 1}, resume=True)
+    again.add("squares", 1, whole.traces[1])
+    again.close()
+    third = RunJournal(report, {"cfr": 1}, resume=True)
+    assert list(third.done["squares"]) == [2, 0, 1]
+    for position, found in third.done["squares"].items():
+        wanted = whole.traces[position]
+        assert replace(found, mask=None) == replace(wanted, mask=None)
+        assert (found.mask == wanted.mask).all()
+    with pytest.raises(InputError, match="cfr was 1 and is 2"):
+        RunJournal(report, {"cfr": 2}, resume=True)
+    third.close(finished=True)
+    assert not list(tmp_path.iterdir())
+    RunJournal(report, {"cfr": 1}, resume=False).close()
+    empty = RunJournal(report, {"cfr": 1}, resume=True)
+    empty.close()
+    assert empty.done == {}
 
 
 def test_the_markdown_table_has_a_row_per_dataset(evaluated):

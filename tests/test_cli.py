@@ -198,6 +198,45 @@ def test_bench_counts_clicks_and_writes_what_is_asked(fewclicks, tmp_path):
     assert Path("p.png").stat().st_size > 1000
 
 
+def test_bench_takes_the_robot_of_a_method_from_anywhere(fewclicks, tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "__init__.py").touch()
+    (tmp_path / "own" / "way.py").write_text(
+        "from fewclicks.clicks import Click\nfrom fewclicks.methods.grow import build\n"
+        "def corner(truth, mask, clicks):\n    return Click(len(clicks), 0, False)\nrobot = corner\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    folder_of_masks(tmp_path / "set")
+    asked = ("bench", "folder", "--data-root", tmp_path / "set", "--method", "own.way", "--json", "-", "--full")
+    code, out, _ = fewclicks(*asked, "--max-clicks", "2", "--stop-iou", "none")
+    figures = json.loads(out)
+    assert code == 0
+    assert (figures["settings"]["robot"], figures["settings"]["stop_iou"]) == ("corner", None)
+    assert figures["datasets"]["set"]["per_object"]["clicks"][0] == [[0, 0, False], [1, 0, False]]
+    _, out, _ = fewclicks(*asked, "--robot", "random_error")
+    assert json.loads(out)["settings"]["robot"] == "random_error"
+
+
+def test_bench_goes_on_with_a_run_that_was_stopped(fewclicks, tmp_path):
+    root = folder_of_masks(tmp_path / "set")
+    asked = ("bench", "folder", "--data-root", root, *GROW, "--full", "--json", "r.json")
+    whole = (root / "images" / "b.png").read_bytes()
+    (root / "images" / "b.png").write_bytes(b"broken")
+    assert fewclicks(*asked)[0] == 2
+    kept = Path("r.json.partial").read_text().splitlines()
+    assert len(kept) == 2, "the settings, and the object that was finished"
+    Path("r.json.partial").write_text("\n".join(kept).replace('"name": "a#1"', '"name": "a, measured before"') + "\n")
+    (root / "images" / "b.png").write_bytes(whole)
+    assert "max_clicks was 20 and is 3" in fewclicks(*asked, "--resume", "--max-clicks", "3")[2]
+    assert fewclicks(*asked, "--resume")[0] == 0
+    each = json.loads(Path("r.json").read_text())["datasets"]["set"]["per_object"]
+    assert each["name"] == ["a, measured before", "b#1"]
+    assert not Path("r.json.partial").exists()
+    code, _, err = fewclicks("bench", "folder", "--data-root", root, *GROW, "--resume")
+    assert code == 2
+    assert "--json FILE" in err
+
+
 def test_bench_json_to_stdout_is_pure(fewclicks, tmp_path):
     folder_of_masks(tmp_path / "set")
     code, out, _ = fewclicks("bench", "folder", "--data-root", tmp_path / "set", *GROW, "--limit", "1", "--json", "-")

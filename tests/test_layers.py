@@ -12,8 +12,8 @@ LEVELS = {
     2: "refine zoom flip anchor presets robot session",
     3: "engines nets backbones checkpoint pth datasets exports",
     4: "methods",
-    5: "benchmark shards report plots training api",
-    6: "recipes convert figures",
+    5: "benchmark run_journal shards report plots training api",
+    6: "recipes convert figures comparison",
     7: "annotate cli demo doctor __main__",
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms.split()}

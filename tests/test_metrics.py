@@ -106,3 +106,14 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(0)
     ends = [interval(rng.integers(0, 2, 50), resamples=500) for _ in range(300)]
     assert 0.9 <= np.mean([low <= 0.5 <= high for low, high in ends]) <= 0.98
+
+
+def test_values_of_a_group_are_drawn_together():
+    values = [1, 1, 1, 5, 5, 5, 9]
+    assert interval(values, [""] * 7) == interval(values)
+    assert interval(values, list("abcdefg")) == interval(values)
+    assert interval(values, ["a", "a", "a", "b", "b", "b", ""])[0] == 1, "three values of one group are one draw"
+    rng = np.random.default_rng(5)
+    sums = np.array([[3, 3], [15, 3], [9, 1]])[rng.integers(0, 3, (10_000, 3))].sum(axis=1)
+    wanted = np.quantile(sums[:, 0] / sums[:, 1], (0.025, 0.975))
+    assert interval(values, ["a", "a", "a", "b", "b", "b", ""]) == pytest.approx(wanted, abs=0.05)

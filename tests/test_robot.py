@@ -8,8 +8,8 @@ import pytest
 
 from fakes import shared
 from fewclicks.clicks import Click, Clicks
-from fewclicks.errors import InputError
-from fewclicks.robot import deepest_error
+from fewclicks.errors import InputError, UnknownName
+from fewclicks.robot import ROBOTS, deepest_error, noisy_human, robot_named
 
 
 def plain(truth, mask, clicks):
@@ -102,3 +102,58 @@ def test_it_changes_nothing_it_is_given():
 def test_masks_of_other_sizes_are_refused():
     with pytest.raises(InputError, match="one size"):
         deepest_error(np.zeros((4, 4), np.int8), np.zeros((4, 5), bool), Clicks())
+
+
+def two_errors():
+    """A missed disc, a wrong square that is larger, an uncounted corner."""
+    truth = disc((60, 90), (15, 15), 100).astype(np.int8)
+    mask = np.zeros((60, 90), bool)
+    mask[20:56, 40:80] = True
+    truth[:5, 80:] = -1
+    mask[:5, 80:] = True
+    return truth, mask
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_every_robot_clicks_errors_with_their_label_and_the_same_each_time(name):
+    truth, mask = two_errors()
+    clicks, seen = Clicks(), []
+    for _ in range(30):
+        click = robot_named(name)(truth, mask, clicks)
+        assert click == robot_named(name)(truth.copy(), mask.copy(), clicks)
+        clicks = clicks + click
+        y, x = click.pixel(truth.shape)
+        seen.append(((truth[y, x] == 1) == click.positive) and (truth[y, x] == 1) != mask[y, x] and truth[y, x] != -1)
+    assert sum(seen) >= (20 if name == "noisy_human" else 30)
+    nothing_left = robot_named(name)(truth, truth == 1, Clicks())
+    assert isinstance(nothing_left, Click)
+
+
+def test_the_robot_of_the_outline_stays_at_the_border_of_the_largest_error():
+    truth, mask = two_errors()
+    for count in range(20):
+        click = robot_named("boundary_error")(truth, mask, Clicks((Click(1, 1, False),) * count))
+        assert click.x in (40, 79) or click.y in (20, 55)
+        assert not click.positive
+
+
+def test_the_hurried_robot_mistakes_the_button_one_time_in_twenty():
+    truth = disc((60, 90), (45, 30), 400).astype(np.int8)
+    mask = np.zeros((60, 90), bool)
+    found = [noisy_human(truth, mask, Clicks((Click(1, 1, False),) * count)) for count in range(400)]
+    assert 0.02 <= np.mean([not click.positive for click in found]) <= 0.09
+    assert 3 < np.std([click.x for click in found]) < 17
+
+
+def test_a_robot_of_ones_own_has_a_dotted_name(tmp_path, monkeypatch):
+    (tmp_path / "clumsy.py").write_text("def robot(*a): return 1\ndef other(*a): return 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert robot_named("clumsy:robot")() == 1
+    assert robot_named("clumsy:other")() == 2
+    for name, says in (
+        ("deepest", "did you mean 'deepest_error'"),
+        ("clumsy:no", "has no 'no'"),
+        ("a.b", "Python path"),
+    ):
+        with pytest.raises(UnknownName, match=says):
+            robot_named(name)

@@ -96,10 +96,9 @@ def test_what_goes_wrong_in_a_process_is_told(kind, says):
 
 def test_more_processes_than_objects(folder):
     seen = []
-    result = evaluate_in_processes(Job(Setup(method="grow"), "folder", folder, 2), 3, seen.append)
+    result = evaluate_in_processes(Job(Setup(method="grow"), "folder", folder, 2), 3, lambda *one: seen.append(one))
     assert [trace.name for trace in result.traces] == ["0#1", "2#1"]
-    assert {trace.name for trace in seen} == {"0#1", "2#1"}
-    assert all(trace.mask is None for trace in seen)
+    assert {(position, trace.name) for position, trace in seen} == {(0, "0#1"), (1, "2#1")}
     assert all(trace.mask is not None for trace in result.traces)
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 from fewclicks.arrays import Mask
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
-from fewclicks.metrics import THRESHOLDS, ClickEffect, click_effect, interval, iou, noc, reached
+from fewclicks.metrics import THRESHOLDS, ClickEffect, boundary_iou, click_effect, interval, iou, noc, reached
 from fewclicks.predictor import Predictor
 from fewclicks.robot import Robot, deepest_error
 from fewclicks.sample import Dataset, Sample
@@ -35,6 +35,8 @@ class Turn:
     step_s: float
     robot_s: float
     metric_s: float
+    boundary_iou: float | None = None
+    """None where it was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Trace:
     mask: Mask | None = None
     load_s: float = 0.0
     """What reading the photo and its truth took."""
+    group: str = ""
+    """The video or photo that it shares with others (`Sample.group`)."""
 
     @property
     def ious(self) -> tuple[float, ...]:
@@ -69,11 +73,13 @@ def rollout(
     sample: Sample,
     robot: Robot = deepest_error,
     max_clicks: int = 20,
-    stop_iou: float = 0.95,
+    stop_iou: float | None = 0.95,
+    boundary: bool = False,
 ) -> Trace:
     """Click on one object until its mask comes to `stop_iou` or `max_clicks` are spent.
 
-    InputError when the sample has no object pixel. A `stop_iou` above 1 gives all `max_clicks` clicks.
+    `stop_iou` None: all `max_clicks` clicks are made. `boundary`: measure the boundary IoU too, which takes time.
+    InputError when the sample has no object pixel.
     """
     if max_clicks < 1:
         raise InputError(f"max_clicks must be at least 1, got {max_clicks}")
@@ -92,11 +98,16 @@ def rollout(
         mask = state.mask
         measures = perf_counter()
         value = iou(mask, sample.truth)
+        edge = boundary_iou(mask, sample.truth) if boundary else None
         ends = perf_counter()
-        turns.append(Turn(click, value, measures - steps, steps - looks, ends - measures))
-        if value >= stop_iou:
+        turns.append(Turn(click, value, measures - steps, steps - looks, ends - measures, edge))
+        if stop_iou is not None and value >= stop_iou:
             break
-    return Trace(sample.name, tuple(turns), start_s, mask)
+    return Trace(sample.name, tuple(turns), start_s, mask, group=sample.group)
+
+
+OnTrace: TypeAlias = Callable[[int, Trace], None]
+"""Called with the position of an object in the dataset and what happened on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +118,17 @@ class Result:
     traces: tuple[Trace, ...]
     robot: str
     max_clicks: int
-    stop_iou: float
+    stop_iou: float | None
 
     @property
     def levels(self) -> list[float]:
         """The IoU levels of NoC that were reached for. Above `stop_iou` there are none: the clicking stopped before."""
-        return [threshold for threshold in THRESHOLDS if threshold <= self.stop_iou]
+        return [threshold for threshold in THRESHOLDS if self.stop_iou is None or threshold <= self.stop_iou]
+
+    @property
+    def groups(self) -> list[str]:
+        """Per object, what it shares with others that are not independent of it; "" for nothing."""
+        return [trace.group for trace in self.traces]
 
     def clicks_to(self, threshold: float) -> list[int]:
         """Per object, the number of clicks to the IoU threshold; `max_clicks` where it never got there."""
@@ -131,8 +147,18 @@ class Result:
         return sum(clicks == self.max_clicks for clicks in self.clicks_to(threshold))
 
     def iou_at_click(self) -> list[float]:
-        """Mean IoU after 1 ... `max_clicks` clicks; an object that was finished earlier keeps its last IoU."""
-        curves = [trace.ious for trace in self.traces]
+        """Mean IoU after 1 ... `max_clicks` clicks; an object that was finished earlier keeps its last IoU.
+
+        With `stop_iou` None no object is finished earlier, and nothing is carried on.
+        """
+        return self._mean_curve([trace.ious for trace in self.traces])
+
+    def boundary_iou_at_click(self) -> list[float] | None:
+        """Mean boundary IoU after 1 ... `max_clicks` clicks, as `iou_at_click`; None where it was not measured."""
+        curves = [[turn.boundary_iou for turn in trace.turns if turn.boundary_iou is not None] for trace in self.traces]
+        return self._mean_curve(curves) if all(curves) else None
+
+    def _mean_curve(self, curves: Sequence[Sequence[float]]) -> list[float]:
         return [fmean(curve[min(i, len(curve) - 1)] for curve in curves) for i in range(self.max_clicks)]
 
     def click_effect(self) -> ClickEffect:
@@ -172,21 +198,24 @@ class Result:
     def to_json(self, full: bool = False) -> dict[str, Any]:
         """The figures as plain data; with `full` also the course of every object, under "per_object".
 
-        "noc_interval", "iou_at_1_interval": bootstrap 95 % intervals of the mean; "failures": see `failures`;
+        "noc_interval", "iou_at_1_interval": bootstrap 95 % intervals of the mean, in which the frames of a video and
+        the objects of a photo ("groups": how many of these there are) are drawn together; "failures": see `failures`;
         "failures_peers": see `spent`; "click_effect": see `metrics.ClickEffect`, of clicks 2, 3, ...
         """
-        effect = self.click_effect()
+        effect, groups, edges = self.click_effect(), self.groups, self.boundary_iou_at_click()
         levels = {f"{threshold:.2f}": threshold for threshold in self.levels}
         figures = {
             "objects": len(self.traces),
+            "groups": len({group or i for i, group in enumerate(groups)}),
             "noc": {name: round(self.noc(level), 4) for name, level in levels.items()},
             "noc_interval": {
-                name: [round(end, 4) for end in interval(self.clicks_to(level))] for name, level in levels.items()
+                name: [round(end, 4) for end in interval(self.clicks_to(level), groups)]
+                for name, level in levels.items()
             },
             "failures": {name: self.failures(level) for name, level in levels.items()},
             "failures_peers": {name: self.spent(level) for name, level in levels.items()},
             "iou_at_click": [round(value, 5) for value in self.iou_at_click()],
-            "iou_at_1_interval": [round(end, 5) for end in interval([trace.ious[0] for trace in self.traces])],
+            "iou_at_1_interval": [round(end, 5) for end in interval([trace.ious[0] for trace in self.traces], groups)],
             "click_effect": {
                 "clicks": list(effect.clicks),
                 "mean_change": [round(change, 5) for change in effect.mean_change],
@@ -198,12 +227,15 @@ class Result:
             "profile": {part: round(seconds, 6) for part, seconds in self.profile().items()},
             "share_outside_predictor": round(self.share_outside_predictor(), 4),
         }
+        if edges is not None:
+            figures["boundary_iou_at_click"] = [round(value, 5) for value in edges]
         return {**figures, "per_object": self.per_object()} if full else figures
 
     def per_object(self) -> dict[str, Any]:
-        """One list entry per object: name, NoC at each level, IoU after each click, clicks as [x, y, positive]."""
+        """One list entry per object: name, group, NoC at each level, IoUs, clicks as [x, y, positive]."""
         return {
             "name": [trace.name for trace in self.traces],
+            "group": self.groups,
             "noc": {f"{threshold:.2f}": self.clicks_to(threshold) for threshold in self.levels},
             "ious": [list(trace.ious) for trace in self.traces],
             "clicks": [[[click.x, click.y, click.positive] for click in trace.clicks] for trace in self.traces],
@@ -215,10 +247,11 @@ def evaluate(
     dataset: Dataset,
     robot: Robot = deepest_error,
     max_clicks: int = 20,
-    stop_iou: float = 0.95,
-    on_trace: Callable[[Trace], None] | None = None,
+    stop_iou: float | None = 0.95,
+    boundary: bool = False,
+    on_trace: OnTrace | None = None,
 ) -> Result:
-    """Roll out every object of a dataset. `on_trace` is called after each, for a progress bar.
+    """Roll out every object of a dataset (see `rollout`). `on_trace` is called after each, with its position.
 
     InputError when the dataset is empty.
     """
@@ -229,9 +262,9 @@ def evaluate(
         began = perf_counter()
         sample = dataset[i]
         load_s = perf_counter() - began
-        traces.append(replace(rollout(predictor, sample, robot, max_clicks, stop_iou), load_s=load_s))
+        traces.append(replace(rollout(predictor, sample, robot, max_clicks, stop_iou, boundary), load_s=load_s))
         if on_trace is not None:
-            on_trace(traces[i])
+            on_trace(i, traces[i])
         forget_masks(traces)
     robot_name = getattr(robot, "__name__", type(robot).__name__)
     return Result(dataset.name, tuple(traces), robot_name, max_clicks, stop_iou)

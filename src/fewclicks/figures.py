@@ -129,7 +129,7 @@ def curves(predictors: Mapping[str, Predictor], dataset: Dataset) -> dict[str, d
     from fewclicks.benchmark import Report, evaluate
 
     return {
-        label: Report({}, (evaluate(predictor, dataset, stop_iou=1.01),)).to_json()
+        label: Report({}, (evaluate(predictor, dataset, stop_iou=None),)).to_json()
         for label, predictor in predictors.items()
     }
 

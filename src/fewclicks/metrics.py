@@ -88,23 +88,47 @@ def click_effect(curves: Sequence[Sequence[float]]) -> ClickEffect:
     )
 
 
-def interval(values: Sequence[float], resamples: int = 10_000, seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of the mean (Efron, "Bootstrap Methods", Ann. Stat. 1979).
+def interval(
+    values: Sequence[float], groups: Sequence[str] | None = None, resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Bound the mean by its 95 % percentile bootstrap interval (Efron, "Bootstrap Methods", Ann. Stat. 1979).
 
-    The objects are drawn anew, with replacement, `resamples` times. InputError when there are no values.
+    Values are drawn anew, with replacement, `resamples` times. Those of one group are not independent (the frames of a
+    video, the objects of a photo), so whole groups are drawn (cluster bootstrap: Field and Welsh, JRSS B 2007); a value
+    whose group is "" stands alone. InputError when there are no values.
     """
+    low, high = np.quantile(resampled_means(values, groups, resamples, seed), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def resampled_means(
+    values: Sequence[float], groups: Sequence[str] | None = None, resamples: int = 10_000, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the mean of each bootstrap resample, as `interval` draws them."""
     if len(values) == 0:
         raise InputError("an interval needs at least one value; measure an object first")
     rng = np.random.default_rng(seed)
-    # How often each of the distinct values is drawn is multinomial: the values themselves need not be drawn.
-    distinct, counts = np.unique(np.asarray(values, np.float64), return_counts=True)
+    # How often each of the distinct clusters is drawn is multinomial: the clusters themselves need not be drawn.
+    distinct, counts = np.unique(_clusters(values, groups), axis=0, return_counts=True)
+    clusters = int(counts.sum())
     block = max(1, 2**22 // len(distinct))  # bounds the memory
-    means = [
-        rng.multinomial(len(values), counts / len(values), size=min(block, resamples - begin)) @ distinct / len(values)
-        for begin in range(0, resamples, block)
-    ]
-    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
-    return float(low), float(high)
+    means = []
+    for begin in range(0, resamples, block):
+        drawn = rng.multinomial(clusters, counts / clusters, size=min(block, resamples - begin)) @ distinct
+        means.append(drawn[:, 0] / drawn[:, 1])
+    return np.concatenate(means)
+
+
+def _clusters(values: Sequence[float], groups: Sequence[str] | None) -> NDArray[np.float64]:
+    """The sum and the number of the values of each cluster, a row each."""
+    alone = np.stack([np.asarray(values, np.float64), np.ones(len(values))], axis=1)
+    if groups is None or not any(groups):
+        return alone
+    names = [group or f"\0{i}" for i, group in enumerate(groups)]
+    _, cluster = np.unique(names, return_inverse=True)
+    sums = np.zeros((int(cluster.max()) + 1, 2))
+    np.add.at(sums, cluster, alone)
+    return sums
 
 
 def _band(mask: NDArray[np.bool_], width_px: int) -> NDArray[np.bool_]:

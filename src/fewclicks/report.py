@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from fewclicks.benchmark import WORST, Report, Result, Trace
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.images import replace_file
+from fewclicks.metrics import noc, reached
 from fewclicks.sample import Dataset, Sample
 
 PANEL_PX = 900
@@ -28,6 +31,37 @@ def write_json(report: Report, path: str | Path, full: bool = False) -> Path:
     text = json.dumps(report.to_json(full), indent=None if full else 2, allow_nan=False) + "\n"
     replace_file(path, lambda file: file.write(text.encode()))
     return path
+
+
+def write_csv(report: Report, path: str | Path) -> Path:
+    """Write a row per object: its clicks to each IoU level, whether it got there, and its IoU after each click.
+
+    Cells of clicks that were not made are empty. The file appears whole or not at all.
+    """
+    most = max((result.max_clicks for result in report.results), default=0)
+    levels = sorted({level for result in report.results for level in result.levels})
+    heads = [f"{what}_{level * 100:.0f}" for level in levels for what in ("noc", "reached")]
+    rows: list[list[Any]] = [["dataset", "object", "group", "clicks", "seconds", *heads]]
+    rows[0] += [f"iou_{i}" for i in range(1, most + 1)]
+    edges = any(turn.boundary_iou is not None for result in report.results for t in result.traces for turn in t.turns)
+    rows[0] += [f"boundary_iou_{i}" for i in range(1, most + 1)] if edges else []
+    for result in report.results:
+        for trace in result.traces:
+            seconds = trace.start_s + sum(turn.step_s for turn in trace.turns)
+            cells: list[Any] = [result.dataset, trace.name, trace.group, len(trace.turns), f"{seconds:.4f}"]
+            for level in levels:
+                there = level in result.levels
+                cells.append(noc(trace.ious, level, result.max_clicks) if there else "")
+                cells.append(int(reached(trace.ious, level, result.max_clicks)) if there else "")
+            columns: list[list[float | None]] = [[turn.iou for turn in trace.turns]]
+            columns += [[turn.boundary_iou for turn in trace.turns]] if edges else []
+            for values in columns:
+                cells += ["" if value is None else f"{value:.5f}" for value in values] + [""] * (most - len(values))
+            rows.append(cells)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    replace_file(Path(path), lambda file: file.write(text.getvalue().encode()))
+    return Path(path)
 
 
 def read_json(path: str | Path) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import importlib
 import math
+import zlib
+from collections.abc import Mapping
 from typing import Protocol
 
 import cv2
@@ -11,7 +15,7 @@ from numpy.typing import NDArray
 
 from fewclicks.arrays import Mask, Truth
 from fewclicks.clicks import Click, Clicks
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, UnknownName
 
 Depth = tuple[float, int, int]
 """The squared depth of the deepest pixel of a region, and its row and column."""
@@ -23,6 +27,9 @@ Pixels = NDArray[np.uint8]
 
 SMALL_PX = 4096
 """Up to this many pixels the exact distances are measured at once."""
+
+JITTER, MISTAKES = 0.5, 0.05
+"""Of `noisy_human`: the spread of the hand over the depth of the error, and how often it is the wrong button."""
 
 
 class Robot(Protocol):
@@ -53,6 +60,108 @@ def deepest_error(truth: Truth, mask: Mask, clicks: Clicks) -> Click:
     positive = missed[0] > wrong[0]
     _, row, column = missed if positive else wrong
     return Click(float(column), float(row), positive)
+
+
+def random_error(truth: Truth, mask: Mask, clicks: Clicks) -> Click:
+    """Click on any error pixel, each as likely as the other: a user who does not aim.
+
+    The same truth and clicks give the same click. Without an error left: see `deepest_error`.
+    """
+    errors = _errors(truth, mask, clicks)
+    if not len(errors):
+        return deepest_error(truth, mask, clicks)
+    return _click_at(truth, errors[_rng(truth, clicks).integers(len(errors))])
+
+
+def boundary_error(truth: Truth, mask: Mask, clicks: Clicks) -> Click:
+    """Click just within the border of the largest connected error: a user who follows the outline.
+
+    Connected in eight directions; each pixel of its inner border is as likely. Without an error left: see
+    `deepest_error`.
+    """
+    errors = np.zeros(truth.shape, np.uint8)
+    rows, columns = _errors(truth, mask, clicks).T
+    errors[rows, columns] = 1
+    wrong, missed = errors * (truth == 0), errors * (truth == 1)  # two kinds that touch are two errors
+    parts = [_largest_part(kind) for kind in (wrong, missed)]
+    largest = max(parts, key=np.count_nonzero)
+    if not largest.any():
+        return deepest_error(truth, mask, clicks)
+    inner = cv2.erode(largest, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    border = np.argwhere(largest - inner)
+    return _click_at(truth, border[_rng(truth, clicks).integers(len(border))])
+
+
+def noisy_human(truth: Truth, mask: Mask, clicks: Clicks) -> Click:
+    """Click near the deepest error, and one time in twenty with the wrong button: a user in a hurry.
+
+    The hand is off by a normal distance, with a standard deviation of `JITTER` of the error's depth in x and y, and
+    stays on the photo. What is meant is the label at the deepest pixel, also where the hand lands elsewhere.
+    """
+    meant = deepest_error(truth, mask, clicks)
+    error = ((truth == 1) & ~mask) if meant.positive else ((truth == 0) & mask)
+    depth = math.sqrt(_deepest(error, [])[0])
+    rng = _rng(truth, clicks)
+    x, y = np.rint(np.array([meant.x, meant.y]) + rng.normal(0, JITTER * depth, 2))
+    height, width = truth.shape
+    mistaken = rng.random() < MISTAKES
+    return Click(float(np.clip(x, 0, width - 1)), float(np.clip(y, 0, height - 1)), meant.positive != mistaken)
+
+
+ROBOTS: Mapping[str, Robot] = {
+    robot.__name__: robot for robot in (deepest_error, random_error, boundary_error, noisy_human)
+}
+"""The robots that there are, by name."""
+
+
+def robot_named(name: str) -> Robot:
+    """Return a robot by its name in `ROBOTS`, or one of your own.
+
+    "my_lab.robots:clumsy" is a function of a module, "my_lab.robots" its `robot`. The module is imported, so a name
+    must be the user's own words. UnknownName if there is none.
+    """
+    if name in ROBOTS:
+        return ROBOTS[name]
+    place, _, function = name.partition(":")
+    if "." not in place and not function:
+        near = difflib.get_close_matches(name, ROBOTS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(ROBOTS)}"
+        raise UnknownName(f"no robot named '{name}'; {hint}")
+    try:
+        robot: Robot = getattr(importlib.import_module(place), function or "robot")
+    except ModuleNotFoundError as error:
+        if error.name and place.startswith(error.name):
+            raise UnknownName(f"no module named '{place}'; is it on the Python path?") from None
+        raise
+    except AttributeError:
+        raise UnknownName(f"'{place}' has no '{function or 'robot'}'; name a function of it: {place}:NAME") from None
+    return robot
+
+
+def _errors(truth: Truth, mask: Mask, clicks: Clicks) -> NDArray[np.int64]:
+    """The (row, column) of each pixel that is wrong, counted, and was not clicked yet, in reading order."""
+    wrong = ((truth == 1) & ~mask) | ((truth == 0) & mask)
+    for click in clicks:
+        wrong[click.pixel(truth.shape)] = False
+    return np.argwhere(wrong)
+
+
+def _click_at(truth: Truth, place: NDArray[np.int64]) -> Click:
+    row, column = map(int, place)
+    return Click(float(column), float(row), bool(truth[row, column] == 1))
+
+
+def _largest_part(pixels: Pixels) -> Pixels:
+    """The largest connected part of HxW 0/1 pixels; the first in reading order of those of one size."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
+    if len(statistics) < 2:
+        return np.zeros_like(pixels)
+    return np.asarray(labels == 1 + int(statistics[1:, cv2.CC_STAT_AREA].argmax()), np.uint8)
+
+
+def _rng(truth: Truth, clicks: Clicks) -> np.random.Generator:
+    """Randomness that is the same for the same object and number of clicks, whichever process asks."""
+    return np.random.default_rng([zlib.crc32(np.ascontiguousarray(truth).tobytes()), len(clicks)])
 
 
 def _deepest(region: NDArray[np.bool_], clicked: list[tuple[int, int]]) -> Depth:

@@ -22,6 +22,8 @@ class Sample:
     image: Image
     truth: Truth
     name: str
+    group: str = ""
+    """What it shares with samples that are not independent of it: its video, its photo. "": nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,23 +9,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from fewclicks.benchmark import Result, Trace, evaluate, merged
+from fewclicks.benchmark import OnTrace, Result, Trace, evaluate, merged
 from fewclicks.errors import FewClicksError
 from fewclicks.predictor import Predictor
 from fewclicks.robot import Robot
 from fewclicks.sample import Dataset, Sample
 
-Prepare = Callable[[], tuple[Predictor, Dataset, Robot]]
-"""Makes what a process evaluates. It is pickled: a function of a module, or `functools.partial` of one."""
-
-OnTrace = Callable[[Trace], None]
+Prepare = Callable[[], tuple[Predictor, Dataset, Robot, Mapping[str, Any]]]
+"""Makes what a process evaluates: the arguments of `evaluate`, the last ones by name. It is pickled: a function of a
+module, or `functools.partial` of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Shard:
 def evaluate_in_processes(prepare: Prepare, count: int, on_trace: OnTrace | None = None) -> Result:
     """`evaluate` over `count` processes. What one process raises is raised here, after all have been ended.
 
-    Traces reach `on_trace` without their masks, in the order in which they are finished.
+    Traces reach `on_trace` in the order in which they are finished.
     """
     context = multiprocessing.get_context("spawn")
     workers: list[tuple[Any, Connection]] = []
@@ -89,9 +88,9 @@ def _collect(workers: list[tuple[Any, Connection]], on_trace: OnTrace | None) ->
                 ) from None
             if isinstance(message, FewClicksError):
                 raise message
-            if isinstance(message, Trace):
+            if isinstance(message, tuple):
                 if on_trace is not None:
-                    on_trace(message)
+                    on_trace(*message)
             else:
                 results[index] = message
     return [result for _, result in sorted(results.items()) if result is not None]
@@ -103,7 +102,7 @@ def _work(pipe: Connection, prepare: Prepare, index: int, count: int) -> None:
     os.environ.setdefault("LOCAL_RANK", str(index))  # as under torchrun: which of several GPUs is this process's
     with suppress(BrokenPipeError):  # the parent is gone
         try:
-            pipe.send(_evaluate(prepare, index, count, lambda trace: pipe.send(replace(trace, mask=None))))
+            pipe.send(_evaluate(prepare, index, count, lambda *trace: pipe.send(trace)))
         except BrokenPipeError:
             raise
         except FewClicksError as error:
@@ -115,11 +114,16 @@ def _work(pipe: Connection, prepare: Prepare, index: int, count: int) -> None:
 
 def _evaluate(prepare: Prepare, index: int, count: int, on_trace: OnTrace | None) -> Result | None:
     """The result of one shard; None when it is empty. The dataset as a whole must not be."""
-    predictor, dataset, robot = prepare()
+    predictor, dataset, robot, rules = prepare()
     shard = Shard(dataset, index, count)
     if len(shard) == 0 and len(dataset) > 0:
         return None
-    return evaluate(predictor, shard, robot, on_trace=on_trace)
+
+    def placed(position: int, trace: Trace) -> None:
+        if on_trace is not None:
+            on_trace(index + position * count, trace)
+
+    return evaluate(predictor, shard, robot, **rules, on_trace=placed)
 
 
 def torchrun_ranks() -> tuple[int, int]:

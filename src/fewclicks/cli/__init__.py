@@ -13,6 +13,7 @@ import typer
 from fewclicks.cli.annotate import annotate
 from fewclicks.cli.bench import bench
 from fewclicks.cli.build_coco_lvis import build_coco_lvis
+from fewclicks.cli.compare import compare
 from fewclicks.cli.convert import convert
 from fewclicks.cli.datasets import datasets
 from fewclicks.cli.doctor import doctor
@@ -32,6 +33,7 @@ app.command()(annotate)
 app.command()(export)
 app.command("import")(import_annotations)
 app.command()(bench)
+app.command()(compare)
 app.command()(train)
 app.command()(export_onnx)
 app.command()(quantise)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +17,11 @@ from fewclicks.cli.options import Setup
 from fewclicks.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from fewclicks.benchmark import Report, Result
+    from fewclicks.benchmark import Report, Result, Trace
     from fewclicks.predictor import Predictor
     from fewclicks.robot import Robot
-    from fewclicks.sample import Dataset
+    from fewclicks.run_journal import RunJournal
+    from fewclicks.sample import Dataset, Sample
 
 DataRoot = Annotated[
     Path | None,
@@ -37,6 +39,26 @@ Full = Annotated[
 Processes = Annotated[
     int, typer.Option("--processes", min=1, metavar="N", help="Share the objects among N processes, one thread each.")
 ]
+MaxClicks = Annotated[
+    int, typer.Option("--max-clicks", min=1, metavar="N", help="Clicks of an object at most; failures count as many.")
+]
+StopIou = Annotated[
+    str, typer.Option("--stop-iou", metavar="IOU", help="Stop clicking at this IoU; none: make all the clicks.")
+]
+RobotName = Annotated[
+    str | None,
+    typer.Option(
+        "--robot",
+        metavar="NAME",
+        help="Who clicks: deepest_error, random_error, boundary_error, noisy_human, or my_lab.robots:FUNCTION; "
+        "the method's own, else deepest_error, if unset.",
+    ),
+]
+Boundary = Annotated[bool, typer.Option("--boundary-iou", help="Measure the boundary IoU too; takes time.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with a run that was stopped; needs the same --json FILE and options.")
+]
+CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per object.")]
 PlotFile = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw IoU against clicks (png, pdf, svg).")
 ]
@@ -58,28 +80,49 @@ def bench(
     threads: options.Threads = None,
     settings: options.Settings = None,
     processes: Processes = 1,
+    max_clicks: MaxClicks = 20,
+    stop_iou: StopIou = "0.95",
+    robot: RobotName = None,
+    boundary_iou: Boundary = False,
     json_file: JsonFile = None,
     full: Full = False,
+    resume: Resume = False,
+    csv_file: CsvFile = None,
     plot_file: PlotFile = None,
     gallery_folder: GalleryFolder = None,
 ) -> None:  # a parameter per option: how typer reads them
     """Let a robot click on every object of the datasets and count its clicks (NoC)."""
     from fewclicks.benchmark import Report
-    from fewclicks.report import write_json
+    from fewclicks.report import write_csv, write_json
+    from fewclicks.run_journal import RunJournal
     from fewclicks.shards import torchrun_ranks
 
-    require_places(json_file, plot_file)
+    require_places(json_file, plot_file, csv_file)
+    if resume and (json_file is None or str(json_file) == "-"):
+        raise InputError("--resume goes on with the run of a --json FILE; name the file of that run")
     several = processes * torchrun_ranks()[1]
     setup = Setup(
         method=method, preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip,
         threads=threads or (1 if several > 1 else None), options=options.plain_values(settings),
     )  # fmt: skip
-    jobs = [Job(setup, name, data_root, limit) for name in datasets]
+    rules = {"max_clicks": max_clicks, "stop_iou": level(stop_iou), "boundary": boundary_iou}
+    jobs = [Job(setup, name, data_root, limit, robot, rules) for name in datasets]
+    _ = jobs[0].chosen_robot()  # an unknown name is told at once
     opened = [job.open() for job in jobs]  # all of them before the first is measured
-    results = measure(jobs, opened, processes)
+    common, own = settings_of(jobs)
+    journal = None
+    if json_file is not None and str(json_file) != "-" and torchrun_ranks()[1] == 1:
+        said = {key: value for key, value in common.items() if key != "threads"}  # how many work on it may change
+        said |= {"datasets": datasets, "own": own, "limit": limit, "robot": robot, **rules}
+        journal = RunJournal(json_file, said, resume)
+    try:
+        results = measure(jobs, opened, processes, journal)
+    except BaseException:
+        if journal is not None:
+            journal.close()
+        raise
     if len(results) < len(jobs):
         return  # one of the processes that torchrun started: that of rank 0 has the figures
-    common, own = settings_of(jobs)
     report = Report({**common, "limit": limit, "processes": several}, tuple(results), own)
     if str(json_file) == "-":
         print(json.dumps(report.to_json(full), indent=1))
@@ -87,6 +130,10 @@ def bench(
         print_table(report.to_json())
         if json_file is not None:
             write_json(report, json_file, full)
+    if journal is not None:
+        journal.close(finished=True)
+    if csv_file is not None:
+        write_csv(report, csv_file)
     draw(report, opened, plot_file, gallery_folder)
 
 
@@ -98,21 +145,35 @@ class Job:
     dataset: str
     data_root: Path | None
     limit: int | None
+    robot: str | None = None
+    """None: the method's own, else `deepest_error`."""
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of `evaluate`."""
+    positions: tuple[int, ...] | None = None
+    """The objects that are left to measure; None: all."""
 
     def open(self) -> Dataset:
-        """The dataset, or `limit` objects of it."""
+        """The dataset, or `limit` objects of it, or those that are left."""
         from fewclicks.datasets import Subset, open_benchmark
 
-        dataset = open_benchmark(self.dataset, self.data_root, trusted=True)
-        return Subset(dataset, self.limit) if self.limit else dataset
+        dataset: Dataset = open_benchmark(self.dataset, self.data_root, trusted=True)
+        if self.limit:
+            dataset = Subset(dataset, self.limit)
+        return dataset if self.positions is None else Picked(dataset, self.positions)
 
-    def __call__(self) -> tuple[Predictor, Dataset, Robot]:
+    def __call__(self) -> tuple[Predictor, Dataset, Robot, Mapping[str, Any]]:
         """What a process evaluates."""
-        from fewclicks.find import find, names
-        from fewclicks.robot import deepest_error
+        return self.own_setup.build(), self.open(), self.chosen_robot(), self.rules
 
-        method = find("methods", self.setup.method) if self.setup.method in names("methods") else None
-        return self.own_setup.build(), self.open(), getattr(method, "robot", deepest_error)
+    def chosen_robot(self) -> Robot:
+        """The robot that was named, or the method's own, wherever the method comes from, or `deepest_error`."""
+        from fewclicks.robot import deepest_error, robot_named
+
+        if self.robot is not None:
+            return robot_named(self.robot)
+        method = self.setup.module()
+        own: Robot = getattr(method, "robot", deepest_error)
+        return own
 
     @property
     def own_setup(self) -> Setup:
@@ -120,9 +181,42 @@ class Job:
         return replace(self.setup, dataset=self.dataset)
 
 
-def require_places(json_file: Path | None, plot_file: Path | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Some objects of a dataset, by their positions."""
+
+    dataset: Dataset
+    positions: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the whole dataset."""
+        return self.dataset.name
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[self.positions[index]]
+
+
+def level(text: str) -> float | None:
+    """The IoU of `--stop-iou`; None for "none". InputError for anything else."""
+    if text.lower() == "none":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1:
+        raise InputError(f"--stop-iou is an IoU above 0 and up to 1, or none, got '{text}'")
+    return value
+
+
+def require_places(*files: Path | None) -> None:
     """Find out before the long run, not after it, that its result cannot be written."""
-    for file in (json_file, plot_file):
+    json_file, plot_file, csv_file = files
+    for file in (json_file, plot_file, csv_file):
         if file is not None and not file.parent.is_dir():
             raise InputError(f"there is no folder '{file.parent}' to write '{file.name}' into; create it first")
     if plot_file is not None and plot_file.suffix not in (".png", ".pdf", ".svg"):
@@ -138,8 +232,10 @@ def settings_of(jobs: list[Job]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return shared, [{key: value for key, value in one.items() if key not in shared} for one in each]
 
 
-def measure(jobs: list[Job], datasets: list[Dataset], processes: int) -> list[Result]:
-    """Evaluate under a progress bar on stderr. Under torchrun only rank 0 has results."""
+def measure(
+    jobs: list[Job], datasets: list[Dataset], processes: int, journal: RunJournal | None = None
+) -> list[Result]:
+    """Evaluate under a progress bar on stderr, what `journal` has not yet. Under torchrun only rank 0 has results."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -150,33 +246,57 @@ def measure(jobs: list[Job], datasets: list[Dataset], processes: int) -> list[Re
         TimeRemainingColumn,
     )
 
-    from fewclicks.benchmark import Trace, evaluate
+    from fewclicks.benchmark import OnTrace, evaluate
     from fewclicks.shards import Shard, evaluate_in_processes, evaluate_under_torchrun, torchrun_ranks
 
     rank, ranks = torchrun_ranks()
     if ranks > 1 and processes > 1:
         raise InputError("torchrun starts the processes; leave --processes out")
 
-    def evaluated(job: Job, on_trace: Callable[[Trace], None]) -> Result | None:
+    def evaluated(job: Job, on_trace: OnTrace) -> Result | None:
         if ranks > 1:
             return evaluate_under_torchrun(job, on_trace)
         if processes > 1:
             return evaluate_in_processes(job, processes, on_trace)
-        return evaluate(*job(), on_trace=on_trace)
+        predictor, dataset, robot, rules = job()
+        return evaluate(predictor, dataset, robot, **rules, on_trace=on_trace)
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
     results = []
     with Progress(*columns, console=Console(stderr=True), disable=rank > 0) as progress:
         for job, dataset in zip(jobs, datasets, strict=True):
-            task = progress.add_task(dataset.name, total=len(Shard(dataset, rank, ranks)), note="")
+            done = journal.done.get(job.dataset, {}) if journal else {}
+            left = tuple(i for i in range(len(dataset)) if i not in done)
+            shard = Shard(dataset, rank, ranks)
+            task = progress.add_task(dataset.name, total=len(shard), completed=len(done), note="")
 
-            def on_trace(trace: Trace, task: Any = task) -> None:
+            def on_trace(
+                position: int, trace: Trace, task: Any = task, name: str = job.dataset, left: tuple[int, ...] = left
+            ) -> None:
                 progress.update(task, advance=1, note=f"last IoU {trace.ious[-1]:.2f}, {len(trace.turns)} clicks")
+                if journal is not None:
+                    journal.add(name, left[position], trace)
 
-            results.append(evaluated(job, on_trace))
+            if not done:
+                results.append(evaluated(job, on_trace))
+            else:
+                fresh = evaluated(replace(job, positions=left), on_trace) if left else None
+                results.append(completed(job, dataset, done, fresh))
             progress.update(task, note="")
     return [result for result in results if result is not None]
+
+
+def completed(job: Job, dataset: Dataset, done: Mapping[int, Trace], fresh: Result | None) -> Result:
+    """The result of a dataset of which a part was measured before."""
+    from fewclicks.benchmark import Result, forget_masks
+
+    new = iter(fresh.traces if fresh else ())
+    traces = [done[i] if i in done else next(new) for i in range(len(dataset))]
+    forget_masks(traces)
+    robot = job.chosen_robot()
+    name = getattr(robot, "__name__", type(robot).__name__)
+    return Result(dataset.name, tuple(traces), name, job.rules["max_clicks"], job.rules["stop_iou"])
 
 
 def print_table(figures: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -91,6 +92,13 @@ class Setup:
             find("methods", self.method, trusted=True)
         elif not weights.exists():
             raise InputError(f"no weights at '{weights}'; pass a method's name, a .onnx file or a checkpoint folder")
+
+    def module(self) -> ModuleType | None:
+        """The module of the method, wherever it lies; None for weights, which `default` runs."""
+        from fewclicks.find import find, names
+
+        named = self.method.lower().replace("-", "_") in names("methods")
+        return find("methods", self.method) if named or self._weights() is None else None
 
     def describe(self) -> dict[str, Any]:
         """What a result names as its settings, as plain data; weights by file name and sha256."""

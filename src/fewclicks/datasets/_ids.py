@@ -51,7 +51,8 @@ class Objects:
     def __getitem__(self, index: int) -> Sample:
         scene_index, object_id = self.index[index]
         scene = self.scenes[scene_index]
-        return Sample(scene.image, scene.truth(object_id), f"{scene.name}#{object_id}")
+        photo = self.scenes.photo(scene_index)
+        return Sample(scene.image, scene.truth(object_id), f"{scene.name}#{object_id}", photo)
 
 
 def objects_of(scenes: Scenes, ids: Sequence[Sequence[int]], where: Path) -> Objects:

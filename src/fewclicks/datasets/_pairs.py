@@ -63,6 +63,8 @@ class Pairs:
     name: str
     files: tuple[tuple[Path, Path], ...]
     read_truth: Callable[[Path], Truth]
+    group_of: Callable[[str], str] = str
+    """What the photo of a stem shares with others: its video, or the photo that it is a copy of."""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -71,11 +73,17 @@ class Pairs:
         photo, mask = self.files[index]
         image, truth = read_photo(photo), self.read_truth(mask)
         require_same_size(image, truth, mask)
-        return Sample(image, truth, photo.stem)
+        return Sample(image, truth, photo.stem, self.group_of(photo.stem))
 
 
 def open_pairs(
-    name: str, photos: Path, masks: Path, read_truth: Callable[[Path], Truth], tree: str, split: str | None
+    name: str,
+    photos: Path,
+    masks: Path,
+    read_truth: Callable[[Path], Truth],
+    tree: str,
+    split: str | None,
+    group_of: Callable[[str], str] = str,
 ) -> Pairs:
     """Match photos and masks by stem, in the order of the stems; DatasetError names what is missing."""
     if split is not None:
@@ -85,7 +93,7 @@ def open_pairs(
     missing = [photo.name for photo in photo_files if photo.stem not in by_stem]
     if missing:
         raise DatasetError(f"{len(missing)} photos of {photos} have no mask in {masks}, the first is {missing[0]}")
-    return Pairs(name, tuple((photo, by_stem[photo.stem]) for photo in photo_files), read_truth)
+    return Pairs(name, tuple((photo, by_stem[photo.stem]) for photo in photo_files), read_truth, group_of)
 
 
 def trimap_truth(path: Path) -> Truth:

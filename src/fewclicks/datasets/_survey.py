@@ -102,7 +102,8 @@ def _count(module: ModuleType, root: Path, split: Split, count: bool, progress: 
         options["progress"] = lambda done, total: progress(title, done, total)
     try:
         scenes = getattr(module, "scenes", module.open)
-        photos = len(scenes(root, split.split))
+        found = scenes(root, split.split)
+        photos = getattr(found, "photos", len(found))
         objects = len(module.open(root, split.split, **options)) if count or not decodes else None
     except FewClicksError as error:
         return replace(split, error=str(error).partition("\n")[0].removesuffix("; expected this layout:"))

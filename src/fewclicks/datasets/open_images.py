@@ -72,7 +72,7 @@ class MaskFiles:
     def __getitem__(self, index: int) -> Sample:
         photo, mask = self.files[index]
         image = read_photo(photo)
-        return Sample(image, _read(mask, image).astype(np.int8), mask.stem)
+        return Sample(image, _read(mask, image).astype(np.int8), mask.stem, photo.stem)
 
 
 def scenes(root: str | Path, split: str | None = None) -> MaskedPhotos:

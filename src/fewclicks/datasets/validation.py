@@ -40,7 +40,13 @@ class Validation:
 
     def __getitem__(self, index: int) -> Sample:
         scene, ids = self.scene(index)
-        return Sample(scene.image, scene.truth(*ids), self.lines[index])
+        line = self.lines[index]
+        return Sample(scene.image, scene.truth(*ids), line, photo_of(line))
+
+    @property
+    def photos(self) -> int:
+        """How many photos the objects are of."""
+        return len(set(map(photo_of, self.lines)))
 
     def scene(self, index: int) -> tuple[Scene, list[int]]:
         """The whole photo, and the ids that together are the object."""
@@ -51,6 +57,11 @@ class Validation:
         if scene is None:
             raise DatasetError(f"the set {name} has no mask {stem}.png, which the list names; fetch it again")
         return scene, [int(one) for one in ids.split("+")]
+
+
+def photo_of(line: str) -> str:
+    """Return SET/PHOTO of a line SET/STEM#IDS; partitions of one photo, STEM@0 and STEM@1, have one photo."""
+    return line.partition("#")[0].partition("@")[0]
 
 
 def open(root: str | Path, split: str | None = None) -> Validation:  # noqa: A001
