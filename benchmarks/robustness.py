@@ -15,7 +15,7 @@ import json
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -50,14 +50,14 @@ def noise(sample: Sample) -> Sample:
     """Gaussian noise on every channel of every pixel, seeded by the object's name."""
     rng = np.random.default_rng(zlib.crc32(sample.name.encode()))
     noisy = sample.image + rng.normal(0, SIGMA, sample.image.shape)
-    return Sample(np.clip(np.rint(noisy), 0, 255).astype(np.uint8), sample.truth, sample.name)
+    return replace(sample, image=np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
 
 
 def jpeg(sample: Sample) -> Sample:
     """Written as JPEG of low quality and read again."""
     file = io.BytesIO()
     PIL.Image.fromarray(sample.image).save(file, "JPEG", quality=QUALITY)
-    return Sample(np.asarray(PIL.Image.open(file).convert("RGB")), sample.truth, sample.name)
+    return replace(sample, image=np.asarray(PIL.Image.open(file).convert("RGB")))
 
 
 def half(sample: Sample) -> Sample:
@@ -73,13 +73,13 @@ def double(sample: Sample) -> Sample:
 def grey(sample: Sample) -> Sample:
     """Brightness alone, in all three channels."""
     brightness = np.asarray(PIL.Image.fromarray(sample.image).convert("L"))
-    return Sample(np.dstack([brightness] * 3), sample.truth, sample.name)
+    return replace(sample, image=np.dstack([brightness] * 3))
 
 
 def rotated(sample: Sample) -> Sample:
     """Lying on its side: turned by 90 degrees, against the clock."""
     image, truth = (np.ascontiguousarray(np.rot90(array)) for array in (sample.image, sample.truth))
-    return Sample(image, truth, sample.name)
+    return replace(sample, image=image, truth=truth)
 
 
 CHANGES: dict[str, tuple[Callable[[Sample], Sample], str]] = {
@@ -100,7 +100,7 @@ def scaled(sample: Sample, factor: float) -> Sample:
     image: Image = Frame(Box.whole((height, width)), hw).image(sample.image)
     rows, columns = (((np.arange(to) + 0.5) * of / to).astype(int) for to, of in zip(hw, (height, width), strict=True))
     truth: Truth = sample.truth[rows][:, columns]
-    return Sample(image, truth, sample.name)
+    return replace(sample, image=image, truth=truth)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Changed:
     """A dataset with every sample changed."""
 
     dataset: Dataset
-    change: str
+    change: str = ""
 
     @property
     def name(self) -> str:
@@ -126,7 +126,7 @@ class Changed:
 class ChangedJob(Job):
     """A measurement on changed photos, which another process can be given."""
 
-    change: str
+    change: str = ""
 
     def open(self) -> Dataset:
         """The changed dataset, or `limit` objects of it."""
@@ -182,7 +182,7 @@ def signed(mean: float, low: float, high: float) -> str:
 def run(dataset: str, limit: int | None, processes: int) -> dict[str, Any]:
     """Measure every change."""
     setup = Setup(cfr=1, threads=1)
-    jobs = [ChangedJob(setup, dataset, None, limit, change) for change in CHANGES]
+    jobs = [ChangedJob(setup, dataset, None, limit, change=change) for change in CHANGES]
     results = dict(zip(CHANGES, measure(jobs, [job.open() for job in jobs], processes), strict=True))
     clean = results["none"]
     return {
