@@ -108,7 +108,7 @@ class Changed:
     """A dataset with every sample changed."""
 
     dataset: Dataset
-    change: str = ""
+    change: str = "none"
 
     @property
     def name(self) -> str:
@@ -126,7 +126,7 @@ class Changed:
 class ChangedJob(Job):
     """A measurement on changed photos, which another process can be given."""
 
-    change: str = ""
+    change: str = "none"
 
     def open(self) -> Dataset:
         """The changed dataset, or `limit` objects of it."""
