@@ -146,13 +146,15 @@ def test_the_hurried_robot_mistakes_the_button_one_time_in_twenty():
 
 
 def test_a_robot_of_ones_own_has_a_dotted_name(tmp_path, monkeypatch):
-    (tmp_path / "clumsy.py").write_text("def robot(*a): return 1\ndef other(*a): return 2\n")
+    monkeypatch.setenv("FEWCLICKS_ALLOW", "")
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "clumsy.py").write_text("def robot(*a): return 1\ndef other(*a): return 2\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert robot_named("clumsy:robot")() == 1
-    assert robot_named("clumsy:other")() == 2
+    assert robot_named("lab.clumsy:robot")() == 1
+    assert robot_named("lab.clumsy:other")() == 2
     for name, says in (
         ("deepest", "did you mean 'deepest_error'"),
-        ("clumsy:no", "has no 'no'"),
+        ("lab.clumsy:no", "has no 'no'"),
         ("a.b", "Python path"),
     ):
         with pytest.raises(UnknownName, match=says):

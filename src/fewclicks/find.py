@@ -45,8 +45,7 @@ def find(kind: str, name: str, *, trusted: bool = False) -> ModuleType:
     if not isinstance(name, str) or not name.isascii():
         raise _unknown(kind, name)
     if trusted and DOTTED.fullmatch(name):
-        allow(name)
-        return importlib.import_module(name)
+        return own_module(name)
     file = name.lower().replace("-", "_")
     if file in _files(kind):
         return importlib.import_module(f"fewclicks.{kind}.{file}")
@@ -66,6 +65,12 @@ def check(kind: str, name: object) -> str:
         if name.lower().replace("-", "_") in {*_files(kind), *installed} or name in modules | allowed():
             return name
     raise _unknown(kind, name)
+
+
+def own_module(name: str) -> ModuleType:
+    """Import a module by the user's own words, and allow it from then on. UnknownName if there is none."""
+    allow(name)
+    return importlib.import_module(name)
 
 
 def allow(*modules: str) -> None:

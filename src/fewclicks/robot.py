@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import math
 import zlib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from fewclicks.arrays import Mask, Truth
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError, UnknownName
+from fewclicks.find import own_module
 
 Depth = tuple[float, int, int]
 """The squared depth of the deepest pixel of a region, and its row and column."""
@@ -128,11 +128,7 @@ def robot_named(name: str) -> Robot:
         hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(ROBOTS)}"
         raise UnknownName(f"no robot named '{name}'; {hint}")
     try:
-        robot: Robot = getattr(importlib.import_module(place), function or "robot")
-    except ModuleNotFoundError as error:
-        if error.name and place.startswith(error.name):
-            raise UnknownName(f"no module named '{place}'; is it on the Python path?") from None
-        raise
+        robot: Robot = getattr(own_module(place), function or "robot")
     except AttributeError:
         raise UnknownName(f"'{place}' has no '{function or 'robot'}'; name a function of it: {place}:NAME") from None
     return robot
