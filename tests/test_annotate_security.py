@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from fewclicks.annotate import security
+from fewclicks.annotate.bodies import BodyRoom
 from fewclicks.annotate.security import LOOPBACK, Guard, Policy, Rates, is_loopback
 
 OWN = "http://127.0.0.1:8000"
@@ -24,11 +25,11 @@ async def fails(request: Request) -> PlainTextResponse:
     raise RuntimeError("the secret of /etc/passwd")
 
 
-def client(policy=None, rates=None, base_url=OWN):
+def client(policy=None, rates=None, base_url=OWN, room=None):
     methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     paths = ("/", "/docs", "/api/v1/folder", "/api/v1/predict", "/api/v1/healthz", "/api/v1/objects/1/actions")
     routes = [Route(path, echo, methods=methods) for path in paths] + [Route("/fails", fails)]
-    app = Starlette(routes=routes, middleware=[Middleware(Guard, policy=policy or Policy(), rates=rates)])
+    app = Starlette(routes=routes, middleware=[Middleware(Guard, policy=policy or Policy(), rates=rates, room=room)])
     return TestClient(app, base_url=base_url, follow_redirects=False)
 
 
@@ -228,6 +229,13 @@ def test_a_body_that_does_not_come_is_given_up(monkeypatch):
     }
     asyncio.run(Guard(Route("/", echo, methods=["POST"]).app, Policy())(scope, receive, send))
     assert sent[0]["status"] == 408
+
+
+def test_there_is_room_for_so_many_bytes_of_bodies():
+    http = client(room=BodyRoom(total=2**20, each=2**20, patience_s=0.05))
+    assert http.post("/api/v1/predict", content=b"x" * 2**20).status_code == 200
+    refused(http.post("/api/v1/predict", content=b"x" * (2**20 + 1)), 503)
+    assert http.post("/api/v1/predict", content=b"x" * 2**20).status_code == 200, "the room was given back"
 
 
 def test_floods_are_slowed_down():

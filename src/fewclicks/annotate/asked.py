@@ -12,8 +12,12 @@ from fewclicks.annotate.schemas import Base64
 from fewclicks.annotations import PhotoState
 from fewclicks.geometry import Box
 
+RowId = Annotated[int, Field(ge=1, lt=2**31)]
+"""Of a class or a photo."""
+VersionNumber = Annotated[int, Field(ge=0, lt=2**31)]
+Pixels = Annotated[int, Field(ge=0, lt=2**31)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Text = Annotated[str, StringConstraints(max_length=200)]
+Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{32,36}$")]
 """Made by the client, so that sending twice does not do twice."""
 
@@ -51,20 +55,20 @@ class PhotoEdit(Taken):
 class ObjectNew(Taken):
     """A new object, without a mask."""
 
-    photo_id: int
-    class_id: int
+    photo_id: RowId
+    class_id: RowId
     name: Text = ""
 
 
 class ObjectEdit(Taken):
     """What changes of an object. Null: it stays as it is."""
 
-    class_id: int | None = None
+    class_id: RowId | None = None
     name: Text | None = None
     z: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
     state: Literal["open", "done"] | None = None
     deleted: bool | None = None
-    if_version: int | None = None
+    if_version: VersionNumber | None = None
 
     def edit(self) -> Edit:
         """As the store takes it."""
@@ -94,7 +98,7 @@ class Step(Taken):
     """What undo and redo take."""
 
     action_id: Uuid
-    if_version: int | None = None
+    if_version: VersionNumber | None = None
     """Set: nothing happens unless the object is at this version (409)."""
 
 
@@ -121,8 +125,8 @@ class CleanAction(Step):
     """Holes of at most so many pixels are filled, specks dropped."""
 
     kind: Literal["clean"]
-    fill_holes_px: Annotated[int, Field(ge=0)] = 0
-    drop_specks_px: Annotated[int, Field(ge=0)] = 0
+    fill_holes_px: Pixels = 0
+    drop_specks_px: Pixels = 0
 
     def cleaned(self) -> Cleaned:
         """As an action."""
@@ -155,17 +159,17 @@ ActionIn = Annotated[
 class PreviewIn(RefinedClick):
     """A click that is not made yet."""
 
-    photo_id: int | None = None
+    photo_id: RowId | None = None
     """Where the object does not exist yet."""
 
 
 class Region(Taken):
     """A box of the photo (null: up to its border), and the longest side that its picture may have."""
 
-    x0: Annotated[int, Field(ge=0)] = 0
-    y0: Annotated[int, Field(ge=0)] = 0
-    x1: Annotated[int, Field(ge=0)] | None = None
-    y1: Annotated[int, Field(ge=0)] | None = None
+    x0: Pixels = 0
+    y0: Pixels = 0
+    x1: Pixels | None = None
+    y1: Pixels | None = None
     side: Annotated[int, Field(ge=1, le=8192)] | None = None
 
     def box(self, height: int, width: int) -> Box:

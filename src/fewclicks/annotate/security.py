@@ -7,6 +7,8 @@
 | a page that posts to us, or reads our events     | Origin and Sec-Fetch-Site must be our own                        |
 | scripts smuggled into our page, framing          | Content-Security-Policy and its kin on every answer              |
 | huge or endless bodies, floods                   | lengths must be told and are bounded, slow bodies end, rates too |
+| many large bodies at once                        | they wait until there is room for them (`bodies.BodyRoom`)       |
+| values that a database or a C library cannot take| refused before a route sees them (`values`)                      |
 | connections that never say what they want        | bounded in time and number (`connection.BoundedProtocol`)        |
 | errors that tell about the machine               | a line in the log, an id for the client                          |
 """
@@ -26,9 +28,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fewclicks.annotate.bodies import FREE_BYTES, BodyRoom, Hold
 from fewclicks.annotate.problems import internal_problem, problem
 from fewclicks.annotate.sessions import Session, Sessions
 from fewclicks.annotate.signin import SignIn
+from fewclicks.annotate.values import address_fault
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -49,6 +53,8 @@ BODY_PAUSE_S = 30.0
 """A body that stops for so long is given up."""
 BODY_BYTES_PER_S = 16 * 1024
 """As is one that comes slower than this after the first pause."""
+GLANCE_S = 1.0
+"""So often a body that does not come is looked at, whether others wait."""
 RATE_PER_S, BURST = 200.0, 1000.0
 """Requests of one client."""
 IN_FLIGHT = 512
@@ -132,11 +138,19 @@ class Rates:
 class Guard:
     """The middleware: refuses by `Policy`, limits, adds the headers, and turns errors of our own into answers."""
 
-    def __init__(self, app: ASGIApp, policy: Policy, rates: Rates | None = None, sign_in: SignIn | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        policy: Policy,
+        rates: Rates | None = None,
+        sign_in: SignIn | None = None,
+        room: BodyRoom | None = None,
+    ) -> None:
         self._app = app
         self._policy = policy
         self._rates = rates or Rates()
         self._sign_in = sign_in or SignIn(policy.sessions() if policy.needs_token else None, policy.cookie)
+        self._room = room or BodyRoom()
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,9 +174,7 @@ class Guard:
         self._in_flight += 1
         try:
             request = Request(scope)
-            refusal = self._refusal(request)
-            receive = _until_signed_out(_hurried(receive), getattr(request.state, "session", None))
-            await (refusal or self._app)(scope, receive, guarded)
+            await self._answer(request, receive, guarded, self._refusal(request))
         except ClientDisconnect:
             if not begun:
                 await problem(408, "the body did not come; send it again")(scope, receive, guarded)
@@ -173,6 +185,25 @@ class Guard:
         finally:
             self._in_flight -= 1
 
+    async def _answer(self, request: Request, receive: Receive, send: Send, refusal: ASGIApp | None) -> None:
+        """Let the application answer, once there is room for the body."""
+        if refusal is not None:
+            await refusal(request.scope, _hurried(receive), send)
+            return
+        size, hold = int(request.headers.get("content-length", "0")), None
+        if size > FREE_BYTES:
+            hold = await self._room.take(_client(request), size)
+            if hold is None:
+                detail = "the server holds as much as it can of what others send; try again"
+                await problem(503, detail, {"Retry-After": "5"})(request.scope, receive, send)
+                return
+        try:
+            received = _until_signed_out(_hurried(receive, self._room, hold), request.state.session)
+            await self._app(request.scope, received, send)
+        finally:
+            if hold is not None:
+                self._room.give_back(hold)
+
     def _refusal(self, request: Request) -> ASGIApp | None:
         """Why the request is not answered; None if it is."""
         headers = request.headers
@@ -182,11 +213,23 @@ class Guard:
             return problem(403, f"this server is known as {names}; open it under one of these names")
         if self._in_flight > IN_FLIGHT:
             return problem(503, "too many requests at once; try again", {"Retry-After": "1"})
-        if not self._rates.allow(request.client.host if request.client else ""):
+        if not self._rates.allow(_client(request)):
             return problem(429, "too many requests in a short time; slow down", {"Retry-After": "1"})
+        if fault := address_fault(request.scope):
+            return problem(400, fault)
         if _is_foreign(request):
             return problem(403, "another page may not use this server; open the annotator itself")
         return _ill_bodied(request.url.path, headers) or self._sign_in.check(request)
+
+
+def _client(request: Request) -> str:
+    """Who shares a rate and room: an address, or the network of a home or office, which has many in IPv6."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host
 
 
 def _is_foreign(request: Request) -> bool:
@@ -221,21 +264,32 @@ def _ill_bodied(path: str, headers: Headers) -> Response | None:
     return None
 
 
-def _hurried(receive: Receive) -> Receive:
-    """`receive` that gives up a body which does not come, or comes too slowly."""
+def _hurried(receive: Receive, room: BodyRoom | None = None, hold: Hold | None = None) -> Receive:
+    """`receive` that gives up a body which does not come, comes too slowly, or keeps others waiting for its room."""
     complete, until = False, time.monotonic() + BODY_PAUSE_S
 
     async def hurried() -> Message:
         nonlocal complete, until
         if complete:  # what comes now is the end of the connection, however late
             return await receive()
-        try:
-            async with asyncio.timeout(min(BODY_PAUSE_S, until - time.monotonic())):
-                message = await receive()
-        except TimeoutError:
-            return {"type": "http.disconnect"}
-        until += len(message.get("body", b"")) / BODY_BYTES_PER_S
+        pause = min(BODY_PAUSE_S, until - time.monotonic())
+        ends = time.monotonic() + pause
+        while True:
+            try:
+                async with asyncio.timeout(min(pause, GLANCE_S)):
+                    message = await receive()
+                break
+            except TimeoutError:
+                pause = ends - time.monotonic()
+            if pause <= 0 or (room and hold and room.must_end(hold)):
+                return {"type": "http.disconnect"}
+        size = len(message.get("body", b""))
+        until += size / BODY_BYTES_PER_S
         complete = not message.get("more_body", False)
+        if hold:
+            hold.note(size)
+            if room and room.must_end(hold):
+                return {"type": "http.disconnect"}
         return message
 
     return hurried

@@ -20,9 +20,10 @@ from fewclicks.annotate.asked import ExportIn
 from fewclicks.annotate.files import options_of
 from fewclicks.annotate.routes._common import Given, Person, gives, in_thread
 from fewclicks.annotate.schemas import FormatOption, FormatOut, Imported
+from fewclicks.annotate.values import CheckedRoute
 from fewclicks.errors import InputError, UnknownName
 
-router = APIRouter(tags=["files"])
+router = APIRouter(route_class=CheckedRoute, tags=["files"])
 
 NOTES_HEADER = "X-Fewclicks-Notes"
 NOTES_BYTES = 4000

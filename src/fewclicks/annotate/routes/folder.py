@@ -12,8 +12,9 @@ from fewclicks.annotate.asked import ClassEdit, ClassNew
 from fewclicks.annotate.routes._common import Given
 from fewclicks.annotate.routes.files import formats
 from fewclicks.annotate.schemas import ClassOut, Counts, FolderOut, Health, Version
+from fewclicks.annotate.values import CheckedRoute
 
-router = APIRouter(tags=["folder"])
+router = APIRouter(route_class=CheckedRoute, tags=["folder"])
 
 ClassId = Annotated[int, Path(ge=1, lt=2**31)]
 

@@ -53,11 +53,12 @@ from fewclicks.annotate.schemas import (
     PreviewOut,
     WholeMask,
 )
+from fewclicks.annotate.values import CheckedRoute
 from fewclicks.annotate.work import Timed
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 
-router = APIRouter(tags=["objects"], prefix="/objects/{object_id}")
+router = APIRouter(route_class=CheckedRoute, tags=["objects"], prefix="/objects/{object_id}")
 
 
 @router.put("")

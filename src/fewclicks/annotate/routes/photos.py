@@ -12,10 +12,11 @@ from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.asked import PhotoEdit
 from fewclicks.annotate.routes._common import Found, Given, PhotoId, gives, in_thread, unless_known
 from fewclicks.annotate.schemas import ObjectOut, OpenedPhoto, PhotoOut, PhotoPage, Tiles
+from fewclicks.annotate.values import CheckedRoute
 from fewclicks.annotations import PhotoState
 from fewclicks.errors import FewClicksError
 
-router = APIRouter(tags=["photos"], prefix="/photos")
+router = APIRouter(route_class=CheckedRoute, tags=["photos"], prefix="/photos")
 
 MAX_SIDE_PX = 8192
 
@@ -27,7 +28,7 @@ Place = Annotated[int, Path(ge=0, lt=2**20)]
 def photos(
     given: Given,
     state: PhotoState | None = None,
-    after: Annotated[int | None, Query(description="The `next` of the part before.")] = None,
+    after: Annotated[int | None, Query(ge=0, lt=2**31, description="The `next` of the part before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> PhotoPage:
     """The photos, in the order that people count in: photo2 before photo10."""

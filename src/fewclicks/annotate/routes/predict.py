@@ -15,11 +15,12 @@ from fewclicks.annotate.history import History
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.routes._common import Given, done, in_thread, unpacked
 from fewclicks.annotate.schemas import Milliseconds, Predicted, as_box
+from fewclicks.annotate.values import CheckedRoute
 from fewclicks.annotate.work import Busy
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 
-router = APIRouter(tags=["predict"])
+router = APIRouter(route_class=CheckedRoute, tags=["predict"])
 
 AT_ONCE = 4
 """Predictions that may be under way: their images are in memory."""
@@ -41,7 +42,7 @@ async def predict(given: Given, asked: PredictIn) -> Predicted:
 
 async def _predicted(given: Annotator, asked: PredictIn) -> Predicted:
     began = asyncio.get_running_loop().time()
-    image = await in_thread(given.pool, lambda: given.decoder.image(unpacked(asked.image)))
+    image = await in_thread(given.pool, lambda: given.decoder.image(_taken(asked)))
     hw = (image.shape[0], image.shape[1])
     actions: list[Action] = []
     if asked.threshold is not None:
@@ -61,6 +62,13 @@ async def _predicted(given: Annotator, asked: PredictIn) -> Predicted:
     total = 1000 * (asyncio.get_running_loop().time() - began)
     ms = Milliseconds(queue=round(queue_ms, 1), model=round(work_ms, 1), total=round(total, 1))
     return Predicted(mask=base64.b64encode(png).decode(), box=as_box(found.box), area_px=found.area_px, ms=ms)
+
+
+def _taken(asked: PredictIn) -> bytes:
+    """The file of the image; its text is let go of, since it may be large."""
+    data = unpacked(asked.image)
+    asked.image = ""
+    return data
 
 
 def _done(history: History, action: Action) -> None:

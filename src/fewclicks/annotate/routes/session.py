@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from fewclicks.annotate.schemas import SessionOut
 from fewclicks.annotate.signin import SignIn
+from fewclicks.annotate.values import CheckedRoute
 
-router = APIRouter(tags=["session"], prefix="/session")
+router = APIRouter(route_class=CheckedRoute, tags=["session"], prefix="/session")
 
 
 @router.get("")
