@@ -138,7 +138,12 @@ def test_coco_of_other_programs(tmp_path):
     box[30:34, 30:33] = True
     box[59, 79] = True
     assert np.array_equal(found.objects[3].mask, box)
-    assert found.notes == ("1 object without outline (a box only): left out", "1 object smaller than a pixel: left out")
+    assert found.notes == (
+        "1 object marked as crowds (iscrowd): each is taken in as one object",
+        "1 object without outline (a box only): left out",
+        "1 object smaller than a pixel: left out",
+    )
+    assert found.left_out == 2
 
 
 def yolo_lines(path, hw, whole=np.trunc):

@@ -47,8 +47,9 @@ class AnnotatedPhoto:
     """A photo and its objects, bottom to top: where masks overlap, the later object is the visible one.
 
     `file`: relative to the folder of the photos, with forward slashes; `hw`: height and width as displayed. `objects`
-    may be lazy (`LazyObjects`): who reads it holds one mask at a time. `notes`: what a reader could not take over.
-    `path`: the file itself, for exports that cut out or copy photos.
+    may be lazy (`LazyObjects`): who reads it holds one mask at a time. `notes`: what a reader could not take over, and
+    `left_out`: how many annotations of the source those are. `path`: the file itself, for exports that cut out or copy
+    photos. `problem`: why its pixels cannot be read, if they cannot.
     """
 
     file: str
@@ -57,6 +58,8 @@ class AnnotatedPhoto:
     state: PhotoState = "untouched"
     notes: tuple[str, ...] = ()
     path: Path | None = None
+    left_out: int = 0
+    problem: str = ""
 
 
 class LazyObjects(Sequence[Annotation]):

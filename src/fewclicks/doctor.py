@@ -13,7 +13,7 @@ import numpy as np
 
 from fewclicks.errors import FewClicksError
 
-CORE = ("numpy", "opencv-python-headless", "pillow", "tifffile", "onnxruntime", "typer", "rich")
+CORE = ("numpy", "opencv-python-headless", "pillow", "tifffile", "onnxruntime", "typer", "rich", "PyYAML")
 
 EXTRAS = {
     "torch": (("torch", "safetensors"), "checkpoints, published weights, GPUs"),

@@ -91,7 +91,7 @@ def take_in(
     colours = {label.name: "#{:02x}{:02x}{:02x}".format(*label.colour) for label in folder.labels}
     for label in folder.labels[:MAX_LABELS]:
         _class_of(store, label.name, classes, colours)
-    counts, notes = [], []
+    counts, notes = [], list(getattr(folder, "notes", ()))
     for index in range(len(folder)):
         try:
             photo = folder[index]

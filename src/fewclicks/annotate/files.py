@@ -7,7 +7,7 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,6 @@ from fewclicks.errors import FewClicksError, InputError
 from fewclicks.find import find
 from fewclicks.images import replace_file
 
-READ_ORDER = ("coco", "labelme", "voc", "index_png", "binary_png", "yolo")
-"""In which a source of unknown format is tried: the pickiest first."""
-TRIED = 5
-"""Photos of a source of unknown format that are read to see whether it is of a format."""
 ZIP_BYTES = 4 * 2**30
 ZIP_FILES = 200_000
 """What a .zip may unpack to."""
@@ -123,27 +119,7 @@ def import_from(
     with _unpacked(source) as place:
         if name is not None:
             return take_in(store, exports.read(name, place, photos), seen, person)
-        for guess in READ_ORDER:
-            found = _readable(guess, place, photos)
-            if found is not None:
-                return take_in(store, found, seen, person)
-    raise InputError(
-        f"'{source.name}' holds no annotations of these photos in a known format ({', '.join(READ_ORDER)}); "
-        f"name the format to learn what is missing"
-    )
-
-
-def _readable(name: str, source: Path, photos: list[AnnotatedPhoto]) -> exports.Imported | None:
-    """What lies at the source, if that is of the format: some of its first photos can be read."""
-    try:
-        found = exports.read(name, source, photos)
-    except FewClicksError:
-        return None
-    for index in range(min(len(found), TRIED)):
-        with suppress(FewClicksError):
-            _ = found[index]
-            return found
-    return None
+        return take_in(store, exports.read(exports.recognized(place, photos), place, photos), seen, person)
 
 
 def names_without_masks(folder: PhotoFolder, decoder: Decoder) -> list[str]:
@@ -154,7 +130,7 @@ def names_without_masks(folder: PhotoFolder, decoder: Decoder) -> list[str]:
 
 
 def known_photos(folder: PhotoFolder, store: Store) -> list[AnnotatedPhoto]:
-    """The photos that can be read, with their sizes, which the store keeps."""
+    """The photos with their sizes, which the store keeps; of those that cannot be read the problem."""
     photos, decoder = [], Decoder()
     try:
         names = names_without_masks(folder, decoder)
@@ -168,7 +144,8 @@ def known_photos(folder: PhotoFolder, store: Store) -> list[AnnotatedPhoto]:
                 hw = info.hw or decoder.hw(path)
                 if info.hw is None:
                     store.change_photo(info.id, hw=hw)
-            except FewClicksError:  # the annotator says so when the photo is opened
+            except FewClicksError as error:  # the annotator says so too when the photo is opened
+                photos.append(AnnotatedPhoto(info.name, (0, 0), problem=str(error)))
                 continue
             photos.append(AnnotatedPhoto(info.name, hw, path=path))
     finally:

@@ -13,7 +13,8 @@ import PIL.Image
 from fewclicks.annotations import AnnotatedPhoto
 from fewclicks.errors import InputError
 from fewclicks.exports import _listing
-from fewclicks.exports._read import Photos, files_in
+from fewclicks.exports._match import Photos
+from fewclicks.exports._read import files_in
 from fewclicks.images import read_picture
 
 PHOTO_FOLDERS = frozenset({"images", "img", "imgs", "jpegimages", "photos"})
@@ -55,7 +56,7 @@ def detect(folder: str | Path, files: Sequence[str]) -> tuple[Found, ...]:
             found.append(Found("labelme", named[0].parent if place is not folder else folder))
         if any((place / name).is_dir() for name in ("SegmentationObject", "SegmentationClass")):
             found.append(Found("voc", place))
-        found += _mask_folders(place, photos)
+        found += _mask_folders(place, known)
     found += _masks_beside(folder, files)
     found += [Found("yolo", place) for place in _label_folders(folder) if _has_yolo(place, known)][:1]
     rank = {name: i for i, name in enumerate(("coco", "labelme", "binary_png", "index_png", "voc", "yolo"))}
@@ -88,13 +89,13 @@ def _holds(file: Path, *words: bytes) -> bool:
     return all(word in text for word in words)
 
 
-def _mask_folders(place: Path, photos: Sequence[AnnotatedPhoto]) -> Iterator[Found]:
+def _mask_folders(place: Path, known: Photos) -> Iterator[Found]:
     """Folders of mask pictures, one for each photo or several."""
     if (place / _listing.FILE).is_file():
         yield Found("index_png" if _holds(place / _listing.FILE, b'"ids"') else "binary_png", place)
         return
     for name in MASK_FOLDERS:
-        masks = _listing.masks_beside(place / name, photos) if (place / name).is_dir() else {}
+        masks = _listing.masks_beside(place / name, known) if (place / name).is_dir() else {}
         if masks:
             yield Found("binary_png" if max(map(len, masks.values())) > 1 else "index_png", place / name)
 

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-from fewclicks.annotations import AnnotatedPhoto, Annotation, Label
-from fewclicks.exports._read import Photos, coloured, files_in, label_of, read_json, score_of
+from fewclicks.annotations import Annotation, Label
+from fewclicks.exports._match import Photos
+from fewclicks.exports._notes import Notes
+from fewclicks.exports._read import coloured, files_in, label_of, read_json, score_of
 from fewclicks.exports._write import UNLABELLED, Seen
 
 FILE = "objects.json"
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
 MARKS = ("", "_mask", "-mask", "_gt", "_seg", ".mask")
 """What is found behind the stem of a photo in the names of its mask."""
+
+
+Facts: TypeAlias = tuple[str, str, float | None]
+"""Label, own name and score."""
+Value = TypeVar("Value")
 
 
 def entry(found: Annotation | Seen, **where: Any) -> dict[str, Any]:
@@ -55,12 +62,33 @@ def labels(content: dict[str, Any]) -> tuple[Label, ...]:
     return coloured([label_of(row["name"]) for row in rows], [row.get("colour") for row in rows])
 
 
-def fields(row: dict[str, Any]) -> tuple[str, str, float | None]:
+def photos_of(
+    content: dict[str, Any], known: Photos, take: Callable[[dict[str, Any], dict[str, Any], Facts], Value], notes: Notes
+) -> dict[str, list[Value]]:
+    """What `take` makes of (row of a photo, row of an object, its facts), by photo; the rest is noted."""
+    found: dict[str, list[Value]] = {}
+    for row in content["photos"]:
+        name = row.get("file") if isinstance(row, dict) else None
+        photo = known.find(name)
+        objects = row.get("objects") if isinstance(row, dict) else None
+        if photo is None or not isinstance(objects, list):
+            count = len(objects) if isinstance(objects, list) else 1
+            notes.refuse(f"those of '{str(name)[:80]}'", "the photo is not in the folder", count)
+            continue
+        taken = found.setdefault(photo.file, [])
+        for number, entry in enumerate(objects, start=1):
+            try:
+                taken.append(take(row, entry, _facts(entry)))
+            except (ValueError, TypeError, AttributeError, KeyError) as error:
+                reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+                notes.refuse(f"object {number} of '{photo.file}'", reason)
+    return found
+
+
+def _facts(row: dict[str, Any]) -> Facts:
     """Label, own name and score of an object."""
-    label, name = row.get("label"), row.get("name", "")
-    if not isinstance(label, str) or not isinstance(name, str):
-        raise ValueError("an object whose label or name is no text")
-    return label or UNLABELLED, name, score_of(row.get("score"))
+    name = row.get("name", "")
+    return label_of(row.get("label")), name if isinstance(name, str) else "", score_of(row.get("score"))
 
 
 def inside(source: Path, file: Any) -> Path:
@@ -72,16 +100,25 @@ def inside(source: Path, file: Any) -> Path:
     return path
 
 
-def masks_beside(source: Path, photos: Sequence[AnnotatedPhoto]) -> dict[str, list[str]]:
+def root_of(source: Path) -> Path:
+    """The folder that objects.json is in: the source, or the one folder in it that has one."""
+    if (source / FILE).is_file() or not source.is_dir():
+        return source
+    below = [folder for folder in sorted(source.iterdir()) if (folder / FILE).is_file()]
+    return below[0] if len(below) == 1 else source
+
+
+def masks_beside(source: Path, known: Photos, only: str | None = None) -> dict[str, list[str]]:
     """The mask pictures under a folder by photo: named as it, or in a folder named as it. Photos are no masks."""
-    known, found = Photos(photos), dict[str, list[str]]()
-    stems = {PurePosixPath(photo.file).stem for photo in photos}
-    paths = {photo.path.resolve() for photo in photos if photo.path is not None}
-    for file in files_in(source, SUFFIXES):
+    found: dict[str, list[str]] = {}
+    paths = {photo.path.resolve() for photo in known.photos if photo.path is not None}
+    for file in files_in(source, SUFFIXES) if only is None else [only]:
+        if (source / file).resolve() in paths:
+            continue
         path = PurePosixPath(file)
         marked = [path.stem.removesuffix(mark) for mark in MARKS if path.stem.endswith(mark)]
-        stem = next((stem for stem in marked if stem in stems), path.parent.name)
-        photo = known.by_stem(str(path.parent / stem)) or known.by_stem(stem)
-        if photo is not None and (source / file).resolve() not in paths:
+        named = (known.by_stem(str(path.parent / stem)) for stem in marked)
+        photo = next((item for item in named if item is not None), None) or known.by_stem(str(path.parent))
+        if photo is not None:
             found.setdefault(photo.file, []).append(file)
     return found

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+NUMBERS = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(slots=True)
@@ -18,6 +21,9 @@ class Notes:
     def __init__(self, thing: str = "object") -> None:
         self._thing = thing
         self._counts: dict[tuple[str, str], _Count] = {}
+        self._reasons: dict[str, tuple[str, str, int]] = {}
+        self.left_out = 0
+        """Annotations of a source that are no objects now; each of them is in one of the sentences."""
 
     def add(self, sentence: str, pixels: int = 0, thing: str | None = None) -> None:
         """One more object of which the sentence is true, to the extent of so many pixels."""
@@ -26,13 +32,35 @@ class Notes:
         count.total += pixels
         count.most = max(count.most, pixels)
 
+    def left(self, sentence: str, thing: str | None = None) -> None:
+        """As `add`, for an annotation of a source that does not become an object."""
+        self.add(sentence, thing=thing)
+        self.left_out += 1
+
+    def refuse(self, which: str, reason: object, count: int = 1) -> None:
+        """Annotations that cannot be used. Those whose reasons differ only in numbers are told of in one sentence."""
+        text = " ".join(str(reason).split())[:300]
+        first, why, so_far = self._reasons.get(alike(text), (" ".join(which.split())[:120], text, 0))
+        self._reasons[alike(text)] = (first, why, so_far + count)
+        self.left_out += count
+
     def sentences(self) -> tuple[str, ...]:
         """One sentence for each kind of loss, in the order in which they were met first."""
-        return tuple(
-            sentence.format(n=_counted(count.things, thing), sum=f"{count.total:,}", most=f"{count.most:,}")
+        counts = [
+            sentence.format(n=counted(count.things, thing), sum=f"{count.total:,}", most=f"{count.most:,}")
             for (sentence, thing), count in self._counts.items()
-        )
+        ]
+        for which, why, count in self._reasons.values():
+            counts.append(f"{which}: {why}; left out" if count == 1 else
+                          f"{counted(count, self._thing)} left out, as {which}: {why}")  # fmt: skip
+        return tuple(counts)
 
 
-def _counted(count: int, thing: str) -> str:
+def alike(sentence: str) -> str:
+    """What sentences have in common that differ only in their numbers."""
+    return NUMBERS.sub("#", sentence)
+
+
+def counted(count: int, thing: str) -> str:
+    """ "1 object", "2 objects"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

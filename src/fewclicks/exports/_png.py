@@ -42,14 +42,10 @@ def read_ids(path: Path, photo: AnnotatedPhoto, colours: Mapping[tuple[int, int,
     return np.where(ids == IGNORE_ID, np.zeros((), ids.dtype), ids)
 
 
-def read_pixels(content: bytes, hw: tuple[int, int]) -> NDArray[np.bool_]:
-    """HxW: the pixels above 0 of a picture in memory; ValueError unless it has this size."""
-    _require_size(content, {hw})
-    picture = read_picture(io.BytesIO(content), "mask", max_pixels=hw[0] * hw[1])
-    pixels = np.asarray(picture.convert("L"))
-    if pixels.shape != hw:
-        raise ValueError(f"its picture is {picture.width}x{picture.height} pixels, not {hw[1]}x{hw[0]}")
-    return np.asarray(pixels > 0)
+def read_pixels(content: bytes, max_pixels: int) -> NDArray[np.bool_]:
+    """HxW: the pixels above 0 of a picture in memory; InputError if it has more than so many."""
+    picture = read_picture(io.BytesIO(content), "mask", max_pixels=max_pixels)
+    return np.asarray(picture.convert("L")) > 0
 
 
 def objects_of(ids: Ids) -> Iterator[int]:

@@ -7,19 +7,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from fewclicks import rle
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
 from fewclicks.arrays import Mask
-from fewclicks.errors import InputError
+from fewclicks.errors import FewClicksError, InputError
+from fewclicks.exports._notes import Notes, counted
 from fewclicks.exports._palette import colour_of
 from fewclicks.exports._write import UNLABELLED
 
 Maker: TypeAlias = Callable[[], Annotation]
-Load: TypeAlias = Callable[[AnnotatedPhoto], tuple[Sequence[Maker], Iterable[str]]]
-"""The objects of a photo, ready to be made, and what could not be taken over."""
+Load: TypeAlias = Callable[[AnnotatedPhoto, Notes], Sequence[Maker]]
+"""The objects of a photo, ready to be made; what could not be taken over goes to the notes."""
 
 MAX_JSON_BYTES = 512 * 2**20
 MAX_PICTURE_BYTES = 512 * 2**20
@@ -31,57 +32,46 @@ MAX_FILES = 1_000_000
 class Imported:
     """An AnnotatedFolder: the photos of the list that have annotations, each read when it is asked for.
 
-    `labels`: those that the format lists; an object may bring another. `notes`: what was passed over in all. Asking for
-    a photo whose annotation is damaged raises InputError; the others can still be asked for.
+    `labels`: those that the format lists; an object may bring another. `notes`: what was passed over in all, and
+    `left_out` how many annotations those are. A photo whose annotations are damaged has none, and a note that says why.
     """
 
     labels: tuple[Label, ...]
     photos: tuple[AnnotatedPhoto, ...]
     load: Load
     notes: tuple[str, ...] = ()
+    left_out: int = 0
+    count: Callable[[AnnotatedPhoto], int] = lambda photo: 1
+    """How many annotations a photo has that cannot be read at all."""
+    thing: str = "object"
+    """What the format calls them."""
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def __getitem__(self, index: int) -> AnnotatedPhoto:
-        photo = self.photos[index]
-        makers, notes = self.load(photo)
+        photo, notes = self.photos[index], Notes(self.thing)
+        try:
+            if photo.problem:
+                raise InputError(f"'{photo.file}' cannot be read: {photo.problem}")
+            makers = self.load(photo, notes)
+        except FewClicksError as error:
+            left_out = self._counted(photo)
+            said = f"{error}: {counted(left_out, self.thing)} left out"
+            return replace(photo, objects=(), notes=(said,), left_out=left_out)
         state = "begun" if makers else photo.state
-        return replace(photo, objects=LazyObjects(makers), notes=tuple(notes), state=state)
+        return replace(
+            photo, objects=LazyObjects(makers), notes=notes.sentences(), left_out=notes.left_out, state=state
+        )
 
     def __iter__(self) -> Iterator[AnnotatedPhoto]:
         return (self[i] for i in range(len(self)))
 
-
-class Photos:
-    """Finds the photo that a file of annotations means: by its path, else by its name, if only one has that."""
-
-    def __init__(self, photos: Sequence[AnnotatedPhoto]) -> None:
-        self._paths = {photo.file: photo for photo in photos}
-        self._names = _unique((PurePosixPath(photo.file).name, photo) for photo in photos)
-        self._stem_paths: dict[str, AnnotatedPhoto] = {}
-        for photo in photos:  # of a.jpg and a.png, the first is meant by a.txt
-            self._stem_paths.setdefault(str(PurePosixPath(photo.file).with_suffix("")), photo)
-        self._stems = _unique((PurePosixPath(path).name, photo) for path, photo in self._stem_paths.items())
-
-    def find(self, name: str) -> AnnotatedPhoto | None:
-        """The photo of the file name `name`, with or without folders, whatever its ending; None if there is none."""
-        path = PurePosixPath(name.replace("\\", "/"))
-        exact = self._paths.get(name) or self._paths.get(str(path))
-        return exact or self._names.get(path.name) or self._stems.get(path.stem)
-
-    def by_stem(self, stem: str) -> AnnotatedPhoto | None:
-        """The photo that is named `stem` but for its ending, with or without folders; or wholly, ending included."""
-        name = PurePosixPath(stem).name
-        exact = self._paths.get(stem) or self._stem_paths.get(stem)
-        return exact or self._names.get(name) or self._stems.get(name)
-
-
-def _unique(pairs: Iterable[tuple[str, AnnotatedPhoto]]) -> dict[str, AnnotatedPhoto | None]:
-    found: dict[str, AnnotatedPhoto | None] = {}
-    for key, photo in pairs:
-        found[key] = None if key in found else photo
-    return found
+    def _counted(self, photo: AnnotatedPhoto) -> int:
+        try:
+            return self.count(photo)
+        except Exception:  # the file is damaged: how many annotations it was meant to hold nobody knows
+            return 1
 
 
 @contextmanager
@@ -132,17 +122,36 @@ def stored_runs(runs: rle.Runs, hw: tuple[int, int], label: str, name: str = "",
     return lambda: Annotation(mask=rle.mask_of(runs, hw), label=label, name=name, score=score)
 
 
+def number_of(value: Any) -> float | None:
+    """A number, also where it is written as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
 def score_of(value: Any) -> float | None:
     """A score in [0, 1], or None for anything else: scores are no reason to refuse a file."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-    return float(value) if usable else None
+    number = number_of(value)
+    return number if number is not None and 0 <= number <= 1 else None
+
+
+def key_of(value: Any) -> str:
+    """An id to be compared: 1, 1.0 and "1" are the same."""
+    number = number_of(value)
+    whole = number is not None and abs(number) < 2**53 and number == int(number)
+    return str(int(number or 0)) if whole else str(value).strip()
 
 
 def label_of(value: Any) -> str:
-    """The name of a label; ValueError unless it is a text."""
-    if not isinstance(value, str):
+    """The name of a label; a number is taken as text, nothing as `object`. ValueError for anything else."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return UNLABELLED
+    if not isinstance(value, str | int | float):
         raise ValueError(f"a label is a text, got {str(value)[:40]}")
-    return value.strip() or UNLABELLED
+    return value if isinstance(value, str) else str(value)
 
 
 def coloured(names: Iterable[str], colours: Sequence[Any] = ()) -> tuple[Label, ...]:
@@ -155,14 +164,23 @@ def coloured(names: Iterable[str], colours: Sequence[Any] = ()) -> tuple[Label, 
     return tuple(labels.values())
 
 
+def once(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """The labels, of those of one name the first."""
+    found: dict[str, Label] = {}
+    for label in labels:
+        found.setdefault(label.name, label)
+    return tuple(found.values())
+
+
 def _colour(value: Any) -> tuple[int, int, int] | None:
     whole = isinstance(value, list | tuple) and len(value) == 3 and all(type(v) is int and 0 <= v < 256 for v in value)
     return (value[0], value[1], value[2]) if whole else None
 
 
 def require_hw(photo: AnnotatedPhoto, width: Any, height: Any) -> None:
-    """ValueError unless a file was made for a photo of this size."""
-    if (height, width) != photo.hw:
+    """ValueError if a file was made for a photo of another size. It need not say the size."""
+    given = (number_of(height), number_of(width))
+    if any(got is not None and got != size for got, size in zip(given, photo.hw, strict=True)):
         need, got = f"{photo.hw[1]}x{photo.hw[0]}", f"{str(width)[:12]}x{str(height)[:12]}"
         raise ValueError(f"it is for a photo of {got} pixels, but '{photo.file}' is {need} as displayed")
 
@@ -185,6 +203,12 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def nothing_for(source: Path, photos: Sequence[AnnotatedPhoto], expected: str) -> InputError:
-    """The error where no annotation belongs to a photo."""
-    return InputError(f"'{source}' has no annotation for any of the {len(photos)} photos; expected {expected}")
+def nothing_for(
+    source: Path, photos: Sequence[AnnotatedPhoto], expected: str, names: Iterable[object] = ()
+) -> InputError:
+    """The error where no annotation belongs to a photo. `names`: what the photos of the annotations are called."""
+    theirs = [f"'{' '.join(str(name).split())[:80]}'" for name in names]
+    ours = f"the folder has '{' '.join(photos[0].file.split())[:80]}'" if photos else "the folder has none"
+    compared = f"; it has {counted(len(theirs), 'photo')}, as {theirs[0]}, and {ours}" if theirs else ""
+    count = counted(len(photos), "photo")
+    return InputError(f"'{source}' has no annotation for any of the {count}{compared}; expected {expected}")

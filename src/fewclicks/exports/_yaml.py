@@ -1,76 +1,83 @@
-"""The names of the classes in a data.yaml: as much of YAML as such files use, without a YAML library."""
+"""The values of a data.yaml that are needed, from the events of a YAML parser.
+
+Nothing is made of the file but texts: a name that is written 1, true or null is that text, no tag names code, an alias
+is refused rather than followed, so that no file grows when it is read, and nesting has a bound.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+MAX_CHARACTERS = 8 * 2**20
+MAX_DEPTH = 20
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def names_in(text: str) -> list[str]:
-    """The value of `names:`, which is `[a, b]`, `{0: a, 1: b}`, or below it one a line with `-` or a number.
+def values_in(text: str) -> dict[str, Any]:
+    """The top level of a file: of each key a text, a list of texts, or (key, text) pairs of a map as a list of tuples.
 
-    ValueError where there is none, or its numbers are not 0, 1, 2 ...
+    Deeper values are passed over. ValueError for what is no YAML, in its words with the line, or has no keys.
     """
-    lines = text.splitlines()
-    start = next((i for i, line in enumerate(lines) if line.startswith("names:")), None)
-    if start is None:
-        raise ValueError("no names")
-    first = lines[start].removeprefix("names:").strip()
-    below = list(_below(lines[start + 1 :]))
-    if first.startswith(("[", "{")):
-        rows = list(_between_commas(" ".join([first, *below])[1:]))
-    else:
-        rows = [line.removeprefix("-").strip() for line in below]
-    named = dict(_numbered(rows))
-    if sorted(named) != list(range(len(rows))):
-        raise ValueError("the numbers of the names are not 0, 1, 2 ...")
-    return [named[i] for i in range(len(rows))]
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"more than {MAX_CHARACTERS:,} characters")
+    try:
+        return _top(_bounded(text))
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
 
 
-def _below(lines: Iterable[str]) -> Iterator[str]:
-    """The lines that still belong to a key: further in, or with a dash; without those that say nothing."""
-    for line in lines:
-        bare = line.strip()
-        if bare and not line.startswith((" ", "\t", "-", "#", "]", "}")):
-            return
-        if bare and not bare.startswith("#"):
-            yield bare
+def _bounded(text: str) -> Iterator[Any]:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"line {event.start_mark.line + 1}: more than {MAX_DEPTH} levels")
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"line {event.start_mark.line + 1}: an alias (*{event.anchor}); write the value out")
+        yield event
 
 
-def _between_commas(text: str) -> Iterator[str]:
-    """The entries of a list in brackets, up to the closing one; commas within quotes do not count."""
-    start, quote, escaped, opening = 0, "", False, True
-    for place, character in enumerate(text):
-        if quote:
-            if character == quote and not escaped:
-                quote = ""
-            escaped = character == "\\" and quote == '"' and not escaped
-        elif character in ",]}":
-            if text[start:place].strip():
-                yield text[start:place].strip()
-            start, opening = place + 1, True
-            if character != ",":
-                return
-        elif opening and character in "\"'":
-            quote, opening = character, False
-        else:
-            opening = character == ":" or (opening and character.isspace())
-    raise ValueError("the list of names is not closed")
+def _top(events: Iterator[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for event in events:
+        if isinstance(event, yaml.StreamStartEvent | yaml.DocumentStartEvent):
+            continue
+        if not isinstance(event, yaml.MappingStartEvent):
+            break
+        for key in events:
+            if isinstance(key, yaml.MappingEndEvent):
+                return found
+            found[_text(key, events)] = _value(next(events), events)
+    raise ValueError("no keys")
 
 
-def _numbered(rows: Iterable[str]) -> Iterator[tuple[int, str]]:
-    for index, row in enumerate(rows):
-        number, colon, rest = row.partition(":")
-        if colon and number.strip().strip("\"'").isdecimal():
-            yield int(number.strip().strip("\"'")), _unquoted(rest.strip())
-        else:
-            yield index, _unquoted(row)
+def _value(event: Any, events: Iterator[Any]) -> Any:
+    if isinstance(event, yaml.ScalarEvent):
+        return event.value
+    rows: list[Any] = []
+    for inner in events:
+        if isinstance(inner, yaml.CollectionEndEvent):
+            break
+        text = _text(inner, events)
+        rows.append(text if isinstance(event, yaml.SequenceStartEvent) else (text, _text(next(events), events)))
+    return rows
 
 
-def _unquoted(text: str) -> str:
-    """The text of a YAML scalar, a comment behind it cut off."""
-    if text.startswith('"'):
-        return str(json.JSONDecoder().raw_decode(text)[0])
-    if text.startswith("'"):
-        return text[1:].replace("''", "\0").partition("'")[0].replace("\0", "'")
-    return text.partition(" #")[0].strip()
+def _text(event: Any, events: Iterator[Any]) -> str:
+    """A scalar; "" for a list or map, which is passed over."""
+    if isinstance(event, yaml.ScalarEvent):
+        return str(event.value)
+    depth = 1
+    while depth:
+        inner = next(events)
+        depth += isinstance(inner, yaml.CollectionStartEvent) - isinstance(inner, yaml.CollectionEndEvent)
+    return ""
+
+
+def text_of(name: str) -> str:
+    """A text as YAML in double quotes, on one line."""
+    written: str = yaml.safe_dump(name, default_style='"', allow_unicode=True, width=2**30)
+    return written.rstrip("\n")

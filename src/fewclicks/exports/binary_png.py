@@ -13,15 +13,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import PIL.Image
 
 from fewclicks.annotations import AnnotatedPhoto, Label
+from fewclicks.errors import InputError
 from fewclicks.exports import _listing
+from fewclicks.exports._match import Photos
 from fewclicks.exports._notes import Notes
 from fewclicks.exports._png import opened
-from fewclicks.exports._read import Imported, Maker, Photos, blame, nothing_for, stored
+from fewclicks.exports._read import Imported, Maker, blame, nothing_for, stored
 from fewclicks.exports._write import UNLABELLED, Classes, Names, slug, solid
 from fewclicks.images import read_mask
 
@@ -51,40 +53,37 @@ def write(photos: Iterable[AnnotatedPhoto], labels: Sequence[Label], out: Path) 
 def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
     """The objects in the binary masks of a folder."""
     labels: tuple[Label, ...] = ()
+    source, known, notes = _listing.root_of(source), Photos(photos), Notes()
     with blame(source / _listing.FILE):
         content = _listing.load(source)
         if content is None:
-            found = _listing.masks_beside(source, photos)
+            found = _listing.masks_beside(source, known)
             files = {file: [_named(mask) for mask in sorted(masks, key=_natural)] for file, masks in found.items()}
         else:
-            files, labels = _listed(content, photos)
+            files = _listing.photos_of(content, known, lambda row, entry, facts: (str(entry["mask"]), *facts), notes)
+            labels = _listing.labels(content)
     if not files:
         raise nothing_for(source, photos, "STEM/0001-LABEL.png for a photo STEM.jpg")
 
-    def load(photo: AnnotatedPhoto) -> tuple[list[Maker], tuple[str, ...]]:
-        notes, makers = Notes(), []
+    def load(photo: AnnotatedPhoto, said: Notes) -> list[Maker]:
+        makers = []
         for file, label, name, score in files[photo.file]:
-            with blame(source / file, "save it in black and white"):
-                picture = opened(_listing.inside(source, file), photo)
-                mask = read_mask(picture, photo.hw, max_pixels=photo.hw[0] * photo.hw[1]) >= 0.5
+            try:
+                with blame(source / file, "save it in black and white"):
+                    picture = opened(_listing.inside(source, file), photo)
+                    mask = read_mask(picture, photo.hw, max_pixels=photo.hw[0] * photo.hw[1]) >= 0.5
+            except InputError as error:
+                said.refuse(f"'{file[:80]}'", error)
+                continue
             if mask.any():
                 makers.append(stored(mask, label, name, score))
             else:
-                notes.add("{n} without pixels: left out")
-        return makers, notes.sentences()
+                said.left("{n} without pixels: left out")
+        return makers
 
-    return Imported(labels, tuple(photo for photo in photos if photo.file in files), load)
-
-
-def _listed(
-    content: dict[str, Any], photos: Sequence[AnnotatedPhoto]
-) -> tuple[dict[str, list[File]], tuple[Label, ...]]:
-    known, files = Photos(photos), dict[str, list[File]]()
-    for row in content["photos"]:
-        photo = known.find(row["file"])
-        if photo is not None:
-            files[photo.file] = [(str(entry["mask"]), *_listing.fields(entry)) for entry in row["objects"]]
-    return files, _listing.labels(content)
+    annotated = tuple(photo for photo in photos if photo.file in files)
+    sentences = (*known.notes, *notes.sentences())
+    return Imported(labels, annotated, load, sentences, notes.left_out, lambda photo: len(files[photo.file]))
 
 
 def _named(file: str) -> File:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,11 @@ from numpy.typing import NDArray
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Label
 from fewclicks.errors import InputError
 from fewclicks.exports import _listing
+from fewclicks.exports._listing import Facts
+from fewclicks.exports._match import Photos
 from fewclicks.exports._notes import Notes
 from fewclicks.exports._png import Ids, objects_of, read_ids
-from fewclicks.exports._read import Imported, Maker, Photos, blame, nothing_for
+from fewclicks.exports._read import Imported, Maker, blame, nothing_for
 from fewclicks.exports._write import (
     UNLABELLED,
     Classes,
@@ -42,8 +44,6 @@ from fewclicks.sample import IGNORE_ID
 TITLE = "Index PNG"
 LOSES = "what lies under other objects, and soft edges; with ids=labels also which object is which"
 IDS = ("objects", "labels")
-Facts: TypeAlias = tuple[str, str, float | None]
-"""Label, own name and score."""
 
 
 def write(
@@ -86,34 +86,41 @@ def _by_label(
 
 
 def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
-    """The objects in the index masks of a folder, or in one picture if there is one photo."""
+    """The objects in the index masks of a folder, or in one picture if there is one photo, or one of its name."""
+    known, notes = Photos(photos), Notes()
+    masks: dict[str, str] = {}
+    facts: dict[str, dict[int, Facts]] = {}
+    labels: tuple[Label, ...] = ()
     if source.is_file():
-        return _imported(source.parent, {photos[0].file: source.name} if len(photos) == 1 else {}, {}, (), photos)
+        named = _listing.masks_beside(source.parent, known, source.name)
+        masks = dict.fromkeys(named or ([photos[0].file] if len(photos) == 1 else []), source.name)
+        return _imported(source.parent, masks, facts, labels, known, notes)
+    source = _listing.root_of(source)
     with blame(source / _listing.FILE):
         content = _listing.load(source)
-        masks, facts, labels = _listed(content, photos) if content is not None else ({}, {}, ())
+        if content is not None:
+            masks, facts = _listed(content, known, notes)
+            labels = _listing.labels(content)
     if content is None:
-        for file, found in _listing.masks_beside(source, photos).items():
+        for file, found in _listing.masks_beside(source, known).items():
             if len(found) > 1:
                 several = f"{len(found)} masks in '{source}', as {found[0]} and {found[1]}"
                 raise InputError(
                     f"the photo '{file}' has {several}; pass the folder with one, or read them as binary_png"
                 )
             masks[file] = found[0]
-    return _imported(source, masks, facts, labels, photos)
+    return _imported(source, masks, facts, labels, known, notes)
 
 
-def _listed(
-    content: dict[str, Any], photos: Sequence[AnnotatedPhoto]
-) -> tuple[dict[str, str], dict[str, dict[int, Facts]], tuple[Label, ...]]:
-    """Of objects.json: the mask of each photo, what is known of its ids, the labels."""
-    known, masks, facts = Photos(photos), dict[str, str](), dict[str, dict[int, Facts]]()
+def _listed(content: dict[str, Any], known: Photos, notes: Notes) -> tuple[dict[str, str], dict[str, dict[int, Facts]]]:
+    """Of objects.json: the mask of each photo, and what is known of its ids."""
+    rows = _listing.photos_of(content, known, lambda row, entry, facts: (int(entry["id"]), facts), notes)
+    masks: dict[str, str] = {}
     for row in content["photos"]:
-        photo = known.find(row["file"])
-        if photo is not None and "mask" in row:
+        photo = known.find(row.get("file")) if isinstance(row, dict) else None
+        if photo is not None and "mask" in row and photo.file in rows:
             masks[photo.file] = str(row["mask"])
-            facts[photo.file] = {entry["id"]: _listing.fields(entry) for entry in row["objects"]}
-    return masks, facts, _listing.labels(content)
+    return masks, {file: dict(found) for file, found in rows.items()}
 
 
 def _imported(
@@ -121,27 +128,32 @@ def _imported(
     masks: dict[str, str],
     facts: dict[str, dict[int, Facts]],
     labels: tuple[Label, ...],
-    photos: Sequence[AnnotatedPhoto],
+    known: Photos,
+    notes: Notes,
 ) -> Imported:
     """The photos that have a mask. `facts`: what is known of their ids; an id that is not there is an object."""
 
-    def load(photo: AnnotatedPhoto) -> tuple[list[Maker], tuple[str, ...]]:
+    def load(photo: AnnotatedPhoto, said: Notes) -> list[Maker]:
         with blame(source / masks[photo.file], "save it as an index PNG"):
             ids = read_ids(_listing.inside(source, masks[photo.file]), photo)
-            known = facts.get(photo.file)
-            return [_maker(ids, i, _fact(known, i)) for i in objects_of(ids)], ()
+        there, listed = list(objects_of(ids)), facts.get(photo.file)
+        if listed is None:
+            return [_maker(ids, i, (UNLABELLED, "", None)) for i in there]
+        for i in there:
+            if i not in listed:
+                said.refuse(f"id {i}", f"it is not in {_listing.FILE}")
+        for i in listed:
+            if i not in there:
+                said.left("{n} without pixels: left out")
+        return [_maker(ids, i, listed[i]) for i in there if i in listed]
 
     if not masks:
-        raise nothing_for(source, photos, "masks/STEM.png for a photo STEM.jpg")
-    return Imported(labels, tuple(photo for photo in photos if photo.file in masks), load)
-
-
-def _fact(known: dict[int, Facts] | None, index: int) -> Facts:
-    if known is None:
-        return UNLABELLED, "", None
-    if index not in known:
-        raise ValueError(f"the id {index} is not in {_listing.FILE}")
-    return known[index]
+        raise nothing_for(source, known.photos, "masks/STEM.png for a photo STEM.jpg")
+    annotated = tuple(photo for photo in known.photos if photo.file in masks)
+    sentences = (*known.notes, *notes.sentences())
+    return Imported(
+        labels, annotated, load, sentences, notes.left_out, lambda photo: max(1, len(facts.get(photo.file, ())))
+    )
 
 
 def _maker(ids: Ids, index: int, fact: Facts) -> Maker:

@@ -17,7 +17,6 @@ numbers are boxes and left out; a last number that has no partner is a score.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -27,20 +26,11 @@ from fewclicks.annotations import AnnotatedPhoto, Label
 from fewclicks.arrays import Mask
 from fewclicks.exports import _polygons, _raster
 from fewclicks.exports._notes import Notes
-from fewclicks.exports._read import (
-    Imported,
-    Maker,
-    Photos,
-    blame,
-    coloured,
-    files_in,
-    nothing_for,
-    read_text,
-    score_of,
-    stored,
-)
-from fewclicks.exports._write import UNLABELLED, Classes, Names, copy_photo, solid, tolerance_of
-from fewclicks.exports._yaml import names_in
+from fewclicks.exports._write import Classes, Names, copy_photo, solid, tolerance_of
+from fewclicks.exports._yaml import text_of
+from fewclicks.exports._yolo import read
+
+__all__ = ["read", "write"]
 
 TITLE = "YOLO segmentation"
 LOSES = "names, scores and soft edges; parts of an object are joined by thin bridges"
@@ -89,71 +79,7 @@ def _outline(mask: Mask, tolerance_px: float, notes: Notes) -> _polygons.Ring:
 
 
 def _write_names(out: Path, names: Sequence[str]) -> None:
-    rows = [f"  {index}: {json.dumps(name, ensure_ascii=False)}\n" for index, name in enumerate(names)]
+    rows = [f"  {index}: {text_of(name)}\n" for index, name in enumerate(names)]
     listed = "names:\n" + "".join(rows) if rows else "names: {}\n"
     (out / "data.yaml").write_text(f"train: images\nval: images\nnc: {len(names)}\n{listed}", "utf-8")
     (out / "classes.txt").write_text("".join(f"{' '.join(name.split())}\n" for name in names), "utf-8")
-
-
-def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
-    """The objects in the label files below a folder."""
-    root = source if source.is_dir() else source.parent
-    names = _read_names(root)
-    known, files = Photos(photos), dict[str, Path]()
-    for file in files_in(source, [".txt"]) if source.is_dir() else [source.name]:
-        path = PurePosixPath(file)
-        below = path.parts[path.parts.index("labels") + 1 : -1] if "labels" in path.parts else path.parts[:-1]
-        photo = known.by_stem("/".join([*below, path.stem]))
-        if photo is not None and path.name != "classes.txt":
-            files.setdefault(photo.file, root / file)
-    if source.is_file() and len(photos) == 1:
-        files[photos[0].file] = source
-    if not files:
-        raise nothing_for(source, photos, "labels/STEM.txt for a photo STEM.jpg")
-
-    def load(photo: AnnotatedPhoto) -> tuple[list[Maker], tuple[str, ...]]:
-        notes = Notes()
-        with blame(files[photo.file], "it should hold lines of `class x1 y1 x2 y2 ...` from 0 to 1"):
-            lines = read_text(files[photo.file]).splitlines()
-            makers = [_object(line, i, photo, names, notes) for i, line in enumerate(lines, start=1) if line.strip()]
-        return [maker for maker in makers if maker is not None], notes.sentences()
-
-    return Imported(coloured(names), tuple(photo for photo in photos if photo.file in files), load)
-
-
-def _object(line: str, number: int, photo: AnnotatedPhoto, names: Sequence[str], notes: Notes) -> Maker | None:
-    try:
-        index, *values = line.split()
-        numbers = np.array(values, np.float64)
-        if not 0 <= int(index) < (len(names) or 2**31):
-            raise ValueError
-        label = names[int(index)] if names else f"class_{int(index)}"
-    except ValueError:
-        known = f"; the classes are 0 to {len(names) - 1}" if names else ""
-        raise ValueError(f"line {number}: '{line[:40]}'{known}") from None
-    if numbers.size in (4, 5):
-        notes.add("{n} given as a box only: left out")
-        return None
-    score = float(numbers[-1]) if numbers.size % 2 else None
-    points = numbers[: numbers.size - numbers.size % 2].reshape(-1, 2)
-    if len(points) < 3 or not np.isfinite(points).all():
-        raise ValueError(f"line {number}: no polygon")
-    if points.min() < -1 or points.max() > 2:
-        raise ValueError(f"line {number}: coordinates from {points.min():g} to {points.max():g}, not from 0 to 1")
-    pixels = _raster.checked(points * np.array([photo.hw[1], photo.hw[0]]))
-    if _raster.box_of([pixels], photo.hw) is None:
-        raise ValueError(f"line {number}: the polygon lies outside of the photo")
-    within = np.clip(pixels, 0, np.array([photo.hw[1] - 1, photo.hw[0] - 1]))
-    return stored(_raster.by_pixels([within], photo.hw), label, score=score_of(score))
-
-
-def _read_names(root: Path) -> list[str]:
-    """The names of the classes, of data.yaml or classes.txt in the folder or one above; none where neither is."""
-    for folder in (root, root.parent, root.parent.parent):
-        for file in ("data.yaml", "data.yml", "dataset.yaml", "classes.txt"):
-            if (folder / file).is_file():
-                with blame(folder / file, "it should hold `names:`, a list or a map"):
-                    text = read_text(folder / file)
-                    names = text.rstrip().splitlines() if file == "classes.txt" else names_in(text)
-                    return [name.strip() or UNLABELLED for name in names]
-    return []
