@@ -1,4 +1,4 @@
-"""Anchor: the user is right. After every step the pixel of each click has the label the user gave it."""
+"""Anchor: the user is right. Of contrary clicks on one place the last counts, and its pixel has the label it gave."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from fewclicks.arrays import Image, Prob
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.predictor import Predictor, State
+
+GIVEN = "given"
+"""Where a state remembers whether it began with a mask that was not empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """A predictor that corrects `inner` where it contradicts a click, and nowhere else.
 
-    Around a click that `inner` got wrong, a disk of `radius_px` gets prob 1 or 0; the pixels of other clicks are left
-    out of it. Of two clicks on one pixel the later wins. Clicks outside the image raise InputError.
+    `inner` sees the clicks that count (`Clicks.counting`, within half of `radius_px`). Around one that it got wrong,
+    a disk of `radius_px` gets prob 1 or 0; the pixels of other clicks are left out. While nothing positive was said,
+    by a click or by a mask to begin with, nothing is marked, and `inner` is not asked. Clicks outside the image raise
+    InputError.
     """
 
     inner: Predictor
@@ -33,8 +40,17 @@ class Anchor:
 
     def step(self, state: State, clicks: Clicks) -> State:
         """The step of `inner`, with every click's pixel on the side that the click says."""
-        clicks.require_inside((state.image.shape[0], state.image.shape[1]))
-        return self.hold(self.inner.step(state, clicks), clicks)
+        hw = (state.image.shape[0], state.image.shape[1])
+        clicks.require_inside(hw)
+        clicks = clicks.counting(hw, self.radius_px / 2)
+        given = state.memo.get(GIVEN)
+        if given is None:  # nothing was stepped yet: what is marked is a mask to begin with
+            given = bool(state.mask.any())
+        if given or clicks.has_positive:
+            state = self.hold(self.inner.step(state, clicks), clicks)
+        else:
+            state = replace(state, prob=np.zeros_like(state.prob))
+        return replace(state, memo={**state.memo, GIVEN: given})
 
     def hold(self, state: State, clicks: Clicks) -> State:
         """The state with every click's pixel on the side that the click says. Clicks lie inside the image."""

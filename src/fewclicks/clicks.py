@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from fewclicks.errors import InputError
 
+SAME_PLACE_PX = 1.0
+"""Clicks no farther apart than this mean one place: half the disk that `Anchor` holds around a click."""
+
 
 @dataclass(frozen=True, slots=True)
 class Click:
@@ -46,6 +49,28 @@ class Clicks:
 
     def __getitem__(self, index: int) -> Click:
         return self.items[index]
+
+    @property
+    def has_positive(self) -> bool:
+        """Whether any click is on the object."""
+        return any(click.positive for click in self.items)
+
+    def counting(self, hw: tuple[int, int], reach_px: float = SAME_PLACE_PX) -> Clicks:
+        """Keep the clicks that count in an image of size `hw`, oldest first.
+
+        A click takes the place of earlier ones of the other meaning on its pixel and within `reach_px` of it: the user
+        has corrected himself. Said twice on one pixel is said once.
+        """
+        kept: dict[tuple[int, int], Click] = {}
+        for click in self.items:
+            row, column = here = click.pixel(hw)
+            if here in kept and kept[here].positive == click.positive:
+                continue
+            for place in [place for place, other in kept.items() if other.positive != click.positive]:
+                if math.hypot(place[0] - row, place[1] - column) <= reach_px:
+                    del kept[place]
+            kept[here] = click
+        return self if len(kept) == len(self.items) else Clicks(tuple(kept.values()))
 
     def require_inside(self, hw: tuple[int, int]) -> None:
         """Raise InputError unless 0 <= x < W and 0 <= y < H for every click."""

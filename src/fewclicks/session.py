@@ -124,7 +124,11 @@ class Session:
         self._states: Kept[State] = Kept(predictor.start(self.image), lambda state: state.prob.nbytes, HISTORY_BYTES)
 
     def click(self, x: float, y: float, positive: bool = True) -> Mask:
-        """Add a click and return the new HxW mask; InputError outside the image."""
+        """Add a click and return the new HxW mask; InputError outside the image.
+
+        It takes the place of an earlier click of the other meaning there (see `Clicks.counting`); one that was said
+        already changes nothing. While nothing positive was said, by a click or a loaded mask, the mask is empty.
+        """
         try:
             click = Click(float(x), float(y), bool(positive))
         except InputError:
@@ -153,7 +157,7 @@ class Session:
 
     @property
     def clicks(self) -> Clicks:
-        """The clicks so far, oldest first, without those undone."""
+        """The clicks that count, oldest first: without those undone, and those that a later one took the place of."""
         return self._clicks(self._done)
 
     @property
@@ -225,28 +229,41 @@ class Session:
     def _do(self, action: Action) -> Mask:
         """Apply an action to the present state; what was undone can then no longer be redone."""
         done = self._done
-        clicks = self._clicks(done) + action if isinstance(action, Click) else Clicks()
-        state = self._after(self._state(done), action, clicks)
+        clicks = self._clicks(done)
+        if isinstance(action, Click):
+            said, clicks = clicks, (clicks + action).counting(self._hw)
+            if clicks == said:
+                return self.mask
+        state = self._after(done, action, clicks)
         self._actions[done:] = [action]
         self._done = done + 1
         self._states.drop_after(done)
         self._states.keep(self._done, state)
         return state.mask
 
-    def _after(self, state: State, action: Action, clicks: Clicks) -> State:
-        if isinstance(action, Click):
-            return self._predictor.step(state, clicks)
-        return replace(self._states[0], prob=action)
+    def _after(self, done: int, action: Action, clicks: Clicks) -> State:
+        """The state after one more action; `clicks` are those that count then."""
+        if not isinstance(action, Click):
+            return replace(self._states[0], prob=action)
+        if clicks.has_positive or any(not isinstance(said, Click) and said.any() for said in self._actions[:done]):
+            return self._predictor.step(self._state(done), clicks)
+        return self._states[0]
+
+    @property
+    def _hw(self) -> tuple[int, int]:
+        return self.image.shape[0], self.image.shape[1]
 
     def _clicks(self, done: int) -> Clicks:
-        return Clicks(tuple(action for action in self._actions[:done] if isinstance(action, Click)))
+        """The clicks that count after `done` actions."""
+        clicks = Clicks(tuple(action for action in self._actions[:done] if isinstance(action, Click)))
+        return clicks.counting(self._hw)
 
     def _state(self, done: int) -> State:
         """The state after `done` actions: kept, or computed again from the nearest one before it."""
         near = self._states.nearest(done)
         state = self._states[near]
         for n in range(near, done):
-            state = self._after(state, self._actions[n], self._clicks(n + 1))
+            state = self._after(n, self._actions[n], self._clicks(n + 1))
             self._states.keep(n + 1, state)
         return state
 

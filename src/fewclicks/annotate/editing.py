@@ -69,7 +69,7 @@ class Editing:
     def act(
         self, object_id: str, action_id: str, action: Action, if_version: int | None = None, person: str = ""
     ) -> Change:
-        """Do an action and keep it; if one of this id was done already, tell how the object is.
+        """Do an action and keep it; if one of this id was done already, or it says nothing new, tell how the object is.
 
         `person` is who asks for it, for the journal. Conflict if the object is no longer at `if_version`; then nothing
         has happened.
@@ -78,6 +78,8 @@ class Editing:
             return Change(done, None, done.changed_px)
         for _ in range(TRIES):
             live = self._at(object_id, if_version)
+            if live.history.repeats(action):
+                return Change(self.store.object(object_id), None)
             before, step = live.history.mask, live.history.after(action)
             try:
                 info = self.store.act(object_id, action_id, step.entry, live.version, if_version, self._by, person)
@@ -98,6 +100,8 @@ class Editing:
             if photo_id is None:
                 raise
             history = History(self._predictor, self._start_of(photo_id))
+        if history.repeats(action):
+            return Preview(None, ())
         entry = history.after(action).entry
         return Preview(difference(history.mask, entry.mask), entry.changed_px)
 

@@ -27,6 +27,13 @@ class Marks:
     clicks: Clicks = field(default_factory=Clicks)
     locks: Locks | None = None
     threshold: float = 0.5
+    given: bool = False
+    """Pixels were marked by a stroke or a mask, not by clicks alone."""
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything positive was said: until then nothing is marked."""
+        return self.given or self.clicks.has_positive
 
 
 def from_mask(start: State, mask: PackedMask, threshold: float) -> State:
@@ -40,7 +47,7 @@ def marked(marks: Marks, action: Action, hw: tuple[int, int]) -> Marks:
         case Clicked():
             Clicks((action.click,)).require_inside(hw)
             locks = marks.locks and marks.locks.released(action.click.pixel(hw), action.positive)
-            return replace(marks, clicks=marks.clicks + action.click, locks=locks)
+            return replace(marks, clicks=(marks.clicks + action.click).counting(hw), locks=locks)
         case Brushed():
             found = painted(action, hw)
             if found is None:
@@ -49,14 +56,16 @@ def marked(marks: Marks, action: Action, hw: tuple[int, int]) -> Marks:
             side = OFF if action.erase else ON
             # A click under a later stroke of the other meaning is overruled.
             clicks = [c for c in marks.clicks if c.positive != action.erase or not _covers(box, cover, c.pixel(hw))]
-            return replace(marks, clicks=Clicks(tuple(clicks)), locks=locked(marks.locks, box, cover, side))
+            given = marks.given or not action.erase
+            locks = locked(marks.locks, box, cover, side)
+            return replace(marks, clicks=Clicks(tuple(clicks)), locks=locks, given=given)
         case Replaced():
             if action.mask.hw != hw:
                 got, need = f"{action.mask.hw[1]}x{action.mask.hw[0]}", f"{hw[1]}x{hw[0]}"
                 raise InputError(f"the mask is {got} pixels but the photo is {need}; resize the mask to {need}")
             mask = action.mask.mask()
             clicks = [c for c in marks.clicks if mask[c.pixel(hw)] == c.positive]
-            return replace(marks, clicks=Clicks(tuple(clicks)), locks=None)
+            return replace(marks, clicks=Clicks(tuple(clicks)), locks=None, given=bool(mask.any()))
         case Thresholded():
             return replace(marks, threshold=action.value)
         case Cleaned():

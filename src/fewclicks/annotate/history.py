@@ -139,6 +139,21 @@ class History:
             self._passes = last, step.passes if same else (entry.mask,)
         return self._passes[1]
 
+    def repeats(self, action: Action) -> bool:
+        """Whether an action is a click that counts already, refined in the same way: it has nothing to say."""
+        if not isinstance(action, Clicked):
+            return False
+        hw = hw_of(self._start)
+        Clicks((action.click,)).require_inside(hw)
+        counts = {(click.pixel(hw), click.positive) for click in self.clicks}
+        before = (entry.action for entry in self._entries[: self._done])
+        return (action.click.pixel(hw), action.positive) in counts and any(
+            isinstance(earlier, Clicked)
+            and (earlier.click.pixel(hw), earlier.positive) == (action.click.pixel(hw), action.positive)
+            and (earlier.cfr, earlier.adaptive) == (action.cfr, action.adaptive)
+            for earlier in before
+        )
+
     def after(self, action: Action) -> Step:
         """What an action would give now. Nothing is kept: also the preview. InputError for a click beside the photo."""
         return self._after(self._done, action)

@@ -93,7 +93,9 @@ def of_mask(predictor: Predictor, start: State, mask: PackedMask, marks: Marks) 
 def performed(predictor: Predictor, start: State, held: Held, marks: Marks, action: Action) -> Iterator[Held]:
     """What an action gives after each pass of a click, else once. `marks` are those after the action."""
     hw = hw_of(start)
-    if not is_large(hw):
+    if isinstance(action, Clicked) and not marks.says_something:
+        yield Held(replace(start, threshold=marks.threshold), marks)
+    elif not is_large(hw):
         for state in acted(predictor, start, held.state, marks, action):
             yield Held(state, marks)
     elif isinstance(action, Replaced):
@@ -122,7 +124,7 @@ def _found(predictor: Predictor, start: State, held: Held, marks: Marks, action:
     hw = hw_of(start)
     small: State = (start if SMALL in start.memo else first_state(predictor, start.image)).memo[SMALL]
     clicks = Clicks(tuple(_scaled(click, hw, hw_of(small)) for click in marks.clicks))
-    there = Marks(settle(clicks, hw_of(small)), None, marks.threshold)
+    there = Marks(settle(clicks, hw_of(small)), None, marks.threshold, marks.given)
     begin = replace(small, threshold=held.state.threshold)
     probs = [state.prob for state in acted(predictor, begin, begin, there, action)]
     need = _needed(marks, hw, [_enlarged(Box.around(prob > begin.threshold), hw_of(small), hw) for prob in probs])
@@ -192,7 +194,7 @@ def _marks_in(marks: Marks, window: Box) -> Marks:
     both = locks.box.overlap(window) if locks else None
     if locks and both:
         locks = Locks(both.seen_from(window), locks.sides[both.seen_from(locks.box).slices])
-    return Marks(settle(Clicks(tuple(clicks)), window.hw), locks if both else None, marks.threshold)
+    return Marks(settle(Clicks(tuple(clicks)), window.hw), locks if both else None, marks.threshold, marks.given)
 
 
 def _holds(window: Box, click: Click) -> bool:

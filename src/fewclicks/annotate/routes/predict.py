@@ -72,4 +72,5 @@ def _taken(asked: PredictIn) -> bytes:
 
 
 def _done(history: History, action: Action) -> None:
-    history.commit(history.after(action))
+    if not history.repeats(action):
+        history.commit(history.after(action))
