@@ -171,9 +171,9 @@ def test_every_way_to_say_background(opened, served):
     screen = opened(3)
     screen.click(*CENTRE, SIZE)
     screen.click(5, 5, SIZE, "right")
-    for modifier in ("Shift", "Alt"):
+    for y, modifier in ((60, "Shift"), (70, "Alt")):
         screen.page.keyboard.down(modifier)
-        screen.click(10, 70, SIZE)
+        screen.click(10, y, SIZE)
         screen.page.keyboard.up(modifier)
     screen.key("x")
     screen.click(110, 70, SIZE)
@@ -205,6 +205,35 @@ def test_undo_touches_only_the_object_in_hand_and_drop_gives_it_back(opened, ser
     screen.page.locator(".notice").filter(has_text="deleted").get_by_role("button", name="Undo").click()
     screen.saved()
     assert len(served.objects(4)) == 2
+
+
+def test_an_undone_first_click_leaves_no_row_and_a_click_said_twice_is_one(opened, served):
+    screen = opened(4)
+    before = len(screen.rows())
+    screen.key("n")
+    for _ in range(2):
+        screen.click(*CENTRE, SIZE)
+        screen.saved()
+    assert len(screen.rows()) == before + 1
+    assert len(served.objects(4)[-1]["clicks"]) == 1
+    screen.key("Control+z")
+    screen.saved()
+    assert served.objects(4)[-1]["area_px"] == 0, "one undo, of the one click"
+    assert len(screen.rows()) == before
+    screen.key("Control+Shift+z")
+    screen.saved()
+    assert len(screen.rows()) == before + 1
+    screen.key("Enter")
+    screen.click(*CENTRE, SIZE)  # taken up again
+    screen.click(*CENTRE, SIZE)  # said already
+    screen.click(50, 30, SIZE, "right")
+    screen.click(50, 30, SIZE, "right")
+    screen.saved()
+    screen.key("Escape")
+    screen.saved()
+    assert len(served.objects(4)[-1]["clicks"]) == 1, "what was done since it was taken up is undone, and no more"
+    screen.key("Delete")
+    screen.saved()
 
 
 def test_the_class_is_that_of_the_object_in_hand_and_stays(opened, served):

@@ -5,6 +5,7 @@
 /** @import { Notices } from "./notices.js" */
 /** @import { Store } from "./store.js" */
 import * as api from "./api.js";
+import { note } from "./begun.js";
 import { Entry, nameOf } from "./entry.js";
 import { Mask } from "./mask.js";
 import { decodeGrey, fromBase64 } from "./png.js";
@@ -46,6 +47,12 @@ export class Sync {
     const thing = change ? change.object : /** @type {Thing} */ (reply);
     const entry = this.store.state.entries.get(item.object);
     if (!entry) return;
+    if (change && item.path.endsWith("/actions") && !change.patch && !change.passes?.length) {
+      // A click that was said already: there is nothing to undo.
+      entry.since = Math.max(0, entry.since - 1);
+      entry.trail.repeated();
+      note(entry);
+    }
     if (change?.patch) {
       const grey = await decodeGrey(fromBase64(change.patch.png));
       const mask = entry.mask.clone();

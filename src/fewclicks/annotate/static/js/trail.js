@@ -24,6 +24,11 @@ export class Trail {
     this.undone = [];
   }
 
+  /** The last change of the mask was none: it said what was said before. */
+  repeated() {
+    this.done.splice(this.done.lastIndexOf("mask"), 1);
+  }
+
   /**
    * A label was changed.
    * @param {Label} label

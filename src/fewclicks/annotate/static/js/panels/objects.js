@@ -77,7 +77,8 @@ export class ObjectsPanel {
   }
 
   show() {
-    const items = this.store.stack.reverse();
+    // Of which every click was undone, there is nothing to show; redo brings it back.
+    const items = this.store.stack.filter((entry) => !(entry.isNothing && entry === this.store.hand)).reverse();
     this.total.textContent = items.length ? count(items.length) : "";
     this.rows.show(items);
     const entry = this.store.hand;
@@ -151,9 +152,10 @@ export class ObjectsPanel {
       const entry = this.store.state.entries.get(String(id));
       const canvas = row.querySelector("canvas");
       const key = entry && `${entry.revision} ${this.stage.colourOf(entry)}`;
-      if (!entry?.thing.box || !canvas || canvas.dataset.key === key) continue;
+      if (!entry || !canvas || canvas.dataset.key === key) continue;
       canvas.dataset.key = key;
-      this.thumb(entry, canvas, picture.base);
+      if (entry.thing.box) this.thumb(entry, canvas, picture.base);
+      else canvas.getContext("2d")?.clearRect(0, 0, THUMB, THUMB);
     }
   }
 
