@@ -18,6 +18,22 @@ SETS = {  # chance of a photo to be drawn; animals and people dominate the sets,
     "bsds_regions": 0.8,
 }
 
+BROAD = {  # objects, parts and thin things that the sets above lack: butterflies, plates, faces, hair, seedlings ...
+    "object_composites": 1.5,
+    "noise_objects": 1.0,
+    "food_plates": 1.0,
+    "food_trays": 0.8,
+    "endangered_animals": 0.8,
+    "cwfid_plants": 0.8,
+    "leeds_butterflies": 0.7,
+    "fasseg_faceparts": 0.7,
+    "bottles_via": 0.6,
+    "figaro_hair": 0.5,
+    "banknotes": 0.5,
+    "dsb2018_nuclei": 0.3,
+    "mushrooms": 0.2,
+}
+
 
 def compact() -> Recipe:
     """The first phase, and the first default model: about two hours on two cores."""
@@ -64,6 +80,15 @@ def foreign_everywhere() -> Recipe:
     """Fourth phase: wrong masks in all of it, twice as long, most of it at a falling learning rate."""
     return replace(late_foreign(), name="compact_foreign_everywhere", seed=31, steps=3000, warmup=50, decay_from=0.3,
                    ema=0.997)  # fmt: skip
+
+
+def broad() -> Recipe:
+    """From the shipped weights on, with thirteen sets more."""
+    weights = {**SETS, **BROAD}
+    return replace(
+        foreign_everywhere(), name="compact_broad", init="default", starts_from="", seed=41,
+        sets=tuple(weights), set_weights=tuple(weights.values()), whole_sets=("ccp_garments", "fasseg_faceparts"),
+    )  # fmt: skip
 
 
 def _later(name: str, **changes: Any) -> Recipe:

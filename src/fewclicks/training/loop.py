@@ -76,7 +76,7 @@ def run(
 def _train(recipe: Recipe, out: Path, resume: bool, *, workers: int, minutes: float, where: Machine) -> None:
     """The loop, on each process."""
     fabric = where.fabric(recipe.precision)
-    trainer = Trainer(recipe, fabric)
+    trainer = Trainer(recipe, fabric, fresh=not resume)
     if resume:
         trainer.load(out / LAST)
     steps = batches(recipe, trainer.step, workers, fabric.global_rank, fabric.world_size)

@@ -25,7 +25,8 @@ class Recipe:
     radius_px: float = 5.0
     """Radius of the click disks, pixels of the crop."""
     init: str = ""
-    """"imagenet", a checkpoint folder, a file of published weights (.pth, .safetensors), or "" for fresh weights."""
+    """"default" (the shipped weights), "imagenet", a checkpoint folder, a file of published weights (.pth,
+    .safetensors) or that `fewclicks export-onnx` wrote (.onnx), or "" for fresh weights."""
     starts_from: str = ""
     """What the published run starts from, in words: what `init` is expected to name."""
 

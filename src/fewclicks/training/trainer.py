@@ -21,15 +21,20 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from fewclicks import checkpoint
 from fewclicks.errors import CheckpointError, InputError, TrainingError
 from fewclicks.find import find
+from fewclicks.methods.default import WEIGHTS as DEFAULT
 from fewclicks.nets.names import RENAMES, ours
 from fewclicks.nets.segmenter import Segmenter, build
-from fewclicks.training import layers, objectives, optimiser
+from fewclicks.training import layers, objectives, optimiser, sets, unfold
 from fewclicks.training.objectives import Batch, Term
 from fewclicks.training.processes import fail
 from fewclicks.training.recipe import Recipe
+from fewclicks.training.samples import Samples, collate
 
 PUBLISHED = {"vit": "simpleclick", "hrnet": "ritm"}
 """Backbone -> the family of nets.names.RENAMES whose published networks a run may start from."""
+
+SETTLING = 32
+"""So many samples tell a network from an exported file what its activations are."""
 
 STATE = "training.safetensors"
 """Beside model.safetensors in a checkpoint of a run: the weights as they are, not their mean, and Adam's moments."""
@@ -52,16 +57,19 @@ class WithAux(nn.Module):
 
 
 class Trainer:
-    """A network, its optimiser and the step it is at, on one of the processes of a Fabric."""
+    """A network, its optimiser and the step it is at, on one of the processes of a Fabric.
 
-    def __init__(self, recipe: Recipe, fabric: Fabric) -> None:
+    `fresh`: with the weights that the recipe starts from; otherwise `load` gives it others.
+    """
+
+    def __init__(self, recipe: Recipe, fabric: Fabric, fresh: bool = True) -> None:
         self.recipe, self.fabric, self.step = recipe, fabric, 0
         self.ddp = isinstance(fabric.strategy, DDPStrategy)
         self.fsdp = isinstance(fabric.strategy, ModelParallelStrategy)
         idle = without_gradient(recipe)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            self.net = initialised(recipe)
+            self.net = initialised(recipe) if fresh else build(**network(recipe))
         for name, parameter in self.net.named_parameters():
             parameter.requires_grad_(name not in idle)
         self.dropouts = layers.sample_dropout(self.net)
@@ -206,6 +214,8 @@ def initialised(recipe: Recipe) -> Segmenter:
     """The recipe's network with fresh, pretrained or earlier weights; CheckpointError if `init` does not fit."""
     net = built(recipe)
     family: Any = find("backbones", recipe.backbone)
+    if recipe.init == "default" or recipe.init.endswith(".onnx"):
+        return exported(recipe)
     if recipe.init == "imagenet":
         if not hasattr(family, "load_imagenet"):
             raise InputError(f"no package has ImageNet weights of {recipe.backbone}; give init the path of a file")
@@ -223,6 +233,17 @@ def initialised(recipe: Recipe) -> Segmenter:
         else:
             raise InputError(f"backbone {recipe.backbone} reads no pretrained file; give init a checkpoint folder")
     return net
+
+
+def exported(recipe: Recipe) -> Segmenter:
+    """The network of an .onnx file, "default" being the shipped one, made ready on the recipe's first samples."""
+    file = DEFAULT if recipe.init == "default" else Path(recipe.init)
+    told, net = unfold.read(file)
+    if network(told) != network(recipe):
+        raise CheckpointError(f"{file} holds the network {network(told)}, the recipe asks for {network(recipe)}")
+    samples = Samples(recipe, [sets.scenes(name, recipe.stuff_prob > 0) for name in recipe.sets])
+    unfold.settle(net, (collate([samples[i + k] for k in range(4)]) for i in range(0, SETTLING, 4)))
+    return net.train()
 
 
 def read_file(path: Path) -> Mapping[str, Tensor]:
