@@ -38,6 +38,19 @@ def train(  # one parameter for each option
     accelerator: Annotated[
         str, typer.Option("--accelerator", metavar="NAME", help="cpu, cuda or mps; auto: cuda if there is one.")
     ] = "auto",
+    duration: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="Train for so long (9m, 1h30m) instead of the recipe's steps."),
+    ] = None,
+    objects: Annotated[
+        int | None,
+        typer.Option(
+            "--evaluate",
+            min=0,
+            metavar="N",
+            help="At the end export, and measure on N objects of photos not trained on; 64 with --for, else 0.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell the data, steps, memory and time to expect; write nothing.")
     ] = False,
@@ -52,36 +65,51 @@ def train(  # one parameter for each option
 
     fewclicks train toy steps=20 --out runs/first
 
+    fewclicks train compact:broad --for 9m
+
     torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 -m fewclicks train RECIPE
     """
     chosen = changed(recipe_named(recipe), pairs(changes))
     out = out or Path("runs") / chosen.name
     if dry_run:
-        print("\n".join(expected(chosen, devices, nodes or 1, strategy, accelerator, tflops)))
+        print("\n".join(expected(chosen, devices, nodes or 1, strategy, accelerator, tflops, duration)))
         return
     if chosen.starts_from and not chosen.init:
         typer.echo(f"note: fresh weights; the published run starts from {chosen.starts_from}: init=PATH", err=True)
     try:
-        from fewclicks.training import loop, processes
+        from fewclicks.training import course, finish, loop, processes
     except ModuleNotFoundError as error:
         raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[train]'") from None
     folder = loop.run(
         chosen, out, resume, workers=workers, minutes=minutes,
         devices=devices, nodes=nodes, strategy=strategy, accelerator=accelerator,
+        seconds=course.seconds_of(duration) if duration else None,
     )  # fmt: skip
     if processes.is_first():
+        if found := finish.at_the_end(folder, objects):
+            print(told(found))
         print(f"{folder} holds the weights; try them: fewclicks segment PHOTO --click X,Y --method {folder}")
 
 
+def told(found: dict[str, Any]) -> str:
+    """The figures of the end of a run, in one line."""
+    return (
+        f"{found['dataset']}, {found['objects']} objects: {found['noc_90']:.2f} clicks to IoU 0.90, "
+        f"{found['noc_95']:.2f} to 0.95, IoU {found['iou_at_click'][0]:.3f} after one"
+    )
+
+
 def expected(
-    recipe: Recipe, devices: str, nodes: int, strategy: str, accelerator: str, tflops: float | None
-) -> list[str]:
+    recipe: Recipe, devices: str, nodes: int, strategy: str, accelerator: str, tflops: float | None,
+    duration: str | None = None,
+) -> list[str]:  # fmt: skip
     """What `--dry-run` prints. The devices need not be there, unless their speed is to be measured."""
     if devices != "auto" and not (devices.isdecimal() and int(devices)):
         raise InputError(f"devices is a number of 1 or more, or auto, got '{devices}'")
     try:
         import torch
 
+        from fewclicks.training.course import seconds_of
         from fewclicks.training.estimate import estimate
     except ModuleNotFoundError as error:
         raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[train]'") from None
@@ -89,6 +117,9 @@ def expected(
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     processes = (1 if devices == "auto" else int(devices)) * nodes
     found = estimate(recipe, processes=processes, fsdp=strategy == "fsdp", device=accelerator, tflops=tflops)
+    if duration:
+        steps = max(1, round(seconds_of(duration) / found.step_seconds))
+        found = dataclasses.replace(found, recipe=dataclasses.replace(recipe, steps=steps))
     return found.lines()
 
 

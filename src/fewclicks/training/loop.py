@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fewclicks.errors import FewClicksError, TrainingError
 from fewclicks.training import sets
+from fewclicks.training.course import Course
 from fewclicks.training.objectives import Batch, Term
 from fewclicks.training.processes import Machine, agree, is_first, launch, machine, on_stop
 from fewclicks.training.recipe import Recipe
@@ -40,6 +42,8 @@ def run(
     nodes: int | None = None,
     strategy: str = "auto",
     accelerator: str = "auto",
+    seconds: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Path:
     """Train a recipe into the folder `out` and return the last checkpoint's folder.
 
@@ -51,6 +55,8 @@ def run(
     nodes        machines; each is started by torchrun or srun, which then say how many there are
     strategy     "ddp", "fsdp" (shards the weights over the processes) or "auto": ddp where there are several
     accelerator  "cpu", "cuda", "mps" or "auto"
+    seconds      train for so long, legs before a resume included, instead of the recipe's steps: its schedule is
+                 stretched over that time. A resume without it goes on as the run began
 
     A step is the same on any machine: the recipe's batch, drawn sample by sample, in equal parts. TrainingError if
     `out` holds a run already, InputError if machine and recipe do not fit.
@@ -63,7 +69,9 @@ def run(
     if resume and not last.exists():
         raise TrainingError(f"nothing to resume: there is no checkpoint {last}; start without --resume")
     out.mkdir(parents=True, exist_ok=True)
-    work = partial(_train, recipe, out, resume, workers=workers, minutes=minutes, where=where)
+    work = partial(
+        _train, recipe, out, resume, workers=workers, minutes=minutes, where=where, seconds=seconds, clock=clock
+    )
     if where.processes == 1 or where.started:
         work()
     else:
@@ -73,39 +81,52 @@ def run(
     return last
 
 
-def _train(recipe: Recipe, out: Path, resume: bool, *, workers: int, minutes: float, where: Machine) -> None:
+def _train(
+    recipe: Recipe, out: Path, resume: bool, *,
+    workers: int, minutes: float, where: Machine, seconds: float | None, clock: Callable[[], float],
+) -> None:  # fmt: skip
     """The loop, on each process."""
     fabric = where.fabric(recipe.precision)
     trainer = Trainer(recipe, fabric, fresh=not resume)
     if resume:
         trainer.load(out / LAST)
-    steps = batches(recipe, trainer.step, workers, fabric.global_rank, fabric.world_size)
-    stopping, saved, seen = threading.Event(), time.monotonic(), None
-    watching = Watch(recipe, out, trainer.step) if fabric.is_global_zero else nullcontext()
+    trainer.seconds = seconds or trainer.seconds
+    timed = trainer.seconds is not None
+    steps = batches(recipe, trainer.step, workers, fabric.global_rank, fabric.world_size, endless=timed)
+    stopping, seen = threading.Event(), None
+    watching = Watch(recipe, out, trainer.step, trainer.seconds) if fabric.is_global_zero else nullcontext()
     with on_stop(lambda _: stopping.set()), watching as watch:
-        while trainer.step < recipe.steps:
+        course = Course(recipe, trainer.seconds, trainer.elapsed, clock)
+        saved = trainer.elapsed
+        while not course.over(trainer.step, trainer.elapsed):
             parts, error = _next(steps)
-            stop, due = agree(fabric, stopping.is_set(), time.monotonic() - saved > 60 * minutes, error=error)
-            if stop:
+            elapsed = course.elapsed()
+            stop, due, trainer.elapsed = agree(
+                fabric, stopping.is_set(), elapsed - saved > 60 * minutes, elapsed, error=error
+            )
+            if stop or course.over(trainer.step, trainer.elapsed):
                 break
             if due and seen:
                 _save(trainer, out, watch, seen)
-                saved = time.monotonic()
+                saved = trainer.elapsed
+            position = course.position(trainer.step, trainer.elapsed)
             began = time.monotonic()
             parts = [part.to(fabric.device) for part in parts]
-            values, term = _step(trainer, parts)
+            values, term = _step(trainer, parts, position)
             seen = parts[-1], term
             if watch:
-                watch.record(trainer.step, {**values, "seconds": time.monotonic() - began})
-        if seen:
+                took = time.monotonic() - began
+                watch.record(trainer.step, {**values, "seconds": took, "elapsed": trainer.elapsed})
+        if seen or course.over(trainer.step, trainer.elapsed):
             _save(trainer, out, watch, seen)
-    if trainer.step < recipe.steps and watch:
-        log.warning("stopped at step %d of %d; --resume continues", trainer.step, recipe.steps)
+    if watch and not course.over(trainer.step, trainer.elapsed):
+        at = f"{trainer.elapsed:.0f} of {course.seconds:.0f} s" if timed else f"step {trainer.step} of {recipe.steps}"
+        log.warning("stopped at %s; --resume continues", at)
 
 
-def _step(trainer: Trainer, parts: list[Batch]) -> tuple[dict[str, float], Term]:
+def _step(trainer: Trainer, parts: list[Batch], position: float) -> tuple[dict[str, float], Term]:
     try:
-        return trainer.train_step(parts)
+        return trainer.train_step(parts, position)
     except torch.OutOfMemoryError:
         raise TrainingError(
             "the GPU's memory is full; raise accumulate, set activation_checkpointing=true, "
@@ -113,15 +134,17 @@ def _step(trainer: Trainer, parts: list[Batch]) -> tuple[dict[str, float], Term]
         ) from None
 
 
-def _save(trainer: Trainer, out: Path, watch: Watch | None, seen: tuple[Batch, Term]) -> None:
+def _save(trainer: Trainer, out: Path, watch: Watch | None, seen: tuple[Batch, Term] | None) -> None:
     """A checkpoint, and a picture of what was seen last."""
     trainer.save(out / LAST)
-    if watch:
+    if watch and seen:
         watch.picture(trainer.step, *seen)
 
 
-def batches(recipe: Recipe, first: int, workers: int, rank: int = 0, processes: int = 1) -> Iterator[list[Batch]]:
-    """The micro-batches of process `rank` for each of the steps `first`..recipe.steps-1.
+def batches(
+    recipe: Recipe, first: int, workers: int, rank: int = 0, processes: int = 1, endless: bool = False
+) -> Iterator[list[Batch]]:
+    """The micro-batches of process `rank` for each of the steps `first`..recipe.steps-1, or for ever.
 
     A step's samples are numbered on from those of the step before; they fall into `accumulate` parts, and each part
     into those of the processes. So the samples of a part, which share BatchNorm's statistics, are the same for any
@@ -129,14 +152,15 @@ def batches(recipe: Recipe, first: int, workers: int, rank: int = 0, processes: 
     """
     samples = _Reporting(Samples(recipe, [sets.scenes(name, recipe.stuff_prob > 0) for name in recipe.sets]))
     size = recipe.batch // recipe.accumulate // processes
-    starts = range(first * recipe.batch + rank * size, recipe.steps * recipe.batch, size * processes)
-    numbers = [list(range(start, start + size)) for start in starts]
+    start, stride = first * recipe.batch + rank * size, size * processes
+    starts = itertools.count(start, stride) if endless else range(start, recipe.steps * recipe.batch, stride)
+    numbers, asked = itertools.tee(list(range(start, start + size)) for start in starts)
     loader = DataLoader(
-        samples, batch_sampler=numbers, num_workers=workers, collate_fn=_collate,
+        samples, batch_sampler=asked, num_workers=workers, collate_fn=_collate,
         worker_init_fn=_quiet_worker, prefetch_factor=4 if workers else None,
     )  # fmt: skip
     step: list[Batch] = []
-    for batch, part in zip(loader, numbers, strict=True):
+    for batch, part in zip(loader, numbers, strict=not endless):
         if isinstance(batch, FewClicksError):
             raise batch
         step.append(replace(batch, samples=tuple(part)))

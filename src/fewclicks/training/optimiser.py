@@ -46,8 +46,11 @@ def weight_decay(recipe: Recipe, name: str, parameter: Tensor) -> float:
     return 0.0 if parameter.ndim <= 1 or name.endswith(UNDECAYED) else recipe.weight_decay
 
 
-def schedule(recipe: Recipe, step: int) -> float:
-    """Factor on lr at a step: linear warm-up, then constant but for drops at milestones and a last cosine to 1 %."""
+def schedule(recipe: Recipe, step: float) -> float:
+    """Factor on lr at a step: linear warm-up, then constant but for drops at milestones and a last cosine to 1 %.
+
+    A run that goes by time is between two steps of the recipe most of the time (`Course.position`).
+    """
     warm = min(1.0, (step + 1) / recipe.warmup) if recipe.warmup else 1.0
     drops = sum(step >= share * recipe.steps for share in recipe.milestones)
     begin = recipe.decay_from * recipe.steps

@@ -207,14 +207,15 @@ def on_stop(stop: Callable[[int], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def agree(fabric: Fabric, *wishes: bool, error: FewClicksError | None = None) -> list[bool]:
-    """Each wish, if any process has it. If one has an error all end, and the first process raises it."""
+def agree(fabric: Fabric, *wishes: float, error: FewClicksError | None = None) -> list[float]:
+    """Each wish at its highest over all processes. If one has an error all end, and the first process raises it."""
     if fabric.world_size > 1:
-        flags = torch.tensor([*map(float, wishes), float(error is not None)], device=fabric.device)
+        kind = torch.float32 if fabric.device.type == "mps" else torch.float64
+        flags = torch.tensor([*wishes, error is not None], dtype=kind, device=fabric.device)
         *wished, failed = fabric.all_reduce(flags, reduce_op="max").tolist()  # type: ignore[union-attr]
         if failed:
             fail(fabric, error)
-        return [bool(wish) for wish in wished]
+        return list(wished)
     if error:
         raise error
     return list(wishes)

@@ -64,6 +64,8 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, fabric: Fabric, fresh: bool = True) -> None:
         self.recipe, self.fabric, self.step = recipe, fabric, 0
+        self.elapsed = 0.0  # seconds spent in training
+        self.seconds: float | None = None  # to be spent, where the run goes by time
         self.ddp = isinstance(fabric.strategy, DDPStrategy)
         self.fsdp = isinstance(fabric.strategy, ModelParallelStrategy)
         idle = without_gradient(recipe)
@@ -86,11 +88,14 @@ class Trainer:
         self.mean = optimiser.RunningMean(self.net, recipe.ema)
         self.objective = objectives.build(recipe)
 
-    def train_step(self, batches: Sequence[Batch]) -> tuple[dict[str, float], Term]:
-        """One step of Adam on this process's micro-batches -> what to log of all processes, and the last term here."""
+    def train_step(self, batches: Sequence[Batch], position: float) -> tuple[dict[str, float], Term]:
+        """One step of Adam on this process's micro-batches -> what to log of all processes, and the last term here.
+
+        `position` is where in the recipe's schedule it lies, in steps.
+        """
         recipe = self.recipe
         weights = self.objective.draw(np.random.default_rng([recipe.seed, 1, self.step]))
-        lr = recipe.lr * optimiser.schedule(recipe, self.step)
+        lr = recipe.lr * optimiser.schedule(recipe, position)
         for group in self.adam.param_groups:
             group["lr"] = lr * group["factor"]
         self.module.train()
@@ -154,7 +159,10 @@ class Trainer:
             state |= {f"{key}.{names[parameter]}": value for key, value in moments.items()}
         files = {checkpoint.WEIGHTS: self.whole(self.mean.values), STATE: self.whole(state)}
         if self.fabric.is_global_zero:
-            config = {"network": network(self.recipe), "recipe": json.loads(self.recipe.to_json()), "step": self.step}
+            config = {
+                "network": network(self.recipe), "recipe": json.loads(self.recipe.to_json()), "step": self.step,
+                "elapsed_s": self.elapsed, **({"for_s": self.seconds} if self.seconds else {}),
+            }  # fmt: skip
             scaler = self.fabric.strategy.precision.state_dict()
             checkpoint.save(folder, files, {**config, "scaler": scaler} if scaler else config)
 
@@ -188,7 +196,8 @@ class Trainer:
                 self.adam.state[parameter] = {"step": state[f"step.{name}"], **moments}
         if "scaler" in config:
             self.fabric.strategy.precision.load_state_dict(config["scaler"])
-        self.step = int(config["step"])
+        self.step, self.elapsed = int(config["step"]), float(config.get("elapsed_s", 0.0))
+        self.seconds = config.get("for_s")
 
 
 def placed(value: Tensor, like: Tensor) -> Tensor:

@@ -21,10 +21,13 @@ COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), 
 
 
 class Watch:
-    """The record of a run in the folder `out`, and a bar on stderr. Only the first process keeps one."""
+    """The record of a run in the folder `out`, and a bar on stderr, of steps or of `seconds`.
 
-    def __init__(self, recipe: Recipe, out: Path, step: int) -> None:
-        self.out = out
+    Only the first process keeps one.
+    """
+
+    def __init__(self, recipe: Recipe, out: Path, step: int, seconds: float | None = None) -> None:
+        self.out, self.seconds = out, seconds
         write_text(out / "recipe.json", recipe.to_json())
         path = out / "metrics.jsonl"
         kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step] if path.exists() else []
@@ -32,7 +35,9 @@ class Watch:
         self.file = open(path, "a", buffering=1)  # noqa: SIM115 - open for the whole run
         self.board = _board(out / "tensorboard")
         self.bar = Progress(*COLUMNS, console=Console(stderr=True))
-        self.task = self.bar.add_task(recipe.name, total=recipe.steps, completed=step, note="")
+        self.task = self.bar.add_task(
+            recipe.name, total=seconds or recipe.steps, completed=0 if seconds else step, note=""
+        )
 
     def __enter__(self) -> Watch:
         self.bar.start()
@@ -51,7 +56,8 @@ class Watch:
         if self.board:
             for key, value in values.items():
                 self.board.add_scalar(key, value, step)
-        self.bar.update(self.task, completed=step, note=f"loss {values['loss']:.3f} IoU {values['iou']:.2f}")
+        done, unit = (int(values["elapsed"]), "s, ") if self.seconds else (step, "")
+        self.bar.update(self.task, completed=done, note=f"{unit}loss {values['loss']:.3f} IoU {values['iou']:.2f}")
 
     def picture(self, step: int, batch: Batch, term: Term) -> None:
         """Write the picture of a step."""
