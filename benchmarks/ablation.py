@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import written
-
 from fewclicks.metrics import interval
+from fewclicks.replace import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "runs" / "ablation"
@@ -210,8 +209,8 @@ def main() -> None:
     RUNS.mkdir(parents=True, exist_ok=True)
     models = {cell: train(cell) for cell in CELLS}
     reports = {cell: {cascade: measure(cell, cascade, models[cell]) for cascade in CASCADES} for cell in CELLS}
-    written.figures(RESULT, summary(reports))
-    written.text(PAGE, page())
+    write_json(RESULT, summary(reports))
+    write_text(PAGE, page())
 
 
 if __name__ == "__main__":

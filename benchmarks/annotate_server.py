@@ -29,7 +29,8 @@ from typing import Any
 
 import httpx2
 import PIL.Image
-import written
+
+from fewclicks.replace import write_text
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "images" / "astronaut.png"
 SIZES = {
@@ -245,7 +246,7 @@ def main() -> None:
     text = json.dumps(measured(asked), indent=1) + "\n"
     print(text, end="")
     if asked.json:
-        written.text(asked.json, text)
+        write_text(asked.json, text)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import written
 from page import WANTED
 from results_table import filled
+
+from fewclicks.replace import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -68,7 +69,7 @@ def main() -> None:
     page = PAGE.read_text("utf-8")
     new = filled(page, "figures", figures())
     if "--check" not in sys.argv[1:]:
-        written.text(PAGE, new)
+        write_text(PAGE, new)
     elif new != page:
         sys.exit(
             "docs/annotator.md is not what results/annotator_*.json say; run: python benchmarks/annotator_table.py"

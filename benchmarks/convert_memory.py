@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import written
 
 from fewclicks import checkpoint
 from fewclicks.backbones.vit import SIZES
 from fewclicks.convert import convert, read_published
 from fewclicks.nets.segmenter import Segmenter, build
+from fewclicks.replace import write_json
 
 CONFIG = {
     "class": "isegm.model.is_plainvit_model.PlainVitModel",
@@ -104,7 +104,7 @@ def main() -> None:
             report[way] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     print(json.dumps(report, indent=1))
     if arguments.json:
-        written.figures(arguments.json, report)
+        write_json(arguments.json, report)
 
 
 if __name__ == "__main__":

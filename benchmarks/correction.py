@@ -18,12 +18,12 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import written
 
 import fewclicks
 from fewclicks.clicks import Clicks
 from fewclicks.datasets import open_benchmark
 from fewclicks.metrics import interval, iou
+from fewclicks.replace import write_json
 from fewclicks.robot import deepest_error
 from fewclicks.sample import Sample
 from fewclicks.training.foreign import spoiled
@@ -65,7 +65,7 @@ def main() -> None:
     found = {label: figures(file) for label, file in pairs}
     print(json.dumps(found, indent=1))
     if asked.json:
-        written.figures(asked.json, found)
+        write_json(asked.json, found)
 
 
 if __name__ == "__main__":

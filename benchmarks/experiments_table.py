@@ -11,9 +11,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import written
 from results_table import filled
 from validation_table import read, table
+
+from fewclicks.replace import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "results" / "experiments"
@@ -36,7 +37,7 @@ def main() -> None:
                 "docs/experiments.md is not what results/experiments say; run: python benchmarks/experiments_table.py"
             )
     else:
-        written.text(PAGE, new)
+        write_text(PAGE, new)
 
 
 if __name__ == "__main__":

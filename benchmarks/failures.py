@@ -27,12 +27,12 @@ from fewclicks.datasets import open_benchmark
 from fewclicks.datasets.validation import Validation
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.geometry import Box, Frame
-from fewclicks.images import replace_file
 from fewclicks.methods.default import weights_hash
 from fewclicks.metrics import iou
 from fewclicks.pictures import dots, outlined
 from fewclicks.plots import blank_figure
 from fewclicks.predictor import Predictor
+from fewclicks.replace import replace_file
 from fewclicks.report import read_json
 from fewclicks.sample import Sample, Scene
 

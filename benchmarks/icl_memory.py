@@ -20,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import written
+from fewclicks.replace import write_json
 
 MODES = {"one": (1.0,), "icl": (1.0, 2.0, 3.0), "sum": (1.0, 2.0, 3.0)}
 ALLOCATORS = {"default": {}, "exact": {"MALLOC_MMAP_THRESHOLD_": "262144"}}
@@ -88,7 +88,7 @@ def main() -> None:
         result[allocator] = {"modes": modes, "ratios_to_one": ratios}
     print(json.dumps(result, indent=1))
     if arguments.json:
-        written.figures(arguments.json, result)
+        write_json(arguments.json, result)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import written
 
 import fewclicks
 from fewclicks.benchmark import evaluate, rollout
@@ -29,6 +28,7 @@ from fewclicks.engines.network import Floats, Network
 from fewclicks.methods import default, default_int8
 from fewclicks.metrics import interval
 from fewclicks.presets import Rings
+from fewclicks.replace import write_text
 from fewclicks.sample import Dataset
 
 NETS = {"float": default.WEIGHTS, "int8": default_int8.WEIGHTS}
@@ -129,7 +129,7 @@ def main() -> None:
     text = json.dumps(figures, indent=1)
     print(text)
     if arguments.json:
-        written.text(arguments.json, text + "\n")
+        write_text(arguments.json, text + "\n")
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ from statistics import fmean
 from typing import Any
 
 import make_validation
-import written
 
 import fewclicks
 from fewclicks.benchmark import rollout
 from fewclicks.cli.options import plain_values
 from fewclicks.datasets import open_benchmark
 from fewclicks.datasets.validation import Validation
+from fewclicks.replace import write_json
 
 CLICKS = 6
 
@@ -70,7 +70,7 @@ def main() -> None:
     print(json.dumps(found))
     if asked.json:
         known = json.loads(asked.json.read_text("utf-8")) if asked.json.is_file() else {}
-        written.figures(asked.json, known | found)
+        write_json(asked.json, known | found)
 
 
 if __name__ == "__main__":

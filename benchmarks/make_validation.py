@@ -11,10 +11,10 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
-import written
 
 from fewclicks.datasets.validation import LIST
 from fewclicks.recipes.compact import compact
+from fewclicks.replace import write_text
 from fewclicks.sample import Scene
 from fewclicks.training import sets
 from fewclicks.training.samples import held_out
@@ -62,7 +62,7 @@ def large(scene: Scene) -> list[int]:
 def main() -> None:
     """Write the file and say what is in it."""
     lines = [line for name, (count, most) in PLAN.items() for line in chosen(name, count, most)]
-    written.text(LIST, "\n".join(lines) + "\n")
+    write_text(LIST, "\n".join(lines) + "\n")
     photos = {line.partition("#")[0].partition("@")[0] for line in lines}
     print(f"{len(lines)} objects of {len(photos)} photos in {LIST}")
 

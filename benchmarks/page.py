@@ -28,7 +28,8 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 import PIL.Image
-import written
+
+from fewclicks.replace import write_json
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -304,7 +305,7 @@ def main() -> None:
             print(f"{name:42} {unit:17} {value:8.1f}  {reached(name, unit, value)}".rstrip())
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        written.figures(arguments.json, found)
+        write_json(arguments.json, found)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import written
-
 from fewclicks.cli.bench import Job, measure
 from fewclicks.cli.options import Setup
-from fewclicks.images import replace_file
 from fewclicks.methods.default import weights_hash
 from fewclicks.metrics import interval
 from fewclicks.presets import preset_options
+from fewclicks.replace import replace_file, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "results" / "presets.json", ROOT / "docs" / "reproduction.md"
@@ -185,7 +183,7 @@ def main() -> None:
     present = PAGE.read_text("utf-8")
     wanted = filled(present, table(stored()))
     if not asked.check:
-        written.text(PAGE, wanted)
+        write_text(PAGE, wanted)
     elif wanted != present:
         sys.exit(f"the table of {PAGE.relative_to(ROOT)} is not that of results/; run: python benchmarks/presets.py")
 

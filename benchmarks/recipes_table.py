@@ -7,10 +7,9 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-import written
-
 from fewclicks.find import find
 from fewclicks.recipes import functions
+from fewclicks.replace import write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "training.md"
 BEGIN, END = "<!-- recipes -->", "<!-- /recipes -->"
@@ -55,7 +54,7 @@ def main() -> None:
     after = rest.partition(END)[2]
     wanted = f"{before}{BEGIN}\n{table()}\n{END}{after}"
     if sys.argv[1:] != ["--check"]:
-        written.text(PAGE, wanted)
+        write_text(PAGE, wanted)
     elif wanted != present:
         sys.exit(f"the table of {PAGE.name} is not that of the recipes; run: python benchmarks/recipes_table.py")
 

@@ -15,11 +15,11 @@ from statistics import fmean
 from typing import Any
 
 import robustness
-import written
 from validation_table import of_set, with_interval
 
 from fewclicks.methods import default_int8
 from fewclicks.methods.default import weights_hash
+from fewclicks.replace import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -234,7 +234,7 @@ def main() -> None:
         for mark, text in parts.items():
             wanted = filled(wanted, mark, text())
         if sys.argv[1:] != ["--check"]:
-            written.text(page, wanted)
+            write_text(page, wanted)
         elif wanted != present:
             sys.exit(f"the table of {page.relative_to(ROOT)} is not that of results/; run: make table")
 

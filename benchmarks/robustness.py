@@ -29,8 +29,8 @@ from fewclicks.cli.bench import Job, measure
 from fewclicks.cli.options import Setup
 from fewclicks.errors import FewClicksError
 from fewclicks.geometry import Box, Frame
-from fewclicks.images import replace_file
 from fewclicks.metrics import interval
+from fewclicks.replace import replace_file
 from fewclicks.sample import Dataset, Sample
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "robustness.json"

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-import written
+from fewclicks.replace import write_json
 
 CASES = {
     "default": {"threads": 2},
@@ -85,7 +85,7 @@ def main() -> None:
         figures[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print(f"{name:16} {figures[name]}")
     if arguments.json:
-        written.figures(arguments.json, figures)
+        write_json(arguments.json, figures)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ import time
 from pathlib import Path
 
 import torch
-import written
 from torch import Tensor, nn
 
 from fewclicks.backbones import compact
 from fewclicks.nets.segmenter import build
+from fewclicks.replace import write_json
 
 BATCH = 8
 CROPS = (192, 256, 352)
@@ -107,7 +107,7 @@ def main() -> None:
     table = {"batch": BATCH, "threads": 1, "cases": figures(arguments.turns)}
     print(json.dumps(table, indent=1))
     if arguments.json:
-        written.figures(arguments.json, table)
+        write_json(arguments.json, table)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import written
+from fewclicks.replace import write_json
 
 EVERY = 200
 """Steps of a window, over which loss and IoU are averaged."""
@@ -72,4 +72,4 @@ if __name__ == "__main__":
     absent = [str(run) for run in runs if not (run / "metrics.jsonl").is_file()]
     if not runs or absent or out.suffix != ".json":
         sys.exit(f"no run in {', '.join(absent)}" if absent else str(__doc__))
-    written.figures(out, summary(runs))
+    write_json(out, summary(runs))

@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-import written
 from torch import Tensor
 
 from fewclicks.nets.int8 import quantise
 from fewclicks.nets.segmenter import Segmenter, build
+from fewclicks.replace import write_text
 
 SIDE, WINDOW = 448, 14
 
@@ -171,4 +171,4 @@ if __name__ == "__main__":
     text = json.dumps(figures, indent=1)
     print(text)
     if options.json:
-        written.text(options.json, text + "\n")
+        write_text(options.json, text + "\n")

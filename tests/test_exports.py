@@ -302,7 +302,7 @@ def test_values_of_options_are_checked(tmp_path, three, name, options):
 
 
 def test_an_unknown_format_is_told_the_nearest(tmp_path):
-    with pytest.raises(UnknownName, match="no export named 'cocco'; did you mean 'coco'"):
+    with pytest.raises(UnknownName, match="no format named 'cocco'; did you mean 'coco'"):
         exports.export("cocco", [], [], tmp_path / "out")
 
 

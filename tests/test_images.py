@@ -10,7 +10,8 @@ import pytest
 from fakes import gradient, photos
 from fewclicks import pictures
 from fewclicks.errors import InputError
-from fewclicks.images import read_image, read_mask, replace_file
+from fewclicks.images import read_image, read_mask
+from fewclicks.replace import replace_file
 
 PHOTO = gradient(48, 64)
 GREY = PHOTO[..., 1]

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import written
+from fewclicks.replace import write_json
 
 MAX_FAULTS = 40
 """Faults of a part that are told one by one; the others are only counted."""
@@ -89,7 +89,7 @@ class Record:
     def save(self) -> None:
         """Write it: the file is whole at any instant."""
         with self._lock:
-            written.figures(self._path, dict(sorted(self.parts.items())))
+            write_json(self._path, dict(sorted(self.parts.items())))
 
 
 def misses(part: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from fewclicks.find import names
 from fewclicks.images import Source
 from fewclicks.levels import Levels
 from fewclicks.predictor import Predictor
+from fewclicks.replace import recover
 from fewclicks.session import Origin, Session
 
 
@@ -49,6 +50,8 @@ def _resolved(name_or_path: str | os.PathLike[str], options: dict[str, Any]) -> 
     """The method's name and its options."""
     name = os.fspath(name_or_path)
     is_path = not isinstance(name_or_path, str) or "/" in name or os.sep in name or name.endswith(".onnx")
+    if is_path:
+        recover(name)
     if is_path and not os.path.exists(name):
         raise InputError(f"no weights at '{name}'; pass a method's name, a .onnx file or a folder with config.json")
     if is_path or (os.path.isdir(name) and name not in names("methods")):

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from fewclicks.errors import CheckpointError, FewClicksError
+from fewclicks.errors import CheckpointError, FewClicksError, InputError
 from fewclicks.nets.segmenter import Segmenter, build
+from fewclicks.replace import recover, replace_folder
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
@@ -29,27 +30,47 @@ def save(
 ) -> None:
     """Write a checkpoint folder: one safetensors file per entry of `tensors`, and config.json with their sha256.
 
-    Written beside its place and then renamed, so that a folder is whole or not there.
+    Killed at any instant, the old checkpoint or the new one is there (see `replace`). Files that somebody else put into
+    the folder stay in it.
     """
     folder = Path(folder)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
+
+    def fill(fresh: Path) -> None:
         hashes = {}
         for file, values in tensors.items():
-            safetensors.torch.save_file({k: v.contiguous() for k, v in values.items()}, partial / file)
-            hashes[file] = sha256(partial / file)
-        (partial / CONFIG).write_text(json.dumps({**config, "sha256": hashes}, indent=1))
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            safetensors.torch.save_file({k: v.contiguous() for k, v in values.items()}, fresh / file)
+            hashes[file] = sha256(fresh / file)
+        (fresh / CONFIG).write_text(json.dumps({**config, "sha256": hashes}, indent=1), "utf-8")
+        _keep_foreign(folder, fresh)
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        replace_folder(folder, fill)
+    except (OSError, safetensors.SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"'{folder}' cannot be written ({reason}); make room, or choose another place") from None
+
+
+def _keep_foreign(old: Path, fresh: Path) -> None:
+    """Copy what is not of the checkpoint from its old folder into the new one."""
+    if not old.is_dir():
+        return
+    try:
+        own = {CONFIG, WEIGHTS, *read_config(old).get("sha256", {})}
+    except CheckpointError:
+        own = {CONFIG, WEIGHTS}
+    for entry in old.iterdir():
+        if entry.name in own or os.path.lexists(fresh / entry.name):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.copytree(entry, fresh / entry.name, symlinks=True)
+        else:
+            shutil.copy2(entry, fresh / entry.name, follow_symlinks=False)
 
 
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The config.json of a checkpoint folder; CheckpointError if it is missing or not JSON."""
+    recover(folder)
     path = Path(folder) / CONFIG
     try:
         config: Any = json.loads(path.read_text("utf-8"))

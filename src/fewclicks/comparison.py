@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from fewclicks.errors import InputError
-from fewclicks.images import replace_file
 from fewclicks.metrics import resampled_means
 from fewclicks.plots import blank_figure, plot
+from fewclicks.replace import replace_file
 from fewclicks.report import read_json
 
 MEASURES = ("NoC@80", "NoC@85", "NoC@90", "NoC@95", "IoU@1", "IoU@3", "IoU@5")

@@ -18,12 +18,12 @@ from fewclicks.arrays import Image, Mask, Truth
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box, Frame
-from fewclicks.images import replace_file
 from fewclicks.metrics import iou
 from fewclicks.pictures import outlined, overlay
 from fewclicks.plots import blank_figure, plot
 from fewclicks.predictor import Predictor, State
 from fewclicks.refine import CFR
+from fewclicks.replace import replace_file
 from fewclicks.robot import deepest_error
 from fewclicks.sample import Dataset, Sample
 

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
 
@@ -215,19 +214,3 @@ def _prob(values: NDArray[Any]) -> Prob:
     if high < 128 or high > 65535:
         raise InputError(f"the mask holds several ids up to {high}; choose one object, for example by ids == {high}")
     return values.astype(np.float32) / np.float32(255 if high <= 255 else 65535)
-
-
-def replace_file(target: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Have `write` fill a file beside `target`, then put it in its place: `target` is never half written."""
-    if not target.parent.is_dir():
-        raise InputError(f"the folder '{target.parent}' does not exist; create it first")
-    temporary = target.with_name(f".{secrets.token_hex(4)}.tmp")  # short: the name may be as long as the disk allows
-    try:
-        with open(temporary, "xb") as file:
-            write(file)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(f"'{target}' cannot be written ({error.strerror}); choose another place") from error
-    finally:
-        with suppress(OSError):  # clean-up must not hide what happened
-            temporary.unlink()

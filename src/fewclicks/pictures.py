@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
-from fewclicks.images import replace_file
+from fewclicks.replace import replace_file
 
 Colour = tuple[int, int, int]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewclicks.errors import InputError, MissingExtra
-from fewclicks.images import replace_file
+from fewclicks.replace import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,8 +17,8 @@ from fewclicks.arrays import Image
 from fewclicks.benchmark import WORST, Report, Result, Trace
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
-from fewclicks.images import replace_file
 from fewclicks.metrics import noc, reached
+from fewclicks.replace import replace_file
 from fewclicks.sample import Dataset, Sample
 
 PANEL_PX = 900

@@ -21,7 +21,7 @@ from fewclicks.annotate.store import Store
 from fewclicks.annotations import AnnotatedPhoto, Exported
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.find import find
-from fewclicks.images import replace_file
+from fewclicks.replace import replace_file, staging
 
 ZIP_BYTES = 4 * 2**30
 ZIP_FILES = 200_000
@@ -79,9 +79,11 @@ def export_folder(store: Store, root: Path, name: str, out: Path, overwrite: boo
         return exports.export(name, photos, photos.labels, out, overwrite=overwrite, **options)
     if out.exists() and not overwrite:
         raise InputError(f"'{out}' exists; name another file, or pass --overwrite (in Python overwrite=True)")
-    with tempfile.TemporaryDirectory(prefix="fewclicks-", dir=out.parent if out.parent.is_dir() else None) as folder:
-        written = exports.export(name, photos, photos.labels, Path(folder) / out.stem, **options)
-        replace_file(out, lambda file: _zip(Path(folder) / out.stem, file))
+    if not out.parent.is_dir():
+        raise InputError(f"the folder '{out.parent}' does not exist; create it first")
+    with staging(out.with_name(f"{out.name}.export")) as folder:
+        written = exports.export(name, photos, photos.labels, folder / out.stem, **options)
+        replace_file(out, lambda file: _zip(folder / out.stem, file))
     return Exported((out.resolve(),), written.notes)
 
 

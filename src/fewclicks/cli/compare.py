@@ -31,7 +31,7 @@ def compare(
 ) -> None:
     """Compare runs object by object: differences with intervals, curves, scatter, tables for a paper."""
     from fewclicks import comparison
-    from fewclicks.images import replace_file
+    from fewclicks.replace import replace_file
 
     named = [labeled(report) for report in reports]
     if len(dict(named)) < len(named):

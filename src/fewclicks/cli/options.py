@@ -14,6 +14,7 @@ import typer
 
 from fewclicks.errors import InputError, MissingExtra
 from fewclicks.predictor import Predictor
+from fewclicks.replace import recover
 
 if TYPE_CHECKING:
     from fewclicks.presets import Rings
@@ -129,6 +130,7 @@ class Setup:
         if self.method.lower().replace("-", "_") in names("methods"):
             weights: Path | None = getattr(find("methods", self.method), "WEIGHTS", None)
             return weights
+        recover(self.method)
         is_path = self.method.endswith(".onnx") or "/" in self.method or Path(self.method).is_dir()
         return Path(self.method) if is_path else None
 

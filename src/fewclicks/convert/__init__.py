@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from torch import Tensor
 
 from fewclicks import checkpoint, pth
@@ -21,6 +20,7 @@ from fewclicks.convert.families import Family, class_of, recognise
 from fewclicks.errors import CheckpointError, InputError
 from fewclicks.nets.names import ours
 from fewclicks.nets.segmenter import Segmenter
+from fewclicks.replace import recover
 
 __all__ = ["convert", "read_published"]
 
@@ -54,10 +54,7 @@ def convert(file: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
     out = Path(out)
     _check_free(out)
     found = _recognised(pth.read(file))
-    try:
-        checkpoint.save(out.resolve(), {checkpoint.WEIGHTS: _unshared(found.tensors())}, found.about())
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"'{out}' cannot be written ({error}); choose another place") from None
+    checkpoint.save(out.resolve(), {checkpoint.WEIGHTS: _unshared(found.tensors())}, found.about())
     return out
 
 
@@ -123,6 +120,7 @@ def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _check_free(out: Path) -> None:
     """InputError unless `out` is free, an empty folder, or one that `convert` wrote."""
+    recover(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"'{out}' is a file; name a folder to write")
     if out.is_dir() and any(out.iterdir()):

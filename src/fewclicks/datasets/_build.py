@@ -27,7 +27,7 @@ from fewclicks.datasets._merge import merge
 from fewclicks.datasets.coco_lvis import BUILT
 from fewclicks.datasets.coco_panoptic import CROWD, STUFF, THING, PanopticScenes
 from fewclicks.errors import DatasetError
-from fewclicks.images import replace_file
+from fewclicks.replace import replace_file
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (photos done, photos in all)."""

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewclicks.errors import DatasetError, InputError
-from fewclicks.images import replace_file
+from fewclicks.replace import replace_file
 from fewclicks.sample import IGNORE_ID
 
 Progress: TypeAlias = Callable[[int, int], object]

@@ -21,8 +21,8 @@ from fewclicks.arrays import Mask
 from fewclicks.datasets._cache import cache_folder
 from fewclicks.datasets._pairs import read_mask
 from fewclicks.errors import DatasetError, InputError
-from fewclicks.images import replace_file
 from fewclicks.raster_formats import open_raster
+from fewclicks.replace import replace_file
 from fewclicks.sample import IGNORE_ID
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]

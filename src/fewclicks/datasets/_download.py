@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import os
 import time
 import urllib.error
 import urllib.request
@@ -22,7 +21,7 @@ from typing import Any, TypeAlias
 from fewclicks.datasets._catalogue import Source
 from fewclicks.datasets._unpack import CHUNK_BYTES, require_room, unpack
 from fewclicks.errors import DatasetError
-from fewclicks.images import replace_file
+from fewclicks.replace import move_file, write_json
 
 Report: TypeAlias = Callable[[Source, str, int, int | None], object]
 """Called with (source, "fetch" | "check" | "unpack" ..., bytes done, bytes in all or None), for a progress bar."""
@@ -122,7 +121,7 @@ def download(source: Source, target: Path, report: Report) -> str:
             f"{source.url} came with the checksum {found}, published is {source.digest}; "
             "the file was removed: try again, and if it stays so, do not trust the source"
         )
-    os.replace(part.file, target)
+    move_file(part.file, target)
     part.note.unlink(missing_ok=True)
     return sha256
 
@@ -229,4 +228,4 @@ def read_note(file: Path) -> dict[str, Any]:
 
 def write_note(file: Path, note: dict[str, Any]) -> None:
     """Write a small JSON file whole."""
-    replace_file(file, lambda out: out.write(json.dumps(note, indent=1).encode() + b"\n"))
+    write_json(file, note)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TypeAlias, cast
 
 from fewclicks.errors import DatasetError
-from fewclicks.images import replace_file
+from fewclicks.replace import replace_file
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (bytes of the archive behind us, bytes in all)."""

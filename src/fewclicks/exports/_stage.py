@@ -1,16 +1,14 @@
-"""An export appears whole or not at all: it is written beside its place and then renamed."""
+"""An export appears whole or not at all, and replaces nothing but an export."""
 
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from fewclicks.errors import InputError
 from fewclicks.exports._read import MAX_TEXT_BYTES, read_bytes
+from fewclicks.replace import move_file, recover, replace_folder, staging
 
 LISTING = ".fewclicks-export.json"
 """In each exported folder: the format, what it lost, and its files. Only what stands there is ever replaced."""
@@ -55,36 +53,26 @@ def staged(
 
     With `single`, `out` is a file and becomes the one of that name that was written.
     """
+    recover(out)
     check(out, single is not None, overwrite)
     target = out.resolve()
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        fresh.mkdir()
+    notes: tuple[str, ...] = ()
+    written: list[str] = []
+
+    def filled(fresh: Path) -> None:
+        nonlocal notes
         notes = fill(fresh)
-        if single is not None:
-            os.replace(fresh / single, target)
-            return (target,), notes
-        written = sorted(file.relative_to(fresh).as_posix() for file in fresh.rglob("*") if file.is_file())
+        written.extend(sorted(file.relative_to(fresh).as_posix() for file in fresh.rglob("*") if file.is_file()))
         (fresh / LISTING).write_text(json.dumps({"format": name, "notes": notes, "files": written}), "utf-8")
-        check(out, False, overwrite)  # it may have been filled in the meantime
-        _put(fresh, target)
-        return tuple(target / file for file in written), notes
+
+    try:
+        if single is None:
+            # checked again: it may have been filled in the meantime
+            replace_folder(target, filled, lambda old: check(old, False, overwrite))
+            return tuple(target / file for file in written), notes
+        with staging(target) as fresh:
+            notes = fill(fresh)
+            move_file(fresh / single, target)
+            return (target,), notes
     except OSError as error:
         raise InputError(f"'{out}' cannot be written ({error.strerror}); choose another place") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _put(fresh: Path, target: Path) -> None:
-    """Rename a folder to `target`; what was there is set aside first and comes back if that fails."""
-    if not target.exists():
-        fresh.rename(target)
-        return
-    aside = fresh.with_name(fresh.name + ".old")
-    target.rename(aside)
-    try:
-        fresh.rename(target)
-    except OSError:
-        aside.rename(target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

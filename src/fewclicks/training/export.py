@@ -11,8 +11,8 @@ import torch
 
 from fewclicks import checkpoint
 from fewclicks.errors import MissingExtra
-from fewclicks.images import replace_file
 from fewclicks.nets.segmenter import Segmenter
+from fewclicks.replace import replace_file
 
 
 def export_onnx(folder: str | Path, out: str | Path) -> Path:

@@ -15,7 +15,7 @@ from fewclicks import api, checkpoint
 from fewclicks.benchmark import Result, evaluate
 from fewclicks.datasets import Subset, open_benchmark
 from fewclicks.errors import FewClicksError
-from fewclicks.images import replace_file
+from fewclicks.replace import replace_file
 from fewclicks.sample import Dataset, Sample, Scenes
 from fewclicks.training import sets
 from fewclicks.training.export import export_onnx

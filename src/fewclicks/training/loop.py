@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from fewclicks.errors import FewClicksError, TrainingError
+from fewclicks.replace import recover
 from fewclicks.training import sets
 from fewclicks.training.course import Course
 from fewclicks.training.objectives import Batch, Term
@@ -64,6 +65,7 @@ def run(
     where = machine(devices, nodes, strategy, accelerator)
     where.check(recipe)
     last = out / LAST
+    recover(last)
     if last.exists() and not resume:
         raise TrainingError(f"{out} holds a run already; pass --resume to continue it, or another --out")
     if resume and not last.exists():

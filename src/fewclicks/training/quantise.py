@@ -24,8 +24,8 @@ from fewclicks.benchmark import rollout
 from fewclicks.engines import onnx as engine
 from fewclicks.engines.network import Floats, Forward, Network
 from fewclicks.errors import DatasetError, InputError
-from fewclicks.images import replace_file
 from fewclicks.presets import Rings
+from fewclicks.replace import replace_file
 from fewclicks.sample import Sample
 from fewclicks.training import sets
 from fewclicks.training.recipe import Recipe

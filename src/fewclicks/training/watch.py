@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from fewclicks.images import replace_file
+from fewclicks.replace import write_text
 from fewclicks.training.grid import picture_grid
 from fewclicks.training.objectives import Batch, Term
 from fewclicks.training.recipe import Recipe
@@ -62,11 +62,6 @@ class Watch:
     def picture(self, step: int, batch: Batch, term: Term) -> None:
         """Write the picture of a step."""
         picture_grid(batch, term, self.out / "pictures" / f"{step:07d}.png")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    replace_file(path, lambda file: file.write(text.encode()))
 
 
 def _board(folder: Path) -> Any:
