@@ -1,8 +1,10 @@
 """Exports and imports, by the API and by the commands."""
 
+import errno
 import io
 import json
 import os
+import tempfile
 import threading
 import time
 import zipfile
@@ -366,3 +368,13 @@ def test_labels_two_folders_up_are_found_also_beside_others(tmp_path):
         found = import_found(PhotoFolder(root), store, lambda done, total: None)
         assert found.objects == 1
         assert found.notes == ("../labels/train was left out (yolo): what lies in labelme was taken in",)
+
+
+def test_a_full_disk_is_said_and_is_no_error_of_the_server(served, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    for path, more in (("/import?name=a.zip", {"content": b"x"}), ("/export", {"json": {"format": "coco"}})):
+        said = served("POST", path, status=507, **more)
+        assert "disk is full; make room there" in said["detail"]

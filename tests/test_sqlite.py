@@ -1,6 +1,7 @@
 """SQLite files: what was committed is in them, and those that others made are opened with care."""
 
 import json
+import os
 import shutil
 import sqlite3
 import uuid
@@ -226,3 +227,16 @@ def test_files_that_are_cut_short_or_damaged_are_errors_of_ours(tmp_path, where)
             said.append(str(error))
     assert said
     assert not [line for line in said if "\n" in line]
+
+
+def test_a_disk_that_becomes_read_only_is_said_before_anything_is_written(tmp_path, monkeypatch):
+    """A write to the mapped file beside the database would end the process."""
+    with Store(tmp_path) as store:
+        store.add_class("cat")
+        monkeypatch.setattr(sqlite.os, "utime", lambda file: os.listdir(f"{file}-gone"))
+        with pytest.raises(StoreError, match=r"does not do as asked .*check that it can be reached and written"):
+            store.add_class("dog")
+        assert [found.name for found in store.classes()] == ["cat"], "what is there can be looked at"
+        monkeypatch.undo()
+        store.add_class("dog")
+        assert [found.name for found in store.classes()] == ["cat", "dog"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import mimetypes
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from fewclicks.annotate.annotator import Annotator
-from fewclicks.annotate.problems import MEDIA_TYPE, problem
+from fewclicks.annotate.problems import MEDIA_TYPE, internal_problem, problem
 from fewclicks.annotate.records import ObjectInfo
 from fewclicks.annotate.routes import files, folder, objects, photos, predict, session
 from fewclicks.annotate.schemas import ConflictOut, ObjectOut, ProblemOut
@@ -38,8 +39,11 @@ PROBLEMS = {
     "404": "There is no such thing.",
     "409": "It has changed meanwhile, and nothing has happened.",
     "422": "The request is not as described here.",
-    "default": "401 without the token, 403 from other pages, 411 and 413 for bodies, 429 and 503 where it is too much.",
+    "default": "401 without the token, 403 from other pages, 411 and 413 for bodies, 429 and 503 where it is too much, "
+    "507 where the disk is full.",
 }
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers then refuse
 
@@ -94,6 +98,7 @@ def bare() -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(FewClicksError, _failed)
+    app.add_exception_handler(OSError, _unwritten)
     documented = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -136,6 +141,15 @@ async def _failed(request: Request, error: Exception) -> Response:
     if isinstance(error, Busy | StoreError):
         return problem(503, detail, {"Retry-After": "1"})
     return problem(404 if isinstance(error, UnknownName) else 400, detail)
+
+
+async def _unwritten(request: Request, error: Exception) -> Response:
+    """A disk that takes no more is for the people at the machine; any other error of the system is ours."""
+    assert isinstance(error, OSError)
+    if error.errno in FULL:
+        reason = "is read-only" if error.errno == errno.EROFS else "is full"
+        return problem(507, f"the server cannot write because its disk {reason}; make room there, and try again")
+    return internal_problem(error)
 
 
 def _tell_problems(document: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ than `VALUE_BYTES`.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -104,7 +105,8 @@ class Log:
             self._moved("TRUNCATE", CLOSE_MS)
 
     def _moved(self, how: str, wait_ms: int) -> bool:
-        with suppress(sqlite3.Error), closing(sqlite3.connect(self._file, isolation_level=None)) as connection:
+        with suppress(sqlite3.Error, OSError), closing(sqlite3.connect(self._file, isolation_level=None)) as connection:
+            require_writable(self._file)
             prepare(connection, wait_ms)
             _, inside, moved = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
             return bool(inside == moved)
@@ -149,5 +151,17 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         time.sleep(0.01)
 
 
+def require_writable(file: Path) -> None:
+    """OSError if nothing can be written to a database file, as where its disk has failed and became read-only.
+
+    SQLite maps a file beside it into memory: a write to that would then end this process (SIGBUS), without a word.
+    """
+    os.utime(file)
+
+
 def _begun(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+    if connection.get_execution_options().get("writes"):
+        require_writable(Path(connection.engine.url.database or ""))
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")
