@@ -46,7 +46,7 @@ class Entry:
 
     def fault(self, count: str, what: str, how: str) -> None:
         """Count a fault, and tell how to see it again; of those that differ in numbers and names only, the first."""
-        what = " ".join(what.split())[:400]
+        what = " ".join(what.split())[:3000]
         kind = re.sub(r"'[^']*'|[0-9a-f]*[0-9][0-9a-f]*", "_", what)[:120]
         with self._lock:
             self.counts[count] = self.counts.get(count, 0) + 1

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -36,11 +37,12 @@ class NoServer(Exception):
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that nobody listens at, and that the system gives to no connection that goes out."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def command(folder: Path, port: int, *options: str, method: str = "grow") -> list[str]:
@@ -50,7 +52,7 @@ def command(folder: Path, port: int, *options: str, method: str = "grow") -> lis
 
 def environment(**more: str) -> dict[str, str]:
     """What servers are started with."""
-    return {**os.environ, "FEWCLICKS_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1", **more}
+    return {**os.environ, "FEWCLICKS_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **more}
 
 
 def make_photos(folder: Path, names: Sequence[str], width: int, height: int) -> None:
