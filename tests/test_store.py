@@ -25,11 +25,12 @@ from fewclicks.annotate import sqlite
 from fewclicks.annotate.actions import Brushed, Cleaned, Clicked, Replaced, Thresholded
 from fewclicks.annotate.database import PLACE
 from fewclicks.annotate.editing import Editing
-from fewclicks.annotate.exchange import StoredFolder, take_in
+from fewclicks.annotate.exchange import StoredFolder
 from fewclicks.annotate.history import Entry, History, replay
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.records import Edit, ObjectInfo
 from fewclicks.annotate.store import Store
+from fewclicks.annotate.taking_in import take_in
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Label
 from fewclicks.api import load
 from fewclicks.errors import Conflict, InputError, MissingExtra, StoreError, UnknownName
@@ -534,7 +535,12 @@ def test_annotations_of_files_become_objects_once(store):
     folder, seen = Folder([photo, None, other]), []
     taken = take_in(store, folder, lambda done, total: seen.append((done, total)))
     assert (taken.objects, taken.photos) == (5, 2)
-    assert taken.notes == ("a.png: one polygon has no area", "b.txt, line 3: no number")
+    assert taken.notes == (
+        "the class '' is called 'object' here",
+        "a.png: one polygon has no area",
+        "a.png: 1 object without pixels: left out",
+        "b.txt, line 3: no number",
+    )
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert [found.name for found in store.classes()] == ["cat", "dog", "object"]
     assert store.classes()[1].colour == "#00ff00"

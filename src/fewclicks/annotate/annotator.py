@@ -270,9 +270,16 @@ class Annotator:
         """Take in annotations as `fewclicks import` does, without arguments those that are there; tell the pages."""
         who = [f"--person={person}"] if person else []
         said = self.errands.run("import", *arguments, *who, hide=hide)
-        self.tell_classes()
-        self.hub.publish("imported", said)
-        return Imported(objects=said["objects"], notes=said["notes"])
+        if not said.get("dry_run"):
+            self.tell_classes()
+            self.hub.publish("imported", {name: said[name] for name in ("id", "objects", "photos", "notes")})
+        return Imported.model_validate(said)
+
+    def undo_import(self, import_id: str, redo: bool, person: str = "") -> int:
+        """Take a whole import back, or do it again; tell the pages. Returns how many objects were changed."""
+        count = self.store.undo_import(import_id, person, redo)
+        self.hub.publish("imported", {"id": import_id, "objects": count, "notes": [], "undone": not redo})
+        return count
 
     # Events
 
@@ -322,7 +329,7 @@ class Annotator:
             log.error("the model cannot be loaded: %s", _line(error), exc_info=not known)
             return
         self._predictor, self._by = predictor, by
-        if self.takes_in_found and not any(info.objects for info in self.store.photos()):
+        if self.takes_in_found and not self.store.has_objects():
             self.errands_pool.submit(self._begin_with_what_is_there)
         self._editing = Editing(self.store, predictor, self._start_of, by)
 

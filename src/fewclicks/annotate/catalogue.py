@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from fewclicks.annotate.database import Database
 from fewclicks.annotate.models import About, ClassRow, ObjectRow, PhotoRow
 from fewclicks.annotate.photos import in_counting_order
-from fewclicks.annotate.records import ClassInfo, PhotoInfo
+from fewclicks.annotate.records import MAX_NAME, ClassInfo, PhotoInfo, printable
 from fewclicks.annotations import PhotoState
 from fewclicks.errors import Conflict, InputError, StoreError, UnknownName
 
@@ -244,7 +244,7 @@ def _class_info(row: ClassRow) -> ClassInfo:
 
 def _class_name(name: str, others: Iterable[ClassRow]) -> str:
     name = name.strip()
-    if not 1 <= len(name) <= 200 or not name.isprintable():
+    if not 1 <= len(name) <= MAX_NAME or name != printable(name):
         raise InputError("the name of a class is 1 to 200 letters on one line")
     if name in {row.name for row in others}:
         raise InputError(f"there is a class '{name}' already; choose another name")

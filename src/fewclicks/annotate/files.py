@@ -8,16 +8,17 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fewclicks import exports
 from fewclicks.annotate.beside import masks_are_likely
 from fewclicks.annotate.decoder import Decoder
-from fewclicks.annotate.exchange import StoredFolder, TakenIn, take_in
+from fewclicks.annotate.exchange import StoredFolder
 from fewclicks.annotate.photos import PhotoFolder
 from fewclicks.annotate.store import Store
+from fewclicks.annotate.taking_in import ImportOptions, TakenIn, take_in
 from fewclicks.annotations import AnnotatedPhoto, Exported
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.find import find
@@ -87,41 +88,56 @@ def export_folder(store: Store, root: Path, name: str, out: Path, overwrite: boo
     return Exported((out.resolve(),), written.notes)
 
 
-def import_found(folder: PhotoFolder, store: Store, seen: Callable[[int, int], None], person: str = "") -> TakenIn:
-    """Take in the annotations that lie in the folder or beside it; of those in several formats the best one."""
+def import_found(
+    folder: PhotoFolder,
+    store: Store | None,
+    seen: Callable[[int, int], None],
+    person: str = "",
+    options: ImportOptions | None = None,
+) -> TakenIn:
+    """Take in the annotations that lie in the folder or beside it; of those in several formats the best one.
+
+    What cannot be read of them is a note; InputError where nothing can.
+    """
     found = exports.detect(folder.root, folder.names())
     if not found:
         raise InputError(
             f"no annotations were found in or beside '{folder.root}'; name the file or folder that they are in"
         )
-    photos = known_photos(folder, store)
-    taken = [
-        take_in(store, exports.read(item.format, item.source, photos), seen, person)
-        for item in found
-        if item.format == found[0].format
-    ]
-    notes = [note for part in taken for note in part.notes]
+    photos, options = known_photos(folder, store), options or ImportOptions(person=person)
+    taken, best, notes = TakenIn(), "", list[str]()
     for item in found:
-        if item.format != found[0].format:
+        if best not in ("", item.format):
             place = Path(os.path.relpath(item.source, folder.root.parent)).as_posix()
-            notes.append(f"{place} was left out ({item.format}): what lies in {found[0].format} was taken in")
-    return TakenIn(sum(part.objects for part in taken), sum(part.photos for part in taken), tuple(notes))
+            notes.append(f"{place} was left out ({item.format}): what lies in {best} was taken in")
+            continue
+        try:
+            taken += take_in(store, exports.read(item.format, item.source, photos), seen, options.person, options)
+            best = item.format
+        except FewClicksError as error:
+            notes.append(str(error))
+    if not best:
+        raise InputError("; ".join(notes))
+    return replace(taken, notes=(*taken.notes, *notes), id=options.id)
 
 
 def import_from(
     folder: PhotoFolder,
-    store: Store,
+    store: Store | None,
     source: Path,
     name: str | None,
     seen: Callable[[int, int], None],
     person: str = "",
+    options: ImportOptions | None = None,
 ) -> TakenIn:
-    """Take in the annotations at `source`: a file, a folder or a .zip, in the format `name` or one that fits."""
-    photos = known_photos(folder, store)
+    """Take in the annotations at `source`: a file, a folder or a .zip, in the format `name` or that of its structure.
+
+    `store`: None for a dry run in a folder that nothing was annotated in.
+    """
+    photos, options = known_photos(folder, store), options or ImportOptions(person=person)
     with _unpacked(source) as place:
-        if name is not None:
-            return take_in(store, exports.read(name, place, photos), seen, person)
-        return take_in(store, exports.read(exports.recognized(place, photos), place, photos), seen, person)
+        found = exports.read(name or exports.recognized(place, photos), place, photos)
+        return take_in(store, found, seen, options.person, options)
 
 
 def names_without_masks(folder: PhotoFolder, decoder: Decoder) -> list[str]:
@@ -131,25 +147,25 @@ def names_without_masks(folder: PhotoFolder, decoder: Decoder) -> list[str]:
     return [name for name in names if name not in masks]
 
 
-def known_photos(folder: PhotoFolder, store: Store) -> list[AnnotatedPhoto]:
+def known_photos(folder: PhotoFolder, store: Store | None) -> list[AnnotatedPhoto]:
     """The photos with their sizes, which the store keeps; of those that cannot be read the problem."""
     photos, decoder = [], Decoder()
     try:
         names = names_without_masks(folder, decoder)
-        store.add_photos(names)
-        wanted = set(names)
-        for info in store.photos():
-            if info.name not in wanted:
-                continue
+        if store is not None:
+            store.add_photos(names)
+        known = {info.name: info for info in store.photos()} if store is not None else {}
+        for name in names:
+            info = known.get(name)
             try:
-                path = folder.locate(info.name).path
-                hw = info.hw or decoder.hw(path)
-                if info.hw is None:
+                path = folder.locate(name).path
+                hw = info.hw if info and info.hw else decoder.hw(path)
+                if store is not None and info is not None and info.hw is None:
                     store.change_photo(info.id, hw=hw)
             except FewClicksError as error:  # the annotator says so too when the photo is opened
-                photos.append(AnnotatedPhoto(info.name, (0, 0), problem=str(error)))
+                photos.append(AnnotatedPhoto(name, (0, 0), problem=str(error)))
                 continue
-            photos.append(AnnotatedPhoto(info.name, hw, path=path))
+            photos.append(AnnotatedPhoto(name, hw, path=path))
     finally:
         decoder.close()
     return photos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,18 @@ from fewclicks.annotations import PhotoState
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
+
+MAX_NAME = 200
+"""Letters of the name of a class or an object."""
+
+
+def printable(text: str) -> str:
+    """A text as a name: on one line, without control characters, and without spaces around it.
+
+    Joiners and other marks that have no shape of their own stay: emoji and many scripts are written with them.
+    """
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text).strip()
+
 
 ObjectState: TypeAlias = Literal["open", "done"]
 

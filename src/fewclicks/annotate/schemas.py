@@ -296,11 +296,47 @@ class OpenedPhoto(Given):
     tiles: Tiles | None
 
 
+class PhotoImported(Given):
+    """What an import would bring to a photo."""
+
+    file: str
+    objects: int
+    classes: dict[str, int]
+    identical: int
+    known: int
+    replaced: int
+    left_out: int
+    notes: list[str]
+
+
 class Imported(Given):
-    """What an import brought."""
+    """What an import brought. All that the source holds is new, identical, known or left out."""
+
+    id: str
+    """Takes the import back: POST /imports/{id}/undo."""
+    objects: int
+    """New ones."""
+    photos: int
+    """Those that they are on."""
+    identical: int
+    """There already, with the same class and pixels."""
+    known: int
+    """Taken in before, and changed or deleted since."""
+    replaced: int
+    """Objects that made room."""
+    left_out: int
+    """What could not be used; the notes say why."""
+    notes: list[str]
+    dry_run: bool = False
+    per_photo: list[PhotoImported] | None = None
+    """Of a dry run."""
+
+
+class ImportUndone(Given):
+    """What undoing or redoing an import did."""
 
     objects: int
-    notes: list[str]
+    """Those that were changed."""
 
 
 class Predicted(Given):

@@ -20,7 +20,7 @@ from fewclicks.annotate.catalogue import Catalogue, class_exists, locked_photo, 
 from fewclicks.annotate.history import Entry
 from fewclicks.annotate.models import PERSON_LETTERS, ActionRow, ObjectRow, PhotoRow
 from fewclicks.annotate.packed import PackedMask
-from fewclicks.annotate.records import Edit, Line, ObjectInfo, ObjectState
+from fewclicks.annotate.records import MAX_NAME, Edit, Line, ObjectInfo, ObjectState, printable
 from fewclicks.errors import Conflict, InputError, UnknownName
 
 Head = aliased(ActionRow)
@@ -52,6 +52,11 @@ class Store(Catalogue):
         """The objects of a photo, bottom to top; with `deleted` those too that were deleted."""
         with self._db.reading() as session:
             return [rows.object_info(row) for row in session.execute(_objects(photo_id, deleted))]
+
+    def has_objects(self) -> bool:
+        """Whether there ever was an object, deleted ones included."""
+        with self._db.reading() as session:
+            return session.scalar(select(ObjectRow.id).limit(1)) is not None
 
     def versions(self, photo_id: int) -> dict[str, int]:
         """Object id -> version, of all objects of a photo, deleted or not."""
@@ -113,23 +118,85 @@ class Store(Catalogue):
             settle(session, photo)
             return _object_info(session, object_id)
 
-    def add_objects(self, photo_id: int, objects: Iterable[NewObject], person: str = "") -> int:
+    def add_objects(
+        self, photo_id: int, objects: Iterable[NewObject], person: str = "", by: str = "import", replace: bool = False
+    ) -> int:
         """Put objects with masks on top of a photo, the last one topmost. Those that exist are passed over.
 
-        `person` brought them. Returns how many there were to add. All of them are added, or none.
+        `person` brought them; `by` stands in the journal and is what `undo_import` finds them by. `replace`: those of
+        the photo are deleted first. Returns how many there were to add; an object that was deleted comes back. All of
+        them are added, or none.
         """
         with self._db.writing() as session:
             photo, count = locked_photo(session, photo_id), 0
+            if replace:
+                there = (ObjectRow.photo_id == photo_id) & ~ObjectRow.deleted
+                for row in session.scalars(select(ObjectRow).where(there)).all():
+                    _set_deleted(session, photo, row, True, by, person)
             for new in objects:
+                known = session.get(ObjectRow, _id(new.id))
+                if known is not None and known.photo_id == photo_id and known.deleted:
+                    _set_deleted(session, photo, known, False, by, person)
+                    count += 1
+                    continue
                 row = ObjectRow(id=_id(new.id), class_id=new.class_id, name=_name(new.name), state=new.state)
                 if _add(session, photo, row):
                     _require_size(photo, new.entry.mask)
                     row.done = 1
                     action_id = str(uuid.uuid5(uuid.UUID(row.id), "1"))
-                    _log(session, photo, row, rows.action_row(new.entry, 1, action_id, "import"), person)
+                    _log(session, photo, row, rows.action_row(new.entry, 1, action_id, by), person)
                     row.mask_version = row.version
                     count += 1
             settle(session, photo)
+            return count
+
+    def taken_in_before(self, ids: Iterable[str]) -> set[str]:
+        """Those of the ids that have objects, but for those that undoing an import has deleted."""
+        wanted = [_id(one) for one in ids]
+        with self._db.reading() as session:
+            there: set[str] = set()
+            for start in range(0, len(wanted), 500):  # a statement holds so many values in every database
+                some = ObjectRow.id.in_(wanted[start : start + 500])
+                there.update(session.scalars(select(ObjectRow.id).where(some & ~ObjectRow.deleted)))
+                for gone in session.scalars(select(ObjectRow.id).where(some & ObjectRow.deleted)).all():
+                    change = (ActionRow.object_id == gone) & (ActionRow.kind == "change")
+                    last = session.scalar(
+                        select(ActionRow.predictor).where(change).order_by(ActionRow.id.desc()).limit(1)
+                    )
+                    if not (last or "").startswith("undo import"):
+                        there.add(gone)
+            return there
+
+    def last_import(self) -> str | None:
+        """The id of the latest import that was not undone."""
+        with self._db.reading() as session:
+            name = ActionRow.predictor
+            query = select(name).where(name.like("import %")).group_by(name).order_by(func.max(ActionRow.id).desc())
+            for found in session.scalars(query):
+                if any(row.deleted != created for row, created in _of_import(session, found).values()):
+                    return str(found).removeprefix("import ")
+        return None
+
+    def undo_import(self, import_id: str, person: str = "", redo: bool = False) -> int:
+        """Take a whole import back: what it added is deleted, what it replaced is there again. `redo`: the reverse.
+
+        Returns how many objects it changed; UnknownName if there is no such import.
+        """
+        by = f"import {_id(import_id)}"
+        with self._db.writing() as session:
+            found, photos = _of_import(session, by), dict[int, PhotoRow]()
+            if not found:
+                raise UnknownName(f"no import has the id {import_id}; it was given in the answer to the import")
+            undone = set(session.scalars(select(ActionRow.object_id).where(ActionRow.predictor == f"undo {by}")))
+            count = 0
+            for row, created in sorted(found.values(), key=lambda item: item[0].photo_id):
+                deleted = created != redo
+                if row.deleted != deleted and (not redo or row.id in undone):
+                    photo = photos.setdefault(row.photo_id, locked_photo(session, row.photo_id))
+                    _set_deleted(session, photo, row, deleted, f"{'redo' if redo else 'undo'} {by}", person)
+                    count += 1
+            for photo in photos.values():
+                settle(session, photo)
             return count
 
     def change(self, object_id: str, edit: Edit, if_version: int | None = None, person: str = "") -> ObjectInfo:
@@ -265,6 +332,23 @@ def _log(session: Session, photo: PhotoRow, row: ObjectRow, line: ActionRow, per
     session.add(line)
 
 
+def _set_deleted(session: Session, photo: PhotoRow, row: ObjectRow, deleted: bool, by: str, person: str) -> None:
+    """Delete an object or bring it back, for an import."""
+    line = {"before": {"deleted": row.deleted}, "after": {"deleted": deleted}}
+    row.deleted = deleted
+    action = ActionRow(uuid=str(uuid.uuid4()), kind="change", payload=line, predictor=by)
+    _log(session, photo, row, action, person)
+
+
+def _of_import(session: Session, by: str) -> dict[str, tuple[ObjectRow, bool]]:
+    """Object id -> the object, and whether the import brought it; False where it made room."""
+    query = select(ObjectRow, ActionRow.kind, ActionRow.payload).join(ActionRow, ActionRow.object_id == ObjectRow.id)
+    found: dict[str, tuple[ObjectRow, bool]] = {}
+    for row, kind, payload in session.execute(query.where(ActionRow.predictor == by).order_by(ActionRow.id)):
+        found.setdefault(row.id, (row, kind != "change" or not payload["after"]["deleted"]))
+    return found
+
+
 def _locked(session: Session, object_id: str) -> tuple[PhotoRow, ObjectRow]:
     """An object and its photo, for this transaction alone."""
     object_id = _id(object_id)
@@ -307,8 +391,8 @@ def _id(value: str) -> str:
 
 
 def _name(name: str) -> str:
-    if len(name) > 200 or not (name.isprintable()):
-        raise InputError("the name of an object is at most 200 letters on one line")
+    if len(name) > MAX_NAME or name.strip() != printable(name):
+        raise InputError(f"the name of an object is at most {MAX_NAME} letters on one line")
     return name.strip()
 
 

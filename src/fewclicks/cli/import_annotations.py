@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from fewclicks.cli import options
-from fewclicks.cli.annotate import DatabaseUrl, store_of
+from fewclicks.cli.annotate import DatabaseUrl, existing_store, store_of
 
 if TYPE_CHECKING:
-    from fewclicks.annotate.exchange import TakenIn
+    from fewclicks.annotate.store import Store
+    from fewclicks.annotate.taking_in import Mode, PhotoTakenIn, TakenIn
 
 
 def import_annotations(
@@ -23,7 +26,22 @@ def import_annotations(
         typer.Argument(metavar="[SOURCE]", help="A file, folder or .zip; what lies in or beside FOLDER if unset."),
     ] = None,
     format_name: Annotated[
-        str | None, typer.Option("--format", "-f", metavar="NAME", help="Its format; one that fits if unset.")
+        str | None, typer.Option("--format", "-f", metavar="NAME", help="Its format; that of its structure if unset.")
+    ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            metavar="skip|add|replace",
+            help="Skip objects that are there with the same class and pixels, add all, or replace those of each photo.",
+        ),
+    ] = "skip",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; print what would come in, photo by photo.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the last import back (or that of --id).")] = False,
+    import_id: Annotated[
+        str | None, typer.Option("--id", metavar="UUID", help="By which the import can be undone; made if unset.")
     ] = None,
     person: Annotated[str, typer.Option("--person", metavar="NAME", help="Who takes them in, for the journal.")] = "",
     database: DatabaseUrl = None,
@@ -33,8 +51,12 @@ def import_annotations(
     options.require_extra("annotate", "sqlalchemy")
     from fewclicks.annotate.files import format_named, import_found, import_from
     from fewclicks.annotate.photos import PhotoFolder
+    from fewclicks.annotate.taking_in import ImportOptions
     from fewclicks.errors import InputError
 
+    if undo:
+        _undo(folder, database, import_id, person, as_json)
+        return
     photos = PhotoFolder(folder)
     if not photos.names():
         raise InputError(f"there are no photos in '{folder}'; name the folder that the photos are in")
@@ -42,24 +64,67 @@ def import_annotations(
         raise InputError(f"nothing is at '{source}'; check the path")
     if source is None and format_name is not None:
         raise InputError("a format needs a source; name the file or folder, or leave --format out")
-    with store_of(folder, database) as store:
+    named = {"id": import_id} if import_id else {}
+    how = ImportOptions(mode=cast("Mode", mode), person=person, dry_run=dry_run, **named)
+    with _store(folder, database, dry_run) as store:
         if source is None:
-            taken = import_found(photos, store, _progress, person)
+            taken = import_found(photos, store, _progress, options=how)
         else:
             name = format_named(format_name) if format_name else None
-            taken = import_from(photos, store, source, name, _progress, person)
-    _report(taken, as_json)
+            taken = import_from(photos, store, source, name, _progress, options=how)
+    _report(taken, dry_run, as_json)
 
 
-def _report(taken: TakenIn, as_json: bool) -> None:
+def _store(folder: Path, database: str | None, dry_run: bool) -> AbstractContextManager[Store | None]:
+    """The store of a folder; for a dry run none where nothing was annotated yet, so that none is made."""
+    from fewclicks.annotate.database import PLACE
+
+    if dry_run and database is None and not (folder / PLACE).is_file():
+        return nullcontext()
+    return store_of(folder, database)
+
+
+def _undo(folder: Path, database: str | None, import_id: str | None, person: str, as_json: bool) -> None:
+    from fewclicks.errors import InputError
+
+    with existing_store(folder, database) as store:
+        found = import_id or store.last_import()
+        if found is None:
+            raise InputError(f"no import into '{folder}' can be undone; there was none, or all are undone")
+        count = store.undo_import(found, person)
     if as_json:
-        about = {"objects": taken.objects, "photos": taken.photos, "notes": taken.notes}
+        print(json.dumps({"id": found, "objects": count, "notes": []}, indent=1))
+    else:
+        print(f"{_counted(count, 'object')} of the import taken back; --id {found}")
+
+
+def _report(taken: TakenIn, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        fields = ("id", "objects", "photos", "identical", "known", "replaced", "left_out", "notes")
+        about = {name: getattr(taken, name) for name in fields}
+        if dry_run:
+            about |= {"dry_run": True, "per_photo": [asdict(photo) for photo in taken.per_photo]}
         print(json.dumps(about, indent=1))
         return
-    objects, photos = ("object" if taken.objects == 1 else "objects"), ("photo" if taken.photos == 1 else "photos")
-    print(f"{taken.objects:,} new {objects} on {taken.photos:,} {photos}")
+    if dry_run:
+        for photo in taken.per_photo:
+            print(f"{photo.file}: {_of_photo(photo)}")
+    would = " would come in" if dry_run else ""
+    print(f"{_counted(taken.objects, 'new object')} on {_counted(taken.photos, 'photo')}{would}")
     for note in taken.notes:
         print(f"  {note}")
+
+
+def _of_photo(photo: PhotoTakenIn) -> str:
+    classes = ", ".join(f"{name} {count:,}" for name, count in photo.classes.items())
+    parts = [_counted(photo.objects, "object") + (f" ({classes})" if classes else "")]
+    words = ("identical", "known", "replaced", "left_out")
+    parts += [f"{getattr(photo, word):,} {word.replace('_', ' ')}" for word in words if getattr(photo, word)]
+    return ", ".join(parts)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def _progress(done: int, total: int) -> None:

@@ -22,14 +22,14 @@ import numpy as np
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Exported, Label, LazyObjects
 from fewclicks.errors import InputError
 from fewclicks.exports._detect import Found, detect
-from fewclicks.exports._notes import Notes
+from fewclicks.exports._notes import Notes, alike
 from fewclicks.exports._read import Imported
 from fewclicks.exports._stage import staged
 from fewclicks.exports._structure import recognized
 from fewclicks.exports._write import flattened
 from fewclicks.find import find, names
 
-__all__ = ["Format", "Found", "Imported", "detect", "export", "formats", "read", "recognized"]
+__all__ = ["Format", "Found", "Imported", "alike", "detect", "export", "formats", "read", "recognized"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from fewclicks.exports._read import (
     stored_runs,
 )
 from fewclicks.exports._structure import json_format
+from fewclicks.exports._write import UNLABELLED
 
 UNUSABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError)
 """What a damaged row causes."""
@@ -212,9 +213,12 @@ def _objects(photo: AnnotatedPhoto, document: _Document, notes: Notes) -> Iterat
 def _object(photo: AnnotatedPhoto, row: dict[str, Any], categories: dict[str, str], notes: Notes) -> Maker | None:
     category = row.get("category_id")
     label = categories.get(key_of(category))
-    if label is None and (categories or category is None):
+    if label is None and categories:
         raise ValueError(f"its category {str(category)[:40]} is not in categories")
-    if label is None:
+    if label is None and category is None:
+        notes.add(f"{{n}} whose class is not said: called '{UNLABELLED}'")
+        label = UNLABELLED
+    elif label is None:
         notes.add("{n} of a class without a name: called class_ and its number")
         label = f"class_{key_of(category)}"
     attributes = row.get("attributes")

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
@@ -19,7 +20,8 @@ from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.asked import ExportIn
 from fewclicks.annotate.files import options_of
 from fewclicks.annotate.routes._common import Given, Person, gives, in_thread
-from fewclicks.annotate.schemas import FormatOption, FormatOut, Imported
+from fewclicks.annotate.schemas import FormatOption, FormatOut, Imported, ImportUndone
+from fewclicks.annotate.taking_in import Mode
 from fewclicks.annotate.values import CheckedRoute
 from fewclicks.errors import InputError, UnknownName
 
@@ -92,24 +94,47 @@ async def take_in(
     person: Person,
     name: Annotated[str | None, Query(max_length=255, description="The name of the uploaded file.")] = None,
     format_name: Annotated[str | None, Query(alias="format", max_length=50, description="If it is known.")] = None,
+    mode: Annotated[
+        Mode,
+        Query(description="Skip objects that are there, add all, or replace those of each photo that has some."),
+    ] = "skip",
+    dry_run: Annotated[bool, Query(description="Change nothing; tell what would come in.")] = False,
+    import_id: Annotated[UUID | None, Query(alias="id", description="By which it can be undone.")] = None,
 ) -> Imported:
     """Take in annotations: a file or .zip that is sent, or what is found beside the photos. Twice adds nothing."""
+    how = ["--mode", mode, *(["--dry-run"] if dry_run else []), *(["--id", str(import_id)] if import_id else [])]
     if name is None:
-        return await in_thread(given.errands_pool, lambda: given.take_in(person=person))
+        return await in_thread(given.errands_pool, lambda: given.take_in(*how, person=person))
     place = Path(tempfile.mkdtemp(prefix="fewclicks-")).resolve()
     try:
         upload = place / (FILE_NAME.sub("_", Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
         with open(upload, "xb") as file:
             async for part in request.stream():
                 file.write(part)
-        return await in_thread(given.errands_pool, lambda: _uploaded(given, person, upload, format_name, place))
+        return await in_thread(given.errands_pool, lambda: _uploaded(given, person, upload, format_name, how, place))
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _uploaded(given: Annotator, person: str, upload: Path, format_name: str | None, place: Path) -> Imported:
+@router.post("/imports/{import_id}/undo")
+async def undo_import(given: Given, person: Person, import_id: UUID) -> ImportUndone:
+    """Take a whole import back: what it added is deleted, what it replaced is there again. Twice does nothing more."""
+    count = await in_thread(given.errands_pool, lambda: given.undo_import(str(import_id), False, person))
+    return ImportUndone(objects=count)
+
+
+@router.post("/imports/{import_id}/redo")
+async def redo_import(given: Given, person: Person, import_id: UUID) -> ImportUndone:
+    """Do again what undoing an import took back."""
+    count = await in_thread(given.errands_pool, lambda: given.undo_import(str(import_id), True, person))
+    return ImportUndone(objects=count)
+
+
+def _uploaded(
+    given: Annotator, person: str, upload: Path, format_name: str | None, how: list[str], place: Path
+) -> Imported:
     named = ["--format", format_name] if format_name else []
-    return given.take_in(str(upload), *named, person=person, hide=[place])
+    return given.take_in(str(upload), *named, *how, person=person, hide=[place])
 
 
 def _arguments(asked: ExportIn) -> list[str]:

@@ -199,9 +199,19 @@ export async function exported(format, options) {
 
 /**
  * Take annotations in: an uploaded file, or without one what lies beside the photos.
- * @param {File} [file]
- * @returns {Promise<{objects: number, notes: string[]}>}
+ * @param {File | undefined} file
+ * @param {string} mode what becomes of objects that are there: skip, add, replace
+ * @returns {Promise<{id: string, objects: number, notes: string[]}>}
  */
-export function imported(file) {
-  return file ? json("POST", `/import?name=${encodeURIComponent(file.name)}`, file) : json("POST", "/import", {});
+export function imported(file, mode) {
+  const how = `mode=${encodeURIComponent(mode)}`;
+  return file ? json("POST", `/import?name=${encodeURIComponent(file.name)}&${how}`, file) : json("POST", `/import?${how}`, {});
 }
+
+/**
+ * Take a whole import back, or do it again.
+ * @param {string} id
+ * @param {"undo" | "redo"} way
+ * @returns {Promise<number>} how many objects were changed
+ */
+export const turnImport = async (id, way) => (await json("POST", `/imports/${encodeURIComponent(id)}/${way}`)).objects;

@@ -328,15 +328,15 @@ export class Desk {
 
   /**
    * Annotations were taken in, here or elsewhere: those found beside the photos at the start, or a file.
-   * @param {{objects: number, photos?: number, notes: string[]}} said
+   * @param {{objects: number, photos?: number, undone?: boolean}} said
    */
-  async tookIn({ objects, photos }) {
+  async tookIn({ objects, photos, undone }) {
     if (!objects) return;
     await this.relist();
     if (this.store.state.photo) await this.catchUp(this.store.state.photo.id);
     const where = photos ? ` on ${plural(photos, "photo")}` : "";
     // The dialog of an import tells of it itself.
-    if (!document.querySelector("#import-dialog[open]")) this.notices.show(`${plural(objects, "object")}${where} imported`);
+    if (undone === undefined && !document.querySelector("#import-dialog[open]")) this.notices.show(`${plural(objects, "object")}${where} imported`);
   }
 
   /** @param {string} name */

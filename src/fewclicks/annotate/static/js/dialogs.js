@@ -1,15 +1,11 @@
-/** @file Export, import and the sheet of keys. */
+/** @file Export and the sheet of keys; what dialogs are made of. */
 
-/** @import { Desk } from "./desk.js" */
 /** @import { Format, FormatOption } from "./types.js" */
 /** @import { Notices } from "./notices.js" */
 /** @import { Shortcut } from "./shortcuts.js" */
 /** @import { Store } from "./store.js" */
 import * as api from "./api.js";
-import { byId, h, plural } from "./dom.js";
-
-const IMPORTS =
-  "Imported masks become objects that clicks and the brush correct. COCO JSON, LabelMe, Pascal VOC, YOLO, index and binary PNGs: one file, several, or a zip.";
+import { byId, h } from "./dom.js";
 
 /**
  * Fill a dialog and show it.
@@ -18,7 +14,7 @@ const IMPORTS =
  * @param {(Node | false)[]} body
  * @param {Node[]} [foot]
  */
-function show(id, title, body, foot = []) {
+export function show(id, title, body, foot = []) {
   const dialog = byId(id, HTMLDialogElement);
   const close = h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => dialog.close() }, "✕");
   const head = h("header", {}, h("h2", { id: `${id.replace("-dialog", "")}-title` }, title), close);
@@ -131,7 +127,7 @@ function optionsOf(form, format) {
 }
 
 /** @param {string[]} notes */
-function lines(notes) {
+export function lines(notes) {
   return h("ul", { class: "notes" }, ...notes.map((note) => h("li", {}, note)));
 }
 
@@ -144,62 +140,4 @@ function save(blob, name) {
   const href = URL.createObjectURL(blob);
   h("a", { href, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
-}
-
-/**
- * Take annotations in: what lies beside the photos, or files.
- * @param {Desk} desk
- * @param {File[]} [files] what was dropped on the page
- */
-export function importing(desk, files = []) {
-  const result = h("div", { role: "status", id: "import-result" });
-  const accept = ".json,.zip,.png,.xml,.txt,.yaml,.yml";
-  const input = h("input", { type: "file", id: "import-file", class: "hidden-text", accept, multiple: true, tabindex: -1, "aria-label": "Files to import" });
-  const found = h("button", { type: "button", class: "button", id: "import-found", autofocus: true }, "What lies beside the photos");
-  const pick = h("button", { type: "button", class: "button" }, "Choose files …");
-  const take = async (/** @type {(File | undefined)[]} */ chosen) => {
-    found.disabled = pick.disabled = true;
-    try {
-      await takeIn(chosen, result);
-      await desk.reread();
-    } finally {
-      found.disabled = pick.disabled = false;
-    }
-  };
-  found.addEventListener("click", () => void take([undefined]));
-  pick.addEventListener("click", () => input.click());
-  input.addEventListener("change", () => {
-    if (input.files?.length) void take([...input.files]);
-    input.value = "";
-  });
-  show("import-dialog", "Import annotations", [
-    h("p", {}, IMPORTS),
-    h("div", { class: "drop" }, found, pick, h("span", { class: "dim" }, "or drop files on the page"), input),
-    result,
-  ]);
-  if (files.length) void take(files);
-}
-
-/**
- * Take files in, one after another, and say what came of each.
- * @param {(File | undefined)[]} files undefined: what lies beside the photos
- * @param {HTMLElement} result
- */
-async function takeIn(files, result) {
-  let total = 0;
-  /** @type {string[]} */
-  const said = [];
-  for (const [at, file] of files.entries()) {
-    const named = files.length > 1 && file ? `${file.name}: ` : "";
-    result.textContent = files.length > 1 ? `Importing ${at + 1} of ${files.length} …` : "Importing …";
-    try {
-      const { objects, notes } = await api.imported(file);
-      total += objects;
-      said.push(...notes.map((note) => named + note));
-    } catch (error) {
-      said.push(named + /** @type {Error} */ (error).message);
-      if (files.length === 1) return result.replaceChildren(...said);
-    }
-  }
-  result.replaceChildren(`${plural(total, "object")} imported.`, lines(said));
 }
