@@ -29,6 +29,7 @@ from fewclicks.arrays import Image, Prob
 from fewclicks.decoding import Pixels, Samples, TooLarge, decode, orientation_of, turned
 from fewclicks.errors import InputError
 from fewclicks.levels import Levels, require_levels, to_eight_bits
+from fewclicks.mask_meaning import MaskIs, meant_by_picture, meant_by_values, require_mask_is
 
 Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | PIL.Image.Image | NDArray[Any]
 """A path, an open binary file, a Pillow image, or an array."""
@@ -92,23 +93,42 @@ def _told(source: Source, notes: list[str] | None) -> Iterator[list[str]]:
         log.warning("%s: %s", name, note)
 
 
-def read_mask(source: Source, hw: tuple[int, int], max_pixels: int = MAX_PIXELS) -> Prob:
-    """HxW prob from a mask file or array of size `hw` (height, width); InputError for anything else.
+def read_mask(
+    source: Source,
+    hw: tuple[int, int],
+    max_pixels: int = MAX_PIXELS,
+    *,
+    mask_is: MaskIs | None = None,
+    notes: list[str] | None = None,
+) -> Prob:
+    """Read the HxW prob of one object from a mask file or array of size `hw` (height, width); InputError for others.
 
-    Booleans and two-valued integers (0 and 1, 0 and 255, 0 and an object's id) become 0 and 1 exactly; floats must lie
-    in [0, 1] and are taken as they are; other grey levels are read as probabilities, white = 1. Of a picture with
-    transparency (a cut-out) the opacity is the mask. Several object ids are refused: choose one by `ids == 3`.
+    What the values mean is in the table of `fewclicks.mask_meaning`; `mask_is` ("ids", "levels" or "probability") says
+    it by hand. Several object ids are refused: choose one by `ids == 3`. `notes` as in `read_image`.
     """
+    require_mask_is(mask_is)
     if isinstance(source, np.ndarray):
         values = source[..., 0] if source.ndim == 3 and source.shape[2] == 1 else source
-    else:
-        values = _mask_levels(read_picture(source, "mask", max_pixels))
-    if values.ndim != 2:
-        raise InputError(f"a mask is one HxW array, got the shape {values.shape}; pass a single channel")
-    if values.shape != tuple(hw):
-        got, need = f"{values.shape[1]}x{values.shape[0]}", f"{hw[1]}x{hw[0]}"
-        raise InputError(f"the mask is {got} pixels but the image is {need}; resize the mask to {need}")
-    return _prob(values)
+        if values.ndim != 2:
+            raise InputError(f"a mask is one HxW array, got the shape {values.shape}; pass a single channel")
+        _require_mask_size(values.shape, hw)
+        return meant_by_values(values, mask_is).prob()
+    with _told(source, notes) as said:
+        pixels = _read(source, "mask", max_pixels, said)
+    if isinstance(pixels, Samples):
+        if pixels.values.ndim != 2:
+            pixels = read_picture(source, "mask", max_pixels, [])
+        else:
+            _require_mask_size(pixels.values.shape, hw)
+            return meant_by_values(pixels.values, mask_is).prob()
+    _require_mask_size((pixels.height, pixels.width), hw)
+    return meant_by_picture(pixels, mask_is).prob()
+
+
+def _require_mask_size(got: tuple[int, ...], hw: tuple[int, int]) -> None:
+    if tuple(got) != tuple(hw):
+        is_now, need = f"{got[1]}x{got[0]}", f"{hw[1]}x{hw[0]}"
+        raise InputError(f"the mask is {is_now} pixels but the image is {need}; resize the mask to {need}")
 
 
 def read_picture(source: Source, what: str, max_pixels: int, notes: list[str] | None = None) -> PIL.Image.Image:
@@ -181,36 +201,3 @@ def _on_white(rgba: NDArray[np.uint8]) -> Image:
     """HxWx4 with straight alpha over white, HxWx3."""
     opacity = rgba[..., 3:].astype(np.uint16)
     return ((rgba[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
-
-
-def _mask_levels(picture: PIL.Image.Image) -> NDArray[Any]:
-    """The channel of a picture that is the mask."""
-    if picture.mode in ("RGBA", "LA"):
-        alpha = np.asarray(picture.getchannel("A"))
-        if alpha.min() < 255:
-            return alpha
-        picture = picture.convert("RGB")
-    if picture.mode in ("1", "L", "P", "F") or picture.mode.startswith("I"):
-        return np.asarray(picture)  # of a palette picture the ids, not the colours
-    levels: NDArray[np.uint8] = np.asarray(picture.convert("RGB")).max(axis=2)
-    return levels
-
-
-def _prob(values: NDArray[Any]) -> Prob:
-    """Mask levels of any type as prob."""
-    if values.dtype == np.bool_:
-        return values.astype(np.float32)
-    if values.dtype.kind == "f":
-        if not (values.size and values.min() >= 0 and values.max() <= 1):  # false for NaN too
-            raise InputError("a float mask is a probability in [0, 1]; pass 1 / (1 + exp(-logits)) if it holds logits")
-        return values.astype(np.float32)
-    if values.dtype.kind not in "iu":
-        raise InputError(f"a mask is bool, integer or float, got {values.dtype}; pass mask.astype(bool)")
-    low, high = int(values.min()), int(values.max())
-    if low < 0:
-        raise InputError("the mask has negative values; pass truth == 1 to take the object alone")
-    if bool(((values == 0) | (values == high)).all()):
-        return (values > 0).astype(np.float32)
-    if high < 128 or high > 65535:
-        raise InputError(f"the mask holds several ids up to {high}; choose one object, for example by ids == {high}")
-    return values.astype(np.float32) / np.float32(255 if high <= 255 else 65535)

@@ -24,6 +24,7 @@ from fewclicks.errors import InputError
 from fewclicks.find import find
 from fewclicks.images import Source, read_image, read_mask
 from fewclicks.levels import Levels, require_levels
+from fewclicks.mask_meaning import MaskIs
 from fewclicks.predictor import Predictor, State
 
 FORMAT = 1
@@ -138,12 +139,13 @@ class Session:
         Clicks((click,)).require_inside((self.image.shape[0], self.image.shape[1]))
         return self._do(click)
 
-    def load_mask(self, mask: Source) -> Mask:
+    def load_mask(self, mask: Source, mask_is: MaskIs | None = None) -> Mask:
         """Make an existing mask (see `images.read_mask`) the previous mask, to be corrected by the next clicks.
 
-        Earlier clicks stay. It can be undone like a click.
+        `mask_is`: "ids", "levels" or "probability", where the values could mean either. Earlier clicks stay. It can be
+        undone like a click.
         """
-        return self._do(read_mask(mask, (self.image.shape[0], self.image.shape[1])))
+        return self._do(read_mask(mask, self._hw, mask_is=mask_is, notes=self.notes))
 
     def undo(self) -> Mask:
         """Take back the last click or loaded mask; nothing happens when there is none. Returns the mask."""

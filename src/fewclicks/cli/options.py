@@ -50,6 +50,10 @@ Threads = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the method, such as zoom=512.")
 ]
+MaskIsText = Annotated[
+    str | None,
+    typer.Option("--mask-is", metavar="WHAT", help="What mask pictures hold: ids, levels or probability."),
+]
 LevelsText = Annotated[
     str | None,
     typer.Option("--levels", metavar="LOW,HIGH", help="Stored values that become black and white, as 0,4095."),

@@ -14,6 +14,7 @@ from fewclicks.cli.options import Setup
 from fewclicks.clicks import Click
 from fewclicks.errors import InputError
 from fewclicks.levels import Levels, parse_levels
+from fewclicks.mask_meaning import MaskIs, require_mask_is
 
 if TYPE_CHECKING:
     from fewclicks.session import Session
@@ -45,6 +46,7 @@ def segment(
     click: ClickTexts = None,
     negative: NegativeTexts = None,
     mask: MaskFile = None,
+    mask_is: options.MaskIsText = None,
     out: OutFile = None,
     cutout: Annotated[bool, typer.Option("--cutout", help="Write the object on a transparent ground.")] = False,
     overlay: OverlayFile = None,
@@ -72,7 +74,8 @@ def segment(
         method=method, preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip, threads=threads,
         options=options.plain_values(settings),
     )  # fmt: skip
-    session, seconds = run(photo, clicks, mask, setup, parse_levels(levels) if levels is not None else None)
+    by_hand = parse_levels(levels) if levels is not None else None
+    session, seconds = run(photo, clicks, mask, setup, by_hand, require_mask_is(mask_is))
     session.save(out, cutout=cutout)
     if overlay is not None:
         from fewclicks import pictures
@@ -102,7 +105,12 @@ def parse_click(text: str, negative: bool = False) -> Click:
 
 
 def run(
-    photo: Path, clicks: list[Click], mask: Path | None, setup: Setup, levels: Levels | None = None
+    photo: Path,
+    clicks: list[Click],
+    mask: Path | None,
+    setup: Setup,
+    levels: Levels | None = None,
+    mask_is: MaskIs | None = None,
 ) -> tuple[Session, list[float]]:
     """The session after the mask and all clicks, and the seconds that each click took."""
     import fewclicks
@@ -110,7 +118,7 @@ def run(
     session = fewclicks.open(photo, setup.build(), levels=levels)
     seconds = []
     if mask is not None:
-        session.load_mask(mask)
+        session.load_mask(mask, mask_is)
     for click in clicks:
         began = perf_counter()
         session.click(click.x, click.y, click.positive)

@@ -28,6 +28,7 @@ from fewclicks.exports._stage import staged
 from fewclicks.exports._structure import recognized
 from fewclicks.exports._write import flattened
 from fewclicks.find import find, names
+from fewclicks.mask_meaning import MaskIs
 
 __all__ = ["Format", "Found", "Imported", "alike", "detect", "export", "formats", "read", "recognized"]
 
@@ -82,18 +83,20 @@ def export(
     return Exported(files, notes.sentences() + lost)
 
 
-def read(name: str, source: str | Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
+def read(name: str, source: str | Path, photos: Sequence[AnnotatedPhoto], *, mask_is: MaskIs | None = None) -> Imported:
     """The annotations that lie at `source`, a file or a folder, in the format `name`.
 
     `photos`: those that there are, with their sizes as displayed. The result has those of them that are annotated and
-    reads each when it is asked for. InputError where nothing fits, naming what was expected.
+    reads each when it is asked for. `mask_is` says what mask pictures hold where it is ambiguous (see `mask_meaning`).
+    InputError where nothing fits, naming what was expected.
     """
     module, source = find("exports", name), Path(source)
     if not hasattr(module, "read"):
         raise InputError(f"the format {name} cannot be read; {module.LOSES}")
     if not source.exists():
         raise InputError(f"nothing is at '{source}'; check the path")
-    found: Imported = module.read(source, photos)
+    takes = "mask_is" in inspect.signature(module.read).parameters
+    found: Imported = module.read(source, photos, **({"mask_is": mask_is} if takes else {}))
     return found
 
 

@@ -22,7 +22,7 @@ from fewclicks.errors import FewClicksError, InputError
 from fewclicks.exports._match import Photos
 from fewclicks.exports._notes import Notes
 from fewclicks.exports._palette import voc_palette
-from fewclicks.exports._png import MAX_COLOURS, opened
+from fewclicks.exports._png import opened
 from fewclicks.exports._read import (
     Imported,
     Maker,
@@ -38,6 +38,7 @@ from fewclicks.exports._read import (
 from fewclicks.exports._structure import VOC_FOLDERS, voc_root
 from fewclicks.exports._write import UNLABELLED
 from fewclicks.images import read_picture
+from fewclicks.mask_meaning import MAX_COLORS
 from fewclicks.sample import IGNORE_ID
 
 OBJECTS, CLASSES, BOXES, LABELS = "SegmentationObject", "SegmentationClass", "Annotations", "labelmap.txt"
@@ -212,7 +213,7 @@ def _coded(path: Path, photo: AnnotatedPhoto) -> Coded:
     elif picture.mode in ("RGB", "RGBA"):
         packed = np.asarray(picture.convert("RGB")).astype(np.int32) @ np.array([65536, 256, 1], np.int32)
         numbers, places = np.unique(packed, return_inverse=True)
-        if len(numbers) > MAX_COLOURS:
+        if len(numbers) > MAX_COLORS:
             raise ValueError(f"{len(numbers)} colours, so it is a photo; save the mask as an index PNG")
         codes = tuple(Code(None, (int(c) >> 16, int(c) >> 8 & 255, int(c) & 255)) for c in numbers)
     else:
@@ -296,7 +297,7 @@ def _may_be_voc(path: Path) -> bool:
         return bool(np.array_equal(palette[known], voc_palette()[known])) and _voc_numbers(there)
     if picture.mode in ("RGB", "RGBA"):
         colours = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)
-        found = [_NUMBERS.get((int(r), int(g), int(b)), 2**16) for r, g, b in colours[:MAX_COLOURS]]
+        found = [_NUMBERS.get((int(r), int(g), int(b)), 2**16) for r, g, b in colours[:MAX_COLORS]]
         return _voc_numbers(np.array(found))
     return _voc_numbers(np.unique(np.asarray(picture.convert("I"))))
 

@@ -26,6 +26,7 @@ from fewclicks.exports._png import opened
 from fewclicks.exports._read import Imported, Maker, blame, nothing_for, stored
 from fewclicks.exports._write import UNLABELLED, Classes, Names, slug, solid
 from fewclicks.images import read_mask
+from fewclicks.mask_meaning import MaskIs
 
 TITLE = "Binary PNGs"
 LOSES = "soft edges"
@@ -50,7 +51,7 @@ def write(photos: Iterable[AnnotatedPhoto], labels: Sequence[Label], out: Path) 
     return notes.sentences()
 
 
-def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
+def read(source: Path, photos: Sequence[AnnotatedPhoto], *, mask_is: MaskIs | None = None) -> Imported:
     """The objects in the binary masks of a folder."""
     labels: tuple[Label, ...] = ()
     source, known, notes = _listing.root_of(source), Photos(photos), Notes()
@@ -71,7 +72,7 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
             try:
                 with blame(source / file, "save it in black and white"):
                     picture = opened(_listing.inside(source, file), photo)
-                    mask = read_mask(picture, photo.hw, max_pixels=photo.hw[0] * photo.hw[1]) >= 0.5
+                    mask = read_mask(picture, photo.hw, photo.hw[0] * photo.hw[1], mask_is=mask_is, notes=[]) >= 0.5
             except InputError as error:
                 said.refuse(f"'{file[:80]}'", error)
                 continue

@@ -39,6 +39,7 @@ from fewclicks.exports._write import (
     ids_without_ignore,
     save_ids,
 )
+from fewclicks.mask_meaning import MaskIs
 from fewclicks.sample import IGNORE_ID
 
 TITLE = "Index PNG"
@@ -85,7 +86,7 @@ def _by_label(
     return table, [{"id": index, "label": label} for index, label in listed.items()]
 
 
-def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
+def read(source: Path, photos: Sequence[AnnotatedPhoto], *, mask_is: MaskIs | None = None) -> Imported:
     """The objects in the index masks of a folder, or in one picture if there is one photo, or one of its name."""
     known, notes = Photos(photos), Notes()
     masks: dict[str, str] = {}
@@ -94,7 +95,7 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
     if source.is_file():
         named = _listing.masks_beside(source.parent, known, source.name)
         masks = dict.fromkeys(named or ([photos[0].file] if len(photos) == 1 else []), source.name)
-        return _imported(source.parent, masks, facts, labels, known, notes)
+        return _imported(source.parent, masks, facts, labels, known, notes, mask_is)
     source = _listing.root_of(source)
     with blame(source / _listing.FILE):
         content = _listing.load(source)
@@ -109,7 +110,7 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
                     f"the photo '{file}' has {several}; pass the folder with one, or read them as binary_png"
                 )
             masks[file] = found[0]
-    return _imported(source, masks, facts, labels, known, notes)
+    return _imported(source, masks, facts, labels, known, notes, mask_is)
 
 
 def _listed(content: dict[str, Any], known: Photos, notes: Notes) -> tuple[dict[str, str], dict[str, dict[int, Facts]]]:
@@ -130,12 +131,18 @@ def _imported(
     labels: tuple[Label, ...],
     known: Photos,
     notes: Notes,
+    mask_is: MaskIs | None,
 ) -> Imported:
     """The photos that have a mask. `facts`: what is known of their ids; an id that is not there is an object."""
 
     def load(photo: AnnotatedPhoto, said: Notes) -> list[Maker]:
         with blame(source / masks[photo.file], "save it as an index PNG"):
-            ids = read_ids(_listing.inside(source, masks[photo.file]), photo)
+            about: list[str] = []
+            is_listed = photo.file in facts
+            what: MaskIs | None = "ids" if is_listed else mask_is
+            ids = read_ids(_listing.inside(source, masks[photo.file]), photo, mask_is=what, notes=about)
+        for note in about:
+            said.add(note)
         there, listed = list(objects_of(ids)), facts.get(photo.file)
         if listed is None:
             return [_maker(ids, i, (UNLABELLED, "", None)) for i in there]
