@@ -66,6 +66,10 @@ attack: $(VENV)/.dev  ## kill servers, fill disks, send hostile files: MINUTES=9
 attack-quick: $(VENV)/.dev  ## the same for three minutes, into out/attack
 	$(ATTACK) --quick --json out/attack/quick.json
 
+.PHONY: gpu-kit
+gpu-kit: $(VENV)/.dev  ## pack code, data and weights for a machine with a GPU and no network, in parts: docs/gpu-kit.md
+	$(BIN)/python benchmarks/gpu_kit.py
+
 .PHONY: robust
 robust: $(VENV)/.dev  ## measure the validation split and changed photos, draw the failures; renew the model card
 	$(BIN)/fewclicks bench validation --cfr 1 --processes $(THREADS) --full --json results/validation.json
