@@ -4,6 +4,7 @@
 - `write(photos, labels, out, **options)`: into the empty folder `out`; sentences on what was lost
 - `read(source, photos)`, where the format can come back: an AnnotatedFolder of those photos that it has
 - `FILE`: the name of its one file, where it is one
+- `held(name)`, where it cannot hold every name of a label: the name that it holds instead
 
 The options of a format are the keyword-only parameters of its `write`.
 """
@@ -22,6 +23,7 @@ import numpy as np
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Exported, Label, LazyObjects
 from fewclicks.errors import InputError
 from fewclicks.exports._detect import Found, detect
+from fewclicks.exports._naming import Naming
 from fewclicks.exports._notes import Notes, alike
 from fewclicks.exports._read import Imported
 from fewclicks.exports._stage import staged
@@ -76,10 +78,14 @@ def export(
     if single and options.get("copy"):
         raise InputError(f"photos cannot be copied into the file '{out.name}'; name a folder")
     notes = Notes("photo")
-    kept = _touched(photos, visible, notes)
-    files, lost = staged(
-        out, name, single, overwrite, lambda fresh: tuple(module.write(kept, labels, fresh, **options))
-    )
+    naming = Naming(labels, getattr(module, "held", lambda name: name))
+    kept = map(naming.photo, _touched(photos, visible, notes))
+
+    def fill(fresh: Path) -> tuple[str, ...]:
+        lost = tuple(module.write(kept, naming.labels, fresh, **options))
+        return (*lost, *naming.notes)
+
+    files, lost = staged(out, name, single, overwrite, fill, lambda: {"names": naming.exact})
     return Exported(files, notes.sentences() + lost)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fewclicks.errors import InputError
 from fewclicks.exports._read import MAX_TEXT_BYTES, read_bytes
@@ -47,11 +48,17 @@ def _require_ours(out: Path) -> None:
 
 
 def staged(
-    out: Path, name: str, single: str | None, overwrite: bool, fill: Callable[[Path], tuple[str, ...]]
+    out: Path,
+    name: str,
+    single: str | None,
+    overwrite: bool,
+    fill: Callable[[Path], tuple[str, ...]],
+    more: Callable[[], dict[str, Any]] = dict,
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Have `fill` write an export into an empty folder, then put it in the place of `out`: its files and its notes.
 
-    With `single`, `out` is a file and becomes the one of that name that was written.
+    `more`: what else stands in the listing of the folder, once it is filled. With `single`, `out` is a file and
+    becomes the one of that name that was written.
     """
     recover(out)
     check(out, single is not None, overwrite)
@@ -63,7 +70,7 @@ def staged(
         nonlocal notes
         notes = fill(fresh)
         written.extend(sorted(file.relative_to(fresh).as_posix() for file in fresh.rglob("*") if file.is_file()))
-        (fresh / LISTING).write_text(json.dumps({"format": name, "notes": notes, "files": written}), "utf-8")
+        (fresh / LISTING).write_text(json.dumps({"format": name, "notes": notes, "files": written} | more()), "utf-8")
 
     try:
         if single is None:

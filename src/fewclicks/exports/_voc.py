@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Label
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.exports._match import Photos
+from fewclicks.exports._naming import exact_names
 from fewclicks.exports._notes import Notes
 from fewclicks.exports._palette import voc_palette
 from fewclicks.exports._png import opened
@@ -229,7 +230,7 @@ def _code(number: int, palette: Sequence[int], white: bool) -> Code:
 def _names_of(root: Path, pictures: Sequence[Path]) -> Names:
     """What the classes of a tree are called."""
     if (root / LABELS).is_file():
-        return _labelmap(root / LABELS)
+        return _exact(_labelmap(root / LABELS), exact_names(root))
     for name in LISTS:
         if (root / name).is_file():
             return _list(root / name)
@@ -264,6 +265,16 @@ def _labelmap(path: Path) -> Names:
             if colour is not None:
                 colours.setdefault(colour, label_of(name))
     return Names(LABELS, tuple(labels), numbers, colours)
+
+
+def _exact(names: Names, exact: Mapping[str, str]) -> Names:
+    """The names as they were before the export changed them."""
+    return replace(
+        names,
+        labels=tuple(replace(label, name=exact.get(label.name, label.name)) for label in names.labels),
+        numbers={number: exact.get(name, name) for number, name in names.numbers.items()},
+        colours={colour: exact.get(name, name) for colour, name in names.colours.items()},
+    )
 
 
 def number_of_class(index: int) -> int:

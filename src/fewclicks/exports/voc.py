@@ -6,7 +6,8 @@
       Annotations/STEM.xml           the objects in the order of their ids, with boxes of what is visible (1 is the
                                      first pixel)
       ImageSets/Segmentation/trainval.txt
-      labelmap.txt                   the numbers of the labels are its lines: background, then labels
+      labelmap.txt                   the numbers of the labels are its lines: background, then labels; names that
+                                     other programs cannot read there are changed with a note, and come back exact
       JPEGImages/NAME                the photos: put there by you, or with copy=True
 
 Where objects overlap, the pixel belongs to the upper one. Read are also SegmentationClass alone (an object for each
@@ -15,6 +16,7 @@ label), pictures in the colours of labelmap.txt, and VOC itself, whose 20 classe
 
 from __future__ import annotations
 
+import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -39,6 +41,15 @@ __all__ = ["read", "write"]
 
 TITLE = "Pascal VOC"
 LOSES = "what lies under other objects, names, scores and soft edges"
+
+
+def held(name: str) -> str:
+    """The name as a line of labelmap.txt and XML hold it, for the programs that read them."""
+    lines = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in name)
+    text = _printable(lines).replace(":", "_").strip()
+    if text.startswith("#"):
+        text = f"_{text}"
+    return f"{text}_" if text.lower() == "background" else text
 
 
 def write(
@@ -106,5 +117,5 @@ def _write_lists(out: Path, stems: Sequence[str], classes: Classes) -> None:
     rows = ["# label:color_rgb:parts:actions\n", "background:0,0,0::\n"]
     for index, label in enumerate(classes.labels):
         red, green, blue = palette[number_of_class(index) % 256].tolist()
-        rows.append(f"{' '.join(label.name.split())}:{red},{green},{blue}::\n")
+        rows.append(f"{label.name}:{red},{green},{blue}::\n")
     (out / LABELS).write_text("".join(rows), "utf-8")
