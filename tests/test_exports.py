@@ -230,7 +230,7 @@ def test_photos_are_copied(tmp_path, three, name):
     contents = [file.read_bytes() for file in done.files]
     assert all(item.path.read_bytes() in contents for item in three)
     lost = [replace(three[0], path=tmp_path / "gone.jpg")]
-    with pytest.raises(InputError, match="still there"):
+    with pytest.raises(InputError, match="not there any more"):
         exports.export(name, lost, LABELS, tmp_path / "more", copy=True)
     with pytest.raises(InputError, match="is not known"):
         exports.export(name, [photo()], LABELS, tmp_path / "more", copy=True)

@@ -14,11 +14,13 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from fewclicks.arrays import Image
+from fewclicks.child_process import end_with_parent, limit
 from fewclicks.decoding import orientation_of
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.images import read_image, read_mask
 from fewclicks.levels import Levels
 from fewclicks.raster_formats import open_raster
+from fewclicks.safe_open import open_real
 
 MEMORY_BYTES = 4 * 2**30
 """Address space."""
@@ -33,11 +35,12 @@ def main() -> None:
     os.dup2(nowhere, 1)  # what a library prints must not get between the answers
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this one
     PIL.Image.MAX_IMAGE_PIXELS = None  # our own limit holds instead
-    _limit("AS", MEMORY_BYTES)
+    end_with_parent()
+    limit("AS", MEMORY_BYTES)
     while line := questions.readline():
         question = json.loads(line)
         payload = questions.read(question["bytes"])
-        _limit("CPU", CPU_SECONDS + sum(os.times()[:2]))
+        limit("CPU", CPU_SECONDS + sum(os.times()[:2]))
         try:
             notes: list[str] = []
             array = np.ascontiguousarray(_answer(question, payload, notes))
@@ -50,18 +53,6 @@ def main() -> None:
             answers.write(array.data)
             del array
         answers.flush()
-
-
-def _limit(what: str, amount: float) -> None:
-    """Limit a resource of this process, where the system can."""
-    try:
-        import resource
-    except ImportError:  # Windows: the parent's clock remains
-        return
-    kind = getattr(resource, f"RLIMIT_{what}")
-    _, most = resource.getrlimit(kind)
-    soft = int(amount) if most == resource.RLIM_INFINITY else min(int(amount), most)
-    resource.setrlimit(kind, (soft, most))
 
 
 def _words(error: Exception) -> str:
@@ -77,7 +68,7 @@ def _answer(question: dict[str, Any], payload: bytes, notes: list[str]) -> NDArr
     kind, max_pixels, levels = question["kind"], question["max_pixels"], question["levels"]
     if kind == "masks":
         return _masks_among(question["path"], json.loads(payload))
-    with io.BytesIO(payload) if question["path"] is None else open(question["path"], "rb") as source:
+    with io.BytesIO(payload) if question["path"] is None else open_real(question["path"]) as source:
         if kind == "image":
             return read_image(source, max_pixels, levels=levels, notes=notes)
         if kind == "mask":

@@ -113,7 +113,7 @@ class Database:
         except (NoSuchModuleError, ArgumentError) as error:
             raise StoreError(f"there is no database of the kind {self.name} ({error}); try postgresql://") from None
         if backend == "sqlite":
-            sqlite.listen_to(engine)
+            sqlite.listen_to(engine, Path(url.database or ""), PLACE.parent.name)
         else:
             event.listen(engine, "checkout", _asked)
         return engine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from fewclicks.annotations import AnnotatedPhoto, Exported
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.find import find
 from fewclicks.replace import replace_file, staging
+from fewclicks.scratch import scratch_folder
 
 ZIP_BYTES = 4 * 2**30
 ZIP_FILES = 200_000
@@ -112,7 +112,9 @@ def import_found(
             notes.append(f"{place} was left out ({item.format}): what lies in {best} was taken in")
             continue
         try:
-            taken += take_in(store, exports.read(item.format, item.source, photos), seen, options.person, options)
+            taken += take_in(
+                store, exports.read(item.format, item.source, photos, linked=False), seen, options.person, options
+            )
             best = item.format
         except FewClicksError as error:
             notes.append(str(error))
@@ -185,13 +187,15 @@ def _unpacked(source: Path) -> Iterator[Path]:
     if source.suffix.lower() != ".zip" or not source.is_file():
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="fewclicks-") as folder:
+    with scratch_folder() as outer:
+        folder = outer / "upload"  # what a reader looks for beside a file is looked for in here
+        folder.mkdir()
         try:
             with zipfile.ZipFile(source) as archive:
-                _unzip(archive, Path(folder).resolve())
+                _unzip(archive, folder)
         except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
             raise InputError(f"'{source.name}' is no .zip that can be unpacked ({error}); pack it again") from None
-        yield Path(folder).resolve()
+        yield folder
 
 
 def _unzip(archive: zipfile.ZipFile, folder: Path) -> None:

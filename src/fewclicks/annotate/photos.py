@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import stat
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -20,6 +19,7 @@ from fewclicks.annotate.decoder import Decoder, Urgency
 from fewclicks.arrays import Image
 from fewclicks.errors import InputError
 from fewclicks.raster_formats import SUFFIXES
+from fewclicks.safe_open import resolve_inside, walk_real
 
 _ASIDE = """
 annotation annotations cutouts export exports groundtruth ground_truth gt label labels mask masks out results
@@ -68,9 +68,9 @@ class PhotoFolder:
     def names(self) -> list[str]:
         """The photos' paths within the folder, with forward slashes, in the order that people count in."""
         found: list[str] = []
-        for folder, subfolders, files in os.walk(self.root):
+        for folder, subfolders, files in walk_real(self.root):
             subfolders[:] = [name for name in subfolders if not name.startswith(".") and name.lower() not in ASIDE]
-            place = Path(folder).relative_to(self.root)
+            place = folder.relative_to(self.root)
             found += [
                 (place / name).as_posix()
                 for name in files
@@ -79,16 +79,15 @@ class PhotoFolder:
         return sorted((name for name in found if _is_text(name)), key=in_counting_order)
 
     def locate(self, name: str) -> Stamp:
-        """The file of a photo; InputError if it is gone, is no plain file, or lies outside of the folder."""
+        """The file of a photo; InputError if it is gone, is no plain file, or lies outside of the folder.
+
+        Its path is real: whoever opens it follows no link (`safe_open.open_real`), so that it stays this file.
+        """
+        path = resolve_inside(self.root, name, "photo")
         try:
-            path = (self.root / name).resolve(strict=True)
-            about = path.stat()
-        except (OSError, RuntimeError, ValueError):  # gone; a ring of links; a null character
-            raise InputError(f"the photo '{name}' is not there any more; put it back, or remove its objects") from None
-        if not path.is_relative_to(self.root):
-            raise InputError(f"the photo '{name}' is a link that leads out of the folder; copy the file into it")
-        if not stat.S_ISREG(about.st_mode):
-            raise InputError(f"the photo '{name}' is no plain file; copy the photo into the folder")
+            about = path.stat(follow_symlinks=False)
+        except OSError:
+            raise InputError(f"the photo '{name}' is not there any more; put it back") from None
         return Stamp(path, about.st_mtime_ns, about.st_size)
 
 

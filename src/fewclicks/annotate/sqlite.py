@@ -45,9 +45,11 @@ moves over when there is time, and when fewclicks ends. After that this whole fo
 """
 
 
-def listen_to(engine: Engine) -> None:
+def listen_to(engine: Engine, file: Path, hidden: str) -> None:
     """Have the connections of an engine made ready, and its transactions begun as they must be."""
     event.listen(engine, "connect", _connected)
+    if file.parent.name == hidden:
+        event.listen(engine, "connect", lambda connection, record: require_no_links(file))
     event.listen(engine, "begin", _begun)
 
 
@@ -57,10 +59,8 @@ def make_folder(file: Path, hidden: str) -> None:
     StoreError if it cannot be written, or leads out of the folder of photos, which others may have made.
     """
     folder = file.parent
-    for place in (folder, file) if folder.name == hidden else ():
-        if place.is_symlink():
-            cure = f"to keep the annotations there, say so: --database sqlite:///{place.resolve()}"
-            raise StoreError(f"'{place}' is a link and is not followed; {cure}")
+    if folder.name == hidden:
+        require_no_links(file)
     try:
         folder.mkdir(exist_ok=True)
         if folder.name == hidden:
@@ -70,6 +70,14 @@ def make_folder(file: Path, hidden: str) -> None:
     except OSError as error:
         cure = "allow it, or keep the annotations elsewhere: --database sqlite:///FILE"
         raise StoreError(f"'{folder}' cannot be written ({error.strerror}); {cure}") from None
+
+
+def require_no_links(file: Path) -> None:
+    """StoreError where the folder of a database, or a file of it, is a link. Asked before it is opened, and after."""
+    for place in (file.parent, *(file.with_name(file.name + ending) for ending in ("", "-wal", "-shm", "-journal"))):
+        if place.is_symlink():
+            cure = f"to keep the annotations there, say so: --database sqlite:///{file.resolve()}"
+            raise StoreError(f"'{place}' is a link and is not followed; {cure}")
 
 
 def require_plain(connection: Connection) -> None:

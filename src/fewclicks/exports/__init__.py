@@ -12,6 +12,7 @@ The options of a format are the keyword-only parameters of its `write`.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,14 +90,25 @@ def export(
     return Exported(files, notes.sentences() + lost)
 
 
-def read(name: str, source: str | Path, photos: Sequence[AnnotatedPhoto], *, mask_is: MaskIs | None = None) -> Imported:
+def read(
+    name: str,
+    source: str | Path,
+    photos: Sequence[AnnotatedPhoto],
+    *,
+    mask_is: MaskIs | None = None,
+    linked: bool = True,
+) -> Imported:
     """The annotations that lie at `source`, a file or a folder, in the format `name`.
 
     `photos`: those that there are, with their sizes as displayed. The result has those of them that are annotated and
     reads each when it is asked for. `mask_is` says what mask pictures hold where it is ambiguous (see `mask_meaning`).
+    Links below `source` are not followed, and with `linked=False` it must be none itself, nor lie behind one.
     InputError where nothing fits, naming what was expected.
     """
-    module, source = find("exports", name), Path(source)
+    module, named = find("exports", name), Path(os.path.abspath(source))
+    source = Path(os.path.realpath(named))
+    if not linked and source != named:
+        raise InputError(f"'{named}' is a link, or lies behind one; name what it leads to: '{source}'")
     if not hasattr(module, "read"):
         raise InputError(f"the format {name} cannot be read; {module.LOSES}")
     if not source.exists():

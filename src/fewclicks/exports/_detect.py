@@ -16,10 +16,12 @@ from fewclicks.exports import _listing
 from fewclicks.exports._match import Photos
 from fewclicks.exports._read import files_in
 from fewclicks.images import read_picture
+from fewclicks.safe_open import list_real, open_inside, open_real
 
 PHOTO_FOLDERS = frozenset({"images", "img", "imgs", "jpegimages", "photos"})
 """A folder of such a name has its annotations beside it."""
 MASK_FOLDERS = ("masks", "mask", "gt", "ground_truth", "groundtruth", "labels", "annotations")
+VOC_FOLDERS = ("SegmentationObject", "SegmentationClass")
 SNIFFED_BYTES = 2**16
 SAMPLES = 3
 MAX_VALUES = 64
@@ -42,9 +44,10 @@ def detect(folder: str | Path, files: Sequence[str]) -> tuple[Found, ...]:
 
     COCO and LabelMe JSON, Pascal VOC, index and binary PNGs (in masks/ or the like, or named as the photo, also with
     _mask behind it), YOLO. Files are looked into, not read: what is found may still turn out to be unusable. Where the
-    same objects are there in several formats, the one that loses least comes first.
+    same objects are there in several formats, the one that loses least comes first. Links are not followed, but for
+    photos that are links to others of the folder.
     """
-    folder = Path(folder)
+    folder = Path(os.path.realpath(folder))
     photos = [AnnotatedPhoto(file, (0, 0)) for file in files]
     known, found = Photos(photos), list[Found]()
     places = [folder, folder.parent] if folder.name.lower() in PHOTO_FOLDERS else [folder]
@@ -54,7 +57,7 @@ def detect(folder: str | Path, files: Sequence[str]) -> tuple[Found, ...]:
         named = [file for file in jsons if known.by_stem(_stem(file, place))]
         if any(_holds(file, b'"shapes"', b'"imagePath"') for file in named[:SAMPLES]):
             found.append(Found("labelme", named[0].parent if place is not folder else folder))
-        if any((place / name).is_dir() for name in ("SegmentationObject", "SegmentationClass")):
+        if any((place / name).is_dir() and not (place / name).is_symlink() for name in VOC_FOLDERS):
             found.append(Found("voc", place))
         found += _mask_folders(place, known)
     found += _masks_beside(folder, files)
@@ -68,9 +71,15 @@ def _json_files(place: Path, deep: bool) -> list[Path]:
     if deep:
         return [place / file for file in files_in(place, [".json"])]
     above = [place, *(place / name for name in MASK_FOLDERS)]
-    return [
-        base / file for base in above if base.is_dir() for file in sorted(os.listdir(base)) if file.endswith(".json")
-    ]
+    return [base / file for base in above for file in sorted(_files_of(base)) if file.endswith(".json")]
+
+
+def _files_of(folder: Path) -> list[str]:
+    """The names of the files in a folder; none where it is not there, or is a link."""
+    try:
+        return list_real(folder)[1]
+    except OSError:
+        return []
 
 
 def _stem(file: Path, place: Path) -> str:
@@ -80,11 +89,11 @@ def _stem(file: Path, place: Path) -> str:
 def _holds(file: Path, *words: bytes) -> bool:
     """Whether the first or last part of a file has all these words."""
     try:
-        with open(file, "rb") as opened:
+        with open_real(file) as opened:
             text = opened.read(SNIFFED_BYTES)
-            opened.seek(max(opened.tell(), file.stat().st_size - SNIFFED_BYTES))
+            opened.seek(max(opened.tell(), os.fstat(opened.fileno()).st_size - SNIFFED_BYTES))
             text += opened.read(SNIFFED_BYTES)
-    except OSError:
+    except (OSError, InputError):
         return False
     return all(word in text for word in words)
 
@@ -113,13 +122,14 @@ def _masks_beside(folder: Path, files: Sequence[str]) -> Iterator[Found]:
         marked = any(mark and whole.endswith(mark) and whole.removesuffix(mark) in stems for mark in _listing.MARKS)
         if path.suffix.lower() in _listing.SUFFIXES and (own or marked):
             masks.append(file)
-    if masks and all(_is_mask(folder / file) for file in masks[:SAMPLES]):
+    if masks and all(_is_mask(folder, file) for file in masks[:SAMPLES]):
         yield Found("index_png", folder, tuple(masks))
 
 
-def _is_mask(path: Path) -> bool:
+def _is_mask(folder: Path, file: str) -> bool:
     try:
-        picture: PIL.Image.Image = read_picture(path, "mask", max_pixels=2**28)
+        with open_inside(folder, file) as opened:
+            picture: PIL.Image.Image = read_picture(opened, "mask", max_pixels=2**28)
     except InputError:
         return False
     if picture.mode not in ("1", "P", "L", "I", "I;16"):
@@ -147,8 +157,8 @@ def _has_yolo(place: Path, known: Photos) -> bool:
 
 def _is_yolo(path: Path) -> bool:
     try:
-        with open(path, encoding="ascii") as file:
-            first = file.readline(SNIFFED_BYTES).split()
+        with open_real(path) as file:
+            first = file.readline(SNIFFED_BYTES).decode("ascii").split()
         return len(first) > 4 and int(first[0]) >= 0 and all(-1 <= float(v) <= 2 for v in first[1:-1])
-    except (OSError, ValueError):
+    except (OSError, ValueError, InputError):
         return False

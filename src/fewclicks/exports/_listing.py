@@ -92,10 +92,9 @@ def _facts(row: dict[str, Any]) -> Facts:
 
 
 def inside(source: Path, file: Any) -> Path:
-    """The file of this relative name; ValueError if that leads out of the folder."""
-    path = source / str(file)
-    root = os.path.realpath(source)
-    if not isinstance(file, str) or not Path(os.path.realpath(path)).is_relative_to(root):
+    """The file of this relative name, which is then opened behind no link; ValueError if it leads out of the folder."""
+    path = Path(os.path.abspath(source / str(file)))
+    if not isinstance(file, str) or "\0" in file or not path.is_relative_to(source):
         raise ValueError(f"the file {str(file)[:60]} is not in the folder")
     return path
 
@@ -104,7 +103,7 @@ def root_of(source: Path) -> Path:
     """The folder that objects.json is in: the source, or the one folder in it that has one."""
     if (source / FILE).is_file() or not source.is_dir():
         return source
-    below = [folder for folder in sorted(source.iterdir()) if (folder / FILE).is_file()]
+    below = [folder for folder in sorted(source.iterdir()) if (folder / FILE).is_file() and not folder.is_symlink()]
     return below[0] if len(below) == 1 else source
 
 

@@ -17,6 +17,7 @@ from fewclicks.errors import FewClicksError, InputError
 from fewclicks.exports._notes import Notes, counted
 from fewclicks.exports._palette import colour_of
 from fewclicks.exports._write import UNLABELLED
+from fewclicks.safe_open import open_real, walk_real
 
 Maker: TypeAlias = Callable[[], Annotation]
 Load: TypeAlias = Callable[[AnnotatedPhoto, Notes], Sequence[Maker]]
@@ -94,8 +95,8 @@ def blame(path: Path, cure: str = "export it again") -> Iterator[None]:
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
-    """The content of a file; ValueError if it is larger than the limit."""
-    with open(path, "rb") as file:
+    """The content of a file, behind no link; ValueError if it is larger than the limit."""
+    with open_real(path) as file:
         content = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)  # not `limit`: that much is set aside
     if len(content) > limit:
         raise ValueError(f"more than {limit // 2**20} MiB")
@@ -186,18 +187,16 @@ def require_hw(photo: AnnotatedPhoto, width: Any, height: Any) -> None:
 
 
 def files_in(folder: Path, suffixes: Sequence[str]) -> list[str]:
-    """The files of a folder and its folders with these endings, sorted, as paths with slashes; none that is hidden,
-    or that a link leads to outside."""
-    root = os.path.realpath(folder)
+    """The files of a folder and its folders with these endings, sorted, as paths with slashes; none that is hidden or a
+    link. Nothing of a folder that is a link itself.
+    """
     found: list[str] = []
-    for base, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for place, folders, files in walk_real(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            path = os.path.join(base, name)
-            if name.startswith(".") or os.path.splitext(name)[1].lower() not in suffixes:
-                continue
-            if not os.path.islink(path) or Path(os.path.realpath(path)).is_relative_to(root):
-                found.append(Path(path).relative_to(root).as_posix())
+            path = place / name
+            if not name.startswith(".") and path.suffix.lower() in suffixes and not path.is_symlink():
+                found.append(path.relative_to(folder).as_posix())
         if len(found) > MAX_FILES:
             raise InputError(f"'{folder}' holds more than {MAX_FILES:,} files; pass the folder of the annotations")
     return sorted(found)

@@ -38,7 +38,7 @@ def check(out: Path, single: bool, overwrite: bool) -> None:
 def _require_ours(out: Path) -> None:
     """InputError unless all files of a folder were written by an export: nobody's photos are deleted."""
     try:
-        listed = set(json.loads(read_bytes(out / LISTING, MAX_TEXT_BYTES))["files"])
+        listed = set(json.loads(read_bytes(out.resolve() / LISTING, MAX_TEXT_BYTES))["files"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         raise InputError(f"'{out}' holds files that no export wrote; name another folder") from None
     there = (file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_symlink() or not file.is_dir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from fewclicks.exports import _listing
 from fewclicks.exports._match import Photos
 from fewclicks.exports._notes import counted
 from fewclicks.exports._read import MAX_JSON_BYTES, files_in, read_bytes, read_json
+from fewclicks.safe_open import list_real, open_real, walk_real
 
 READABLE = ("coco", "labelme", "voc", "index_png", "binary_png", "yolo")
 VOC_FOLDERS = re.compile(r"segmentation(class|object)(png|raw)?", re.IGNORECASE)
@@ -33,6 +35,7 @@ def recognized(source: Path, photos: Sequence[AnnotatedPhoto]) -> str:
     InputError where no structure fits: it says what comes nearest, and why that is not it.
     """
     hints: list[str] = []
+    source = Path(os.path.realpath(source))  # it may be a link itself, but no link below it is followed
     found = next(_fitting(source, photos, hints), None)
     if found is not None:
         return found
@@ -108,10 +111,11 @@ def numbers_in(line: str) -> list[float]:
 def is_label_file(path: Path) -> bool:
     """Whether a text file has a line of YOLO among its first ones, if one with a fault; an empty one is no proof."""
     try:
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            head = [line for line in file.read(2**16).splitlines() if line.strip()][:5]
-    except OSError:
+        with open_real(path) as file:
+            text = file.read(2**16).decode("utf-8-sig", errors="replace")
+    except (OSError, InputError):
         return False
+    head = [line for line in text.splitlines() if line.strip()][:5]
     listed = path.name.partition(".")[0].lower() in NO_LABELS
     return any(len(numbers_in(line)) >= (5 if listed else 3) for line in head)
 
@@ -123,15 +127,16 @@ def voc_root(source: Path) -> Path | None:
     level = [source]
     for _ in range(3):
         for place in level:
-            if any(VOC_FOLDERS.fullmatch(name.name) for name in _folders(place)):
+            if any(VOC_FOLDERS.fullmatch(name.name) for name in folders_in(place)):
                 return place
-        level = [below for place in level for below in _folders(place)][:LOOKED_AT]
+        level = [below for place in level for below in folders_in(place)][:LOOKED_AT]
     return None
 
 
-def _folders(place: Path) -> list[Path]:
+def folders_in(place: Path) -> list[Path]:
+    """The folders in a folder, without links and hidden ones."""
     try:
-        return sorted(entry for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        return sorted(place / name for name in list_real(place)[0] if not name.startswith("."))
     except OSError:
         return []
 
@@ -219,7 +224,8 @@ def _no_json(file: Path) -> str:
 
 def _of_xml(files: Sequence[Path]) -> Iterator[str]:
     for file in files[:1]:
-        head = file.read_bytes()[: 2**16] if file.stat().st_size < 2**28 else b""
+        with open_real(file) as opened:
+            head = opened.read(2**16)
         if b"<bndbox>" in head:
             yield f"'{file.name}' is Pascal VOC with boxes only; its masks would lie in SegmentationClass"
         elif b"<image " in head and b"<annotations>" in head:
@@ -232,9 +238,8 @@ def _content_of(source: Path) -> str:
     """What there is, where nothing is like a format."""
     if not source.is_dir():
         return f"a {source.suffix or 'file without ending'} is none of them"
-    endings = Counter(
-        PurePosixPath(path.name).suffix.lower() or "no ending" for path in source.rglob("*") if path.is_file()
-    )
+    names = (name for _, _, files in walk_real(source) for name in files)
+    endings = Counter(PurePosixPath(name).suffix.lower() or "no ending" for name in names)
     if not endings:
         return "it is empty"
     return "it has " + ", ".join(f"{counted(count, 'file')} with {ending}" for ending, count in endings.most_common(3))

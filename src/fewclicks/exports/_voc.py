@@ -36,7 +36,7 @@ from fewclicks.exports._read import (
     read_text,
     require_hw,
 )
-from fewclicks.exports._structure import VOC_FOLDERS, voc_root
+from fewclicks.exports._structure import VOC_FOLDERS, folders_in, voc_root
 from fewclicks.exports._write import UNLABELLED
 from fewclicks.images import read_picture
 from fewclicks.mask_meaning import MAX_COLORS
@@ -136,7 +136,7 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
     """The objects in SegmentationObject and SegmentationClass of a folder."""
     root, known = voc_root(source) or source, Photos(photos)
     files, strangers = dict[str, dict[str, Path]](), list[str]()
-    folders = sorted(f for f in root.iterdir() if f.is_dir() and VOC_FOLDERS.fullmatch(f.name)) if root.is_dir() else []
+    folders = [folder for folder in folders_in(root) if VOC_FOLDERS.fullmatch(folder.name)]
     for folder in folders:
         kind = OBJECTS if "object" in folder.name.lower() else CLASSES
         for file in files_in(folder, [".png"]):

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -18,6 +18,7 @@ from fewclicks.errors import InputError
 from fewclicks.exports._notes import Notes
 from fewclicks.exports._palette import colour_of, voc_palette
 from fewclicks.geometry import Box
+from fewclicks.safe_open import open_inside
 from fewclicks.sample import IGNORE_ID
 
 UNLABELLED = "object"
@@ -168,16 +169,27 @@ def save_ids(ids: NDArray[np.uint16], path: Path) -> int:
     return 16
 
 
+def open_photo(photo: AnnotatedPhoto) -> BinaryIO:
+    """Open the file of a photo; InputError where it is not known, not there, or a link out of the folder of the photos.
+
+    That folder is what comes before `photo.file` in its path.
+    """
+    path = photo.path
+    if path is None:
+        raise InputError(f"where '{photo.file}' lies is not known; pass its path, or export without the photos")
+    parts = PurePosixPath(photo.file).parts
+    within = len(path.parts) > len(parts) and path.parts[-len(parts) :] == parts
+    return open_inside(Path(*path.parts[: -len(parts)]), photo.file) if within else open_inside(path.parent, path.name)
+
+
 def copy_photo(photo: AnnotatedPhoto, target: Path) -> None:
     """Copy the photo's file as it is; InputError where it is not known or not there."""
-    source = photo.path
-    if source is None:
-        raise InputError(f"where '{photo.file}' lies is not known; export without copying the photos")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        shutil.copyfile(source, target)
+        with open_photo(photo) as source, open(target, "xb") as file:
+            shutil.copyfileobj(source, file, 2**20)
     except OSError as error:
-        raise InputError(f"'{source}' cannot be copied ({error.strerror}); is the photo still there?") from None
+        raise InputError(f"'{photo.file}' cannot be copied ({error.strerror}); is the photo still there?") from None
 
 
 def chosen(option: str, value: Any, choices: Sequence[str]) -> None:

@@ -34,6 +34,9 @@ YAMLS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 LISTS = ("classes.txt", "obj.names", "classes.names", "_darknet.labels", "predefined_classes.txt")
 """The names of the classes, one a line."""
 
+SPLIT_FOLDERS = ("labels", "images")
+"""Folders of a data set that hold train/, val/ ...; the names of the classes lie beside them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Classes:
@@ -164,8 +167,8 @@ def _without_score(
 
 
 def _classes(root: Path) -> Classes:
-    """The names of the classes, of the folder or one above; none where no file has them."""
-    for folder in (root, root.parent, root.parent.parent):
+    """The names of the classes, of the folder or beside its labels/; none where no file has them."""
+    for folder in _folders_of_names(root):
         for file in YAMLS:
             if (folder / file).is_file():
                 with blame(folder / file, "it should hold `names:`, a list or a map"):
@@ -176,6 +179,13 @@ def _classes(root: Path) -> Classes:
                     rows = read_text(folder / file).rstrip().splitlines()
                     return Classes(file, {number: label_of(row.strip()) for number, row in enumerate(rows)})
     return Classes("", {})
+
+
+def _folders_of_names(root: Path) -> list[Path]:
+    """Where the names may lie: here; beside labels/ (or images/), for that folder or one in it. Nowhere else above."""
+    above = [root, root.parent, root.parent.parent]
+    steps = next((step for step, folder in enumerate(above[:2], start=1) if folder.name.lower() in SPLIT_FOLDERS), 0)
+    return above[: steps + 1]
 
 
 def _of_yaml(path: Path) -> Classes:

@@ -21,7 +21,7 @@ from fewclicks.annotations import AnnotatedPhoto, Annotation, Label
 from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.errors import InputError
 from fewclicks.exports._notes import Notes
-from fewclicks.exports._write import Classes, Names, slug, solid
+from fewclicks.exports._write import Classes, Names, open_photo, slug, solid
 from fewclicks.geometry import Box
 from fewclicks.images import read_image
 from fewclicks.pictures import cutout
@@ -55,7 +55,8 @@ def write(
 def _pixels(photo: AnnotatedPhoto) -> Image:
     if photo.path is None:
         raise InputError(f"where '{photo.file}' lies is not known, and cut-outs need its pixels; pass its path")
-    image = read_image(photo.path)
+    with open_photo(photo) as file:
+        image = read_image(file)
     if image.shape[:2] != photo.hw:
         got, need = f"{image.shape[1]}x{image.shape[0]}", f"{photo.hw[1]}x{photo.hw[0]}"
         raise InputError(f"'{photo.path}' is {got} pixels, its masks are {need}; was the photo changed?")

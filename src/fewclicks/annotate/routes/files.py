@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
-from starlette.background import BackgroundTask
+from starlette.types import Receive, Scope, Send
 
 from fewclicks import exports
 from fewclicks.annotate.annotator import Annotator
@@ -24,6 +23,7 @@ from fewclicks.annotate.schemas import FormatOption, FormatOut, Imported, Import
 from fewclicks.annotate.taking_in import Mode
 from fewclicks.annotate.values import CheckedRoute
 from fewclicks.errors import InputError, UnknownName
+from fewclicks.scratch import scratch_folder
 
 router = APIRouter(route_class=CheckedRoute, tags=["files"])
 
@@ -60,23 +60,32 @@ def formats() -> list[FormatOut]:
 async def export(given: Given, asked: ExportIn) -> Response:
     """All annotations in a format, as a .zip. The header X-Fewclicks-Notes, URL-encoded JSON, lists what was lost."""
     arguments = _arguments(asked)
-    place = Path(tempfile.mkdtemp(prefix="fewclicks-")).resolve()
     name = f"{FILE_NAME.sub('_', given.folder.root.name) or 'annotations'}-{asked.format}.zip"
-    try:
+    with ExitStack() as stack:
+        place = stack.enter_context(scratch_folder())
         said = await in_thread(
             given.errands_pool,
             lambda: given.errands.run("export", *arguments, "--out", str(place / name), hide=[place]),
         )
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
-    return FileResponse(
-        place / name,
-        media_type="application/zip",
-        filename=name,
-        headers={NOTES_HEADER: _short(said["notes"])},
-        background=BackgroundTask(shutil.rmtree, place, ignore_errors=True),
-    )
+        return _Handed(
+            place / name,
+            stack.pop_all(),
+            media_type="application/zip",
+            filename=name,
+            headers={NOTES_HEADER: _short(said["notes"])},
+        )
+
+
+class _Handed(FileResponse):
+    """A file that is removed once it was sent, or once nobody takes it any more."""
+
+    def __init__(self, path: Path, stack: ExitStack, **more: Any) -> None:
+        super().__init__(path, **more)
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._stack:
+            await super().__call__(scope, receive, send)
 
 
 @router.post(
@@ -105,15 +114,14 @@ async def take_in(
     how = ["--mode", mode, *(["--dry-run"] if dry_run else []), *(["--id", str(import_id)] if import_id else [])]
     if name is None:
         return await in_thread(given.errands_pool, lambda: given.take_in(*how, person=person))
-    place = Path(tempfile.mkdtemp(prefix="fewclicks-")).resolve()
-    try:
-        upload = place / (FILE_NAME.sub("_", Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
+    with scratch_folder() as place:
+        inner = place / "upload"  # what a reader looks for beside a file is looked for in here
+        inner.mkdir()
+        upload = inner / (FILE_NAME.sub("_", Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
         with open(upload, "xb") as file:
             async for part in request.stream():
                 file.write(part)
-        return await in_thread(given.errands_pool, lambda: _uploaded(given, person, upload, format_name, how, place))
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+        return await in_thread(given.errands_pool, lambda: _uploaded(given, person, upload, format_name, how, inner))
 
 
 @router.post("/imports/{import_id}/undo")
