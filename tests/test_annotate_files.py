@@ -19,6 +19,7 @@ import pytest
 from annotating import Api, client_of, make_folder, png, truth
 from commands import runner
 from fakes import gradient
+from fewclicks import child_process
 from fewclicks.annotate import errands
 from fewclicks.annotate.beside import annotations_are_likely, masks_are_likely
 from fewclicks.annotate.errands import Errands
@@ -323,7 +324,7 @@ def test_closing_ends_an_errand(tmp_path, monkeypatch):
     root = make_folder(tmp_path / "photos", ())
     PIL.Image.fromarray(gradient(30, 30)).save(root / "a.png")
     runs = Errands(root, None)
-    monkeypatch.setattr(errands.sys, "executable", "/bin/sleep")
+    monkeypatch.setattr(child_process.sys, "executable", "/bin/sleep")
     monkeypatch.setattr(runs, "_folder", "60")
     popen = errands.subprocess.Popen
     monkeypatch.setattr(errands.subprocess, "Popen", lambda command, **more: popen(["/bin/sleep", "60"], **more))

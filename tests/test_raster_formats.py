@@ -18,7 +18,7 @@ from fewclicks import exports
 from fewclicks.annotate.decoder import Decoder
 from fewclicks.annotations import AnnotatedPhoto
 from fewclicks.datasets import _coco, _pairs
-from fewclicks.errors import FewClicksError
+from fewclicks.errors import FewClicksError, InputError
 from fewclicks.exports import _png
 from fewclicks.images import read_image, read_mask
 from fewclicks.raster_formats import FORMATS, SUFFIXES, open_raster
@@ -77,15 +77,22 @@ BAD = {**CRAFTED, **{f"{name}, written": data for name, data in WRITTEN.items() 
 PHOTO = AnnotatedPhoto("a.jpg", HW)
 
 
+def imported(name, source):
+    """Read an import; what it notes of objects that cannot be read is an error here."""
+    (photo,) = exports.read(name, source, [PHOTO])
+    if not photo.objects:
+        raise InputError(*photo.notes[:1])
+
+
 def index_png(path):
-    list(exports.read("index_png", path, [PHOTO]))
+    imported("index_png", path)
 
 
 def binary_png(path):
     folder = path.parent / "sub"
     (folder / "a").mkdir(parents=True, exist_ok=True)
     (folder / "a" / "1-x.png").write_bytes(path.read_bytes())
-    list(exports.read("binary_png", folder, [PHOTO]))
+    imported("binary_png", folder)
 
 
 READERS = {

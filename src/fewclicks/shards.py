@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from fewclicks.benchmark import OnTrace, Result, Trace, evaluate, merged
+from fewclicks.child_process import end_with_parent
 from fewclicks.errors import FewClicksError
 from fewclicks.predictor import Predictor
 from fewclicks.robot import Robot
@@ -98,6 +99,7 @@ def _collect(workers: list[tuple[Any, Connection]], on_trace: OnTrace | None) ->
 
 def _work(pipe: Connection, prepare: Prepare, index: int, count: int) -> None:
     """What each process does: sends traces, then its result (None if it had no object), or the error."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent answers it
     os.environ.setdefault("LOCAL_RANK", str(index))  # as under torchrun: which of several GPUs is this process's
     with suppress(BrokenPipeError):  # the parent is gone

@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewclicks.arrays import Image, Prob
+from fewclicks.child_process import start_module
 from fewclicks.errors import InputError
 from fewclicks.levels import Levels
 
@@ -152,11 +152,10 @@ class Decoder:
             raise InputError("the annotator is stopping; start it again")
         if self._child is None or self._child.poll() is not None:
             self._stop()
-            # -P: modules are not looked for in the folder that one stands in, which holds other people's files
-            command = [sys.executable, "-P", "-m", "fewclicks.annotate._decode"]
             environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-            self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, env=environment)
+            module = "fewclicks.annotate._decode"
+            self._child = start_module(module, environment=environment, stdin=pipe, stdout=pipe, stderr=nowhere)
         return self._child
 
     def _stop(self) -> None:

@@ -6,14 +6,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fewclicks.annotate.work import Busy
+from fewclicks.child_process import start_module
 from fewclicks.errors import FewClicksError, InputError
+from fewclicks.scratch import scratch_folder
 
 AT_ONCE = 2
 TIMEOUT_S = 3600.0
@@ -56,16 +57,19 @@ class Errands:
 
     def _wait(self, arguments: list[str]) -> tuple[int, str, str]:
         """Exit code, stdout and stderr of a command."""
-        # -P: modules are not looked for in the folder that one stands in, which holds other people's files
-        with subprocess.Popen(
-            [sys.executable, "-P", "-m", "fewclicks", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env=self._environment,
-        ) as child:
+        with (
+            scratch_folder() as folder,  # for what the command leaves behind if it is killed
+            start_module(
+                "fewclicks",
+                *arguments,
+                environment={**self._environment, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), os.fspath(folder))},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            ) as child,
+        ):
             with self._lock:
                 self._running.add(child)
                 if self._closed:

@@ -5,11 +5,14 @@ Errors are one line on stderr and exit code 2; Ctrl-C exits 130; results go to s
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from typing import Annotated
 
 import typer
 
+from fewclicks.child_process import end_with_parent
 from fewclicks.cli.annotate import annotate
 from fewclicks.cli.bench import bench
 from fewclicks.cli.build_coco_lvis import build_coco_lvis
@@ -26,6 +29,7 @@ from fewclicks.cli.quantise import quantise
 from fewclicks.cli.segment import segment
 from fewclicks.cli.train import train
 from fewclicks.errors import FewClicksError
+from fewclicks.scratch import sweep
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
 app.command()(segment)
@@ -93,6 +97,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> int:
+    end_with_parent()
+    _end_politely()
+    sweep()
     try:
         code = app(arguments, prog_name="fewclicks", standalone_mode=False)
         sys.stdout.flush()
@@ -113,6 +120,20 @@ def _run(arguments: list[str] | None) -> int:
             return 2
         hint = f"; see: {context.command_path} --help" if context else ""
         return _fail(error.format_message().rstrip(".") + hint)
+
+
+def _end_politely() -> None:
+    """Have SIGTERM and SIGHUP end the command as an error does, so that its temporary files are removed."""
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # the next one kills
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, end)
 
 
 def _fail(message: str) -> int:

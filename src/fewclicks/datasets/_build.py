@@ -21,6 +21,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
+from fewclicks.child_process import end_with_parent
 from fewclicks.datasets import coco_panoptic, lvis
 from fewclicks.datasets._coco import layered, object_ids, read_layers_info, write_layers
 from fewclicks.datasets._merge import merge
@@ -161,7 +162,7 @@ def _mapping(workers: int) -> Iterator[Callable[[Callable[[int], Counts], range]
         yield map
         return
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_leave_interrupts)
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin)
     try:
         yield partial(pool.map, chunksize=CHUNK)
     except BrokenProcessPool:
@@ -170,6 +171,7 @@ def _mapping(workers: int) -> Iterator[Callable[[Callable[[int], Counts], range]
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C reaches all processes of a terminal; the first decides."""
+def _begin() -> None:
+    """Ctrl-C reaches all processes of a terminal, and the first decides; when that one is killed, all end."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from fewclicks.child_process import end_with_parent
 from fewclicks.errors import FewClicksError, TrainingError
 from fewclicks.replace import recover
 from fewclicks.training import sets
@@ -202,8 +203,9 @@ def _next(steps: Iterator[list[Batch]]) -> tuple[list[Batch], FewClicksError | N
 
 
 def _quiet_worker(index: int) -> None:
-    """Workers leave Ctrl-C to the main process, and keep to one thread each."""
+    """Workers leave Ctrl-C to the main process, end with it, and keep to one thread each."""
     import cv2
 
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)

@@ -28,6 +28,7 @@ from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from torch.multiprocessing.spawn import ProcessException, start_processes
 
+from fewclicks.child_process import end_with_parent
 from fewclicks.errors import FewClicksError, InputError, TrainingError
 from fewclicks.training.layers import shard
 from fewclicks.training.recipe import Recipe
@@ -177,6 +178,7 @@ def launch(work: Callable[[], object], count: int) -> None:
 
 def _process(rank: int, work: Callable[[], object], count: int, port: int, errors: Any) -> None:
     """What each process does; its errors go to the first."""
+    end_with_parent()
     os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))

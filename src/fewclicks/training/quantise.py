@@ -8,7 +8,6 @@ and CFR: the crops, clicks and previous masks of real use.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -27,6 +26,7 @@ from fewclicks.errors import DatasetError, InputError
 from fewclicks.presets import Rings
 from fewclicks.replace import replace_file
 from fewclicks.sample import Sample
+from fewclicks.scratch import scratch_folder
 from fewclicks.training import sets
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import TRIES, Samples
@@ -68,8 +68,8 @@ def quantise(
         "int8": f"calibrated on {photos} photos of {recipe.name} by onnxruntime {version('onnxruntime')}",
         "float_sha256": hashlib.sha256(data).hexdigest(),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        prepared, made = Path(folder) / "prepared.onnx", Path(folder) / "made.onnx"
+    with scratch_folder() as folder:
+        prepared, made = folder / "prepared.onnx", folder / "made.onnx"
         quantization.quant_pre_process(model, prepared, skip_optimization=True, skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared, made, _Reader(feeds(forward, recipe, photos, on_photo=on_photo)),
