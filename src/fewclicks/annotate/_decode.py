@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
-import sys
 from typing import IO, Any
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from fewclicks.annotate._answering import answer_questions, as_array
 from fewclicks.arrays import Image
-from fewclicks.child_process import end_with_parent, limit
+from fewclicks.child_process import limit
 from fewclicks.decoding import orientation_of
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import InputError
 from fewclicks.images import read_image, read_mask
 from fewclicks.levels import Levels
 from fewclicks.raster_formats import open_raster
@@ -30,37 +28,9 @@ CPU_SECONDS = 60
 
 def main() -> None:
     """Until stdin ends."""
-    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)  # what a library prints must not get between the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this one
     PIL.Image.MAX_IMAGE_PIXELS = None  # our own limit holds instead
-    end_with_parent()
     limit("AS", MEMORY_BYTES)
-    while line := questions.readline():
-        question = json.loads(line)
-        payload = questions.read(question["bytes"])
-        limit("CPU", CPU_SECONDS + sum(os.times()[:2]))
-        try:
-            notes: list[str] = []
-            array = np.ascontiguousarray(_answer(question, payload, notes))
-        except (FewClicksError, OSError, MemoryError) as error:
-            answers.write(json.dumps({"error": _words(error)}).encode() + b"\n")
-        else:
-            answers.write(
-                json.dumps({"shape": array.shape, "dtype": str(array.dtype), "notes": notes}).encode() + b"\n"
-            )
-            answers.write(array.data)
-            del array
-        answers.flush()
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, FewClicksError):
-        return str(error).replace("the image", "the file", 1).replace(", or allow more by max_pixels", "")
-    if isinstance(error, OSError):
-        return f"the file cannot be read ({error.strerror or error}); check that it is there, and its permissions"
-    return "the file needs too much memory; make it smaller"
+    answer_questions(_answer, CPU_SECONDS)
 
 
 def _answer(question: dict[str, Any], payload: bytes, notes: list[str]) -> NDArray[Any]:
@@ -83,7 +53,7 @@ def _masks_among(root: str, names: list[str]) -> NDArray[Any]:
     from fewclicks.exports import detect
 
     masks = sorted({name for found in detect(root, names) for name in found.masks})
-    return np.frombuffer(json.dumps(masks).encode(), np.uint8)
+    return as_array(masks)
 
 
 def _displayed_hw(source: IO[bytes], max_pixels: int) -> tuple[int, int]:

@@ -133,7 +133,7 @@ class Decoder:
             late.daemon = True
             late.start()
             try:
-                answer, array = _exchange(child, question, payload)
+                answer, array = exchange(child, question, payload)
             except (OSError, ValueError, EOFError):  # it died before, within or behind a line
                 self._stop()
                 cure = "leave it out, or save it again as PNG or JPEG"
@@ -170,7 +170,7 @@ class Decoder:
                     pipe.close()
 
 
-def _exchange(
+def exchange(
     child: subprocess.Popen[bytes], question: dict[str, Any], payload: bytes
 ) -> tuple[dict[str, Any], NDArray[Any] | None]:
     """One question and its answer: what it says, and its array if it has one."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,18 +13,17 @@ from fewclicks import exports
 from fewclicks.annotate.beside import masks_are_likely
 from fewclicks.annotate.decoder import Decoder
 from fewclicks.annotate.exchange import StoredFolder
+from fewclicks.annotate.import_reader import ImportReader
 from fewclicks.annotate.photos import PhotoFolder
 from fewclicks.annotate.store import Store
 from fewclicks.annotate.taking_in import ImportOptions, TakenIn, take_in
+from fewclicks.annotate.unzip import ZIP_BYTES, ZIP_FILES
 from fewclicks.annotations import AnnotatedPhoto, Exported
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.find import find
 from fewclicks.replace import replace_file, staging
 from fewclicks.scratch import scratch_folder
 
-ZIP_BYTES = 4 * 2**30
-ZIP_FILES = 200_000
-"""What a .zip may unpack to."""
 PACKED = frozenset({".png", ".jpg", ".jpeg", ".webp", ".zip"})
 """Files that do not get smaller in a .zip."""
 
@@ -99,25 +96,25 @@ def import_found(
 
     What cannot be read of them is a note; InputError where nothing can.
     """
-    found = exports.detect(folder.root, folder.names())
-    if not found:
-        raise InputError(
-            f"no annotations were found in or beside '{folder.root}'; name the file or folder that they are in"
-        )
-    photos, options = known_photos(folder, store), options or ImportOptions(person=person)
-    taken, best, notes = TakenIn(), "", list[str]()
-    for item in found:
-        if best not in ("", item.format):
-            place = Path(os.path.relpath(item.source, folder.root.parent)).as_posix()
-            notes.append(f"{place} was left out ({item.format}): what lies in {best} was taken in")
-            continue
-        try:
-            taken += take_in(
-                store, exports.read(item.format, item.source, photos, linked=False), seen, options.person, options
+    with ImportReader() as reader:
+        found = reader.detect(folder.root, folder.names())
+        if not found:
+            raise InputError(
+                f"no annotations were found in or beside '{folder.root}'; name the file or folder that they are in"
             )
-            best = item.format
-        except FewClicksError as error:
-            notes.append(str(error))
+        photos, options = known_photos(folder, store), options or ImportOptions(person=person)
+        taken, best, notes = TakenIn(), "", list[str]()
+        for item in found:
+            if best not in ("", item.format):
+                place = Path(os.path.relpath(item.source, folder.root.parent)).as_posix()
+                notes.append(f"{place} was left out ({item.format}): what lies in {best} was taken in")
+                continue
+            try:
+                read = reader.read(item.source, photos, item.format, linked=False)
+                taken += take_in(store, read, seen, options.person, options)
+                best = item.format
+            except FewClicksError as error:
+                notes.append(str(error))
     if not best:
         raise InputError("; ".join(notes))
     return replace(taken, notes=(*taken.notes, *notes), id=options.id)
@@ -137,9 +134,13 @@ def import_from(
     `store`: None for a dry run in a folder that nothing was annotated in.
     """
     photos, options = known_photos(folder, store), options or ImportOptions(person=person)
-    with _unpacked(source) as place:
-        found = exports.read(name or exports.recognized(place, photos), place, photos)
-        return take_in(store, found, seen, options.person, options)
+    with ImportReader() as reader, scratch_folder() as outer:
+        if source.suffix.lower() == ".zip" and source.is_file():
+            inner = outer / "upload"  # what a reader looks for beside a file is looked for in here
+            inner.mkdir()
+            reader.unzip(source, inner, ZIP_BYTES, ZIP_FILES)
+            source = inner
+        return take_in(store, reader.read(source, photos, name), seen, options.person, options)
 
 
 def names_without_masks(folder: PhotoFolder, decoder: Decoder) -> list[str]:
@@ -179,39 +180,3 @@ def _zip(folder: Path, file: Any) -> None:
             if path.is_file():
                 how = zipfile.ZIP_STORED if path.suffix.lower() in PACKED else zipfile.ZIP_DEFLATED
                 archive.write(path, path.relative_to(folder).as_posix(), how, compresslevel=6)
-
-
-@contextmanager
-def _unpacked(source: Path) -> Iterator[Path]:
-    """The folder that a .zip unpacks to, for a while; anything else as it is."""
-    if source.suffix.lower() != ".zip" or not source.is_file():
-        yield source
-        return
-    with scratch_folder() as outer:
-        folder = outer / "upload"  # what a reader looks for beside a file is looked for in here
-        folder.mkdir()
-        try:
-            with zipfile.ZipFile(source) as archive:
-                _unzip(archive, folder)
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-            raise InputError(f"'{source.name}' is no .zip that can be unpacked ({error}); pack it again") from None
-        yield folder
-
-
-def _unzip(archive: zipfile.ZipFile, folder: Path) -> None:
-    """Unpack plain files within bounds; whatever wants to lie elsewhere, or to be a link, is refused."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > ZIP_FILES:
-        raise InputError(f"the .zip holds more than {ZIP_FILES:,} files; pack fewer")
-    left = ZIP_BYTES
-    for entry in entries:
-        target = (folder / entry.filename).resolve()
-        if not target.is_relative_to(folder) or stat.S_ISLNK(entry.external_attr >> 16):
-            raise InputError(f"the .zip wants to put '{entry.filename}' elsewhere; pack plain files")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(entry) as packed, open(target, "xb") as file:
-            while part := packed.read(min(left + 1, 2**20)):
-                left -= len(part)
-                if left < 0:
-                    raise InputError(f"the .zip unpacks to more than {ZIP_BYTES // 2**30} GiB; pack less")
-                file.write(part)

@@ -1,0 +1,42 @@
+"""Unpack a .zip of annotations that anybody may have packed: plain files, all within one folder, within bounds."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from pathlib import Path
+
+from fewclicks.errors import InputError
+
+ZIP_BYTES = 4 * 2**30
+ZIP_FILES = 200_000
+"""What a .zip may unpack to."""
+
+
+def unzip(source: Path, folder: Path, max_bytes: int = ZIP_BYTES, max_files: int = ZIP_FILES) -> None:
+    """Unpack into a folder that is empty; InputError for what is no .zip, too much, or wants to lie elsewhere."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            _unpack(archive, folder.resolve(), max_bytes, max_files)
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"'{source.name}' is no .zip that can be unpacked ({error}); pack it again") from None
+
+
+def _unpack(archive: zipfile.ZipFile, folder: Path, max_bytes: int, max_files: int) -> None:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(entries) > max_files:
+        raise InputError(f"the .zip holds more than {max_files:,} files; pack fewer")
+    left = max_bytes
+    for entry in entries:
+        target = (folder / entry.filename).resolve()
+        if not target.is_relative_to(folder) or stat.S_ISLNK(entry.external_attr >> 16):
+            raise InputError(f"the .zip wants to put '{entry.filename}' elsewhere; pack plain files")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(entry) as packed, open(target, "xb") as file:
+            while part := packed.read(min(left + 1, 2**20)):
+                left -= len(part)
+                if left < 0:
+                    raise InputError(f"the .zip unpacks to more than {max_bytes // 2**30} GiB; pack less")
+                file.write(part)

@@ -1,0 +1,175 @@
+"""Imports are read in a process that may die: of memory, of time, or by a crash. What is good beside it is taken in."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from annotating import make_folder
+from exported import LABELS, bare, facts, folder_of_photos, photo
+from fewclicks import exports
+from fewclicks.annotate import _import, import_reader
+from fewclicks.annotate.files import import_found, import_from
+from fewclicks.annotate.import_reader import DEATHS, ImportReader
+from fewclicks.annotate.photos import PhotoFolder
+from fewclicks.annotate.store import Store
+from fewclicks.annotate.taking_in import take_in
+from fewclicks.errors import InputError
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory holds on Linux")
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Photos in tmp_path/photos, their annotations in tmp_path/out."""
+    return folder_of_photos(tmp_path / "photos", [photo(name) for name in ("a.jpg", "sub/b.png", "c.png")])
+
+
+@pytest.fixture
+def reader():
+    with ImportReader() as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo", "labelme", "voc", "index_png", "binary_png"])
+def test_what_is_read_elsewhere_is_what_is_read_here(three, tmp_path, reader, name):
+    exports.export(name, three, LABELS, tmp_path / "out")
+    here = exports.read(name, tmp_path / "out", bare(three))
+    found = reader.read(tmp_path / "out", bare(three), None)
+    assert [facts(item) for item in found] == [facts(item) for item in here]
+    assert [(p.file, p.hw, p.state, p.notes, p.left_out, p.path) for p in found] == [
+        (p.file, p.hw, p.state, p.notes, p.left_out, p.path) for p in here
+    ]
+    assert tuple(found.labels) == here.labels
+    assert (found.notes, found.left_out) == (here.notes, here.left_out)
+    first, last = found[0], found[2]
+    assert [facts(first), facts(last)] == [facts(here[0]), facts(here[2])], "in any order"
+
+
+def test_errors_and_detection_are_those_of_exports(three, tmp_path, reader):
+    exports.export("coco", three, LABELS, tmp_path / "photos" / "masks.json")
+    names = [item.file for item in three]
+    assert tuple(reader.detect(tmp_path / "photos", names)) == exports.detect(tmp_path / "photos", names)
+    for source, name in ((tmp_path / "none", "coco"), (tmp_path / "photos", "voc"), (tmp_path / "photos", "cutout")):
+        with pytest.raises(InputError) as here:
+            exports.read(name, source, bare(three))
+        with pytest.raises(InputError) as there:
+            reader.read(source, bare(three), name)
+        assert str(there.value) == str(here.value)
+    assert reader.deaths == 0
+
+
+def test_a_photo_that_takes_the_process_down_costs_no_other(three, tmp_path, reader, monkeypatch):
+    """Its child is killed while it is asked for; the source is opened again for the next one."""
+    exports.export("labelme", three, LABELS, tmp_path / "out")
+    found = reader.read(tmp_path / "out", bare(three), "labelme")
+    value = ImportReader.value
+
+    def deadly(self, question, payload=b""):
+        if question.get("photo") == 1:
+            self._child.kill()
+            self._child.wait()
+        return value(self, question, payload)
+
+    monkeypatch.setattr(ImportReader, "value", deadly)
+    with Store(make_folder(tmp_path / "other", ("x.png",))) as store:
+        taken = take_in(store, found)
+    assert (taken.objects, taken.photos) == (8, 2)
+    assert [note for note in taken.notes if "crashes" in note] == [
+        "the annotations of 'sub/b.png': reading it takes too long or too much memory, or crashes; "
+        "take it in by smaller parts, or export it again"
+    ]
+    assert reader.deaths == 1
+
+
+def test_reading_that_takes_too_long_is_ended(tmp_path):
+    with ImportReader(timeout_s=0.0) as reader:
+        for _ in range(DEATHS):
+            with pytest.raises(InputError, match="too long"):
+                reader.detect(tmp_path, ["a.png"])
+        with pytest.raises(InputError, match="not tried"):
+            reader.detect(tmp_path, ["a.png"])
+        assert reader._child is None
+
+
+SMALL = """
+import sys
+from fewclicks.annotate import _import
+_import.MEMORY_BYTES = 2**26
+_import.main()
+"""
+
+
+@linux
+def test_a_small_file_cannot_take_much_memory(three, tmp_path, monkeypatch):
+    """Packed half a thousandth of the size; one line is said, and the next source is read by the same child."""
+    exports.export("coco", three, LABELS, tmp_path / "good")
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", '{"images": [], "annotations": [' + "[]," * 3_000_000 + "0]}")
+    command = [sys.executable, "-c", SMALL]
+    pipe = subprocess.PIPE
+    monkeypatch.setattr(
+        import_reader, "start_module", lambda *args, **more: subprocess.Popen(command, stdin=pipe, stdout=pipe)
+    )
+    folder = PhotoFolder(tmp_path / "photos")
+    with Store(tmp_path / "photos") as store, pytest.raises(InputError, match="needs too much memory") as error:
+        import_from(folder, store, tmp_path / "bomb.zip", "coco", lambda done, total: None)
+    assert len(str(error.value).splitlines()) == 1
+    with ImportReader() as reader:
+        reader.unzip(tmp_path / "bomb.zip", tmp_path, 2**30, 10)
+        with pytest.raises(InputError, match="needs too much memory"):
+            reader.read(tmp_path / "a.json", bare(three), None)
+        assert len(reader.read(tmp_path / "good", bare(three), None)) == 3
+        assert reader.deaths == 0
+
+
+def test_what_may_be_taken_grows_with_the_source(tmp_path, monkeypatch):
+    allowed = []
+    monkeypatch.setattr(_import, "limit", lambda what, amount: allowed.append(amount))
+    (tmp_path / "a.json").write_bytes(bytes(1000))
+    (tmp_path / "a.png").write_bytes(bytes(5000))
+    reading = _import._Reading(10)
+    for place, packed in ((tmp_path, None), (tmp_path / "a.json", None), (tmp_path, 2)):
+        reading._packed_bytes = packed
+        reading._limit(place, 7)
+    fixed = 10 + _import.MEMORY_BYTES + 7 * _import.MEMORY_PER_PIXEL
+    assert allowed == [fixed + 16_000, fixed + 16_000, fixed + 128]
+
+
+def test_the_commands_read_in_the_process_that_may_die(three, tmp_path, monkeypatch):
+    """Neither a folder, nor a .zip, nor what lies beside the photos is read in the process of the command."""
+
+    def never(*args, **kwargs):
+        raise AssertionError("it is read here")
+
+    exports.export("index_png", three, LABELS, tmp_path / "photos" / "masks")
+    with zipfile.ZipFile(tmp_path / "out.zip", "w") as archive:
+        for path in sorted((tmp_path / "photos" / "masks").rglob("*")):
+            archive.write(path, path.relative_to(tmp_path / "photos"))
+    for name in ("read", "detect", "recognized"):
+        monkeypatch.setattr(exports, name, never)
+    monkeypatch.setattr(zipfile, "ZipFile", never)
+    folder, seen = PhotoFolder(tmp_path / "photos"), lambda done, total: None
+    with Store(tmp_path / "photos") as store:
+        assert import_found(folder, store, seen).objects == 12
+        assert import_from(folder, store, tmp_path / "photos" / "masks", None, seen).objects == 0
+        assert import_from(folder, store, tmp_path / "out.zip", "index_png", seen).objects == 0
+    assert import_reader.TIMEOUT_S <= 3600
+
+
+def test_masks_of_another_size_are_not_believed(three, tmp_path, reader, monkeypatch):
+    exports.export("coco", three, LABELS, tmp_path / "out.json")
+    found = reader.read(tmp_path / "out.json", bare(three), None)
+    monkeypatch.setattr(ImportReader, "array", lambda self, question, payload=b"": _lie(question))
+    with pytest.raises(InputError, match="another size"):
+        list(found[0].objects)
+
+
+def _lie(question):
+    if question["kind"] == "mask":
+        return np.ones((1, 1), bool)
+    about = {"objects": 1, "notes": [], "left_out": 0, "label": "x", "name": "", "score": None}
+    return np.frombuffer(json.dumps(about).encode(), np.uint8)
