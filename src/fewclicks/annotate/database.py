@@ -5,7 +5,6 @@ What is special about SQLite is in `sqlite`.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import uuid
@@ -31,28 +30,35 @@ POSTGRES_LOCK = 0xFEC71C
 """The number of the advisory lock under which the tables are made."""
 
 
-JSON_LETTERS = 4 * 2**20
-"""The longest text of a JSON value that is read: four times that of the longest stroke."""
-
 log = logging.getLogger(__name__)
 
 
 class Database:
     """One database; threads may share it. `source`: a SQLAlchemy URL, or the folder of the photos.
 
-    MissingExtra without its driver, StoreError if it cannot be opened or is newer than this fewclicks.
+    With `access` "share" its tables are made where there are none, and older ones brought up; with "read" all stays as
+    it is, and there must be some; with "alone" nobody else may have it open. MissingExtra without its driver,
+    StoreError if it cannot be opened, is in use, or is newer than this fewclicks.
     """
 
-    def __init__(self, source: str | os.PathLike[str]) -> None:
+    def __init__(self, source: str | os.PathLike[str], access: sqlite.Access = "share") -> None:
         url = url_of(source)
         self.name = url.render_as_string(hide_password=True)
-        self._engine = self._made(url)
+        self._program = f"fewclicks {uuid.uuid4()}"
+        self._engine = self._made(url, access)
         reads = {"isolation_level": "REPEATABLE READ"} if url.get_backend_name() == "postgresql" else {}
         self._reading = self._engine.execution_options(**reads)
         self._writing = self._engine.execution_options(writes=True)
-        self._log = sqlite.Log(Path(url.database)) if url.get_backend_name() == "sqlite" and url.database else None
+        self.file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+        """Of SQLite."""
+        self._log = sqlite.Log(self.file) if self.file and access == "share" else None
         try:
-            self._prepare()
+            if access == "read":
+                self._require_known(self.version())
+            else:
+                self._prepare()
+            with self.reading() as session:
+                self.id = session.scalars(select(About.uuid)).one()
         except BaseException:
             self._engine.dispose()
             raise
@@ -99,28 +105,45 @@ class Database:
                 "find out what by: fewclicks check FOLDER"
             ) from error
 
-    def _made(self, url: URL) -> Engine:
+    def _made(self, url: URL, access: sqlite.Access) -> Engine:
         backend = url.get_backend_name()
         if backend == "sqlite":
-            if not url.database or url.database == ":memory:":
-                raise StoreError("a database in memory would lose the annotations; name a file: sqlite:///FILE")
-            sqlite.make_folder(Path(url.database), PLACE.parent.name)
+            return self._made_of_file(url, access)
+        named = {"application_name": self._program} if backend == "postgresql" else {}
+        options = {"json_deserializer": sqlite.plain_json, "connect_args": named}
         try:
-            engine = create_engine(url, pool_size=8, max_overflow=24, json_deserializer=_plain_json)
+            engine = create_engine(url, pool_size=8, max_overflow=24, **options)
         except ImportError as error:
             cure = "pip install 'fewclicks[postgresql]'" if backend == "postgresql" else "install it with pip"
             raise MissingExtra(f"the driver of the database {self.name} is not installed ({error}); {cure}") from None
         except (NoSuchModuleError, ArgumentError) as error:
             raise StoreError(f"there is no database of the kind {self.name} ({error}); try postgresql://") from None
-        if backend == "sqlite":
-            sqlite.listen_to(engine, Path(url.database or ""), PLACE.parent.name)
-        else:
-            event.listen(engine, "checkout", _asked)
+        event.listen(engine, "checkout", _asked)
         return engine
+
+    def _made_of_file(self, url: URL, access: sqlite.Access) -> Engine:
+        if not url.database or url.database == ":memory:":
+            raise StoreError("a database in memory would lose the annotations; name a file: sqlite:///FILE")
+        file = Path(url.database)
+        if access != "read":
+            sqlite.make_folder(file, PLACE.parent.name)
+        elif not file.is_file():
+            raise StoreError(f"there is no database at '{file}'; check the path")
+        return sqlite.engine_of(url, access, PLACE.parent.name)
+
+    def require_alone(self, session: Session) -> None:
+        """StoreError if other programs of fewclicks have a PostgreSQL database open; of SQLite see `access`."""
+        if session.connection().dialect.name == "postgresql":
+            others = text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND application_name LIKE 'fewclicks %' AND application_name <> :own"
+            )
+            if session.scalar(others, {"own": self._program}):
+                raise StoreError("the annotations are in use; stop `fewclicks annotate` there first, then try again")
 
     def _prepare(self) -> None:
         """Make the tables where they are not, and bring older ones up; StoreError if they are newer than this code."""
-        if self._version() != SCHEMA:
+        if self.version() != SCHEMA:
             with self.writing() as session:
                 connection = session.connection()
                 if connection.dialect.name == "postgresql":
@@ -132,23 +155,24 @@ class Database:
                 elif version != SCHEMA:
                     self._require_known(version)
                     migrate(connection, version)
-        with self.reading() as session:
-            self.id = session.scalars(select(About.uuid)).one()
 
-    def _version(self) -> int | None:
+    def version(self) -> int | None:
+        """That of its tables; None where there are none."""
         with self._said(), self._engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 sqlite.require_plain(connection)
             return version_of(connection)
 
-    def _require_known(self, version: int) -> None:
+    def _require_known(self, version: int | None) -> None:
         """StoreError for tables that this code knows no way from."""
+        if version is None:
+            raise StoreError(f"nothing was annotated in {self.name} yet, or it is another program's; check the name")
         if version > SCHEMA:
             raise StoreError(
                 f"the database {self.name} has the version {version}, this fewclicks knows {SCHEMA}; "
                 "update fewclicks: pip install -U fewclicks"
             )
-        if version not in STEPS:
+        if version not in (*STEPS, SCHEMA):
             raise StoreError(
                 f"the database {self.name} names a version that there never was, or none; restore a backup"
             )
@@ -173,17 +197,6 @@ def url_of(source: str | os.PathLike[str]) -> URL:
     if url.drivername in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+pg8000")
     return url
-
-
-def _plain_json(content: str) -> Any:
-    """JSON from the database; ValueError for what fewclicks does not write."""
-    if len(content) > JSON_LETTERS:
-        raise ValueError(f"a value of {len(content):,} letters")
-    return json.loads(content, parse_constant=_no_number)
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} where a number is to be")
 
 
 def _asked(connection: DBAPIConnection, record: Any, proxy: Any) -> None:

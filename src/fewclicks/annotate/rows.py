@@ -42,7 +42,7 @@ def object_info(row: Row[*tuple[Any, ...]]) -> ObjectInfo:
 
 def line(row: ActionRow) -> Line:
     """A line of the journal."""
-    payload = _fields(row.payload)
+    payload = fields(row.payload)
     return Line(
         row.id, row.uuid, row.object_id, row.kind, payload, row.version, row.predictor, row.person, row.created_at
     )
@@ -51,7 +51,7 @@ def line(row: ActionRow) -> Line:
 def entry(row: ActionRow, hw: tuple[int, int]) -> Entry:
     """An action with the mask it gave, on a photo of size `hw`."""
     mask = packed(hw, row.box, row.area_px, row.mask)
-    action = from_json(row.kind, _fields(row.payload), mask)
+    action = from_json(row.kind, fields(row.payload), mask)
     return Entry(action, mask, row.fresh, _clicks(row.clicks), row.threshold, _counts(row.changed_px))
 
 
@@ -103,7 +103,8 @@ def _counts(found: Any) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _fields(found: Any) -> dict[str, Any]:
+def fields(found: Any) -> dict[str, Any]:
+    """The fields of a JSON value; TypeError for another one."""
     if not isinstance(found, dict):
         raise TypeError(f"{found!s:.80} where fields are to be")
     return found

@@ -13,14 +13,15 @@ than `VALUE_BYTES`.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 
 from fewclicks.errors import StoreError
 
@@ -28,8 +29,16 @@ BUSY_MS = 15_000
 """How long a transaction waits for another process to end its own."""
 CLOSE_MS = 1_000
 """How long the last checkpoint of a program waits for others."""
+SETTLED_NS = 10**8
+"""Times of files are told in ticks that are shorter than this."""
 VALUE_BYTES = 64 * 2**20
 """The largest mask or stroke that is read or written: more than noise in a mask of 300 megapixels takes."""
+
+JSON_LETTERS = 4 * 2**20
+"""The longest text of a JSON value that is read: four times that of the longest stroke."""
+
+Access: TypeAlias = Literal["share", "read", "alone"]
+"""To read and write beside others, to read only, or to write while nobody else is there."""
 
 README = """\
 These are the annotations of the photos in the folder above. Leave the files here to fewclicks.
@@ -45,12 +54,57 @@ moves over when there is time, and when fewclicks ends. After that this whole fo
 """
 
 
-def listen_to(engine: Engine, file: Path, hidden: str) -> None:
-    """Have the connections of an engine made ready, and its transactions begun as they must be."""
-    event.listen(engine, "connect", _connected)
+def engine_of(url: URL, access: Access, hidden: str) -> Engine:
+    """An engine whose connections are made ready, and whose transactions begin as they must."""
+    file, options = Path(url.database or ""), {"json_deserializer": plain_json}
+    if access == "read":
+        engine = create_engine(url, creator=lambda: open_to_read(file), poolclass=NullPool, **options)
+    elif access == "alone":
+        engine = create_engine(url, pool_size=1, max_overflow=0, **options)
+        event.listen(engine, "connect", _alone)
+    else:
+        engine = create_engine(url, pool_size=8, max_overflow=24, **options)
+        event.listen(engine, "connect", _connected)
     if file.parent.name == hidden:
         event.listen(engine, "connect", lambda connection, record: require_no_links(file))
     event.listen(engine, "begin", _begun)
+    return engine
+
+
+def open_to_read(file: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, also where nothing can be written; sqlite3.Error if it cannot be opened."""
+    log = Path(f"{file}-wal")
+    unlogged = not (log.exists() and log.stat().st_size)
+    for how in ("mode=ro", *(["immutable=1"] if unlogged and not os.access(file.parent, os.W_OK) else [])):
+        connection = sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True, check_same_thread=False)
+        try:
+            connection.isolation_level = None
+            prepare(connection, BUSY_MS)
+            connection.execute("SELECT count(*) FROM sqlite_master")
+            return connection
+        except sqlite3.Error as error:
+            connection.close()
+            failed = error
+    raise failed
+
+
+def copy(source: Path, target: Path) -> None:
+    """Make a new file of all that is committed in another, whoever is writing to that; what is read is one state.
+
+    The copy has no log beside it. sqlite3.Error if it is not sound, or cannot be made.
+    """
+    with closing(open_to_read(source)) as there, closing(sqlite3.connect(target, isolation_level=None)) as here:
+        prepare(here, BUSY_MS)
+        there.backup(here)
+        seal(here)
+
+
+def seal(connection: sqlite3.Connection) -> None:
+    """Have a file stand for itself, without a log; sqlite3.Error if it is damaged."""
+    connection.execute("PRAGMA journal_mode=DELETE")
+    (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if said != "ok":
+        raise sqlite3.DatabaseError(f"it is damaged: {said}")
 
 
 def make_folder(file: Path, hidden: str) -> None:
@@ -91,6 +145,17 @@ def require_plain(connection: Connection) -> None:
             raise StoreError(f"the database has the {kind} '{name!s:.80}'; {cure}")
 
 
+def plain_json(content: str) -> Any:
+    """JSON from a database; ValueError for what fewclicks does not write."""
+    if len(content) > JSON_LETTERS:
+        raise ValueError(f"a value of {len(content):,} letters")
+    return json.loads(content, parse_constant=_no_number)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} where a number is to be")
+
+
 class Log:
     """The write-ahead log of a database file. `checkpoint` moves what is in it into the file itself."""
 
@@ -105,7 +170,8 @@ class Log:
             found = self._log.stat()
             state = found.st_size, found.st_mtime_ns
             if found.st_size and state != self._seen and self._moved("PASSIVE", 0):
-                self._seen = state
+                settled = time.time_ns() - found.st_mtime_ns > SETTLED_NS
+                self._seen = state if settled else None  # within a tick of the clock there may be more
 
     def empty(self) -> None:
         """Move all of it, unless others are reading for long."""
@@ -141,6 +207,23 @@ def _connected(connection: sqlite3.Connection, record: Any) -> None:
     connection.isolation_level = None  # transactions begin where `_begun` says, not where the driver guesses
     prepare(connection, BUSY_MS)
     _write_ahead(connection)
+
+
+def _alone(connection: sqlite3.Connection, record: Any) -> None:
+    """Have the file for this connection only, until it ends; StoreError if another program has it open."""
+    connection.isolation_level = None
+    prepare(connection, CLOSE_MS)
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    try:  # leaving the write-ahead log is refused as long as anybody else is connected
+        (mode,) = connection.execute("PRAGMA journal_mode=DELETE").fetchone()
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
+        mode = "wal"
+    if mode != "delete":
+        raise StoreError("the annotations are in use; stop `fewclicks annotate` there first, then try again")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

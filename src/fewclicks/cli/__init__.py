@@ -14,8 +14,10 @@ import typer
 
 from fewclicks.child_process import end_with_parent
 from fewclicks.cli.annotate import annotate
+from fewclicks.cli.backup import backup, restore
 from fewclicks.cli.bench import bench
 from fewclicks.cli.build_coco_lvis import build_coco_lvis
+from fewclicks.cli.check import check
 from fewclicks.cli.compare import compare
 from fewclicks.cli.convert import convert
 from fewclicks.cli.datasets import datasets
@@ -36,6 +38,9 @@ app.command()(segment)
 app.command()(annotate)
 app.command()(export)
 app.command("import")(import_annotations)
+app.command()(backup)
+app.command()(restore)
+app.command()(check)
 app.command()(bench)
 app.command()(compare)
 app.command()(train)

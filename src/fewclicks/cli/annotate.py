@@ -77,24 +77,35 @@ def annotate(
         serve(annotator, place, listening, browser=not no_browser)
 
 
-def store_of(folder: Path, database: str | None) -> Store:
-    """The annotations of a folder, in it or in another database."""
-    from fewclicks.annotate.store import Store
+def source_of(folder: Path, database: str | None) -> str | Path:
+    """What a store is opened by: the folder, or the URL of another database."""
     from fewclicks.errors import InputError
 
     if database and "://" not in database:
         raise InputError(f"'{database}' is no URL of a database; write a file as sqlite:///{database}")
-    return Store(database or folder)
+    return database or folder
+
+
+def store_of(folder: Path, database: str | None) -> Store:
+    """The annotations of a folder, in it or in another database."""
+    from fewclicks.annotate.store import Store
+
+    return Store(source_of(folder, database))
 
 
 def existing_store(folder: Path, database: str | None) -> Store:
     """The annotations of a folder that was annotated."""
+    require_annotated(folder, database)
+    return store_of(folder, database)
+
+
+def require_annotated(folder: Path, database: str | None) -> None:
+    """InputError if nothing was annotated in a folder."""
     from fewclicks.annotate.database import PLACE
     from fewclicks.errors import InputError
 
     if database is None and not (folder / PLACE).is_file():
         raise InputError(f"nothing was annotated in '{folder}' yet; do so by: fewclicks annotate {folder}")
-    return store_of(folder, database)
 
 
 def model_of(setup: Setup, cfr: int | None, adaptive: bool) -> Model:
