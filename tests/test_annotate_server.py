@@ -152,15 +152,15 @@ def test_clicks_sent_at_once_by_many_are_all_done(shared):
     ids = [shared.api.new(photo_id)["id"] for photo_id in (1, 2, 3)]
     failures = []
 
-    def annotate(object_id):
+    def annotate(number, object_id):
         with httpx2.Client(base_url=shared.client.base_url, timeout=PATIENCE_S) as client:
             for n in range(5):
-                body = {"action_id": str(uuid.uuid4()), "kind": "click", "x": 40 + n, "y": 40}
+                body = {"action_id": str(uuid.uuid4()), "kind": "click", "x": 40 + n, "y": 30 + number}
                 answer = client.post(f"/api/v1/objects/{object_id}/actions", json=body)
                 if answer.status_code != 200:
                     failures.append(answer.text)
 
-    threads = [threading.Thread(target=annotate, args=(object_id,)) for object_id in ids * 2]
+    threads = [threading.Thread(target=annotate, args=job) for job in enumerate(ids * 2)]
     for thread in threads:
         thread.start()
     for thread in threads:

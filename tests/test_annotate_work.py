@@ -37,6 +37,49 @@ def test_jobs_of_a_key_keep_their_order_and_keys_take_turns(held):
     assert done == ["a1", "b1", "a2", "b2", "a3"]
 
 
+def test_askers_take_turns_however_many_objects_they_work_at(held):
+    worker, done, release = held
+    for n in range(6):
+        worker.submit(f"greedy {n % 3}", note(done, f"greedy {n}"), "greedy")
+    last = [worker.submit(name, note(done, f"{name} {n}"), name) for n in range(2) for name in ("one", "two")][-1]
+    release()
+    last.result()
+    assert done[:6] == ["greedy 0", "one 0", "two 0", "greedy 1", "one 1", "two 1"]
+
+
+def test_two_at_one_object_are_answered_in_order(held):
+    worker, done, release = held
+    for n, asker in enumerate("aaab"):
+        job = worker.submit("object", note(done, n), asker)
+    release()
+    job.result()
+    assert done == [0, 1, 2, 3]
+
+
+def test_turns_are_not_saved_up():
+    turns = work.Turns()
+    for _ in range(5):
+        turns.take("busy")
+    assert turns.of("new") == 4
+    turns.take("new")
+    assert turns.of("new") == turns.of("busy") == 5
+    for n in range(work.REMEMBERED + 10):
+        turns.take(f"passer-by {n}")
+        turns.take("busy")
+    assert len(turns._next) < work.REMEMBERED
+
+
+def test_a_newer_preview_keeps_the_place(held):
+    worker, done, release = held
+    for name in ("mover", "other", "mover", "mover"):
+        last = worker.preview(name, note(done, name))
+    end = worker.idle("i", note(done, "idle"))
+    release()
+    end.result()
+    assert last.result().result == "mover"
+    assert done == ["mover", "other", "idle"]
+
+
 def test_previews_wait_and_only_the_newest_counts(held):
     worker, done, release = held
     old, new = (worker.preview("p", note(done, name)) for name in ("old", "new"))
@@ -74,14 +117,19 @@ def test_what_was_submitted_is_done_before_the_end(held):
         worker.submit("a", note(done, "late"))
 
 
-def test_queues_are_bounded(held, monkeypatch):
-    worker, done, _ = held
+def test_queues_are_bounded_and_what_is_refused_holds_nobody_up(held, monkeypatch):
+    worker, done, release = held
     monkeypatch.setattr(work, "QUEUE_LIMIT", 2)
-    worker.submit("a", note(done, 1))
-    worker.submit("a", note(done, 2))
+    taken = [worker.submit("a", note(done, 1)), worker.submit("a", note(done, 2))]
     with pytest.raises(Busy, match="more clicks"):
         worker.submit("a", note(done, 3))
-    worker.submit("b", note(done, 3))
+    taken.append(worker.submit("b", note(done, 3)))
+    monkeypatch.setattr(work, "TOTAL_LIMIT", 3)
+    with pytest.raises(Busy, match="more clicks"):
+        worker.submit("c", note(done, 4))
+    release()
+    assert sorted(future.result(10).result for future in taken) == [1, 2, 3]
+    assert worker.submit("a", note(done, 5)).result(10).result == 5
 
 
 async def heard(hub, photo_id, count, then):

@@ -209,17 +209,21 @@ class Annotator:
         """Make the model ready for a click on an object, when there is time."""
         self.worker.idle(f"object {object_id}", lambda: self._edit().history(object_id).warm())
 
-    # Objects: by the worker
+    # Objects: by the worker, in which those who ask take turns
 
-    def create(self, object_id: str, photo_id: int, class_id: int, name: str) -> Future[Timed[ObjectInfo]]:
+    def create(
+        self, object_id: str, photo_id: int, class_id: int, name: str, asker: str | None = None
+    ) -> Future[Timed[ObjectInfo]]:
         """A new object without a mask; one that exists already stays as it is."""
 
         def work() -> ObjectInfo:
             return self._told(self.store.create(object_id, photo_id, class_id, name), photo_too=True)
 
-        return self.worker.submit(object_id, work)
+        return self.worker.submit(object_id, work, asker)
 
-    def change(self, object_id: str, edit: Edit, if_version: int | None, person: str = "") -> Future[Timed[ObjectInfo]]:
+    def change(
+        self, object_id: str, edit: Edit, if_version: int | None, person: str = "", asker: str | None = None
+    ) -> Future[Timed[ObjectInfo]]:
         """Another class, name, order or state; deleted or restored."""
 
         def work() -> ObjectInfo:
@@ -228,31 +232,45 @@ class Annotator:
                 self.warm_object(object_id)
             return self._told(info, photo_too=edit.deleted is not None)
 
-        return self.worker.submit(object_id, work)
+        return self.worker.submit(object_id, work, asker)
 
     def act(
-        self, object_id: str, action_id: str, action: Action, if_version: int | None, person: str = ""
+        self,
+        object_id: str,
+        action_id: str,
+        action: Action,
+        if_version: int | None,
+        person: str = "",
+        asker: str | None = None,
     ) -> Future[Timed[Change]]:
         """Do an action. If it was done already, the change is the whole mask."""
         return self._edited(
-            object_id, action_id, lambda edit: edit.act(object_id, action_id, action, if_version, person)
+            object_id, action_id, asker, lambda edit: edit.act(object_id, action_id, action, if_version, person)
         )
 
-    def undo(self, object_id: str, action_id: str, if_version: int | None, person: str = "") -> Future[Timed[Change]]:
+    def undo(
+        self, object_id: str, action_id: str, if_version: int | None, person: str = "", asker: str | None = None
+    ) -> Future[Timed[Change]]:
         """Take the last action back."""
-        return self._edited(object_id, action_id, lambda edit: edit.undo(object_id, action_id, if_version, person))
+        return self._edited(
+            object_id, action_id, asker, lambda edit: edit.undo(object_id, action_id, if_version, person)
+        )
 
-    def redo(self, object_id: str, action_id: str, if_version: int | None, person: str = "") -> Future[Timed[Change]]:
+    def redo(
+        self, object_id: str, action_id: str, if_version: int | None, person: str = "", asker: str | None = None
+    ) -> Future[Timed[Change]]:
         """Do again what was undone last."""
-        return self._edited(object_id, action_id, lambda edit: edit.redo(object_id, action_id, if_version, person))
+        return self._edited(
+            object_id, action_id, asker, lambda edit: edit.redo(object_id, action_id, if_version, person)
+        )
 
     def preview(self, object_id: str, photo_id: int | None, action: Clicked) -> Future[Timed[Preview]]:
         """What a click would do; on a photo, if there is no such object yet. A newer one cancels it."""
         return self.worker.preview(object_id, lambda: self._edit().preview(object_id, action, photo_id))
 
-    def look(self, object_id: str, see: Callable[[History], Result]) -> Future[Timed[Result]]:
+    def look(self, object_id: str, see: Callable[[History], Result], asker: str | None = None) -> Future[Timed[Result]]:
         """Look into the history of an object: its passes, its prob."""
-        return self.worker.submit(f"look {object_id}", lambda: see(self._edit().history(object_id)))
+        return self.worker.submit(f"look {object_id}", lambda: see(self._edit().history(object_id)), asker)
 
     def history(self, image: Image) -> History:
         """A history of an image that is kept nowhere. In the worker."""
@@ -300,7 +318,9 @@ class Annotator:
 
     # Within
 
-    def _edited(self, object_id: str, action_id: str, do: Callable[[Editing], Change]) -> Future[Timed[Change]]:
+    def _edited(
+        self, object_id: str, action_id: str, asker: str | None, do: Callable[[Editing], Change]
+    ) -> Future[Timed[Change]]:
         def work() -> Change:
             repeated = self.store.known(action_id) is not None
             self._require_same_file(self._photo_of(object_id))
@@ -311,7 +331,7 @@ class Annotator:
             self.tell_object(change.object)
             return change
 
-        return self.worker.submit(object_id, work)
+        return self.worker.submit(object_id, work, asker)
 
     def _told(self, info: ObjectInfo, photo_too: bool = False) -> ObjectInfo:
         self.tell_object(info)

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 QUEUE_LIMIT = 64
 """Jobs of one object that wait: a minute of clicks on a slow machine."""
 TOTAL_LIMIT = 1024
+REMEMBERED = 4096
+"""Keys and askers whose last turns are remembered."""
 
 
 class Busy(FewClicksError):
@@ -39,36 +41,58 @@ class Timed(Generic[Result]):
 class _Job:
     work: Callable[[], Any]
     future: Future[Any]
+    asker: str = ""
     begun: float = field(default_factory=perf_counter)
+
+
+class Turns:
+    """Counts turns: who waits gets as many as the others who wait, and nobody saves them up for later."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+        self._now = 0
+
+    def of(self, name: str) -> int:
+        """The number of somebody's next turn; the lowest goes first."""
+        return max(self._now, self._next.get(name, 0))
+
+    def take(self, name: str) -> None:
+        """It is somebody's turn now."""
+        self._now = self.of(name)
+        self._next[name] = self._now + 1
+        if len(self._next) > REMEMBERED:
+            self._next = {name: turn for name, turn in self._next.items() if turn > self._now}
 
 
 class Worker:
     """Does jobs one after another in its own thread.
 
-    - `submit`: jobs of one key keep their order and none is lost; keys take turns, so that who clicks fast does not
-      make the others wait.
-    - `preview`: after those; of one key only the newest counts, the one that it replaces is cancelled.
+    - `submit`: jobs of one key keep their order and none is lost. Askers take turns, and so do the keys of one asker:
+      who clicks fast, or works at many objects at once, does not make the others wait.
+    - `preview`: after those; of one key only the newest counts, in the place of the one that it cancels.
     - `idle`: when there is nothing else to do; of one key only the newest.
     """
 
     def __init__(self) -> None:
-        self._queues: OrderedDict[str, deque[_Job]] = OrderedDict()
+        self._queues: dict[str, deque[_Job]] = {}
         self._previews: OrderedDict[str, _Job] = OrderedDict()
         self._idle: OrderedDict[str, _Job] = OrderedDict()
+        self._askers, self._keys = Turns(), Turns()
         self._waiting = 0
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="fewclicks-worker", daemon=True)
         self._thread.start()
 
-    def submit(self, key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:
-        """Do it after the other jobs of the key. Busy if too many wait."""
-        job = _Job(work, Future())
+    def submit(self, key: str, work: Callable[[], Result], asker: str | None = None) -> Future[Timed[Result]]:
+        """Do it after the other jobs of the key. Busy if too many wait. `asker` None: the key asks for itself."""
+        job = _Job(work, Future(), key if asker is None else asker)
         with self._changed:
-            queue = self._queues.setdefault(key, deque())
+            queue = self._queues.get(key, deque())
             if len(queue) >= QUEUE_LIMIT or self._waiting >= TOTAL_LIMIT:
                 raise Busy("the model has more clicks to answer than it can soon; wait until it has caught up")
             queue.append(job)
+            self._queues[key] = queue
             self._waiting += 1
             self._wake()
         return job.future
@@ -94,8 +118,8 @@ class Worker:
         job = _Job(work, Future())
         with self._changed:
             if key in jobs:
-                jobs.pop(key).future.cancel()
-            if len(jobs) >= TOTAL_LIMIT:
+                jobs[key].future.cancel()
+            elif len(jobs) >= TOTAL_LIMIT:
                 jobs.popitem(last=False)[1].future.cancel()
             jobs[key] = job
             self._wake()
@@ -124,15 +148,26 @@ class Worker:
         with self._changed:
             while True:
                 if self._queues:
-                    key, queue = self._queues.popitem(last=False)
-                    job = queue.popleft()
-                    if queue:
-                        self._queues[key] = queue  # behind the others
-                    self._waiting -= 1
-                    return job
+                    return self._pop()
                 if self._closed:
                     return None
                 for jobs in (self._previews, self._idle):
                     if jobs:
                         return jobs.popitem(last=False)[1]
                 self._changed.wait()
+
+    def _pop(self) -> _Job:
+        """Take the job whose asker's, and then whose key's, turn it is; of several the one that waits for longest."""
+
+        def turn(key: str) -> tuple[int, int, float]:
+            job = self._queues[key][0]
+            return self._askers.of(job.asker), self._keys.of(key), job.begun
+
+        key = min(self._queues, key=turn)
+        job = self._queues[key].popleft()
+        if not self._queues[key]:
+            del self._queues[key]
+        self._askers.take(job.asker)
+        self._keys.take(key)
+        self._waiting -= 1
+        return job

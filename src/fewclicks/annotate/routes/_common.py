@@ -32,12 +32,25 @@ Given = Annotated[Annotator, Depends(_annotator)]
 
 
 async def _person(request: Request) -> str:
-    person: str = getattr(request.state, "person", "")
-    return person
+    return _named(request)
 
 
 Person = Annotated[str, Depends(_person)]
 """The name of who asks, as the token or the session tells it; "" where nobody has to say."""
+
+
+async def _asker(request: Request) -> str:
+    browser = getattr(request.state, "session", None)
+    return f"browser {id(browser)}" if browser else f"{request.client.host if request.client else ''} {_named(request)}"
+
+
+def _named(request: Request) -> str:
+    person: str = getattr(request.state, "person", "")
+    return person
+
+
+Asker = Annotated[str, Depends(_asker)]
+"""Whose turn a job of the worker is: a browser that is signed in, else an address and the name that comes with it."""
 
 
 async def done(future: Future[Timed[Result]]) -> Timed[Result]:

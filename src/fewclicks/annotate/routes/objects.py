@@ -30,6 +30,7 @@ from fewclicks.annotate.asked import (
 from fewclicks.annotate.history import History
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.routes._common import (
+    Asker,
     Found,
     Given,
     ObjectId,
@@ -62,9 +63,9 @@ router = APIRouter(route_class=CheckedRoute, tags=["objects"], prefix="/objects/
 
 
 @router.put("")
-async def create(given: Given, object_id: ObjectId, new: ObjectNew) -> ObjectOut:
+async def create(given: Given, asker: Asker, object_id: ObjectId, new: ObjectNew) -> ObjectOut:
     """Make an object on top of the others. One that exists stays as it is."""
-    timed = await done(given.create(object_id, new.photo_id, new.class_id, new.name))
+    timed = await done(given.create(object_id, new.photo_id, new.class_id, new.name, asker))
     return ObjectOut.of(timed.result)
 
 
@@ -89,33 +90,33 @@ def journal(
 
 
 @router.patch("")
-async def change(given: Given, person: Person, object_id: ObjectId, edit: ObjectEdit) -> ObjectOut:
+async def change(given: Given, person: Person, asker: Asker, object_id: ObjectId, edit: ObjectEdit) -> ObjectOut:
     """Give it another class, name, order or state; delete it, restore it."""
-    timed = await done(given.change(object_id, edit.edit(), edit.if_version, person))
+    timed = await done(given.change(object_id, edit.edit(), edit.if_version, person, asker))
     return ObjectOut.of(timed.result)
 
 
 @router.post("/actions", response_model=ChangeOut)
-async def act(given: Given, person: Person, object_id: ObjectId, action: ActionIn) -> Response:
+async def act(given: Given, person: Person, asker: Asker, object_id: ObjectId, action: ActionIn) -> Response:
     """Click, brush, clean, move the threshold, put another mask in place. Saved when the answer comes.
 
     Actions of an object are done in the order in which they arrive. One whose `action_id` was done already is not done
     again; the patch is then the whole mask.
     """
     found = await _action(given, object_id, action)
-    return _changed(await done(given.act(object_id, action.action_id, found, action.if_version, person)))
+    return _changed(await done(given.act(object_id, action.action_id, found, action.if_version, person, asker)))
 
 
 @router.post("/undo", response_model=ChangeOut)
-async def undo(given: Given, person: Person, object_id: ObjectId, step: Step) -> Response:
+async def undo(given: Given, person: Person, asker: Asker, object_id: ObjectId, step: Step) -> Response:
     """Take the last action back. Nothing happens where there is none."""
-    return _changed(await done(given.undo(object_id, step.action_id, step.if_version, person)))
+    return _changed(await done(given.undo(object_id, step.action_id, step.if_version, person, asker)))
 
 
 @router.post("/redo", response_model=ChangeOut)
-async def redo(given: Given, person: Person, object_id: ObjectId, step: Step) -> Response:
+async def redo(given: Given, person: Person, asker: Asker, object_id: ObjectId, step: Step) -> Response:
     """Do again what was undone last. Nothing happens where there is none."""
-    return _changed(await done(given.redo(object_id, step.action_id, step.if_version, person)))
+    return _changed(await done(given.redo(object_id, step.action_id, step.if_version, person, asker)))
 
 
 @router.post("/preview", response_model=PreviewOut, responses={204: {"description": "A newer preview took its place."}})
@@ -133,30 +134,32 @@ async def preview(given: Given, object_id: ObjectId, click: PreviewIn) -> Respon
 
 
 @router.get("/passes/{number}")
-async def cascade(given: Given, object_id: ObjectId, number: Annotated[int, Path(ge=0, le=MAX_CFR)]) -> PassMask:
+async def cascade(
+    given: Given, asker: Asker, object_id: ObjectId, number: Annotated[int, Path(ge=0, le=MAX_CFR)]
+) -> PassMask:
     """The whole mask after a pass of the last click: 0 is the coarse one, then the refinements."""
-    passes = (await done(given.look(object_id, lambda history: history.passes))).result
+    passes = (await done(given.look(object_id, lambda history: history.passes, asker))).result
     if number >= len(passes):
         raise InputError(f"the last click had {len(passes)} passes, there is none with the number {number}")
     return PassMask(number=number, count=len(passes), patch=Patch.of(passes[number]))
 
 
 @router.get("/before")
-async def before(given: Given, object_id: ObjectId) -> WholeMask:
+async def before(given: Given, asker: Asker, object_id: ObjectId) -> WholeMask:
     """The whole mask before the last action that is done, to compare."""
-    earlier = (await done(given.look(object_id, lambda history: history.entries[:-1]))).result
+    earlier = (await done(given.look(object_id, lambda history: history.entries[:-1], asker))).result
     return WholeMask(patch=Patch.of(earlier[-1].mask if earlier else None))
 
 
 @router.get("/prob", **gives("image/png"))
-async def prob(given: Given, object_id: ObjectId, region: Annotated[Region, Query()]) -> Response:
+async def prob(given: Given, asker: Asker, object_id: ObjectId, region: Annotated[Region, Query()]) -> Response:
     """The probability as an 8-bit grey PNG, 255 = 1: the whole photo, or a box of it."""
 
     def see(history: History) -> NDArray[np.uint8]:
         prob = history.prob
         return _grey(prob[region.box(prob.shape[0], prob.shape[1]).slices], region.side)
 
-    grey = (await done(given.look(object_id, see))).result
+    grey = (await done(given.look(object_id, see, asker))).result
     return Response(await in_thread(given.pool, lambda: _png(grey)), media_type="image/png")
 
 

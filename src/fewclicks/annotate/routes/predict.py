@@ -13,7 +13,7 @@ from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.asked import PredictIn
 from fewclicks.annotate.history import History
 from fewclicks.annotate.packed import PackedMask
-from fewclicks.annotate.routes._common import Given, done, in_thread, unpacked
+from fewclicks.annotate.routes._common import Asker, Given, done, in_thread, unpacked
 from fewclicks.annotate.schemas import Milliseconds, Predicted, as_box
 from fewclicks.annotate.values import CheckedRoute
 from fewclicks.annotate.work import Busy
@@ -27,7 +27,7 @@ AT_ONCE = 4
 
 
 @router.post("/predict")
-async def predict(given: Given, asked: PredictIn) -> Predicted:
+async def predict(given: Given, asker: Asker, asked: PredictIn) -> Predicted:
     """The mask of the object that the clicks mean, each click following on the one before, as in the page."""
     if not asked.clicks and asked.mask is None:
         raise InputError("there is nothing to do without a click; send clicks, or a mask to be corrected")
@@ -35,12 +35,12 @@ async def predict(given: Given, asked: PredictIn) -> Predicted:
         raise Busy("other images are being predicted; try again")
     given.predicting += 1
     try:
-        return await _predicted(given, asked)
+        return await _predicted(given, asked, asker)
     finally:
         given.predicting -= 1
 
 
-async def _predicted(given: Annotator, asked: PredictIn) -> Predicted:
+async def _predicted(given: Annotator, asked: PredictIn, asker: str) -> Predicted:
     began = asyncio.get_running_loop().time()
     image = await in_thread(given.pool, lambda: given.decoder.image(_taken(asked)))
     hw = (image.shape[0], image.shape[1])
@@ -53,9 +53,10 @@ async def _predicted(given: Annotator, asked: PredictIn) -> Predicted:
     actions += [click.clicked(asked.cfr, asked.adaptive) for click in asked.clicks]
     # One job for each click, so that others have their turns in between.
     key, queue_ms, work_ms = f"predict {uuid.uuid4()}", 0.0, 0.0
-    history = (await done(given.worker.submit(key, lambda: given.history(image)))).result
+    history = (await done(given.worker.submit(key, lambda: given.history(image), asker))).result
     for action in actions:
-        timed = await done(given.worker.submit(key, lambda action=action: _done(history, action)))  # type: ignore[misc]
+        job = given.worker.submit(key, lambda action=action: _done(history, action), asker)  # type: ignore[misc]
+        timed = await done(job)
         queue_ms, work_ms = queue_ms + timed.queue_ms, work_ms + timed.work_ms
     found = history.mask
     png = await in_thread(given.pool, lambda: PackedMask.pack(found.mask(), Box.whole(hw)).png())
