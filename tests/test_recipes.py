@@ -376,3 +376,21 @@ def parts(plan, name):
     if name not in plan.AVERAGES:
         return [name] if name else []
     return [part for one in plan.AVERAGES[name] for part in parts(plan, one)]
+
+
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "[]", "7", '{"steps": 3}', '{"name": "a", "steps"', "nan"])
+def test_what_is_no_recipe_is_refused(text):
+    with pytest.raises(InputError, match="recipe is no"):
+        Recipe.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("steps", "9"), ("steps", 1.5), ("steps", True), ("lr", None), ("lr", float("nan")),
+        ("lr", 10**400), ("sets", "a"), ("sets", [3]), ("crop_hw", [3]), ("crop_hw", [3, "a"]), ("precision", 3), ("native", 1), ("betas", {}),
+    ],
+)  # fmt: skip
+def test_a_field_of_another_type_is_refused_by_name(field, value):
+    with pytest.raises(InputError, match=f"{field} of a recipe is"):
+        Recipe.from_json(json.dumps({"name": "a", field: value}))

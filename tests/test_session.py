@@ -1,5 +1,7 @@
+import base64
 import json
 import os
+import zlib
 
 import numpy as np
 import PIL.Image
@@ -275,3 +277,24 @@ def test_a_path_of_weights_is_the_default_method_on_them(tmp_path, monkeypatch):
     for weights in ("model.onnx", tmp_path / "model.onnx", tmp_path, str(tmp_path)):
         fewclicks.load(weights)
         assert built[-1] == os.fspath(weights)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": []}, {"image": {"path": ["a"], "width": 3, "height": 4, "sha256": ""}}, {"predictor": 7},
+        {"actions": [3.5]}, {"actions": [{"x": 10**400, "y": 1, "positive": True}]},
+        {"actions": [{"mask_png": "AAAA"}]},
+        {"actions": [{"prob_float32_zlib": base64.b64encode(zlib.compress(bytes(2**22))).decode()}]},
+    ],
+)  # fmt: skip
+def test_documents_that_nobody_saved_are_refused(change):
+    session = fewclicks.open(gradient(24, 32), "grow")
+    document = {**json.loads(session.to_json()), **change}
+    with pytest.raises(InputError):
+        fewclicks.Session.replay(json.dumps(document), image=gradient(24, 32))
+
+
+def test_a_deeply_nested_document_is_refused():
+    with pytest.raises(InputError, match="is not JSON"):
+        fewclicks.Session.replay('{"a":' * 100_000)

@@ -78,7 +78,7 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(
             f"{folder} is no checkpoint: it has no {CONFIG}; pass a folder that training wrote"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); copy the checkpoint again") from None
     if not (isinstance(config, dict) and isinstance(config.get("sha256", {}), dict)):
         raise CheckpointError(f"{path} describes no checkpoint; pass a folder that training wrote")

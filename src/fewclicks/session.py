@@ -211,7 +211,9 @@ class Session:
             options = {name: tuple(v) if isinstance(v, list) else v for name, v in named["options"].items()}
             levels = require_levels(about["levels"]) if about.get("levels") is not None else None
             origin, digest = Origin(about["path"], named["method"], options, levels), about["sha256"]
-        except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
+            if not isinstance(origin.image, str | None):
+                raise TypeError("the path of the image is no text")
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, zlib.error) as error:
             raise InputError(f"the session document is damaged ({error!r}); save it again by to_json") from error
         if image is not None:
             origin = replace(origin, image=os.fspath(image) if isinstance(image, str | os.PathLike) else None)
@@ -292,7 +294,8 @@ def _unpacked(action: Mapping[str, Any], hw: tuple[int, int]) -> Action:
         return Click(float(action["x"]), float(action["y"]), bool(action["positive"]))
     if "mask_png" in action:
         return read_mask(io.BytesIO(base64.b64decode(action["mask_png"])), hw)
-    values = np.frombuffer(zlib.decompress(base64.b64decode(action["prob_float32_zlib"])), "<f4")
+    packed = base64.b64decode(action["prob_float32_zlib"])
+    values = np.frombuffer(zlib.decompressobj().decompress(packed, 4 * hw[0] * hw[1] + 1), "<f4")  # not a byte more
     return read_mask(values.reshape(hw), hw)
 
 
@@ -308,7 +311,7 @@ def _document(source: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
             raise InputError(f"no session can be read from '{path}' ({error}); pass what to_json wrote") from None
     try:
         document = json.loads(str(text))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"the session is not JSON ({error}); pass what to_json wrote") from None
     version = document.get("fewclicks_session") if isinstance(document, dict) else None
     if version != FORMAT:

@@ -70,7 +70,7 @@ def _own_options(weights: Path) -> dict[str, Any]:
     """The entry "predictor" in the config.json of a checkpoint folder: what its network was made for."""
     try:
         config = json.loads((weights / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}  # a file, or a folder that the loader will find fault with
     own = config.get("predictor", {}) if isinstance(config, dict) else {}
     return own if isinstance(own, dict) else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,11 +164,31 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """The inverse of `to_json`. InputError on an unknown field, UnknownName for a backbone that nobody allowed."""
-        fields: dict[str, Any] = json.loads(text)
+        """The inverse of `to_json`. InputError for what is no recipe, UnknownName for a backbone nobody allowed."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"the recipe is not JSON ({error}); pass what to_json wrote") from None
+        if not isinstance(fields, dict) or not isinstance(fields.get("name"), str):
+            raise InputError("the recipe is no JSON object with a name; pass what to_json wrote")
         unknown = fields.keys() - {f.name for f in dataclasses.fields(cls)}
         if unknown:
             raise InputError(f"a recipe has no field {sorted(unknown)[0]!r}; was it made by another version?")
+        for field in dataclasses.fields(cls):
+            if field.name in fields and not _fits(fields[field.name], str(field.type)):
+                got = json.dumps(fields[field.name])[:40]
+                raise InputError(f"{field.name} of a recipe is {field.type}, got {got}; pass what to_json wrote")
         find.check("backbones", fields.get("backbone", "compact"))
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**values)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a value of JSON is of a field's type, which is a number, a text, or a tuple of such."""
+    of_tuple = re.fullmatch(r"tuple\[(\w+), (\.\.\.|\w+)\]", kind)
+    if of_tuple:
+        right_size = isinstance(value, list) and (of_tuple[2] == "..." or len(value) == 2)
+        return right_size and all(_fits(item, of_tuple[1]) for item in value)
+    if kind == "float":
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300  # false for NaN
+    return type(value).__name__ == kind
