@@ -388,7 +388,9 @@ def test_what_is_no_recipe_is_refused(text):
     ("field", "value"),
     [
         ("steps", "9"), ("steps", 1.5), ("steps", True), ("lr", None), ("lr", float("nan")),
-        ("lr", 10**400), ("sets", "a"), ("sets", [3]), ("crop_hw", [3]), ("crop_hw", [3, "a"]), ("precision", 3), ("native", 1), ("betas", {}),
+        ("lr", 10**400),
+        ("sets", "a"), ("sets", [3]), ("crop_hw", [3]), ("crop_hw", [3, "a"]),
+        ("precision", 3), ("native", 1), ("betas", {}),
     ],
 )  # fmt: skip
 def test_a_field_of_another_type_is_refused_by_name(field, value):
