@@ -183,15 +183,24 @@ def test_datasets_travel_to_worker_processes(partitions):
         assert copy[1].name == dataset[1].name
 
 
-def test_a_folder_mask_that_is_no_index_mask_is_refused(partitions):
+def names_of(dataset):
+    """The masks that its objects are of."""
+    return {dataset[i].name.partition("#")[0] for i in range(len(dataset))}
+
+
+def test_a_folder_mask_that_is_no_index_mask_is_left_out_and_named(partitions, caplog):
     write_mask(partitions / "masks" / "cat.png", np.zeros((2, 3, 3), np.uint8))
-    with pytest.raises(DatasetError, match="index mask has one channel"):
-        folder.open(partitions)
+    assert names_of(folder.open(partitions)) == {"dog@0", "dog@1"}
+    assert "1 of 3 masks are left out" in caplog.text
+    assert "index mask has one channel" in caplog.text
     PIL.Image.fromarray(np.full((2, 3), 300, np.uint16)).save(partitions / "masks" / "cat.png")
-    with pytest.raises(DatasetError, match="holds the id 300"):
-        folder.open(partitions)
+    assert names_of(folder.open(partitions)) == {"dog@0", "dog@1"}
+    assert "holds the id 300" in caplog.text
     write_mask(partitions / "masks" / "bird.png", np.ones((2, 3), np.uint8))
-    with pytest.raises(DatasetError, match=r"no photo in images/, first bird\.png"):
+    assert names_of(folder.open(partitions)) == {"dog@0", "dog@1"}
+    assert "1 of 4 masks have no photo in images/ and are left out: bird.png" in caplog.text
+    (partitions / "images" / "dog.webp").write_bytes(b"no photo")
+    with pytest.raises(DatasetError, match=r"none of the 3 masks .* can be used; the first: "):
         folder.open(partitions)
 
 

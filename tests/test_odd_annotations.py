@@ -411,7 +411,7 @@ def test_nothing_gets_a_name_by_the_order_in_which_it_occurs(tmp_path):
     odd = np.zeros((256, 3), np.uint8)
     odd[1], odd[2], odd[255] = (255, 128, 0), (1, 2, 3), (224, 224, 192)
     save(in_colours(ids(1, 2), odd), folder / "a.png")
-    assert read(tmp_path)[0] == ["colour_010203", "colour_ff8000"]
+    assert read(tmp_path)[0] == ["color_010203", "color_ff8000"]
     save(ids(1, 2), folder / "a.png", odd)
     assert read(tmp_path)[0] == ["class_1", "class_2"]
     save((ids(9) == 9) * np.uint8(255), folder / "a.png")

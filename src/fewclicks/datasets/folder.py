@@ -10,18 +10,23 @@ With `split`, the tree starts at ROOT/SPLIT. For evaluation every object id of e
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from fewclicks.datasets._ids import IdScenes, Objects, read_index_mask
-from fewclicks.datasets._pairs import list_files, tree_of
-from fewclicks.errors import DatasetError
+from fewclicks.datasets._pairs import list_files, read_photo, require_same_size, tree_of
+from fewclicks.errors import DatasetError, FewClicksError
 from fewclicks.sample import IGNORE_ID
 
 TERMS = "those of your own photos and masks"
 COUNTS: dict[str | None, tuple[int, int | None]] = {}
 """Nothing is published of a folder of your own."""
+NAMED = 5
+"""Files that a warning names."""
+
+log = logging.getLogger(__name__)
 
 
 def scenes(root: str | Path, split: str | None = None) -> IdScenes:
@@ -31,19 +36,36 @@ def scenes(root: str | Path, split: str | None = None) -> IdScenes:
     photos = {photo.stem: photo for photo in list_files(base / "images", tree)}
     pairs = [(_photo_of(mask, photos), mask) for mask in list_files(base / "masks", tree)]
     lonely = [mask.name for photo, mask in pairs if photo is None]
-    if lonely:
+    if len(lonely) == len(pairs):
         raise DatasetError(f"{len(lonely)} masks in {base / 'masks'} have no photo in images/, first {lonely[0]}")
+    if lonely:
+        names = ", ".join(lonely[:NAMED])
+        log.warning("%d of %d masks have no photo in images/ and are left out: %s", len(lonely), len(pairs), names)
     files = tuple((photo, mask) for photo, mask in pairs if photo is not None)
     return IdScenes(base.name, files, read_index_mask)
 
 
 def open(root: str | Path, split: str | None = None, *, min_area_px: int = 1) -> Objects:  # noqa: A001
-    """Every object of at least `min_area_px` pixels as one sample. Reads all masks once, to count."""
+    """Every object of at least `min_area_px` pixels as one sample. Reads all files once, to count.
+
+    Photos and masks that cannot be used are left out and named in a warning; DatasetError where none is left.
+    """
     found = scenes(root, split)
     index: list[tuple[int, int]] = []
-    for i, (_, mask) in enumerate(found.files):
-        areas_px = np.bincount(read_index_mask(mask).ravel(), minlength=IGNORE_ID + 1)
+    faults: list[str] = []
+    for i, (photo, mask) in enumerate(found.files):
+        try:
+            ids = read_index_mask(mask)
+            require_same_size(read_photo(photo), ids, mask)
+        except FewClicksError as error:
+            faults.append(" ".join(str(error).split()))
+            continue
+        areas_px = np.bincount(ids.ravel(), minlength=IGNORE_ID + 1)
         index += [(i, int(k)) for k in np.flatnonzero(areas_px >= max(1, min_area_px)) if k not in (0, IGNORE_ID)]
+    if faults and len(faults) == len(found.files):
+        raise DatasetError(f"none of the {len(faults)} masks in {root} can be used; the first: {faults[0]}")
+    if faults:
+        log.warning("%d of %d masks are left out: %s", len(faults), len(found.files), "; ".join(faults[:NAMED]))
     if not index:
         raise DatasetError(f"no object of at least {min_area_px} pixels in {root}; lower min_area_px or check masks/")
     return Objects(found.name, found, tuple(index))

@@ -40,6 +40,10 @@ from fewclicks.exports._write import UNLABELLED
 UNUSABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError)
 """What a damaged row causes."""
 
+UNNAMED = "of a class without a name: called class_ and its number"
+MAX_PARTS = 100
+"""RLEs of one object."""
+
 
 @dataclass(slots=True)
 class _Document:
@@ -215,17 +219,17 @@ def _object(photo: AnnotatedPhoto, row: dict[str, Any], categories: dict[str, st
     label = categories.get(key_of(category))
     if label is None and categories:
         raise ValueError(f"its category {str(category)[:40]} is not in categories")
-    if label is None and category is None:
-        notes.add(f"{{n}} whose class is not said: called '{UNLABELLED}'")
-        label = UNLABELLED
-    elif label is None:
-        notes.add("{n} of a class without a name: called class_ and its number")
-        label = f"class_{key_of(category)}"
+    said = ""
+    if label is None:
+        said = f"whose class is not said: called '{UNLABELLED}'" if category is None else UNNAMED
+        label = UNLABELLED if category is None else f"class_{key_of(category)}"
     attributes = row.get("attributes")
     name = attributes.get("name") if isinstance(attributes, dict) else None
     maker = _shaped(
         photo, row.get("segmentation"), notes, label, name if isinstance(name, str) else "", row.get("score")
     )
+    if maker is not None and said:
+        notes.add(f"{{n}} {said}")
     if maker is not None and number_of(row.get("iscrowd")):
         notes.add("{n} marked as crowds (iscrowd): each is taken in as one object")
     if maker is not None and row.get("keypoints"):
@@ -235,6 +239,9 @@ def _object(photo: AnnotatedPhoto, row: dict[str, Any], categories: dict[str, st
 
 def _shaped(photo: AnnotatedPhoto, shape: Any, notes: Notes, label: str, name: str, score: Any) -> Maker | None:
     """An object of a `segmentation`; None and a note where that has no pixels."""
+    if isinstance(shape, list) and shape and all(isinstance(part, dict) for part in shape):  # several RLEs
+        whole = np.any([rle.mask_of(_runs(part, photo.hw), photo.hw) for part in shape[:MAX_PARTS]], axis=0)
+        shape = {"counts": rle.runs(whole).tolist()}
     if isinstance(shape, dict):
         runs = _runs(shape, photo.hw)
         if not runs[1::2].any():

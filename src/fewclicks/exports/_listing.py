@@ -107,8 +107,13 @@ def root_of(source: Path) -> Path:
     return below[0] if len(below) == 1 else source
 
 
-def masks_beside(source: Path, known: Photos, only: str | None = None) -> dict[str, list[str]]:
-    """The mask pictures under a folder by photo: named as it, or in a folder named as it. Photos are no masks."""
+def masks_beside(
+    source: Path, known: Photos, only: str | None = None, strangers: list[str] | None = None
+) -> dict[str, list[str]]:
+    """The mask pictures under a folder by photo: named as it, or in a folder named as it. Photos are no masks.
+
+    `strangers` takes the pictures that are named as no photo.
+    """
     found: dict[str, list[str]] = {}
     paths = {photo.path.resolve() for photo in known.photos if photo.path is not None}
     for file in files_in(source, SUFFIXES) if only is None else [only]:
@@ -120,4 +125,12 @@ def masks_beside(source: Path, known: Photos, only: str | None = None) -> dict[s
         photo = next((item for item in named if item is not None), None) or known.by_stem(str(path.parent))
         if photo is not None:
             found.setdefault(photo.file, []).append(file)
+        elif strangers is not None:
+            strangers.append(file)
     return found
+
+
+def note_strangers(strangers: Sequence[str], notes: Notes) -> None:
+    """Say that mask pictures belong to no photo."""
+    for file in strangers:
+        notes.refuse(f"'{file[:80]}'", "the picture is named as no photo of the folder")

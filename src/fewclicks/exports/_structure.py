@@ -179,6 +179,10 @@ def _in_folder(source: Path, photos: Sequence[AnnotatedPhoto], hints: list[str])
     labels = [file for file in texts if is_label_file(source / file)]
     if labels or any((source / name).is_file() for name in ("data.yaml", "data.yml", "obj.names")):
         yield "yolo"
+    known = Photos(photos)
+    named = next((file for file in texts if known.by_stem(PurePosixPath(file).stem)), None)
+    if named is not None:
+        hints.append(f"'{named}' is named as a photo, but no line of it is `class x1 y1 x2 y2 ...`, as YOLO has them")
     hints += _of_xml([source / file for file in files_in(source, [".xml"])[:LOOKED_AT]])
     pictures = files_in(source, _listing.SUFFIXES)
     if pictures and photos:

@@ -129,7 +129,7 @@ class Names:
             count = len(self.numbers) or len(self.colours)
             raise ValueError(f"its {code} is none of the {count} that {self.source} has")
         notes.add(f"{{n}} of a class without a name (add {LABELS} or {LISTS[0]}): called by its number or colour")
-        return f"class_{number}" if number is not None else "colour_{:02x}{:02x}{:02x}".format(*code.colour or VOID)
+        return f"class_{number}" if number is not None else "color_{:02x}{:02x}{:02x}".format(*code.colour or VOID)
 
 
 def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:

@@ -58,7 +58,9 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto], *, mask_is: MaskIs | No
     with blame(source / _listing.FILE):
         content = _listing.load(source)
         if content is None:
-            found = _listing.masks_beside(source, known)
+            strangers: list[str] = []
+            found = _listing.masks_beside(source, known, strangers=strangers)
+            _listing.note_strangers(strangers, notes)
             files = {file: [_named(mask) for mask in sorted(masks, key=_natural)] for file, masks in found.items()}
         else:
             files = _listing.photos_of(content, known, lambda row, entry, facts: (str(entry["mask"]), *facts), notes)

@@ -103,7 +103,10 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto], *, mask_is: MaskIs | No
             masks, facts = _listed(content, known, notes)
             labels = _listing.labels(content)
     if content is None:
-        for file, found in _listing.masks_beside(source, known).items():
+        strangers: list[str] = []
+        beside = _listing.masks_beside(source, known, strangers=strangers)
+        _listing.note_strangers(strangers, notes)
+        for file, found in beside.items():
             if len(found) > 1:
                 several = f"{len(found)} masks in '{source}', as {found[0]} and {found[1]}"
                 raise InputError(
@@ -121,6 +124,8 @@ def _listed(content: dict[str, Any], known: Photos, notes: Notes) -> tuple[dict[
         photo = known.find(row.get("file")) if isinstance(row, dict) else None
         if photo is not None and "mask" in row and photo.file in rows:
             masks[photo.file] = str(row["mask"])
+        elif photo is not None and rows.get(photo.file):
+            notes.refuse(f"those of '{photo.file}'", "its row names no mask", len(rows[photo.file]))
     return masks, {file: dict(found) for file, found in rows.items()}
 
 
