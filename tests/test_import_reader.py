@@ -173,3 +173,15 @@ def _lie(question):
         return np.ones((1, 1), bool)
     about = {"objects": 1, "notes": [], "left_out": 0, "label": "x", "name": "", "score": None}
     return np.frombuffer(json.dumps(about).encode(), np.uint8)
+
+
+def test_places_in_the_temporary_folder_are_not_told(tmp_path):
+    root = make_folder(tmp_path / "photos", ("a.png",))
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("masks/a.png", b"%!PS-Adobe-3.0 EPSF-3.0")
+    with Store(root) as store:
+        taken = import_from(PhotoFolder(root), store, tmp_path / "bad.zip", "index_png", lambda done, total: None)
+        (note,) = (note for note in taken.notes if "masks/a.png" in note)
+        with pytest.raises(InputError) as error:
+            import_from(PhotoFolder(root), store, tmp_path / "bad.zip", "coco", lambda done, total: None)
+    assert not any("scratch" in text for text in (note, str(error.value)))

@@ -40,6 +40,7 @@ class ImportReader:
         self._timeout_s = timeout_s
         self._child: subprocess.Popen[bytes] | None = None
         self._packed_bytes: int | None = None
+        self._unpacked: Path | None = None
         self.deaths = 0
         """How many children died; what is open in one is not in the next."""
 
@@ -58,7 +59,7 @@ class ImportReader:
 
     def unzip(self, source: Path, folder: Path, max_bytes: int, max_files: int) -> None:
         """As `unzip.unzip`."""
-        self._packed_bytes = source.stat().st_size
+        self._packed_bytes, self._unpacked = source.stat().st_size, folder
         bounds = {"max_bytes": max_bytes, "max_files": max_files}
         self.value({"kind": "unzip", "path": os.fspath(source), "into": os.fspath(folder), **bounds})
 
@@ -91,8 +92,13 @@ class ImportReader:
         finally:
             late.cancel()
         if array is None:
-            raise InputError(str(answer["error"]))
+            raise InputError(self.shown(answer["error"]))
         return array
+
+    def shown(self, text: object) -> str:
+        """What the child says, with the names in a .zip instead of the places that it was unpacked to."""
+        place = self._unpacked
+        return str(text) if place is None else str(text).replace(f"{place}{os.sep}", "").replace(str(place), "the .zip")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:
@@ -127,7 +133,7 @@ class ReadElsewhere:
         about = self._open()
         self._photos = [photos[int(number)] for number in about["photos"]]
         self.labels = [Label(str(label), (int(r), int(g), int(b))) for label, (r, g, b) in about["labels"]]
-        self.notes = tuple(map(str, about["notes"]))
+        self.notes = tuple(map(reader.shown, about["notes"]))
         self.left_out = int(about["left_out"])
 
     def __len__(self) -> int:
@@ -145,7 +151,7 @@ class ReadElsewhere:
         return replace(
             photo,
             objects=LazyObjects(makers),
-            notes=tuple(map(str, about["notes"])),
+            notes=tuple(map(self._reader.shown, about["notes"])),
             left_out=int(about["left_out"]),
             state="begun" if makers else photo.state,
         )
