@@ -1,6 +1,7 @@
 """Values that no database and no C library takes, sent to every operation of the OpenAPI document: 4xx, never 500."""
 
 import json
+import uuid
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -111,7 +112,16 @@ def served(tmp_path_factory):
 
 def test_no_operation_takes_a_bad_value_or_fails_at_it(served):
     api = Api(served)
-    known = {"object_id": api.new()["id"], "photo_id": 1, "class_id": 1, "number": 0, "level": 0, "column": 0, "row": 0}
+    known = {
+        "object_id": api.new()["id"],
+        "import_id": str(uuid.uuid4()),
+        "photo_id": 1,
+        "class_id": 1,
+        "number": 0,
+        "level": 0,
+        "column": 0,
+        "row": 0,
+    }
     before, tried = api("GET", "/photos/1"), 0
     for method, path, operation in operations():
         for address in bad_addresses(path, operation, known):

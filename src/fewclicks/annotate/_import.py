@@ -78,7 +78,7 @@ class _Reading:
         self._limit(place, max((photo.hw[0] * photo.hw[1] for photo in photos), default=0))
         self._photo = self._found = self._at = None
         name = question["format"] or exports.recognized(place, photos)
-        self._found = exports.read(name, place, photos, linked=question["linked"])
+        self._found = exports.read(name, place, photos, mask_is=question["mask_is"], linked=question["linked"])
         numbers = {photo.file: number for number, photo in enumerate(photos)}
         return as_array(
             {

@@ -27,6 +27,7 @@ from fewclicks.annotate.files import names_without_masks
 from fewclicks.annotate.history import History
 from fewclicks.annotate.packed import PackedMask
 from fewclicks.annotate.photos import PhotoFolder, Picture, Pictures, Stamp
+from fewclicks.annotate.problems import sentence
 from fewclicks.annotate.records import Edit, ObjectInfo, PhotoInfo
 from fewclicks.annotate.schemas import ClassOut, Imported, ObjectOut, PhotoOut
 from fewclicks.annotate.store import Store
@@ -37,6 +38,7 @@ from fewclicks.annotations import PhotoState
 from fewclicks.arrays import Image
 from fewclicks.errors import FewClicksError, InputError, StoreError
 from fewclicks.geometry import Box
+from fewclicks.levels import Levels
 from fewclicks.predictor import Predictor, State
 
 Result = TypeVar("Result")
@@ -73,11 +75,13 @@ class Annotator:
     What changes objects runs in the worker: those methods give futures. The others answer at once.
     """
 
-    def __init__(self, folder: PhotoFolder, store: Store, model: Model, database: str | None = None) -> None:
+    def __init__(
+        self, folder: PhotoFolder, store: Store, model: Model, database: str | None = None, levels: Levels | None = None
+    ) -> None:
         self.folder, self.store, self.model = folder, store, model
         self.hub = Hub()
         self.watch = Watch(store, self.hub, self.tell_object, self.tell_photo, self.tell_classes)
-        self.decoder = Decoder()
+        self.decoder = Decoder(levels=levels)
         self.pictures = Pictures(folder, self.decoder)
         self.errands = Errands(folder.root, database)
         self.takes_in_found = True
@@ -85,6 +89,7 @@ class Annotator:
         self.failure: str | None = None
         """Why the model cannot be loaded."""
         self._problems: dict[int, str] = {}
+        self._notes: dict[int, tuple[str, ...]] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
         self._listed: list[str] = []
         self._present: frozenset[str] = frozenset()
@@ -166,8 +171,12 @@ class Annotator:
     def problem(self, info: PhotoInfo) -> str | None:
         """Why a photo cannot be shown, as far as it is known."""
         if info.name not in self._present:
-            return "the photo is not in the folder any more; put it back, or delete its objects"
+            return "The photo is not in the folder any more; put it back, or delete its objects"
         return self._problems.get(info.id)
+
+    def photo_out(self, info: PhotoInfo) -> PhotoOut:
+        """A photo as the API gives it."""
+        return PhotoOut.of(info, self.problem(info), self._notes.get(info.id, ()))
 
     def picture(self, photo_id: int, urgency: Urgency = Urgency.NOW) -> Picture:
         """A photo, decoded; FewClicksError if it cannot be, and then its problem is known."""
@@ -179,7 +188,9 @@ class Annotator:
         except FewClicksError as error:
             self._note_problem(photo_id, error)
             raise
-        if self._problems.pop(photo_id, None):
+        was = self._problems.pop(photo_id, None), self._notes.get(photo_id, ())
+        self._notes[photo_id] = picture.notes
+        if was != (None, picture.notes):
             self.tell_photo(photo_id)
         return picture
 
@@ -290,7 +301,8 @@ class Annotator:
         said = self.errands.run("import", *arguments, *who, hide=hide)
         if not said.get("dry_run"):
             self.tell_classes()
-            self.hub.publish("imported", {name: said[name] for name in ("id", "objects", "photos", "notes")})
+            said["notes"] = [sentence(note) for note in said["notes"]]
+        self.hub.publish("imported", {name: said[name] for name in ("id", "objects", "photos", "notes")})
         return Imported.model_validate(said)
 
     def undo_import(self, import_id: str, redo: bool, person: str = "") -> int:
@@ -305,7 +317,7 @@ class Annotator:
         """Tell all pages how a photo is now: they list it."""
         if self.hub.shown():
             info = self.store.photo(photo_id)
-            self.hub.publish("photo", PhotoOut.of(info, self.problem(info)).model_dump(mode="json"))
+            self.hub.publish("photo", self.photo_out(info).model_dump(mode="json"))
 
     def tell_classes(self) -> None:
         """Tell the pages which classes there are now."""
@@ -345,7 +357,7 @@ class Annotator:
             predictor, by = self.model.load()
         except Exception as error:
             known = isinstance(error, FewClicksError)
-            self.failure = _line(error) if known else "the model cannot be loaded; the server's log says why"
+            self.failure = _line(error) if known else "The model cannot be loaded; the server's log says why"
             log.error("the model cannot be loaded: %s", _line(error), exc_info=not known)
             return
         self._predictor, self._by = predictor, by
@@ -432,4 +444,4 @@ class Annotator:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return sentence(str(error))

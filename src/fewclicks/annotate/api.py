@@ -123,7 +123,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = [{"at": ".".join(map(str, item["loc"])), "what": item["msg"]} for item in error.errors()]
     first = found[0] if found else {"at": "body", "what": "it is not as described"}
-    return problem(422, f"{first['at']}: {first['what']}", errors=found[:20])
+    return problem(422, f"What was sent is not as described, at {first['at']}: {first['what']}", errors=found[:20])
 
 
 async def _refused(request: Request, error: Exception) -> Response:

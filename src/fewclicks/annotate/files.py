@@ -110,7 +110,7 @@ def import_found(
                 notes.append(f"{place} was left out ({item.format}): what lies in {best} was taken in")
                 continue
             try:
-                read = reader.read(item.source, photos, item.format, linked=False)
+                read = reader.read(item.source, photos, item.format, linked=False, mask_is=options.mask_is)
                 taken += take_in(store, read, seen, options.person, options)
                 best = item.format
             except FewClicksError as error:
@@ -140,7 +140,8 @@ def import_from(
             inner.mkdir()
             reader.unzip(source, inner, ZIP_BYTES, ZIP_FILES)
             source = inner
-        return take_in(store, reader.read(source, photos, name), seen, options.person, options)
+        read = reader.read(source, photos, name, mask_is=options.mask_is)
+        return take_in(store, read, seen, options.person, options)
 
 
 def names_without_masks(folder: PhotoFolder, decoder: Decoder) -> list[str]:

@@ -26,6 +26,7 @@ from fewclicks.arrays import Mask
 from fewclicks.child_process import start_module
 from fewclicks.errors import InputError
 from fewclicks.exports import Found
+from fewclicks.mask_meaning import MaskIs
 
 TIMEOUT_S = 900.0
 """For one question: looking through a folder or reading a file of many photos."""
@@ -64,10 +65,15 @@ class ImportReader:
         self.value({"kind": "unzip", "path": os.fspath(source), "into": os.fspath(folder), **bounds})
 
     def read(
-        self, source: Path, photos: Sequence[AnnotatedPhoto], name: str | None, linked: bool = True
+        self,
+        source: Path,
+        photos: Sequence[AnnotatedPhoto],
+        name: str | None,
+        linked: bool = True,
+        mask_is: MaskIs | None = None,
     ) -> ReadElsewhere:
         """As `exports.read`; `name` None is for the format that the structure of the source says."""
-        how = {"format": name, "linked": linked, "packed_bytes": self._packed_bytes}
+        how = {"format": name, "linked": linked, "mask_is": mask_is, "packed_bytes": self._packed_bytes}
         return ReadElsewhere(self, photos, {"kind": "open", "path": os.fspath(source), **how})
 
     def value(self, question: Mapping[str, Any], payload: bytes = b"") -> Any:

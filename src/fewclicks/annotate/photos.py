@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,10 +92,11 @@ class PhotoFolder:
         return Stamp(path, about.st_mtime_ns, about.st_size)
 
 
-def in_counting_order(name: str) -> list[tuple[bool, int, str]]:
-    """A key to sort by: photo2 comes before photo10."""
-    parts = re.split(r"([0-9]+)", name.lower())
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part]
+def in_counting_order(name: str) -> list[tuple[str, int, str]]:
+    """Give a key to sort names by as people do: photo2 before photo10, 1 before a, A beside a."""
+    parts = re.findall(r"[0-9]+|[^0-9]", name.casefold())
+    key = [("0", int(part), part) if part[0] in "0123456789" else (part, 0, "") for part in parts]
+    return [*key, ("", 0, name)]
 
 
 def _is_text(name: str) -> bool:
@@ -112,8 +114,10 @@ class Picture:
     Level k has ceil(side / 2**k) pixels a side: to be drawn at the width of the photo, not at 2**k times its own.
     """
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, notes: Sequence[str] = ()) -> None:
         self.image = image
+        self.notes = tuple(notes)
+        """What had to be ignored of the file, one sentence each."""
         self._levels = [image]
         self._lock = threading.Lock()
 
@@ -195,7 +199,9 @@ class Pictures:
         if kept is not None:
             return kept.result()
         try:
-            promise.set_result(Picture(self._decoder.image(stamp.path, urgency)))
+            notes: list[str] = []
+            image = self._decoder.image(stamp.path, urgency, notes)
+            promise.set_result(Picture(image, notes))
         except BaseException as error:
             with self._lock:
                 del self._kept[stamp]

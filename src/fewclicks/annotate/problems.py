@@ -15,9 +15,21 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
+def sentence(text: str) -> str:
+    """One line that begins with a capital, as people are told it; names in quotes stay as they are."""
+    line = " ".join(text.split())
+    return line[:1].upper() + line[1:]
+
+
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
     """The response. `more`: further members, such as `current`."""
-    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    content = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": sentence(detail),
+        **more,
+    }
     return JSONResponse(content, status, headers, MEDIA_TYPE)
 
 

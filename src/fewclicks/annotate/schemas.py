@@ -7,6 +7,7 @@ are half-open: [x0, y0, x1, y1]. Masks and patches are 1-bit grey PNGs, white wh
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -58,16 +59,18 @@ class PhotoOut(Given):
     objects: int
     problem: str | None
     """Why it cannot be shown."""
+    notes: list[str]
+    """What had to be ignored of its file, one sentence each; known once it has been opened."""
     version: int
     """Grows with every change of the photo and of its objects."""
 
     @classmethod
-    def of(cls, info: PhotoInfo, problem: str | None) -> Self:
+    def of(cls, info: PhotoInfo, problem: str | None, notes: Sequence[str] = ()) -> Self:
         """As the store tells it."""
         height, width = info.hw or (None, None)
         return cls(
             id=info.id, name=info.name, width=width, height=height, state=info.state, objects=info.objects,
-            problem=problem, version=info.version,
+            problem=problem, notes=list(notes), version=info.version,
         )  # fmt: skip
 
 

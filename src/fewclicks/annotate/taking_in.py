@@ -22,6 +22,7 @@ from fewclicks.annotations import AnnotatedFolder, AnnotatedPhoto
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.exports import alike
 from fewclicks.geometry import Box
+from fewclicks.mask_meaning import MaskIs
 
 Mode: TypeAlias = Literal["skip", "add", "replace"]
 """What becomes of objects that are there: identical ones are not taken in again; all are added to them; or those of
@@ -51,6 +52,8 @@ class ImportOptions:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     person: str = ""
     dry_run: bool = False
+    mask_is: MaskIs | None = None
+    """What mask pictures hold, where that is ambiguous (see `mask_meaning`)."""
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):

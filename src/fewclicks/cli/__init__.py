@@ -116,6 +116,11 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:  # the reader of a pipe left (`... | head`): nothing to say, and nobody to say it to
         sys.stdout = None
         return 141
+    except OSError as error:  # a disk that is full, a name that is too long, a folder in the way
+        if error.filename is None:
+            sys.stdout = None  # it may be stdout itself
+        place = f"'{error.filename}'" if error.filename is not None else "a file"
+        return _fail(f"{place} cannot be read or written ({error.strerror or error}); check the place and the disk")
     except Exception as error:
         # A usage error. Its class lives in click or in typer, depending on typer's version.
         if not hasattr(error, "format_message"):

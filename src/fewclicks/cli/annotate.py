@@ -10,6 +10,7 @@ import typer
 
 from fewclicks.cli import options
 from fewclicks.cli.options import Setup
+from fewclicks.levels import parse_levels
 
 if TYPE_CHECKING:
     from fewclicks.annotate.annotator import Model
@@ -57,6 +58,7 @@ def annotate(
     adaptive: options.Adaptive = False,
     threads: options.Threads = None,
     settings: options.Settings = None,
+    levels: options.LevelsText = None,
 ) -> None:  # a parameter per option: how typer reads them
     """Annotate the photos of a folder in the browser: click on objects, get their masks."""
     options.require_extra("annotate", "fastapi", "uvicorn", "sqlalchemy")
@@ -71,8 +73,9 @@ def annotate(
     setup = Setup(method=method, threads=threads, options=options.plain_values(settings))
     model = model_of(setup, cfr, adaptive)
     place = Place(host=host, port=port, names=tuple(name or ()), tokens=tokens, no_token=no_token)
+    by_hand = parse_levels(levels) if levels is not None else None
     with closing(listen(place)) as listening:
-        annotator = Annotator(photos, store_of(folder, database), model, database)
+        annotator = Annotator(photos, store_of(folder, database), model, database, by_hand)
         annotator.takes_in_found = not no_import
         serve(annotator, place, listening, browser=not no_browser)
 

@@ -39,6 +39,7 @@ def import_annotations(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Change nothing; print what would come in, photo by photo.")
     ] = False,
+    mask_is: options.MaskIsText = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take the last import back (or that of --id).")] = False,
     import_id: Annotated[
         str | None, typer.Option("--id", metavar="UUID", help="By which the import can be undone; made if unset.")
@@ -53,6 +54,7 @@ def import_annotations(
     from fewclicks.annotate.photos import PhotoFolder
     from fewclicks.annotate.taking_in import ImportOptions
     from fewclicks.errors import InputError
+    from fewclicks.mask_meaning import require_mask_is
 
     if undo:
         _undo(folder, database, import_id, person, as_json)
@@ -65,7 +67,9 @@ def import_annotations(
     if source is None and format_name is not None:
         raise InputError("a format needs a source; name the file or folder, or leave --format out")
     named = {"id": import_id} if import_id else {}
-    how = ImportOptions(mode=cast("Mode", mode), person=person, dry_run=dry_run, **named)
+    how = ImportOptions(
+        mode=cast("Mode", mode), person=person, dry_run=dry_run, mask_is=require_mask_is(mask_is), **named
+    )
     with _store(folder, database, dry_run) as store:
         if source is None:
             taken = import_found(photos, store, _progress, options=how)

@@ -23,6 +23,7 @@ from fewclicks.annotate.schemas import FormatOption, FormatOut, Imported, Import
 from fewclicks.annotate.taking_in import Mode
 from fewclicks.annotate.values import CheckedRoute
 from fewclicks.errors import InputError, UnknownName
+from fewclicks.mask_meaning import MaskIs
 from fewclicks.scratch import scratch_folder
 
 router = APIRouter(route_class=CheckedRoute, tags=["files"])
@@ -109,9 +110,11 @@ async def take_in(
     ] = "skip",
     dry_run: Annotated[bool, Query(description="Change nothing; tell what would come in.")] = False,
     import_id: Annotated[UUID | None, Query(alias="id", description="By which it can be undone.")] = None,
+    mask_is: Annotated[MaskIs | None, Query(description="What mask pictures hold, if that is ambiguous.")] = None,
 ) -> Imported:
     """Take in annotations: a file or .zip that is sent, or what is found beside the photos. Twice adds nothing."""
     how = ["--mode", mode, *(["--dry-run"] if dry_run else []), *(["--id", str(import_id)] if import_id else [])]
+    how += ["--mask-is", mask_is] if mask_is else []
     if name is None:
         return await in_thread(given.errands_pool, lambda: given.take_in(*how, person=person))
     with scratch_folder() as place:

@@ -35,7 +35,7 @@ def photos(
     found = given.photos()
     begin = next((n for n, info in enumerate(found, 1) if info.id == after), 0)
     rest = [info for info in found[begin:] if state in (None, info.state)]
-    items = [PhotoOut.of(info, given.problem(info)) for info in rest[:limit]]
+    items = [given.photo_out(info) for info in rest[:limit]]
     return PhotoPage(items=items, next=items[-1].id if len(rest) > limit else None)
 
 
@@ -54,7 +54,7 @@ def _opened(given: Annotator, photo_id: int) -> OpenedPhoto:
         pass
     info = given.store.photo(photo_id)
     objects = [ObjectOut.of(found) for found in given.store.objects(photo_id)]
-    return OpenedPhoto(photo=PhotoOut.of(info, given.problem(info)), objects=objects, tiles=tiles)
+    return OpenedPhoto(photo=given.photo_out(info), objects=objects, tiles=tiles)
 
 
 @router.patch("/{photo_id}")
@@ -62,7 +62,7 @@ def change_photo(given: Given, photo_id: PhotoId, edit: PhotoEdit) -> PhotoOut:
     """Mark a photo as done, or not: any other state becomes what its objects say."""
     info = given.store.change_photo(photo_id, edit.state)
     given.tell_photo(photo_id)
-    return PhotoOut.of(info, given.problem(info))
+    return given.photo_out(info)
 
 
 @router.post("/{photo_id}/prepare", status_code=204)

@@ -40,6 +40,8 @@ export class Desk {
     this.jumps = false;
     /** Goes up with every photo that is opened: an answer for an older one is dropped. */
     this.turn = 0;
+    /** @type {Set<number>} photos whose notes were said */
+    this.noted = new Set();
   }
 
   /** The picture of the photo that is open. */
@@ -100,6 +102,15 @@ export class Desk {
     this.store.set({ classes, classId: known ? classId : (classes[0]?.id ?? 0) });
   }
 
+  /**
+   * Say once what had to be ignored of a photo's file.
+   * @param {Photo} photo
+   */
+  sayNotes({ id, name, notes }) {
+    if (notes.length && !this.noted.has(id)) this.notices.show(`${name}: ${notes.join(" ")}`);
+    this.noted.add(id);
+  }
+
   /** @param {number} id */
   async open(id) {
     if (this.store.state.photo?.id === id) return;
@@ -118,6 +129,7 @@ export class Desk {
       const picture = this.pictureOf(found.photo, found.tiles);
       this.place(found.photo, found.objects, masks);
       this.store.set({ tiles: found.tiles });
+      this.sayNotes(found.photo);
       this.listen(id);
       await picture.ready;
       if (turn === this.turn) this.prepareNext();

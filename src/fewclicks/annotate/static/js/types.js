@@ -13,6 +13,7 @@
  * @property {PhotoState} state
  * @property {number} objects how many it has
  * @property {string | null} problem why it cannot be shown
+ * @property {string[]} notes what had to be ignored of its file
  * @property {number} version
  */
 

@@ -71,13 +71,13 @@ export class PhotosPanel {
  * @param {HTMLElement | null} old
  */
 function rowOf(photo, old) {
-  const news = [photo.state, photo.objects, photo.problem ?? ""].join();
+  const news = [photo.state, photo.objects, photo.problem ?? "", ...photo.notes].join();
   if (old?.dataset.news === news) return old;
   const thumb = h("img", { class: "thumb", src: `${BASE}/photos/${photo.id}/thumb`, alt: "", loading: "lazy", decoding: "async" });
   const what = photo.problem ? "cannot be read" : `${STATES[photo.state]}${photo.objects ? `, ${plural(photo.objects, "object")}` : ""}`;
   const row = h(
     "div",
-    { "data-news": news, title: photo.problem ?? photo.name },
+    { "data-news": news, title: photo.problem ?? [photo.name, ...photo.notes].join("\n") },
     photo.problem ? h("span", { class: "thumb" }) : thumb,
     h("span", { class: "text" }, h("span", { class: "ellipsis" }, photo.name), h("small", { class: "ellipsis" }, what)),
     h("span", { class: `state ${photo.problem ? "problem" : photo.state}` }),
