@@ -11,7 +11,7 @@ TESTED := $(shell find src tests examples benchmarks results docs -name __pycach
           $(wildcard *.md *.toml *.txt *.cff Makefile NOTICE LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation annotate openapi clean
+.PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation annotate openapi lock audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 16
@@ -96,6 +96,13 @@ annotate: $(VENV)/.annotate  ## open the annotator on the example photos in the 
 openapi: $(VENV)/.annotate  ## write the description of the annotator's API anew
 	$(BIN)/python -c "from fewclicks.annotate.api import document; print(document(), end='')" > docs/openapi.json
 
+lock: $(VENV)/.dev  ## write requirements/core.txt, the hashes of what `make demo` installs, anew from constraints.txt
+	$(PIP) install -c constraints.txt hatchling editables
+	$(BIN)/python requirements/lock.py
+
+audit:  ## ask for known weaknesses of what we depend on; skipped, with a word, where there is no way to ask
+	@requirements/audit.sh
+
 clean:  ## remove what was built; .venv and node_modules too
 	rm -rf $(VENV) node_modules out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -106,9 +113,11 @@ $(VENV)/.made:
 	  echo "Python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@touch $@
 
-$(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
+# Only what has the hashes of requirements/core.txt is installed: the packages, and what builds our own.
+$(VENV)/.core: $(VENV)/.made pyproject.toml requirements/core.txt
 	@echo "Installing fewclicks into $(VENV) ..."
-	@$(PIP) install -c constraints.txt -e .
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements/core.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.annotate: $(VENV)/.made pyproject.toml constraints.txt
