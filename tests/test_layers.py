@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "fewclicks"
 LEVELS = {
     0: "errors arrays levels salvage clicks geometry metrics sample find annotations rle raster_formats mask_meaning "
-    "replace safe_open scratch child_process",
+    "replace bounded safe_open scratch child_process",
     1: "predictor decoding images pictures",
     2: "refine zoom flip anchor presets robot session",
     3: "engines nets backbones checkpoint pth datasets exports",

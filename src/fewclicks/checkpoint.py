@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from fewclicks.bounded import read_json
 from fewclicks.errors import CheckpointError, FewClicksError, InputError
 from fewclicks.nets.segmenter import Segmenter, build
 from fewclicks.replace import recover, replace_folder
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+MAX_CONFIG_BYTES = 16 * 2**20
 
 
 def save(
@@ -73,7 +75,7 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     recover(folder)
     path = Path(folder) / CONFIG
     try:
-        config: Any = json.loads(path.read_text("utf-8"))
+        config: Any = read_json(path, MAX_CONFIG_BYTES)
     except FileNotFoundError:
         raise CheckpointError(
             f"{folder} is no checkpoint: it has no {CONFIG}; pass a folder that training wrote"

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fewclicks import pictures
+from fewclicks import bounded, pictures
 from fewclicks.arrays import Image
 from fewclicks.benchmark import WORST, Report, Result, Trace
 from fewclicks.clicks import Click, Clicks
@@ -67,7 +67,7 @@ def write_csv(report: Report, path: str | Path) -> Path:
 def read_json(path: str | Path) -> dict[str, Any]:
     """The figures of a report written by `write_json`; InputError for any other file."""
     try:
-        figures = json.loads(Path(path).read_text(encoding="utf-8"))
+        figures = bounded.read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the report '{path}' ({error}); pass a file that `bench --json` wrote") from None
     if not isinstance(figures, dict) or not {"settings", "datasets"} <= figures.keys():

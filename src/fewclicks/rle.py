@@ -19,6 +19,9 @@ from fewclicks.geometry import Box
 Runs = NDArray[np.int64]
 """Lengths in pixels of background, object, background ... down the columns; they add up to H * W."""
 
+MAX_TEXT_BYTES = 8 * 2**20
+"""Of a compressed string, which takes 60 times its size for a moment: some four million runs."""
+
 _MAX_DIGITS = 7
 """Seven digits of five bits hold every difference of runs in an image of 2**32 pixels."""
 
@@ -84,6 +87,8 @@ def runs_of_text(string: str | bytes) -> Runs:
         raw = string.encode("ascii") if isinstance(string, str) else string
     except UnicodeEncodeError:
         raise InputError("a compressed RLE is ASCII text; export the file again") from None
+    if len(raw) > MAX_TEXT_BYTES:
+        raise InputError(f"a compressed RLE has at most {MAX_TEXT_BYTES:,} letters, this one {len(raw):,}")
     codes = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
     if not codes.size:
         return np.zeros(0, np.int64)

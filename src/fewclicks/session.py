@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import numpy as np
 import PIL.Image
 
-from fewclicks import pictures
+from fewclicks import bounded, pictures
 from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
@@ -29,6 +29,9 @@ from fewclicks.predictor import Predictor, State
 
 FORMAT = 1
 """Version of the JSON document."""
+
+MASKS_BYTES = 2**30
+"""What the masks of a session document may take, unpacked."""
 
 HISTORY_BYTES = 256 * 2**20
 """States that are kept for undo: some 160 of a 480x854 photo, 5 of 12 megapixels. Older ones are computed again."""
@@ -206,15 +209,17 @@ class Session:
         document, folder = _document(source)
         try:
             about, named = document["image"], document["predictor"]
-            hw = (int(about["height"]), int(about["width"]))
-            actions = [_unpacked(action, hw) for action in document["actions"]]
+            hw, done = (int(about["height"]), int(about["width"])), list(document["actions"])
+            masks_bytes = 4 * hw[0] * hw[1] * sum("x" not in action for action in done)
             options = {name: tuple(v) if isinstance(v, list) else v for name, v in named["options"].items()}
             levels = require_levels(about["levels"]) if about.get("levels") is not None else None
             origin, digest = Origin(about["path"], named["method"], options, levels), about["sha256"]
             if not isinstance(origin.image, str | None):
                 raise TypeError("the path of the image is no text")
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, zlib.error) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise InputError(f"the session document is damaged ({error!r}); save it again by to_json") from error
+        if masks_bytes > MASKS_BYTES:
+            raise InputError(f"the session holds masks of {masks_bytes:,} bytes, more than {MASKS_BYTES:,}; split it")
         if image is not None:
             origin = replace(origin, image=os.fspath(image) if isinstance(image, str | os.PathLike) else None)
         elif origin.image is None:
@@ -226,7 +231,7 @@ class Session:
         session = cls(image, predictor or origin.build(), origin)
         if _digest(session.image) != digest:
             raise InputError("the image is not the one of the session, its pixels differ; pass the right one as image=")
-        for action in actions:
+        for action in _all_unpacked(done, hw, session.image):
             session._do(action)
         return session
 
@@ -295,23 +300,34 @@ def _unpacked(action: Mapping[str, Any], hw: tuple[int, int]) -> Action:
     if "mask_png" in action:
         return read_mask(io.BytesIO(base64.b64decode(action["mask_png"])), hw)
     packed = base64.b64decode(action["prob_float32_zlib"])
-    values = np.frombuffer(zlib.decompressobj().decompress(packed, 4 * hw[0] * hw[1] + 1), "<f4")  # not a byte more
+    values = np.frombuffer(bounded.inflate(packed, 4 * hw[0] * hw[1]), "<f4")
     return read_mask(values.reshape(hw), hw)
+
+
+def _all_unpacked(actions: list[Any], hw: tuple[int, int], image: Image) -> list[Action]:
+    """The actions of a document whose image is known; InputError where one is damaged, before the first is done."""
+    try:
+        if image.shape[:2] != hw:
+            raise ValueError("the size is not that of the image")
+        return [_unpacked(action, hw) for action in actions]
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise InputError(f"the session document is damaged ({error!r}); save it again by to_json") from error
 
 
 def _document(source: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
     """The JSON document, and the folder it lies in."""
-    text, folder = source, Path()
+    text: Any = source
+    folder = Path()
     if not (isinstance(source, str) and source.lstrip().startswith("{")):
         path = Path(source)
         folder = path.parent
         try:
-            text = path.read_text("utf-8")
+            text = bounded.read_bytes(path, bounded.JSON_BYTES)
         except (OSError, ValueError) as error:
             raise InputError(f"no session can be read from '{path}' ({error}); pass what to_json wrote") from None
     try:
-        document = json.loads(str(text))
-    except (ValueError, RecursionError) as error:
+        document = bounded.parse_json(text if isinstance(text, bytes) else str(text))
+    except ValueError as error:
         raise InputError(f"the session is not JSON ({error}); pass what to_json wrote") from None
     version = document.get("fewclicks_session") if isinstance(document, dict) else None
     if version != FORMAT:

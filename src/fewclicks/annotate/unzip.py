@@ -10,7 +10,11 @@ from fewclicks.errors import InputError
 
 ZIP_BYTES = 4 * 2**30
 ZIP_FILES = 200_000
-"""What a .zip may unpack to."""
+ZIP_RATIO, ZIP_ROOM_BYTES = 100, 64 * 2**20
+"""What a .zip may unpack to: so many bytes and files, and so many times its size and some room."""
+
+PLAIN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
+"""How files may be packed. LZMA asks for as much memory as the .zip says."""
 
 
 def unzip(source: Path, folder: Path, max_bytes: int = ZIP_BYTES, max_files: int = ZIP_FILES) -> None:
@@ -28,15 +32,18 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, max_bytes: int, max_files: i
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(entries) > max_files:
         raise InputError(f"the .zip holds more than {max_files:,} files; pack fewer")
-    left = max_bytes
+    left = min(max_bytes, ZIP_RATIO * sum(entry.compress_size for entry in entries) + ZIP_ROOM_BYTES)
     for entry in entries:
         target = (folder / entry.filename).resolve()
         if not target.is_relative_to(folder) or stat.S_ISLNK(entry.external_attr >> 16):
             raise InputError(f"the .zip wants to put '{entry.filename}' elsewhere; pack plain files")
+        if entry.compress_type not in PLAIN:
+            raise InputError("the .zip is packed in an unusual way; pack it again as a plain .zip")
         target.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(entry) as packed, open(target, "xb") as file:
             while part := packed.read(min(left + 1, 2**20)):
                 left -= len(part)
                 if left < 0:
-                    raise InputError(f"the .zip unpacks to more than {max_bytes // 2**30} GiB; pack less")
+                    most = f"{max_bytes // 2**30} GiB or {ZIP_RATIO} times its size"
+                    raise InputError(f"the .zip unpacks to more than {most}; pack less")
                 file.write(part)

@@ -22,6 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fewclicks import bounded
 from fewclicks.errors import DatasetError, InputError
 from fewclicks.replace import replace_file
 from fewclicks.sample import IGNORE_ID
@@ -87,7 +88,7 @@ def _fingerprint(files: Sequence[Path]) -> str:
 def _load(file: Path, key: str, count: int) -> list[list[int]] | None:
     """What was saved under the key; None where nothing was, or something else."""
     try:
-        saved = json.loads(file.read_bytes())
+        saved = bounded.read_json(file)
     except (OSError, ValueError):
         return None
     if not isinstance(saved, dict) or saved.get("key") != key:

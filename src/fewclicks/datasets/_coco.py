@@ -17,6 +17,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngInfo
 
+from fewclicks import bounded
 from fewclicks.arrays import Mask
 from fewclicks.datasets._cache import cache_folder
 from fewclicks.datasets._pairs import read_mask
@@ -211,7 +212,7 @@ def read_layers_info(path: Path) -> dict[str, Any]:
     """What `write_layers` wrote of the ids, without decoding them; DatasetError where the file is none of its."""
     try:
         with open_raster(path, ["PNG"]) as picture:
-            found = json.loads(picture.info[LAYER_KEY])
+            found = bounded.parse_json(picture.info[LAYER_KEY])
             if isinstance(found, dict) and type(found.get("layers")) is int and found["layers"] > 0:
                 return found
             raise ValueError("its text has no layers")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import json
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from fewclicks import bounded
 from fewclicks.datasets._catalogue import Source
 from fewclicks.datasets._unpack import CHUNK_BYTES, require_room, unpack
 from fewclicks.errors import DatasetError
@@ -220,7 +220,7 @@ def _digests(source: Source, file: Path, report: Report) -> tuple[str, str]:
 def read_note(file: Path) -> dict[str, Any]:
     """A small JSON file; empty when there is none, or a damaged one."""
     try:
-        note = json.loads(file.read_bytes())
+        note = bounded.read_json(file, 2**20)
     except (OSError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}

@@ -98,11 +98,13 @@ def _read_field(data: bytes, variable: str, field: str) -> NDArray[Any]:
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None:
         raise _Damaged("it is no MATLAB 5 file")
-    top = _Elements(memoryview(data), order, 128)
+    top, left = _Elements(memoryview(data), order, 128), MAX_BYTES
     while top.at < len(data):
         kind, content = top.next()
         if kind == COMPRESSED:
-            kind, content = _Elements(memoryview(_unpack(content)), order).next()
+            unpacked = _unpack(content, left)
+            left -= len(unpacked)
+            kind, content = _Elements(memoryview(unpacked), order).next()
         if kind != MATRIX:
             continue
         matrix = _Elements(content, order)
@@ -146,11 +148,11 @@ def _array(matrix: _Elements) -> NDArray[Any]:
     return values.reshape(shape, order="F")
 
 
-def _unpack(content: memoryview) -> bytes:
-    """What zlib packed, as long as it is no bomb."""
+def _unpack(content: memoryview, limit: int) -> bytes:
+    """What zlib packed, if it is no more than `limit` bytes."""
     unpacker = zlib.decompressobj()
     try:
-        data = unpacker.decompress(content, MAX_BYTES)
+        data = unpacker.decompress(content, max(limit, 1))
     except zlib.error as error:
         raise _Damaged(str(error)) from None
     if unpacker.unconsumed_tail:

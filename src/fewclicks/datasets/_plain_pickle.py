@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from fewclicks.errors import DatasetError
 
 MAX_BYTES = 256 * 2**20
-"""Longer files are refused before they are read: decoded, plain data can take 64 times its size."""
+"""Longer files are refused before they are read."""
+
+MAX_FACTOR, MAX_DECODED_BYTES, ROOM_BYTES = 64, 4 * 2**30, 2**20
+"""What is decoded takes at most so many times the size of the file, and never more than the second (and some room)."""
+
+MAX_KEY = 2**60
+"""Whole numbers below it have hashes that do not collide, so that no dict can be made slow."""
 
 KNOWN = {
     ("numpy", "ndarray"): "ndarray",
@@ -59,6 +65,7 @@ def decode(data: bytes) -> Any:
     try:
         while (opcode := data[machine.at]) != _STOP:
             machine.at += 1
+            machine.spend(_COSTS[opcode])
             _STEPS[opcode](machine)
         (value,) = machine.stack
         if machine.marks or type(value) in (_Name, _DType):
@@ -112,19 +119,27 @@ class _Array:
 class _Machine:
     """Where the reading is, the stack, the stacks below the marks, and the memo."""
 
-    __slots__ = ("at", "data", "marks", "memo", "stack")
+    __slots__ = ("at", "data", "left", "marks", "memo", "stack")
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
+        self.left = min(MAX_FACTOR * len(data), MAX_DECODED_BYTES) + ROOM_BYTES
+
+    def spend(self, size: int) -> None:
+        """Count bytes of memory, before they are taken."""
+        self.left -= size
+        if self.left < 0:
+            raise PickleError(f"takes more than {MAX_FACTOR} times its size in memory")
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes."""
         start, self.at = self.at, self.at + count
         if self.at > len(self.data):
             raise PickleError("is cut short")
+        self.spend(4 * count)  # of text, with one rare letter in it
         return self.data[start : self.at]
 
     def number(self, layout: str, size: int) -> Any:
@@ -233,6 +248,8 @@ def _set_pairs(target: Any, items: list[Any]) -> None:
     keys = items[::2]
     if not all(type(key) in (str, int, bytes, bool, float, type(None)) for key in keys):
         raise TypeError
+    if any(type(key) is int and abs(key) >= MAX_KEY for key in keys):
+        raise PickleError("has a dict with a key of absurd size")
     dict.update(target, zip(keys, items[1::2], strict=True))
 
 
@@ -254,12 +271,14 @@ def _reduce(m: _Machine) -> None:
         case "_reconstruct", (_Name(name="ndarray"), *_):
             m.stack.append(_Array())
         case "_frombuffer", (bytes() | bytearray() as data, _DType() as dtype, tuple() as shape, order):
+            m.spend(len(data))
             m.stack.append(dtype.array(data, shape, order))
         case "scalar", (_DType() as dtype, bytes() as data):
             m.stack.append(dtype.array(data, (), "C").item())
         case "bytes", ():
             m.stack.append(b"")
         case "encode", (str() as text, "latin1" | "latin-1"):
+            m.spend(len(text))
             m.stack.append(text.encode("latin1"))
         case _:
             raise TypeError
@@ -271,6 +290,7 @@ def _build(m: _Machine) -> None:
         case (_, "<" | ">" | "|" | "=" as order, *_), _DType():
             made.code = order + made.code[-2:]
         case (_, tuple() as shape, _DType() as dtype, fortran, bytes() as data), _Array():
+            m.spend(len(data))
             made.value = dtype.array(data, shape, "F" if fortran else "C")
             m.stack[-1] = made.value
         case _:
@@ -338,3 +358,6 @@ _OPCODES: dict[bytes, _Step] = {
     b"b": _build,
 }
 _STEPS: list[_Step] = [_OPCODES.get(bytes([i]), _refuse) for i in range(256)]
+_DEAR = {b"]": 96, b"}": 192, b"(": 128, b"s": 128, b"q": 128, b"r": 128, b"\x94": 128, b"R": 160}
+_COSTS = [_DEAR.get(bytes([i]), 64) for i in range(256)]
+"""Bytes of memory that an opcode takes at most, beside those that it reads."""

@@ -27,10 +27,16 @@ Member: TypeAlias = tuple[str, int, bool, Opener]
 MAX_RATIO = 100
 """An archive that unpacks to more than this many times its size (and a megabyte) is a bomb: photos hardly shrink."""
 
+MAX_FILES = 1_000_000
+"""Files in an archive."""
+
 RESERVE_BYTES = 2**28
 """What is left free on the disk."""
 
 CHUNK_BYTES = 2**20
+
+PLAIN_ZIP = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
+"""How members may be packed. LZMA asks for as much memory as the file says."""
 
 
 class _Unreadable(Exception):
@@ -53,7 +59,9 @@ def unpack(archive: Path, into: Path, keep: str = "", progress: Progress | None 
     left = size * MAX_RATIO + 2**20
     with archive.open("rb") as file:
         try:
-            for name, length, regular, source in _members(archive, file):
+            for number, (name, length, regular, source) in enumerate(_members(archive, file)):
+                if number >= MAX_FILES:
+                    raise DatasetError(f"{archive} holds more than {MAX_FILES:,} files; not unpacked further")
                 matched = pattern.match(_safe_name(archive, name))
                 if not matched or name.startswith("__MACOSX/"):
                     continue
@@ -82,19 +90,42 @@ def _members(archive: Path, file: IO[bytes]) -> Iterator[Member]:
     if archive.name.endswith(".zip"):
         with zipfile.ZipFile(file) as zipped:
             for info in zipped.infolist():
+                if info.compress_type not in PLAIN_ZIP:
+                    raise NotImplementedError(f"compressed by the method {info.compress_type}")
                 kind = stat.S_IFMT(info.external_attr >> 16)
                 if not info.is_dir():
                     yield info.filename, info.file_size, kind in (0, stat.S_IFREG), partial(zipped.open, info)
     elif archive.name.endswith((".tar", ".tgz", ".tar.gz")):
-        stream: IO[bytes] = file if archive.name.endswith(".tar") else cast("IO[bytes]", gzip.GzipFile(fileobj=file))
-        with stream, tarfile.open(fileobj=stream, mode="r:") as tarred:
-            for entry in tarred:
+        inner: IO[bytes] = file if archive.name.endswith(".tar") else cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+        stream = _Counted(inner, archive.stat().st_size * MAX_RATIO + 2**20)
+        with inner, tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as tarred:
+            while (entry := tarred.next()) is not None:
+                tarred.members = []  # type: ignore[attr-defined]  # it would keep them all
                 if not entry.isdir():
                     yield entry.name, entry.size, entry.isreg(), partial(tarred.extractfile, entry)
             while _read(stream):  # to the end of gzip's stream, where its checksum is
                 pass
     else:
         yield archive.name, archive.stat().st_size, True, lambda: file
+
+
+class _Counted:
+    """A stream that tells of no more than `limit` bytes, and of no more than a chunk at a time.
+
+    tarfile would read a header of any length whole into memory, and go on through any number of them.
+    """
+
+    def __init__(self, inner: IO[bytes], limit: int) -> None:
+        self.inner, self.limit = inner, limit
+        self.seek, self.tell = inner.seek, inner.tell
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes."""
+        if size > CHUNK_BYTES + 512:
+            raise _Unreadable(f"a header of {size:,} bytes")
+        if self.inner.tell() > self.limit:
+            raise _Unreadable(f"it unpacks to more than {MAX_RATIO} times its size")
+        return self.inner.read(size)
 
 
 def _safe_name(archive: Path, name: str) -> str:
@@ -123,7 +154,7 @@ def _write(target: Path, length: int, source: Opener) -> None:
     replace_file(target, copy)
 
 
-def _read(source: IO[bytes]) -> bytes:
+def _read(source: IO[bytes] | _Counted) -> bytes:
     """Some bytes; what goes wrong in reading is told apart from what goes wrong in writing."""
     try:
         return source.read(CHUNK_BYTES)

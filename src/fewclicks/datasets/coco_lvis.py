@@ -15,7 +15,6 @@ Stuff (sky, road) is background, or with `stuff=True` objects that the scene nam
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fewclicks import bounded
 from fewclicks.datasets import _plain_pickle
 from fewclicks.datasets._coco import (
     Arrays,
@@ -131,7 +131,7 @@ def open(root: str | Path, split: str | None = None) -> Objects:  # noqa: A001
 def _index_built(file: Path) -> Arrays:
     """Stems and numbers of objects, as `fewclicks build-coco-lvis` wrote them."""
     try:
-        photos = json.loads(file.read_bytes())["photos"]
+        photos = bounded.read_json(file)["photos"]
         stems = sorted(photos)
         return {"stems": np.array(stems, np.str_), "counts": np.array([photos[stem] for stem in stems], np.int64)}
     except (KeyError, TypeError, ValueError) as error:

@@ -14,7 +14,6 @@ Masks need pycocotools: pip install 'fewclicks[datasets]'.
 from __future__ import annotations
 
 import builtins
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from fewclicks import bounded
 from fewclicks.arrays import Mask
 from fewclicks.datasets._coco import (
     Arrays,
@@ -70,7 +70,7 @@ class Annotations:
     def _annotation(self, file: BinaryIO, start: int, length: int) -> dict[str, Any]:
         file.seek(start)
         try:
-            found: dict[str, Any] = json.loads(file.read(length))
+            found: dict[str, Any] = bounded.parse_json(file.read(length))
         except ValueError:
             raise DatasetError(f"{self.file} changed since it was opened; open the dataset again") from None
         return found

@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 
 from fewclicks.engines.network import PAD, Floats
+from fewclicks.engines.trial import require_bounded
 from fewclicks.errors import CheckpointError
+
+OURS = Path(__file__).resolve().parents[1] / "weights"
+"""Files that come with fewclicks are not tried out first."""
 
 INPUTS = ("image", "clicks", "prev")
 
@@ -31,6 +35,9 @@ class OnnxForward:
 def load(path: str | os.PathLike[str], threads: int | None = None) -> OnnxForward:
     """The network of an .onnx file with inputs image, clicks and prev; CheckpointError if it is not one.
 
+    Weights in other files must lie in its folder. A file that does not come with fewclicks is tried out first, in a
+    process with bounds (see `trial`), which takes about a second.
+
     `threads`: CPU threads, None for one per core.
     """
     import onnxruntime as ort
@@ -38,11 +45,13 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> OnnxForwar
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"no weight file {file}; pass an .onnx file that `fewclicks export-onnx` wrote")
+    if file.resolve().parent != OURS:
+        require_bounded(file)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or 0
     options.log_severity_level = 3
     try:
-        session = ort.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(os.fspath(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no common base class for its errors
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{file} is no ONNX network ({reason}); copy the file again") from None

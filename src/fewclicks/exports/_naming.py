@@ -6,12 +6,12 @@ different from one another, and stand in the listing of the export, from which o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
+from fewclicks.bounded import parse_json
 from fewclicks.exports._notes import Notes
 from fewclicks.exports._read import MAX_TEXT_BYTES, read_bytes
 from fewclicks.exports._stage import LISTING
@@ -82,7 +82,7 @@ class Naming:
 def exact_names(folder: Path) -> dict[str, str]:
     """Name in the files -> exact name, as an export wrote them down; nothing where none did."""
     try:
-        names = json.loads(read_bytes(folder / LISTING, MAX_TEXT_BYTES)).get("names", {})
+        names = parse_json(read_bytes(folder / LISTING, MAX_TEXT_BYTES)).get("names", {})
         return {name: exact for name, exact in names.items() if isinstance(exact, str)}
     except (OSError, ValueError, AttributeError, RecursionError):
         return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 from fewclicks import rle
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
 from fewclicks.arrays import Mask
+from fewclicks.bounded import parse_json
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.exports._notes import Notes, counted
 from fewclicks.exports._palette import colour_of
@@ -105,7 +105,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 def read_json(path: Path, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """The content of a JSON file; `hook` is applied to each object in it, the inner first."""
-    return json.loads(read_bytes(path, MAX_JSON_BYTES), object_hook=hook)
+    return parse_json(read_bytes(path, MAX_JSON_BYTES), hook)
 
 
 def read_text(path: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fewclicks.bounded import parse_json
 from fewclicks.errors import InputError
 from fewclicks.exports._read import MAX_TEXT_BYTES, read_bytes
 from fewclicks.replace import move_file, recover, replace_folder, staging
@@ -38,7 +39,7 @@ def check(out: Path, single: bool, overwrite: bool) -> None:
 def _require_ours(out: Path) -> None:
     """InputError unless all files of a folder were written by an export: nobody's photos are deleted."""
     try:
-        listed = set(json.loads(read_bytes(out.resolve() / LISTING, MAX_TEXT_BYTES))["files"])
+        listed = set(parse_json(read_bytes(out.resolve() / LISTING, MAX_TEXT_BYTES))["files"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         raise InputError(f"'{out}' holds files that no export wrote; name another folder") from None
     there = (file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_symlink() or not file.is_dir())

@@ -7,12 +7,12 @@ Weights: an .onnx file, run by ONNX Runtime, or a checkpoint folder, run by torc
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from fewclicks.bounded import read_json
 from fewclicks.engines import onnx, torch
 from fewclicks.engines.network import Network
 from fewclicks.errors import CheckpointError, InputError
@@ -51,8 +51,10 @@ def chosen(**options: Any) -> Options:
     for name in options.keys() - known:
         raise InputError(f"the default method has no option '{name}'; there are: {', '.join(known)}")
     own = _own_options(Path(options.get("weights", WEIGHTS)))
-    for name in own.keys() - known:
-        raise CheckpointError(f"the config.json of {options['weights']} asks for '{name}', which is no option here")
+    for name in own.keys() - {f.name for f in fields(Rings)} - {"threshold"}:
+        raise CheckpointError(
+            f"the config.json of {options['weights']} asks for '{name[:80]}', which is no option here"
+        )
     preset = preset_options(options["preset"], options.get("dataset")) if options.get("preset") else {}
     return Options(**{**own, **preset, **options})
 
@@ -69,8 +71,8 @@ def build(**options: Any) -> Predictor:
 def _own_options(weights: Path) -> dict[str, Any]:
     """The entry "predictor" in the config.json of a checkpoint folder: what its network was made for."""
     try:
-        config = json.loads((weights / "config.json").read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        config = read_json(weights / "config.json", 16 * 2**20)
+    except (OSError, ValueError):
         return {}  # a file, or a folder that the loader will find fault with
     own = config.get("predictor", {}) if isinstance(config, dict) else {}
     return own if isinstance(own, dict) else {}

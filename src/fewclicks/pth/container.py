@@ -19,7 +19,7 @@ from torch import Tensor
 from fewclicks.errors import CheckpointError
 from fewclicks.pth.opcodes import Entry, Storage, decode
 
-MAX_PICKLE_BYTES = 2**25
+MAX_PICKLE_BYTES = 2**24
 """Of the pickles of one file, and of a zip archive's directory; the tensors' bytes are outside of both."""
 MAX_REPEATS = 4
 """Tensors may share bytes of the file; together they may be so many times as large as the file."""
@@ -59,6 +59,7 @@ class Container:
     def check(self, entries: Mapping[str, Entry]) -> None:
         """CheckpointError unless every entry's storage is there and whole."""
         total = 0
+        used: dict[tuple[str, torch.dtype], int] = {}
         for key, entry in entries.items():
             place = self.places.get(entry.storage.key)
             if place is None or place.start + place.size > len(self.data):
@@ -66,6 +67,8 @@ class Container:
             if place.size < entry.storage.nbytes:
                 raise CheckpointError(f"is damaged: '{key}' claims more bytes than its storage has")
             total += entry.nbytes
+            used[entry.storage.key, entry.storage.dtype] = place.size
+        total = max(total, sum(used.values()))  # each is read once, also where they overlap
         if total > MAX_REPEATS * len(self.data):
             raise CheckpointError(f"claims {total:,} bytes of tensors in a file of {len(self.data):,}")
 

@@ -216,6 +216,10 @@ def _key(key: Any) -> Any:
 
 
 def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
+    if not isinstance(pairs, list | tuple) or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs
+    ):
+        raise ValueError("an OrderedDict of what are no pairs")  # a dict would be copied, at no cost of opcodes
     return {_key(key): value for key, value in pairs}
 
 

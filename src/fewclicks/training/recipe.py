@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fewclicks import find
+from fewclicks.bounded import parse_json
 from fewclicks.errors import InputError
 
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -166,8 +167,8 @@ class Recipe:
     def from_json(cls, text: str) -> Recipe:
         """The inverse of `to_json`. InputError for what is no recipe, UnknownName for a backbone nobody allowed."""
         try:
-            fields: dict[str, Any] = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            fields: dict[str, Any] = parse_json(text)
+        except ValueError as error:
             raise InputError(f"the recipe is not JSON ({error}); pass what to_json wrote") from None
         if not isinstance(fields, dict) or not isinstance(fields.get("name"), str):
             raise InputError("the recipe is no JSON object with a name; pass what to_json wrote")
