@@ -315,3 +315,14 @@ def test_a_request_names_no_module(bait, tmp_path):
             refused = api("POST", "/export", {"format": name}, status=404)
             assert f"no format is named '{name}'" in refused["detail"]
     assert not bait.exists()
+
+
+@pytest.mark.parametrize(
+    "own", [{"cfr": "abc"}, {"cfr": 10**9}, {"zoom": 1e300}, {"flip": [1]}, {"threshold": None}, {"device": "cuda"},
+            {"weights": "/etc/passwd"}, {"preset": "released"}, {"threads": 10**6}]
+)  # fmt: skip
+def test_a_checkpoint_chooses_what_stands_around_its_network_and_nothing_else(own, tmp_path):
+    saved = saved_checkpoint(tmp_path / "saved", "compact")
+    (saved / "config.json").write_text(json.dumps({"network": {}, "predictor": own}))
+    with pytest.raises(checkpoint.CheckpointError, match="asks for"):
+        fewclicks.load(saved)

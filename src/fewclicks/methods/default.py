@@ -19,6 +19,9 @@ from fewclicks.errors import CheckpointError, InputError
 from fewclicks.predictor import Predictor
 from fewclicks.presets import Rings, preset_options
 
+MAX_OPTION = 10_000
+"""The largest number that a config.json may ask for."""
+
 WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
 
 
@@ -51,7 +54,12 @@ def chosen(**options: Any) -> Options:
     for name in options.keys() - known:
         raise InputError(f"the default method has no option '{name}'; there are: {', '.join(known)}")
     own = _own_options(Path(options.get("weights", WEIGHTS)))
-    for name in own.keys() - {f.name for f in fields(Rings)} - {"threshold"}:
+    rings = {"threshold", *(f.name for f in fields(Rings))}
+    usual = {f.name: f.default for f in fields(Options) if f.name in rings}
+    for name, value in own.items():
+        if name in usual and not _fits(value, usual[name]):
+            raise CheckpointError(f"the config.json of {options['weights']} asks for {name}={str(value)[:40]}; mend it")
+    for name in own.keys() - usual.keys():
         raise CheckpointError(
             f"the config.json of {options['weights']} asks for '{name[:80]}', which is no option here"
         )
@@ -66,6 +74,16 @@ def build(**options: Any) -> Predictor:
     # Any network pads what does not suit it; a crop that suits it from the start wastes nothing.
     multiple = forward.net.backbone.multiple if isinstance(forward, torch.TorchForward) else 32
     return used.around(Network(forward, used.threshold), multiple)
+
+
+def _fits(value: Any, usual: Any) -> bool:
+    """Whether an option that stands in a file is of the type of the usual one, and no more than anyone needs."""
+    if isinstance(usual, bool | str):
+        return type(value) is type(usual)
+    if usual is None and value is None:
+        return True
+    whole = type(value) is int
+    return (whole or (type(value) is float and not isinstance(usual, int))) and abs(value) <= MAX_OPTION
 
 
 def _own_options(weights: Path) -> dict[str, Any]:
