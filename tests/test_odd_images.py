@@ -311,6 +311,28 @@ def test_what_a_tiff_says_of_its_values():
     assert np.array_equal(stack, black), "the first page"
 
 
+def test_other_layouts_of_8_bits():
+    five = np.dstack([SEEN, SEEN[..., :2]])
+    for content in (
+        tiff(five, photometric="minisblack", planarconfig="contig"),
+        tiff(five.transpose(2, 0, 1).copy(), photometric="minisblack", planarconfig="separate"),
+        tiff(five, photometric="rgb", planarconfig="contig"),
+    ):
+        notes = []
+        assert np.array_equal(read_image(io.BytesIO(content), notes=notes), SEEN)
+        assert "5 channels" in notes[0]
+    signed = (SEEN[..., 0].astype(int) - 128).astype(np.int8)
+    image = read_image(io.BytesIO(tiff(signed)))[..., 0].astype(float)
+    assert np.corrcoef(image.ravel(), SEEN[..., 0].ravel())[0, 1] > 0.999
+
+
+def test_notes_do_not_name_objects_in_memory():
+    notes = []
+    read_image(io.BytesIO(png_with(chunk(b"iCCP", b"icc", crc=1))), notes=notes)
+    assert notes
+    assert "0x" not in notes[0]
+
+
 def test_levels_by_hand(tmp_path):
     by_hand = np.rint(np.clip((TWELVE.astype(float) - 100) / 1900, 0, 1) * 255)
     for content in (png16(TWELVE, 2), tiff(TWELVE, photometric="rgb")):

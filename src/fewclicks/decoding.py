@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -168,6 +169,8 @@ def _but_turned(orientation: object) -> str:
 
 
 def _line(error: object) -> str:
+    if isinstance(error, PIL.UnidentifiedImageError):  # it names an object in memory
+        return "its metadata cannot be read"
     return " ".join(str(error).split())[:160] or type(error).__name__
 
 
@@ -257,13 +260,14 @@ def _tiff(source: IO[bytes], max_pixels: int, notes: list[str]) -> Samples | Non
 
     start = source.tell()
     try:
-        file = tifffile.TiffFile(source)
-        page = file.pages.first
-        bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
+        logging.getLogger("tifffile").disabled = True  # what it thinks of a file is our business, not that of stderr
+        page = tifffile.TiffFile(source).pages.first
         kind = page.photometric
     except Exception:
         return None
-    if bits <= 8 or kind is None or int(kind) > 2 or page.dtype is None or page.dtype.kind not in "uif":
+    if kind is None or int(kind) > 2 or page.dtype is None or page.dtype.kind not in "uif":
+        return None
+    if page.dtype == np.uint8 and page.samplesperpixel <= 4:  # Pillow knows these
         return None
     if page.imagewidth * page.imagelength * max(1, page.imagedepth) > max_pixels:
         raise TooLarge
