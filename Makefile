@@ -11,7 +11,7 @@ TESTED := $(shell find src tests examples benchmarks results docs -name __pycach
           $(wildcard *.md *.toml *.txt *.cff Makefile NOTICE LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation annotate openapi lock audit clean
+.PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation annotate openapi lock audit sbom clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 16
@@ -102,6 +102,9 @@ lock: $(VENV)/.dev  ## write requirements/core.txt, the hashes of what `make dem
 
 audit:  ## ask for known weaknesses of what we depend on; skipped, with a word, where there is no way to ask
 	@requirements/audit.sh
+
+sbom: $(VENV)/.dev  ## write dist/fewclicks.cdx.json: what fewclicks is made of, as a CycloneDX bill of materials
+	$(BIN)/python requirements/sbom.py
 
 clean:  ## remove what was built; .venv and node_modules too
 	rm -rf $(VENV) node_modules out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

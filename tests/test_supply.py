@@ -1,8 +1,10 @@
 """What fewclicks is installed from: hashes for every package, an audit that finds or says that it could not ask."""
 
+import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import requires
 from pathlib import Path
@@ -91,3 +93,14 @@ def test_an_audit_without_its_tools_is_skipped_with_a_word():
     )  # fmt: skip
     assert "pip-audit is not installed" in done.stdout
     assert done.returncode == 0
+
+
+def test_the_bill_of_materials_names_what_is_installed(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "requirements")
+    bill = json.loads(__import__("sbom").bill())  # validated against the schema of CycloneDX
+    sys.modules.pop("sbom")
+    assert bill["metadata"]["component"]["name"] == "fewclicks"
+    parts = {part["name"]: part for part in bill["components"]}
+    assert {"numpy", "onnxruntime", "typer"} <= parts.keys() <= LOCKED.keys()
+    assert all(part["version"] == LOCKED[name] and part["hashes"] for name, part in parts.items())
+    assert "pkg:pypi/numpy@" + LOCKED["numpy"] in str(bill["dependencies"])
