@@ -1,7 +1,7 @@
 """Write dist/fewclicks.cdx.json: what an installed core is made of, as a CycloneDX bill of materials, validated.
 
-The packages, versions and hashes are those of requirements/core.txt; what they depend on, and their licences, is asked of
-what is installed here.
+The packages, versions and hashes are those of requirements/core.txt. What they depend on, and their licenses, are told
+by what is installed here.
 """
 
 from __future__ import annotations
