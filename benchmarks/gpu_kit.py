@@ -123,7 +123,7 @@ def smaller_photo(photo: Path, cache: Path, long_side: int) -> bytes:
         stream = io.BytesIO()
         Image.fromarray(image).save(stream, "WEBP", quality=QUALITY)
         cache.mkdir(parents=True, exist_ok=True)
-        replace_file(kept, lambda out: out.write(stream.getvalue()))
+        replace_file(kept, lambda out: out.write(stream.getvalue()), durable=False)
     return kept.read_bytes()
 
 

@@ -1,6 +1,7 @@
 """Time and memory of a click, each method in a process of its own, on one photo of 480x854, two threads.
 
     python benchmarks/speed.py [--json results/speed.json]
+    python benchmarks/speed.py train [--json FILE] [--help]        what a second of training is spent on, before and now
 
 Run it on a machine that does nothing else. Times are medians over rounds of six clicks; `first` is the first click on a
 photo, after a warm-up on another size, as a user meets it.
@@ -72,6 +73,11 @@ def timed(name: str) -> dict[str, float]:
 
 def main() -> None:
     """Run each case in a fresh process and print or write what it measured."""
+    if sys.argv[1:2] == ["train"]:
+        import loop_speed
+
+        loop_speed.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--case")

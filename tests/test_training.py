@@ -18,6 +18,7 @@ from fewclicks.errors import CheckpointError, DatasetError, InputError, Training
 from fewclicks.find import find
 from fewclicks.training import loop, objectives, sampler, sets, trainer
 from fewclicks.training.augment import crop_matrix, recolour, warp
+from fewclicks.training.decoded import Decoded
 from fewclicks.training.optimiser import schedule
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples, collate, held_out
@@ -53,8 +54,25 @@ def test_batches_are_the_same_for_any_number_of_workers():
         assert torch.equal(a.clicks, b.clicks)
 
 
+def test_photos_decoded_once_give_the_same_samples(tmp_path):
+    toy = sets.Toy(count=12)
+    kept = Decoded.of(toy, tmp_path)
+    plain, first, again = (Samples(SMALL, [one]) for one in (toy, kept, Decoded.of(toy, tmp_path)))
+    for i in range(6):
+        for a, b, c in zip(plain[i][:3], first[i][:3], again[i][:3], strict=True):
+            assert np.array_equal(a, b)
+            assert np.array_equal(a, c)
+    assert len(list(tmp_path.rglob("*.image.npy"))) > 1
+    assert isinstance(kept[int(min(tmp_path.rglob("*.json")).stem)].image, np.memmap)
+    damaged = min(tmp_path.rglob("*.image.npy"))
+    damaged.write_bytes(b"")
+    index = int(damaged.name.partition(".")[0])
+    assert np.array_equal(kept[index].image, toy[index].image), "what is damaged is decoded anew"
+    assert Decoded.of(sets.Toy(count=13), tmp_path).folder != kept.folder
+
+
 def test_samples_are_what_the_network_expects():
-    batch = collate([toy_samples()[i] for i in range(4)])
+    batch = collate([toy_samples()[i] for i in range(4)]).to(torch.device("cpu"))
     assert batch.image.shape == (4, 3, 32, 32)
     assert 0 <= batch.image.min() < batch.image.max() <= 1
     assert set(batch.truth.unique().tolist()) <= {-1, 0, 1}

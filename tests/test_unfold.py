@@ -25,8 +25,9 @@ SMALL = replace(
 @pytest.fixture(scope="module")
 def shipped():
     """The shipped file's forward, and photos with clicks to try it on."""
-    samples = Samples(SMALL, [sets.Toy()])
-    return load_onnx(WEIGHTS, threads=1), [collate([samples[i + k] for k in range(4)]) for i in range(0, 16, 4)]
+    samples, cpu = Samples(SMALL, [sets.Toy()]), torch.device("cpu")
+    batches = [collate([samples[i + k] for k in range(4)]).to(cpu) for i in range(0, 16, 4)]
+    return load_onnx(WEIGHTS, threads=1), batches
 
 
 def assert_same(net, shipped):

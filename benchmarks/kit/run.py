@@ -115,7 +115,7 @@ def train(store: Path, out: Path, minutes: float, arguments: argparse.Namespace)
             job = Job(manifest, store, install(store), log)
             summary["device"] = job.device()
             print(f"device: {summary['device']}")
-            workers = ["--workers", str(arguments.workers)]
+            workers = ["--workers", str(arguments.workers), "--cache", str(store / "decoded")]
             if not (run / "last").is_dir():
                 summary["smoke"] = job.smoke(arguments.smoke_steps, workers)
                 print(f"smoke test: {summary['smoke']}", flush=True)
@@ -193,11 +193,11 @@ def speed(metrics: Path) -> dict[str, float]:
     times = [line["elapsed"] for line in lines]
     gaps = [b - a for a, b in zip(times[len(times) // 4 :], times[len(times) // 4 + 1 :])]  # noqa: B905
     mean = max(statistics.fmean(gaps), 1e-9)
-    computing = statistics.fmean(line["seconds"] for line in lines[len(lines) // 4 :])
+    waiting = statistics.fmean(line["waited"] for line in lines[len(lines) // 4 :])
     return {
         "steps": lines[-1]["step"],
         "samples_per_second": round(batch / mean, 1),
-        "share_of_time_in_steps": round(min(1.0, computing / mean), 3),
+        "share_that_waits_for_data": round(min(1.0, waiting / mean), 3),
     }
 
 

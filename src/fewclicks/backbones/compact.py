@@ -44,7 +44,7 @@ class SameConv(nn.Conv2d):
         """BxCxHxW -> BxC'xH/stridexW/stride."""
         if self.same:
             x = F.pad(x, self.same)
-        if self.groups > 1 and x.dtype != torch.float32 and torch.is_grad_enabled():
+        if self.groups > 1 and x.device.type == "cpu" and x.dtype != torch.float32 and torch.is_grad_enabled():
             y: Tensor = Depthwise.apply(x, self.weight, self.bias, self.stride[0], self.padding[0])  # type: ignore[no-untyped-call]
             return y
         return super().forward(x)

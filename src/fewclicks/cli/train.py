@@ -51,6 +51,10 @@ def train(  # one parameter for each option
             help="At the end export, and measure on N objects of photos not trained on; 64 with --for, else 0.",
         ),
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", metavar="DIR", help="Keep photos decoded there; about four bytes a pixel."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell the data, steps, memory and time to expect; write nothing.")
     ] = False,
@@ -83,7 +87,7 @@ def train(  # one parameter for each option
     folder = loop.run(
         chosen, out, resume, workers=workers, minutes=minutes,
         devices=devices, nodes=nodes, strategy=strategy, accelerator=accelerator,
-        seconds=course.seconds_of(duration) if duration else None,
+        seconds=course.seconds_of(duration) if duration else None, cache=cache,
     )  # fmt: skip
     if processes.is_first():
         if found := finish.at_the_end(folder, objects):

@@ -19,8 +19,11 @@ from torch.utils.data import DataLoader, Dataset
 from fewclicks.child_process import end_with_parent
 from fewclicks.errors import FewClicksError, TrainingError
 from fewclicks.replace import recover
+from fewclicks.sample import Scenes
 from fewclicks.training import sets
 from fewclicks.training.course import Course
+from fewclicks.training.decoded import Decoded
+from fewclicks.training.memory import keep_memory
 from fewclicks.training.objectives import Batch, Term
 from fewclicks.training.processes import Machine, agree, is_first, launch, machine, on_stop
 from fewclicks.training.recipe import Recipe
@@ -45,6 +48,7 @@ def run(
     strategy: str = "auto",
     accelerator: str = "auto",
     seconds: float | None = None,
+    cache: Path | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Path:
     """Train a recipe into the folder `out` and return the last checkpoint's folder.
@@ -59,6 +63,7 @@ def run(
     accelerator  "cpu", "cuda", "mps" or "auto"
     seconds      train for so long, legs before a resume included, instead of the recipe's steps: its schedule is
                  stretched over that time. A resume without it goes on as the run began
+    cache        a folder in which photos are kept decoded, about four bytes a pixel; None: they are decoded each time
 
     A step is the same on any machine: the recipe's batch, drawn sample by sample, in equal parts. TrainingError if
     `out` holds a run already, InputError if machine and recipe do not fit.
@@ -73,8 +78,9 @@ def run(
         raise TrainingError(f"nothing to resume: there is no checkpoint {last}; start without --resume")
     out.mkdir(parents=True, exist_ok=True)
     work = partial(
-        _train, recipe, out, resume, workers=workers, minutes=minutes, where=where, seconds=seconds, clock=clock
-    )
+        _train, recipe, out, resume,
+        workers=workers, minutes=minutes, where=where, seconds=seconds, cache=cache, clock=clock,
+    )  # fmt: skip
     if where.processes == 1 or where.started:
         work()
     else:
@@ -86,23 +92,29 @@ def run(
 
 def _train(
     recipe: Recipe, out: Path, resume: bool, *,
-    workers: int, minutes: float, where: Machine, seconds: float | None, clock: Callable[[], float],
+    workers: int, minutes: float, where: Machine, seconds: float | None, cache: Path | None,
+    clock: Callable[[], float],
 ) -> None:  # fmt: skip
     """The loop, on each process."""
     fabric = where.fabric(recipe.precision)
+    if fabric.device.type == "cpu":
+        keep_memory()
     trainer = Trainer(recipe, fabric, fresh=not resume)
     if resume:
         trainer.load(out / LAST)
     trainer.seconds = seconds or trainer.seconds
     timed = trainer.seconds is not None
-    steps = batches(recipe, trainer.step, workers, fabric.global_rank, fabric.world_size, endless=timed)
+    share = (fabric.global_rank, fabric.world_size)
+    steps = batches(recipe, trainer.step, workers, *share, endless=timed, cache=cache, pin=fabric.device.type == "cuda")
     stopping, seen = threading.Event(), None
     watching = Watch(recipe, out, trainer.step, trainer.seconds) if fabric.is_global_zero else nullcontext()
     with on_stop(lambda _: stopping.set()), watching as watch:
         course = Course(recipe, trainer.seconds, trainer.elapsed, clock)
         saved = trainer.elapsed
         while not course.over(trainer.step, trainer.elapsed):
+            looked = time.monotonic()
             parts, error = _next(steps)
+            waited = time.monotonic() - looked
             elapsed = course.elapsed()
             stop, due, trainer.elapsed = agree(
                 fabric, stopping.is_set(), elapsed - saved > 60 * minutes, elapsed, error=error
@@ -119,7 +131,8 @@ def _train(
             seen = parts[-1], term
             if watch:
                 took = time.monotonic() - began
-                watch.record(trainer.step, {**values, "seconds": took, "elapsed": trainer.elapsed})
+                spent = {"seconds": took, "waited": waited, "elapsed": trainer.elapsed}
+                watch.record(trainer.step, {**values, **spent})
         if seen or course.over(trainer.step, trainer.elapsed):
             _save(trainer, out, watch, seen)
     if watch and not course.over(trainer.step, trainer.elapsed):
@@ -145,7 +158,14 @@ def _save(trainer: Trainer, out: Path, watch: Watch | None, seen: tuple[Batch, T
 
 
 def batches(
-    recipe: Recipe, first: int, workers: int, rank: int = 0, processes: int = 1, endless: bool = False
+    recipe: Recipe,
+    first: int,
+    workers: int,
+    rank: int = 0,
+    processes: int = 1,
+    endless: bool = False,
+    cache: Path | None = None,
+    pin: bool = False,
 ) -> Iterator[list[Batch]]:
     """The micro-batches of process `rank` for each of the steps `first`..recipe.steps-1, or for ever.
 
@@ -153,7 +173,8 @@ def batches(
     into those of the processes. So the samples of a part, which share BatchNorm's statistics, are the same for any
     number of processes.
     """
-    samples = _Reporting(Samples(recipe, [sets.scenes(name, recipe.stuff_prob > 0) for name in recipe.sets]))
+    found: list[Scenes] = [sets.scenes(name, recipe.stuff_prob > 0) for name in recipe.sets]
+    samples = _Reporting(Samples(recipe, [Decoded.of(one, cache) for one in found] if cache else found))
     size = recipe.batch // recipe.accumulate // processes
     start, stride = first * recipe.batch + rank * size, size * processes
     starts = itertools.count(start, stride) if endless else range(start, recipe.steps * recipe.batch, stride)
@@ -161,6 +182,7 @@ def batches(
     loader = DataLoader(
         samples, batch_sampler=asked, num_workers=workers, collate_fn=_collate,
         worker_init_fn=_quiet_worker, prefetch_factor=4 if workers else None,
+        pin_memory=pin,
     )  # fmt: skip
     step: list[Batch] = []
     for batch, part in zip(loader, numbers, strict=not endless):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from fewclicks.errors import InputError
 from fewclicks.training.recipe import Recipe
-from fewclicks.training.sampler import next_click
+from fewclicks.training.sampler import draw
+from fewclicks.training.simulated import clicks_on_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Batch:
     """Tensors of one training step, or of a part of it."""
 
     image: Tensor
-    """Bx3xHxW in [0, 1]."""
+    """Bx3xHxW: bytes as they were read, until `to` makes them floats in [0, 1] on the device that needs them."""
     truth: Tensor
     """BxHxW int8: 1, 0, -1."""
     clicks: Tensor
@@ -33,9 +34,17 @@ class Batch:
     """Bx1xHxW in [0, 1], the mask to begin with; None for empty ones."""
 
     def to(self, device: torch.device) -> Batch:
-        """The batch with its tensors on a device."""
+        """The batch with its tensors on a device, and the photos as floats: a byte travels, not four."""
         image, truth, clicks = (x.to(device, non_blocking=True) for x in (self.image, self.truth, self.clicks))
+        if image.dtype == torch.uint8:
+            image = image.float().div_(255)
         prev = None if self.prev is None else self.prev.to(device, non_blocking=True)
+        return replace(self, image=image, truth=truth, clicks=clicks, prev=prev)
+
+    def pin_memory(self) -> Batch:
+        """The batch in memory that a GPU reads by itself, for the DataLoader."""
+        prev = None if self.prev is None else self.prev.pin_memory()
+        image, truth, clicks = (x.pin_memory() for x in (self.image, self.truth, self.clicks))
         return replace(self, image=image, truth=truth, clicks=clicks, prev=prev)
 
 
@@ -141,10 +150,9 @@ def bce(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def add_clicks(batch: Batch, prob: Tensor, rngs: Sequence[np.random.Generator]) -> Batch:
-    """The batch with one more click a sample, on the present error of `prob` Bx1xHxW."""
-    truths, probs = batch.truth.cpu().numpy(), prob[:, 0].float().cpu().numpy()
-    clicks = np.stack([next_click(*sample) for sample in zip(truths, probs, rngs, strict=True)])  # Bx1x3
-    return replace(batch, clicks=torch.cat((batch.clicks, torch.from_numpy(clicks).to(batch.clicks.device)), 1))
+    """The batch with one more click a sample, on the present error of `prob` Bx1xHxW; all of it stays on its device."""
+    draws = draw(rngs).to(prob.device, non_blocking=True)
+    return replace(batch, clicks=torch.cat((batch.clicks, clicks_on_errors(batch.truth, prob[:, 0], draws)), 1))
 
 
 def iou(prob: Tensor, truth: Tensor) -> Tensor:

@@ -70,9 +70,11 @@ class RunningMean:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Follow the weights after `step` steps; faster in the first ones."""
+        if not self.decay:
+            return
         decay = min(self.decay, (1 + step) / (10 + step))
-        for key, value in self.net.state_dict().items() if self.decay else ():
-            if value.is_floating_point():
-                self.values[key].lerp_(value, 1 - decay)
-            else:
-                self.values[key].copy_(value)
+        state = self.net.state_dict()
+        moving = [key for key, value in state.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.values[key] for key in moving], [state[key] for key in moving], 1 - decay)
+        for key in state.keys() - moving:
+            self.values[key].copy_(state[key])

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fewclicks.arrays import Mask, Prob, Truth
+from fewclicks.training.simulated import DRAW, clicks_on_errors
 
 Points = NDArray[np.float32]
 """Nx3 rows (x, y, label 1 | 0); label -1 pads."""
@@ -69,20 +72,13 @@ def _draw(where: Mask, count: int, label: int, rng: np.random.Generator) -> Poin
 def next_click(truth: Truth, prob: Prob, rng: np.random.Generator, threshold: float = 0.49) -> Points:
     """1x3: a random pixel in the inner half of the larger error region; a pad if nothing is wrong.
 
-    The inner half is where the distance to the region's border exceeds half of its maximum. Ignored pixels are no
-    error (the released code counts them as background).
+    That of one sample; `simulated.clicks_on_errors`, which does it, says what the inner half is.
     """
-    mask = prob > threshold
-    missed, spilled = _depth((truth == 1) & ~mask), _depth((truth == 0) & mask)
-    positive = missed.max() > spilled.max()
-    depth = missed if positive else spilled
-    if depth.max() == 0:
-        return np.array([[0, 0, -1]], np.float32)
-    return _draw(depth > depth.max() / 2, 1, int(positive), rng)
+    truths, probs = (torch.from_numpy(np.ascontiguousarray(array))[None] for array in (truth, prob))
+    points: Points = clicks_on_errors(truths, probs, draw([rng]), threshold)[0].numpy()
+    return points
 
 
-def _depth(region: Mask) -> NDArray[np.float32]:
-    """Distance of each pixel to the outside of the region; the picture's edge is outside (5x5 approximation)."""
-    padded = np.pad(region, 1).astype(np.uint8)
-    depth = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5), np.float32)[1:-1, 1:-1]
-    return depth
+def draw(rngs: Sequence[np.random.Generator]) -> Tensor:
+    """A random number from each generator, as `clicks_on_errors` takes them."""
+    return torch.tensor([int(rng.integers(DRAW)) for rng in rngs])

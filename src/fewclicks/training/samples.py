@@ -164,16 +164,16 @@ def held_out(scenes: Scenes, index: int, holdout: int) -> bool:
 
 
 def collate(items: list[Item]) -> Batch:
-    """Samples -> Batch; clicks padded to the longest with label -1."""
+    """Samples -> Batch of bytes; clicks padded to the longest with label -1."""
     images, truths, clicks, names, prevs = zip(*items, strict=True)
     padded = np.zeros((len(items), max(max(map(len, clicks)), 1), 3), np.float32)
     padded[..., 2] = -1
     for row, points in zip(padded, clicks, strict=True):
         row[: len(points)] = points
-    image = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+    image = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)  # channels last, as convolutions like them
     truth, prev = torch.from_numpy(np.stack(truths)), None
     if any(one is not None for one in prevs):
-        prev = torch.zeros_like(image[:, :1])
+        prev = torch.zeros(len(items), 1, *image.shape[2:])
         for row_, one in zip(prev, prevs, strict=True):
             if one is not None:
                 row_[0] = torch.from_numpy(one)

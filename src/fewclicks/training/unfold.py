@@ -94,7 +94,7 @@ def settle(net: Segmenter, batches: Iterable[Batch]) -> None:
     with ExitStack() as stack:
         for _, conv, _ in folded(net):
             stack.enter_context(conv.register_forward_hook(add))
-        for batch in batches:
+        for batch in (one.to(net.mean.device) for one in batches):
             prev = torch.zeros_like(batch.image[:, :1]) if batch.prev is None else batch.prev
             net.eval()(batch.image, batch.clicks, prev)
     for _, conv, norm in folded(net):
