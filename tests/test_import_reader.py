@@ -103,6 +103,9 @@ _import.main()
 """
 
 
+TOO_MUCH = "needs too much memory|would take up to"
+
+
 @linux
 def test_a_small_file_cannot_take_much_memory(three, tmp_path, monkeypatch):
     """Packed half a thousandth of the size; one line is said, and the next source is read by the same child."""
@@ -115,12 +118,12 @@ def test_a_small_file_cannot_take_much_memory(three, tmp_path, monkeypatch):
         import_reader, "start_module", lambda *args, **more: subprocess.Popen(command, stdin=pipe, stdout=pipe)
     )
     folder = PhotoFolder(tmp_path / "photos")
-    with Store(tmp_path / "photos") as store, pytest.raises(InputError, match="needs too much memory") as error:
+    with Store(tmp_path / "photos") as store, pytest.raises(InputError, match=TOO_MUCH) as error:
         import_from(folder, store, tmp_path / "bomb.zip", "coco", lambda done, total: None)
     assert len(str(error.value).splitlines()) == 1
     with ImportReader() as reader:
         reader.unzip(tmp_path / "bomb.zip", tmp_path, 2**30, 10)
-        with pytest.raises(InputError, match="needs too much memory"):
+        with pytest.raises(InputError, match=TOO_MUCH):
             reader.read(tmp_path / "a.json", bare(three), None)
         assert len(reader.read(tmp_path / "good", bare(three), None)) == 3
         assert reader.deaths == 0
@@ -185,3 +188,30 @@ def test_places_in_the_temporary_folder_are_not_told(tmp_path):
         with pytest.raises(InputError) as error:
             import_from(PhotoFolder(root), store, tmp_path / "bad.zip", "coco", lambda done, total: None)
     assert not any("scratch" in text for text in (note, str(error.value)))
+
+
+@pytest.mark.parametrize("at", [40, 60, -30])
+def test_a_damaged_zip_is_refused_by_a_child_that_lives_on(tmp_path, reader, at):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", json.dumps(list(range(99))))
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[at] ^= 0xFF
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(InputError, match=r"no \.zip that can be unpacked|packed in an unusual way|elsewhere"):
+        reader.unzip(tmp_path / "a.zip", tmp_path, 2**30, 10)
+    assert reader.deaths == 0
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_no_death(three, tmp_path, monkeypatch):
+    """Whatever a reader raises, the child says so and answers the next question."""
+    exports.export("coco", three, LABELS, tmp_path / "good")
+    code = "from fewclicks.annotate import _import; _import.MEMORY_BYTES = {}; _import.main()"
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    monkeypatch.setattr(
+        import_reader, "start_module", lambda *args, **more: subprocess.Popen(command, stdin=pipe, stdout=pipe)
+    )
+    with ImportReader() as reader:
+        for _ in range(2):
+            with pytest.raises(InputError, match=r"not foreseen \(TypeError"):
+                reader.read(tmp_path / "good", bare(three), None)
+        assert reader.deaths == 0

@@ -328,3 +328,10 @@ def test_an_unreadable_file_is_named(tmp_path):
     back = exports.read("labelme", tmp_path / "out", bare(photos()))
     shutil.rmtree(tmp_path / "out")
     assert re.search(r"a\.json' cannot be read", back[0].notes[0])
+
+
+def test_text_of_no_encoding_that_no_photo_has_is_no_reason_to_refuse_yolo(tmp_path):
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    (tmp_path / "a.txt").write_text("0 0.1 0.1 0.2 0.1 0.2 0.2")
+    (tmp_path / "z.txt").write_bytes(b"0 0.1 0.1 0.2 0.1 0.2 0.2\n\xdc\xff")
+    assert len(exports.read("yolo", tmp_path, [photo(objects=())])[0].objects) == 1

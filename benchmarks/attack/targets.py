@@ -21,7 +21,7 @@ import numpy as np
 import PIL.Image
 
 from fewclicks import exports
-from fewclicks.annotations import AnnotatedPhoto, Annotation, Label
+from fewclicks.annotations import AnnotatedFolder, AnnotatedPhoto, Annotation, Label
 
 WIDTH, HEIGHT = 32, 24
 MAX_PIXELS = 2**27
@@ -172,7 +172,7 @@ def importer(name: str) -> Target:
     return Target(read, seeds, share=6, guided=True)
 
 
-def taken(found: exports.Imported) -> None:
+def taken(found: AnnotatedFolder) -> None:
     """Take over all objects of all photos."""
     for photo in found:
         for annotation in photo.objects:
@@ -221,22 +221,27 @@ def zip_seeds() -> list[bytes]:
     return found
 
 
-def read_zip(data: bytes, place: Path) -> None:
-    """As `fewclicks import` takes a .zip in."""
-    from fewclicks.annotate.files import import_from
-    from fewclicks.annotate.photos import PhotoFolder
-    from fewclicks.annotate.store import Store
+_readers: list[Any] = []
 
-    photos = place / "photos"
-    if not photos.exists():
-        photos.mkdir()
-        PIL.Image.new("RGB", (WIDTH, HEIGHT)).save(photos / "photo.png")
+
+def read_zip(data: bytes, place: Path) -> None:
+    """As an import takes a .zip in: by the process that may die, which must not."""
+    from fewclicks.annotate.import_reader import ImportReader
+
+    if not _readers:
+        _readers.append(ImportReader())
+    (reader,) = _readers
     (place / "upload.zip").write_bytes(data)
-    shutil.rmtree(photos / ".fewclicks", ignore_errors=True)
-    with Store(photos) as store:
-        store.add_photos(["photo.png"])
-        store.change_photo(store.photos()[0].id, hw=(HEIGHT, WIDTH))
-        import_from(PhotoFolder(photos), store, place / "upload.zip", None, lambda done, total: None)
+    shutil.rmtree(place / "unpacked", ignore_errors=True)
+    (place / "unpacked").mkdir()
+    try:
+        reader.unzip(place / "upload.zip", place / "unpacked", 2**28, 1000)
+        photo = AnnotatedPhoto("photo.png", (HEIGHT, WIDTH))
+        taken(reader.read(place / "unpacked", [photo], None))
+    finally:
+        died, reader.deaths = reader.deaths, 0
+        if died:
+            raise RuntimeError("the process that reads imports died")
 
 
 def pth_seeds() -> list[bytes]:

@@ -33,7 +33,7 @@ def answer_questions(answer: Answer, cpu_s: float) -> None:
         try:
             notes: list[str] = []
             array = np.ascontiguousarray(answer(question, payload, notes))
-        except (FewClicksError, OSError, MemoryError) as error:
+        except Exception as error:
             answers.write(json.dumps({"error": _words(error)}).encode() + b"\n")
         else:
             head = {"shape": array.shape, "dtype": str(array.dtype), "notes": notes}
@@ -53,4 +53,6 @@ def _words(error: Exception) -> str:
         return str(error).replace("the image", "the file", 1).replace(", or allow more by max_pixels", "")
     if isinstance(error, OSError):
         return f"the file cannot be read ({error.strerror or error}); check that it is there, and its permissions"
-    return "the file needs too much memory; make it smaller"
+    if isinstance(error, MemoryError):
+        return "the file needs too much memory; make it smaller"
+    return f"the file is damaged in a way that was not foreseen ({error!r:.200}); save or export it again"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from fewclicks.errors import InputError
@@ -16,13 +18,19 @@ ZIP_RATIO, ZIP_ROOM_BYTES = 100, 64 * 2**20
 PLAIN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
 """How files may be packed. LZMA asks for as much memory as the .zip says."""
 
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, RuntimeError, NotImplementedError, EOFError, LookupError,
+    ValueError,
+)  # fmt: skip
+"""What reading a damaged .zip can end with."""
+
 
 def unzip(source: Path, folder: Path, max_bytes: int = ZIP_BYTES, max_files: int = ZIP_FILES) -> None:
     """Unpack into a folder that is empty; InputError for what is no .zip, too much, or wants to lie elsewhere."""
     try:
         with zipfile.ZipFile(source) as archive:
             _unpack(archive, folder.resolve(), max_bytes, max_files)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+    except DAMAGE as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"'{source.name}' is no .zip that can be unpacked ({error}); pack it again") from None

@@ -71,9 +71,9 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
         return makers
 
     def count(photo: AnnotatedPhoto) -> int:
-        return sum(len(_lines(path)) for path in files[photo.file])
+        return sum(map(_count, files[photo.file]))
 
-    lost = sum(len(_lines(root / file)) for file in strangers)
+    lost = sum(_count(root / file) for file in strangers)
     notes = (*known.notes, *_of_strangers(strangers, lost))
     named = [classes.names[number] for number in sorted(classes.names)]
     annotated = tuple(photo for photo in photos if photo.file in files)
@@ -112,6 +112,14 @@ def _photo_of(path: PurePosixPath, known: Photos) -> AnnotatedPhoto | None:
 def _lines(path: Path) -> list[tuple[int, str]]:
     """(number, line) of the lines of a file that are not empty."""
     return [(i, line) for i, line in enumerate(read_text(path).splitlines(), start=1) if line.strip(" \t,;\ufeff\0")]
+
+
+def _count(path: Path) -> int:
+    """How many objects a file has, as far as it can be read."""
+    try:
+        return len(_lines(path))
+    except (InputError, OSError, ValueError):
+        return 0
 
 
 def _object(line: str, photo: AnnotatedPhoto, classes: Classes, notes: Notes) -> Maker | None:
