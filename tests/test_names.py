@@ -311,9 +311,9 @@ def test_a_request_names_no_module(bait, tmp_path):
         api = Api(client)
         for name in ("bait.net", "os.path"):
             refused = api("POST", f"/import?name=a.json&format={name}", status=400, content=b"{}")
-            assert f"no format named '{name}'; there are: binary_png, coco" in refused["detail"]
+            assert f"format named '{name}'; there are: binary_png, coco" in refused["detail"]
             refused = api("POST", "/export", {"format": name}, status=404)
-            assert f"no format is named '{name}'" in refused["detail"]
+            assert f"format is named '{name}'" in refused["detail"]
     assert not bait.exists()
 
 
