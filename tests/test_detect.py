@@ -1,5 +1,7 @@
 """Annotations beside photos are found by themselves, and what is found can be read."""
 
+import json
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -154,3 +156,13 @@ def test_a_photo_of_few_colours_beside_its_twin_is_no_mask(tmp_path):
     PIL.Image.fromarray(noise).quantize(32).save(tmp_path / "a.gif")
     PIL.Image.fromarray(noise).convert("1").save(tmp_path / "a_mask.png")
     assert exports.detect(tmp_path, ["a.jpg", "a.gif", "a_mask.png"]) == ()
+
+
+def test_a_large_coco_file_is_found_wherever_its_keys_lie(folder):
+    """Those of images lie in the middle of the file, farther from its ends than one looks at first."""
+    root, photos = folder
+    images = [{"id": n, "file_name": f"{n}.jpg"} for n in range(3000)] + [{"id": 9999, "file_name": "a.jpg"}]
+    rows = [{"id": n, "image_id": 9999, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]]} for n in range(2000)]
+    names = [{"id": n, "name": f"class {n}"} for n in range(3000)]
+    (root / "all.json").write_text(json.dumps({"annotations": rows, "images": images, "categories": names}))
+    assert [item.format for item in exports.detect(root, [item.file for item in photos])] == ["coco"]

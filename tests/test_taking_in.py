@@ -1,6 +1,7 @@
 """Imports: nothing is doubled, everything is accounted for, and a whole import can be taken back."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -201,6 +202,22 @@ def test_a_dry_run_tells_all_and_changes_nothing(beside, capsys):
     assert json.loads(fewclicks("import", "photos", "--dry-run", "--json")[1])["identical"] == 1
     with Store(beside) as store:
         assert store.pulse() == version
+
+
+def test_files_in_a_zip_are_named_as_there(beside, capsys):
+    fewclicks = runner(capsys)
+    with zipfile.ZipFile("all.zip", "w") as archive:
+        for name in ("a", "b"):
+            archive.writestr(f"top/{name}.json", '{"shapes": [], "imagePath": ' + ('"a.png"}' if name == "a" else ""))
+            archive.writestr(f"__MACOSX/top/._{name}.json", b"\0\5\26\7")
+    notes = json.loads(fewclicks("import", "photos", "all.zip", "--json")[1])["notes"]
+    assert "top/b.json' is damaged" in notes[0]
+    with zipfile.ZipFile("none.zip", "w") as archive:
+        archive.writestr("x.csv", "")
+    code, _, err = fewclicks("import", "photos", "none.zip")
+    assert code == 2
+    assert "'none.zip' holds no annotations of these photos in a known format" in err
+    assert "it has 1 file with .csv" in err
 
 
 def test_the_command_takes_the_last_import_back(beside, capsys):

@@ -139,9 +139,20 @@ def import_from(
             inner = outer / "upload"  # what a reader looks for beside a file is looked for in here
             inner.mkdir()
             reader.unzip(source, inner, ZIP_BYTES, ZIP_FILES)
-            source = inner
+            try:
+                read = reader.read(inner, photos, name, mask_is=options.mask_is)
+                taken = take_in(store, read, seen, options.person, options)
+            except InputError as error:
+                raise InputError(_of_zip(str(error), inner, source)) from None
+            return replace(taken, notes=tuple(_of_zip(note, inner, source) for note in taken.notes))
         read = reader.read(source, photos, name, mask_is=options.mask_is)
         return take_in(store, read, seen, options.person, options)
+
+
+def _of_zip(text: str, place: Path, source: Path) -> str:
+    """What was said of the unpacked files, as of those in the .zip."""
+    text = text.replace(f"{place}{os.sep}", f"{source.name}/").replace(str(place), source.name)
+    return text.replace(f"'{place.name}'", f"'{source.name}'")
 
 
 def names_without_masks(folder: PhotoFolder, decoder: Decoder) -> list[str]:

@@ -20,7 +20,7 @@ from fewclicks.annotate.records import MAX_NAME, printable
 from fewclicks.annotate.store import NewObject, Store
 from fewclicks.annotations import AnnotatedFolder, AnnotatedPhoto
 from fewclicks.errors import FewClicksError, InputError
-from fewclicks.exports import alike
+from fewclicks.exports import alike, quoted
 from fewclicks.geometry import Box
 from fewclicks.mask_meaning import MaskIs
 
@@ -215,8 +215,7 @@ class _Names:
             if len(name) > MAX_NAME:
                 name = self._free(name)
             if name != label:
-                shown = label if len(label) <= 60 else f"{label[:60]}..."
-                self.notes.append(f"the class {shown!r} is called {name[:60]!r}{'...' * (len(name) > 60)} here")
+                self.notes.append(f"the class {quoted(label)} is called {quoted(name)} here")
             self._given[label] = name
         return self._given[label]
 

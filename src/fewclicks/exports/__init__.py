@@ -25,7 +25,7 @@ from fewclicks.annotations import AnnotatedPhoto, Annotation, Exported, Label, L
 from fewclicks.errors import InputError
 from fewclicks.exports._detect import Found, detect
 from fewclicks.exports._naming import Naming
-from fewclicks.exports._notes import Notes, alike
+from fewclicks.exports._notes import Notes, alike, quoted
 from fewclicks.exports._read import Imported
 from fewclicks.exports._stage import staged
 from fewclicks.exports._structure import recognized
@@ -33,7 +33,7 @@ from fewclicks.exports._write import flattened
 from fewclicks.find import find, names
 from fewclicks.mask_meaning import MaskIs
 
-__all__ = ["Format", "Found", "Imported", "alike", "detect", "export", "formats", "read", "recognized"]
+__all__ = ["Format", "Found", "Imported", "alike", "detect", "export", "formats", "quoted", "read", "recognized"]
 
 
 @dataclass(frozen=True, slots=True)

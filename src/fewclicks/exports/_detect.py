@@ -15,6 +15,7 @@ from fewclicks.errors import InputError
 from fewclicks.exports import _listing
 from fewclicks.exports._match import Photos
 from fewclicks.exports._read import files_in
+from fewclicks.exports._structure import json_format
 from fewclicks.images import read_picture
 from fewclicks.safe_open import list_real, open_inside, open_real
 
@@ -53,7 +54,7 @@ def detect(folder: str | Path, files: Sequence[str]) -> tuple[Found, ...]:
     places = [folder, folder.parent] if folder.name.lower() in PHOTO_FOLDERS else [folder]
     for place in places:
         jsons = _json_files(place, deep=place is folder)
-        found += [Found("coco", file) for file in jsons if _holds(file, b'"images"', b'"annotations"')]
+        found += [Found("coco", file) for file in jsons if _is_coco(file)]
         named = [file for file in jsons if known.by_stem(_stem(file, place))]
         if any(_holds(file, b'"shapes"', b'"imagePath"') for file in named[:SAMPLES]):
             found.append(Found("labelme", named[0].parent if place is not folder else folder))
@@ -84,6 +85,13 @@ def _files_of(folder: Path) -> list[str]:
 
 def _stem(file: Path, place: Path) -> str:
     return file.relative_to(place).with_suffix("").as_posix()
+
+
+def _is_coco(file: Path) -> bool:
+    """Whether a file has COCO's keys; of a large one they may lie anywhere."""
+    if _holds(file, b'"images"', b'"annotations"'):
+        return True
+    return (_holds(file, b'"images"') or _holds(file, b'"annotations"')) and json_format(file) == "coco"
 
 
 def _holds(file: Path, *words: bytes) -> bool:

@@ -12,13 +12,10 @@ from pathlib import Path
 
 from fewclicks.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
 from fewclicks.bounded import parse_json
-from fewclicks.exports._notes import Notes
+from fewclicks.exports._notes import Notes, quoted
 from fewclicks.exports._read import MAX_TEXT_BYTES, read_bytes
 from fewclicks.exports._stage import LISTING
 from fewclicks.exports._write import UNLABELLED
-
-SHOWN = 60
-"""Letters of a name in a note."""
 
 
 class Naming:
@@ -41,7 +38,7 @@ class Naming:
     def notes(self) -> tuple[str, ...]:
         """What was renamed."""
         changed = [
-            f"the class {_shown(label)} is called {_shown(name)} in these files, which cannot hold its name"
+            f"the class {quoted(label)} is called {quoted(name)} in these files, which cannot hold its name"
             for name, label in self.exact.items()
         ]
         return (*changed, *self._notes.sentences())
@@ -91,7 +88,3 @@ def exact_names(folder: Path) -> dict[str, str]:
 def _whole(text: str) -> str:
     """The text without halves of characters (lone surrogates), which no file holds."""
     return text.encode("utf-8", "replace").decode("utf-8") if any("\ud800" <= c <= "\udfff" for c in text) else text
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")

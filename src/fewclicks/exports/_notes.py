@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
+SHOWN = 60
+"""Letters of a name that are shown in a sentence."""
 NUMBERS = re.compile(r"\d[\d.,]*")
 
 
@@ -59,6 +62,13 @@ class Notes:
 def alike(sentence: str) -> str:
     """What sentences have in common that differ only in their numbers."""
     return NUMBERS.sub("#", sentence)
+
+
+def quoted(name: str) -> str:
+    """A name within a sentence: at most so much of it as one reads, on one line."""
+    shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
+    odd = any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in shown)
+    return repr(shown) if odd else f"'{shown}'"
 
 
 def counted(count: int, thing: str) -> str:
