@@ -13,16 +13,17 @@ from fewclicks.replace import write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "training.md"
 BEGIN, END = "<!-- recipes -->", "<!-- /recipes -->"
-FILES = ("simpleclick", "ritm", "cfr_icl", "compact", "ablation", "toy")
+FILES = ("simpleclick", "ritm", "cfr_icl", "cfr_icl_released", "compact", "ablation", "toy")
 
 ROWS = {  # the first pattern that fits
     "ritm:hrnet18_*": "Table 4, RITM HRNet18",
-    "ritm:hrnet32_cocolvis": "Table 4, RITM HRNet32; start of Tables 1 and 2",
-    "simpleclick:vit_huge_*": "Table 4, SimpleClick ViT-H; start of Tables 1 and 2",
+    "ritm:hrnet32_cocolvis": "Table 4, RITM HRNet32; start of Table 2",
+    "simpleclick:vit_huge_*": "Table 4, SimpleClick ViT-H; start of CFR-ICL ViT-H",
     "simpleclick:vit_base_cocolvis_layer_decay": "",
-    "simpleclick:vit_base_*": "start of Tables 1 and 2",
-    "cfr_icl:vit_huge_*_icl_suem": "Tables 1, 2 and 4, CFR-ICL ViT-H",
-    "cfr_icl:*": "Tables 1 and 2",
+    "simpleclick:vit_base_sbd": "start of Table 1",
+    "cfr_icl:vit_huge_*_icl_suem": "Table 4, CFR-ICL ViT-H",
+    "cfr_icl:vit_base_sbd_*": "Table 1",
+    "cfr_icl:hrnet32_cocolvis_icl_suem": "Table 2",
     "compact:compact": "ours: the model in the wheel",
     "ablation:*": "ours: Table 1 at our scale",
 }

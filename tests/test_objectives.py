@@ -155,8 +155,24 @@ def test_a_click_is_added_between_terms_and_lies_on_the_error():
 def test_random_length_draws_every_number_of_terms():
     drawn = {icl((1, 2, 3), True, np.random.default_rng(s)) for s in range(12)}
     assert drawn == {(1,), (1, 2), (1, 2, 3)}
-    assert {len(last_click(3, True, np.random.default_rng(s))) for s in range(12)} == {1, 2, 3}
+    assert {len(last_click((1, 1, 1), True, np.random.default_rng(s))) for s in range(12)} == {1, 2, 3}
     assert icl((1, 2, 3), False, np.random.default_rng(0)) == (1, 2, 3)
+
+
+def test_a_step_without_any_loss_is_never_drawn():
+    rngs = [np.random.default_rng(s) for s in range(20)]
+    assert {icl((0, 1, 2, 3), True, rng) for rng in rngs} == {(0, 1), (0, 1, 2), (0, 1, 2, 3)}
+    assert {len(last_click((0, 1, 1, 1), True, rng)) for rng in rngs} == {2, 3, 4}
+    for weights in ((0.0, 0.0), (), (1.0, -1.0)):
+        with pytest.raises(InputError, match="click_weights"):
+            Recipe(name="x", click_weights=weights)
+
+
+def test_the_default_is_equation_3():
+    """Paper, Eq. 3: three generated clicks, weights 1, 2, 3 on Y^1 to Y^3; Y^0 is not counted."""
+    for seed in range(5):
+        drawn = objectives.build(Recipe(name="x")).draw(np.random.default_rng(seed))
+        assert drawn == (0.0, 1.0, 2.0, 3.0)
 
 
 def test_recipe_names_the_objective():

@@ -16,7 +16,7 @@ from fewclicks.errors import CheckpointError, DatasetError, InputError, UnknownN
 from fewclicks.find import find, names
 from fewclicks.nets import names as names_
 from fewclicks.nets.segmenter import build
-from fewclicks.recipes import cfr_icl, functions, ritm, simpleclick
+from fewclicks.recipes import cfr_icl, cfr_icl_released, functions, ritm, simpleclick
 from fewclicks.recipes.toy import toy
 from fewclicks.training import estimate as estimates
 from fewclicks.training import loop, optimiser, sets
@@ -114,6 +114,8 @@ def test_every_row_of_the_tables_has_its_recipe():
     cells = {f"{net}_{place}" for net in ("vit_base", "vit_huge", "hrnet32") for place in places}
     variants = ("baseline", "icl", "suem", "icl_suem")
     assert set(functions(cfr_icl)) == {f"{cell}_{variant}" for cell in cells for variant in variants}
+    released = {f"{cell}_{variant}" for cell in cells if "vit" in cell for variant in variants}
+    assert set(functions(cfr_icl_released)) == released
 
 
 def test_the_published_values_are_in_the_recipes():
@@ -137,10 +139,25 @@ def test_the_published_values_are_in_the_recipes():
         assert recipe.lr == 5e-6
         assert recipe.objective == ("icl" if "_icl" in name else "last_click")
         assert (recipe.simple_prob > 0) == name.endswith("suem")
-        assert recipe.max_clicks == (12 if "huge" in name else 24)
         assert recipe.min_area_px == (20 if "sbd" in name else 1000)
         assert recipe.starts_from
-    assert RECIPES["cfr_icl:vit_huge_cocolvis_icl"].steps * 32 <= 3000
+        assert recipe.crop_hw == (448, 448)
+        assert recipe.batch == (140 if "base" in name else 32)
+        assert recipe.steps == (30_000 if "coco" in name else 8_498) // recipe.batch, "one epoch"
+        assert recipe.rotate_prob > 0
+        assert recipe.blend_prob == 0
+        if "_icl" in name:
+            assert (recipe.click_weights, recipe.random_length) == ((0, 1, 2, 3), False)
+    for name in functions(cfr_icl_released):
+        paper, recipe = RECIPES[f"cfr_icl:{name}"], RECIPES[f"cfr_icl_released:{name}"]
+        assert (recipe.batch, recipe.lr, recipe.objective) == (32, 5e-6, paper.objective)
+        assert recipe.max_clicks == (12 if "huge" in name else 24)
+        assert (recipe.rotate_prob > 0) == ("sbd" in name)
+        assert recipe.random_length
+        assert recipe.click_weights == ((1, 2, 3) if "_icl" in name else (0, 1, 1, 1))
+        assert (recipe.blend_prob > 0) == name.endswith("suem")
+    assert RECIPES["cfr_icl_released:vit_huge_cocolvis_icl"].steps * 32 <= 3000
+    assert RECIPES["cfr_icl_released:vit_base_sbd_suem"].steps == 20 * (8_498 // 32)
 
 
 def test_the_learning_rate_of_ritm_falls_at_its_milestones():
@@ -293,8 +310,9 @@ def test_memory_and_time_follow_from_the_parts():
 
 def test_passes_are_counted_as_the_objective_draws_them():
     recipe = Recipe(name="x")
-    assert estimates.passes(recipe) == (2, 0)
-    assert estimates.passes(replace(recipe, random_length=False)) == (3, 0)
+    assert estimates.passes(recipe) == (3, 1)
+    assert estimates.passes(replace(recipe, random_length=True)) == (2, 1)
+    assert estimates.passes(replace(recipe, click_weights=(1.0, 2.0, 3.0), random_length=True)) == (2, 0)
     assert estimates.passes(ritm.hrnet18_sbd()) == (1, 1.5)
     assert estimates.passes(replace(recipe, click_weights=(0.0, 0.0, 1.0), random_length=False)) == (1, 2)
 
@@ -346,7 +364,7 @@ def test_the_list_of_the_command_line_has_every_recipe():
     for file in names("recipes"):
         listed |= recipes(file)
     assert {name.removesuffix(f":{name.partition(':')[0]}") for name in RECIPES} == listed.keys() - {
-        "ablation", "cfr_icl", "ritm", "simpleclick",
+        "ablation", "cfr_icl", "cfr_icl_released", "ritm", "simpleclick",
     }  # fmt: skip
     assert listed["simpleclick:vit_huge_sbd"].startswith("ViT-H, SBD")
     assert all(listed.values())

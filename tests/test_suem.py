@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fewclicks.recipes import cfr_icl
+from fewclicks.recipes import cfr_icl, cfr_icl_released
 from fewclicks.training import sets, suem
+from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples
 
 A = np.full((4, 4, 3), 100, np.uint8)
@@ -76,7 +77,7 @@ def test_place_moves_and_rescales_the_object_as_a_whole():
 
 
 SMALL = replace(
-    cfr_icl.vit_base_cocolvis_icl_suem(), sets=("toy",), crop_hw=(64, 64), min_area_px=60, resize=(1.0, 1.0),
+    cfr_icl_released.vit_base_cocolvis_icl_suem(), sets=("toy",), crop_hw=(64, 64), min_area_px=60, resize=(1.0, 1.0),
     merge_prob=0.0, keep_background_prob=0.0,
 )  # fmt: skip
 TOY = sets.Toy(count=20, side=90)
@@ -105,6 +106,12 @@ def test_the_stages_have_the_chances_of_the_release(monkeypatch):
     for mode in ("union", "exclusion", "blend"):
         assert called[mode] / total == pytest.approx(1 / 6, abs=0.07)
     assert 0.5 <= min(alphas) < 0.52 < 0.98 < max(alphas) <= 1
+
+
+def test_the_second_stage_of_the_paper_has_two_modes():
+    paper = cfr_icl.vit_base_cocolvis_icl_suem()
+    assert (paper.simple_prob, paper.union_prob, paper.exclusion_prob, paper.mixing_prob) == (0.5, 0.25, 0.25, 0.5)
+    assert paper.blend_prob == Recipe(name="x").blend_prob == 0
 
 
 def test_an_object_that_hides_the_target_is_not_pasted_and_others_are_tried():

@@ -25,8 +25,8 @@ def hrnet18_cocolvis() -> Recipe:
         native=True, crop_hw=(320, 480), resize=(0.75, 1.4), rotate_prob=0.0, pad_counts=True,
         min_area_px=1000, keep_background_prob=0.05, stuff_prob=0.3,
         simple_prob=0.0, union_prob=0.0, exclusion_prob=0.0, blend_prob=0.0, mixing_prob=0.0,
-        objective="last_click", click_weights=(1.0,) * 4, eval_clicks=True,  # 0 to 3 before the loss
-        aux_weight=0.4,
+        objective="last_click", click_weights=(1.0,) * 4, random_length=True,  # 0 to 3 before the loss
+        eval_clicks=True, aux_weight=0.4,
         steps=230 * (EPOCH["cocolvis"] // 28), batch=28, lr=5e-4, milestones=(200 / 230, 220 / 230),
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from fewclicks.errors import InputError
 from fewclicks.nets.segmenter import Segmenter
 from fewclicks.training import layers, sets
+from fewclicks.training.objectives import shortest
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.trainer import WithAux, built
 
@@ -137,8 +138,8 @@ def estimate(
 
 def passes(recipe: Recipe) -> tuple[float, float]:
     """Mean number of forwards (with a backward, without one) that a sample sees in a step."""
-    weights = recipe.click_weights if recipe.objective == "icl" else (1.0,) * len(recipe.click_weights)
-    lengths = range(1, len(weights) + 1) if recipe.random_length else [len(weights)]
+    weights = recipe.click_weights
+    lengths = range(shortest(weights), len(weights) + 1) if recipe.random_length else [len(weights)]
     learning = [1 if recipe.objective == "last_click" else sum(w != 0 for w in weights[:n]) for n in lengths]
     return sum(learning) / len(lengths), (sum(lengths) - sum(learning)) / len(lengths)
 

@@ -66,14 +66,33 @@ Weights = tuple[float, ...]
 
 
 def icl(weights: Weights, random_length: bool, rng: np.random.Generator) -> Weights:
-    """Iterative click loss, Eq. 3: the loss after every click counts; of all, or of a random number of the first."""
-    return weights[: int(rng.integers(1, len(weights) + 1))] if random_length else weights
+    """Return the weights of the iterative click loss: of Y^0 after the initial clicks, then of Y^1, Y^2 ...
+
+    Eq. 3 sums beta_i over the generated clicks, so that of Y^0 is 0: weights (0, 1, 2, 3). `random_length`, which the
+    released code does with (1, 2, 3), draws how many of the first are summed; a sum of nothing is never drawn.
+    """
+    return weights[: _length(weights, random_length, rng)]
 
 
-def last_click(clicks: int, random_length: bool, rng: np.random.Generator) -> Weights:
-    """Eq. 2: only the loss after the last click counts; 0..clicks-1 earlier ones are simulated, or all."""
-    length = int(rng.integers(1, clicks + 1)) if random_length else clicks
-    return (0.0,) * (length - 1) + (1.0,)
+def last_click(weights: Weights, random_length: bool, rng: np.random.Generator) -> Weights:
+    """Return the weights of Eq. 2, in which only the loss after the last click counts.
+
+    As many predictions as `weights` has; or with `random_length` fewer, but always those with which it begins whose
+    weight is 0: (1, 1, 1, 1) simulates 0 to 3 clicks before the last one, as RITM does, (0, 1, 1, 1) one to three.
+    """
+    return (0.0,) * (_length(weights, random_length, rng) - 1) + (1.0,)
+
+
+def _length(weights: Weights, random_length: bool, rng: np.random.Generator) -> int:
+    """How many predictions a step has: all, or a random number of the first ones, of which one must count."""
+    if not random_length:
+        return len(weights)
+    return int(rng.integers(shortest(weights), len(weights) + 1))
+
+
+def shortest(weights: Weights) -> int:
+    """The least number of predictions of which one counts."""
+    return next(i for i, weight in enumerate(weights, start=1) if weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +136,7 @@ def build(recipe: Recipe) -> Objective:
     loss = partial(nfl, alpha=recipe.alpha, gamma=recipe.gamma)
     draws: dict[str, Callable[[np.random.Generator], Weights]] = {
         "icl": partial(icl, recipe.click_weights, recipe.random_length),
-        "last_click": partial(last_click, len(recipe.click_weights), recipe.random_length),
+        "last_click": partial(last_click, recipe.click_weights, recipe.random_length),
     }
     if recipe.objective not in draws:
         raise InputError(f"no objective named '{recipe.objective}'; there are: {', '.join(draws)}")

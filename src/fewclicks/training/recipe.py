@@ -81,10 +81,10 @@ class Recipe:
 
     # SUEM copy-paste (paper, section 3.3): the chance of each mode
     simple_prob: float = 0.5
-    union_prob: float = 0.5 / 3
-    exclusion_prob: float = 0.5 / 3
-    blend_prob: float = 0.5 / 3
-    """The local blend of the released code, the third of its second stage."""
+    union_prob: float = 0.25
+    exclusion_prob: float = 0.25
+    blend_prob: float = 0.0
+    """A local blend, which the paper does not have; in the released code each mode of the second stage has 0.5 / 3."""
     mixing_prob: float = 0.5
     place_prob: float = 0.0
     """Chance that a pasted object is rescaled, flipped and moved (the released code never does)."""
@@ -105,10 +105,11 @@ class Recipe:
 
     # the objective
     objective: str = "icl"
-    click_weights: tuple[float, ...] = (1.0, 2.0, 3.0)
-    """beta of Eq. 3; its length is the largest number of terms."""
-    random_length: bool = True
-    """Draw the number of terms from 1..len(click_weights), as the released code does; the paper sums all."""
+    click_weights: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0)
+    """Weights of the predictions of a step: of Y^0, after the initial clicks, then one for each generated click. Eq. 3
+    does not count Y^0, and its beta_i of Y^1..Y^3 are 1, 2, 3. The released code has (1, 2, 3) on Y^0..Y^2."""
+    random_length: bool = False
+    """Draw how many of the predictions are summed, at least one that counts, as the release does; Eq. 3 sums all."""
     eval_clicks: bool = False
     """Where only the last click's loss counts, simulate the ones before it in eval mode, as RITM does."""
     alpha: float = 0.5
@@ -149,6 +150,8 @@ class Recipe:
             raise InputError(f"sets and set_weights differ in length: {len(self.sets)} and {len(self.set_weights)}")
         if self.steps < 1 or self.batch < 1 or not self.click_weights:
             raise InputError("steps and batch must be at least 1, and click_weights must not be empty")
+        if not any(self.click_weights) or min(self.click_weights) < 0:
+            raise InputError(f"click_weights are 0 or more, and not all 0, got {self.click_weights}")
         if self.accumulate < 1 or self.batch % self.accumulate:
             raise InputError(f"accumulate must divide batch, got accumulate={self.accumulate} and batch={self.batch}")
         if self.precision not in PRECISIONS:
