@@ -14,6 +14,7 @@ import pytest
 
 from commands import runner
 from fakes import gradient, shared
+from fewclicks import benchmark
 from fewclicks.cli.segment import parse_click
 from fewclicks.cli.train import changed, parse
 from fewclicks.clicks import Click
@@ -217,16 +218,22 @@ def test_bench_takes_the_robot_of_a_method_from_anywhere(fewclicks, tmp_path, mo
     assert json.loads(out)["settings"]["robot"] == "random_error"
 
 
-def test_bench_goes_on_with_a_run_that_was_stopped(fewclicks, tmp_path):
+def test_bench_goes_on_with_a_run_that_was_stopped(fewclicks, tmp_path, monkeypatch):
     root = folder_of_masks(tmp_path / "set")
     asked = ("bench", "folder", "--data-root", root, *GROW, "--full", "--json", "r.json")
-    whole = (root / "images" / "b.png").read_bytes()
-    (root / "images" / "b.png").write_bytes(b"broken")
-    assert fewclicks(*asked)[0] == 2
+    rollout = benchmark.rollout
+
+    def stopped(predictor, sample, *rules):
+        if sample.name == "b#1":
+            raise InputError("stopped")
+        return rollout(predictor, sample, *rules)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(benchmark, "rollout", stopped)
+        assert fewclicks(*asked)[0] == 2
     kept = Path("r.json.partial").read_text().splitlines()
     assert len(kept) == 2, "the settings, and the object that was finished"
     Path("r.json.partial").write_text("\n".join(kept).replace('"name": "a#1"', '"name": "a, measured before"') + "\n")
-    (root / "images" / "b.png").write_bytes(whole)
     assert "max_clicks was 20 and is 3" in fewclicks(*asked, "--resume", "--max-clicks", "3")[2]
     assert fewclicks(*asked, "--resume")[0] == 0
     each = json.loads(Path("r.json").read_text())["datasets"]["set"]["per_object"]
