@@ -101,7 +101,7 @@ def test_memory_is_that_of_one_forward():
 
 def test_only_the_last_click_of_eq_2_learns():
     net = Tiny()
-    weights = last_click(3, False, np.random.default_rng(0))
+    weights = last_click((1.0, 1.0, 1.0), False, np.random.default_rng(0))
     losses = [term.loss for term in terms(net, weights)]
     assert [loss.requires_grad for loss in losses] == [False, False, True]
     losses[-1].backward()
