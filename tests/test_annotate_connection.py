@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -115,6 +117,7 @@ def test_who_takes_nothing_is_left(place):
 
 def test_connections_are_counted(place, monkeypatch):
     monkeypatch.setattr(connection, "HEAD_S", PATIENCE_S)
+    monkeypatch.setattr(connection, "CROWDED_HEAD_S", QUICK_S)
     monkeypatch.setattr(connection, "CONNECTIONS_EACH", 3)
     with contextlib.ExitStack() as stack:
         first = [stack.enter_context(connected(place)) for _ in range(3)]
@@ -122,3 +125,73 @@ def test_connections_are_counted(place, monkeypatch):
             assert ended(stack.enter_context(connected(place))) == b""
         first[0].sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
         assert b"200 OK" in first[0].recv(1000)
+
+
+def test_who_speaks_takes_the_place_of_who_is_silent(place, monkeypatch):
+    monkeypatch.setattr(connection, "HEAD_S", PATIENCE_S)
+    monkeypatch.setattr(connection, "CONNECTIONS_EACH", 3)
+    with contextlib.ExitStack() as stack:
+        first, *silent = [stack.enter_context(connected(place)) for _ in range(3)]
+        first.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
+        for _ in range(2):
+            speaker = stack.enter_context(connected(place))
+            speaker.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+            assert b"200 OK" in speaker.recv(1000)
+        assert [ended(one) for one in silent] == [b"", b""], "they were silent for longest"
+        first.sendall(b"12345")
+        assert b"200 OK" in first.recv(1000), "whose request is under way goes last"
+
+
+CROWD = """
+import asyncio, contextlib, sys
+
+async def stay(host, port, text, trickle):
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(text)
+            while not reader.at_eof():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(1000), 0.5)
+                writer.write(trickle)
+                await writer.drain()
+        except OSError:
+            pass
+        await asyncio.sleep(0.5)
+
+async def main(host, port, idle, slow):
+    body = b"POST / HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: 60000\\r\\n\\r\\n"
+    kinds = [(b"", b"")] * idle + [(b"GET / HT", b"T")] * (slow // 2) + [(body, b"x")] * (slow // 2)
+    crowd = [asyncio.ensure_future(stay(host, port, *kind)) for kind in kinds]
+    await asyncio.sleep(2)
+    print("here", flush=True)
+    await asyncio.gather(*crowd)
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
+"""
+
+
+def seconds_of_a_request(place):
+    began = time.monotonic()
+    with connected(place) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nok")
+        assert b"200 OK" in client.recv(1000)
+    return time.monotonic() - began
+
+
+def test_a_crowd_of_idle_and_slow_connections_keeps_nobody_waiting(place, monkeypatch):
+    """500 idle ones and 240 slow ones of the same address, which come again when they are ended."""
+    for module, name in ((connection, "HEAD_S"), (connection, "STALL_S"), (security, "BODY_PAUSE_S")):
+        monkeypatch.setattr(module, name, PATIENCE_S)
+    alone = sorted(seconds_of_a_request(place) for _ in range(30))
+    command = [sys.executable, "-c", CROWD, *map(str, place), "500", "240"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as crowd:
+        assert crowd.stdout.readline() == "here\n"
+        among = []
+        for _ in range(30):
+            among.append(seconds_of_a_request(place))
+            time.sleep(0.05)
+        assert crowd.poll() is None
+        crowd.kill()
+    assert sorted(among)[15] <= 2 * alone[15] + 0.02
+    assert sorted(among)[27] <= 2 * alone[27] + 0.1

@@ -30,6 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fewclicks.annotate.bodies import FREE_BYTES, BodyRoom, Hold
 from fewclicks.annotate.problems import internal_problem, problem
+from fewclicks.annotate.proxies import Proxies
 from fewclicks.annotate.sessions import Session, Sessions
 from fewclicks.annotate.signin import SignIn
 from fewclicks.annotate.values import address_fault
@@ -77,6 +78,9 @@ class Policy:
     """Tokens of people by their names, beside `token` or in place of it."""
     reachable: bool = False
     """Whether other machines may ask, token or not: then addresses in numbers are good hosts, as no name is rebound."""
+
+    proxies: Proxies = field(default_factory=Proxies)
+    """Who is believed what X-Forwarded-* says."""
 
     def knows(self, host: str) -> bool:
         """Whether a Host header names this server."""
@@ -159,7 +163,8 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        begun = False
+        asked, scope = scope, self._policy.proxies.unwrap(scope)
+        request, begun = Request(scope), False
 
         async def guarded(message: Message) -> None:
             nonlocal begun
@@ -173,8 +178,7 @@ class Guard:
 
         self._in_flight += 1
         try:
-            request = Request(scope)
-            await self._answer(request, receive, guarded, self._refusal(request))
+            await self._answer(request, receive, guarded, self._refusal(request, asked))
         except ClientDisconnect:
             if not begun:
                 await problem(408, "the body did not come; send it again")(scope, receive, guarded)
@@ -204,11 +208,11 @@ class Guard:
             if hold is not None:
                 self._room.give_back(hold)
 
-    def _refusal(self, request: Request) -> ASGIApp | None:
+    def _refusal(self, request: Request, asked: Scope) -> ASGIApp | None:
         """Why the request is not answered; None if it is."""
         headers = request.headers
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self._policy.knows(hosts[0]):
+        hosts = {*headers.getlist("host"), *Headers(scope=asked).getlist("host")}  # a proxy need not pass on the one
+        if not hosts or not all(map(self._policy.knows, hosts)) or len(Headers(scope=asked).getlist("host")) != 1:
             names = ", ".join(sorted(self._policy.hosts))
             return problem(403, f"this server is known as {names}; open it under one of these names")
         if self._in_flight > IN_FLIGHT:
@@ -235,20 +239,23 @@ def _client(request: Request) -> str:
 def _is_foreign(request: Request) -> bool:
     """Whether a browser sent this for a page that is not ours. What is no browser sends none of these headers."""
     origin, host = request.headers.get("origin"), request.headers["host"]
-    if origin is not None and not _is_own(origin, host):
+    scheme = request.url.scheme if "scheme_is_known" in request.scope else None
+    if origin is not None and not _is_own(origin, host, scheme):
         return True
     guarded = request.method not in ("GET", "HEAD") or request.url.path.startswith("/api/")
     return guarded and request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
-def _is_own(origin: str, host: str) -> bool:
-    """Whether an Origin is that of a page that we served under this Host, port included."""
+def _is_own(origin: str, host: str, scheme: str | None) -> bool:
+    """Whether an Origin is that of a page that we served under this Host and port, and scheme where it is known."""
     try:
         theirs = urlsplit(origin)
         own = urlsplit(f"{theirs.scheme}://{host}")
         usual = {"http": 80, "https": 443}.get(theirs.scheme)
         same_port = (theirs.port or usual) == (own.port or usual)
     except ValueError:
+        return False
+    if scheme is not None and theirs.scheme != scheme:
         return False
     return usual is not None and theirs.hostname == own.hostname and same_port
 

@@ -21,7 +21,8 @@ import uvicorn
 from fewclicks.annotate.accounts import several_people
 from fewclicks.annotate.annotator import Annotator
 from fewclicks.annotate.api import application
-from fewclicks.annotate.connection import BoundedProtocol
+from fewclicks.annotate.connection import bounded
+from fewclicks.annotate.proxies import Proxies
 from fewclicks.annotate.security import LOOPBACK, Policy, is_loopback
 from fewclicks.annotate.tokens import read_people, require_strong
 from fewclicks.errors import InputError
@@ -35,6 +36,8 @@ EVERYWHERE = ("0.0.0.0", "::")
 """Hosts that mean all addresses of this machine."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Of glibc's mallopt."""
+FILES = 4096
+"""Open files and connections."""
 TOKEN_VARIABLE = "FEWCLICKS_TOKEN"
 """A token of one's own, so that the address stays the same after a restart."""
 
@@ -50,6 +53,8 @@ class Place:
     """Host names that the server has besides."""
     tokens: Path | None = None
     """A file of people and their tokens (`tokens.read_people`)."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies, who say where requests come from."""
     no_token: bool = False
     """Let everybody in who can reach the server."""
 
@@ -57,12 +62,13 @@ class Place:
 def serve(annotator: Annotator, place: Place, listening: socket.socket, browser: bool = True) -> None:
     """Serve on a socket of `listen` until Ctrl-C. Prints the address, and opens the browser at it."""
     keep_memory_steady()
+    allow_many_files()
     port: int = listening.getsockname()[1]
     policy = policy_for(place, port)
     sessions = policy.sessions()
     config = uvicorn.Config(
         application(annotator, policy, sessions=sessions),
-        http=BoundedProtocol,
+        http=bounded(policy.proxies),
         log_level="warning",
         access_log=False,
         proxy_headers=False,
@@ -83,6 +89,11 @@ def serve(annotator: Annotator, place: Place, listening: socket.socket, browser:
             f"{', '.join(policy.people)}: open the address with ?token= and the token of {place.tokens}, or enter it."
         )
     print(f"Annotate at {address_of(place.host, port, policy.token)}  (Ctrl-C ends it; everything is saved at once)")
+    for name in place.names if place.proxies else ():
+        print(
+            f"Through the proxy it is https://{name}/"
+            + (", where the token is asked for" if policy.needs_token else "")
+        )
     sys.stdout.flush()
     if browser:
         here = "127.0.0.1" if place.host in EVERYWHERE else place.host
@@ -117,6 +128,17 @@ def keep_memory_steady() -> None:
             library.mallopt(M_MMAP_THRESHOLD, 2**20)
             library.mallopt(M_TRIM_THRESHOLD, 2**22)
             library.mallopt(M_ARENA_MAX, 2)
+
+
+def allow_many_files() -> None:
+    """Have room for as many connections as `connection` lets in, where the system gives less at first."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def listen(place: Place) -> socket.socket:
@@ -159,22 +181,25 @@ def policy_for(place: Place, port: int, shared: Callable[[], bool] = several_peo
         hosts |= {name, f"{name}.local"}
     if place.no_token and place.tokens:
         raise InputError("--no-token lets everybody in, --tokens does not; leave one of them out")
+    proxies = Proxies.named(place.proxies)
     if place.no_token:
-        return Policy(hosts=hosts, cookie=cookie, reachable=reachable)
+        return Policy(hosts=hosts, cookie=cookie, reachable=reachable, proxies=proxies)
     people = read_people(place.tokens) if place.tokens else {}
     token = os.environ.get(TOKEN_VARIABLE) or None
     if token is not None:
         require_strong(token, TOKEN_VARIABLE)
-    elif not people and (reachable or place.names or shared()):
+    elif not people and (reachable or place.names or place.proxies or shared()):
         token = secrets.token_urlsafe(32)
-    return Policy(hosts=hosts, token=token, people=people, cookie=cookie, reachable=reachable)
+    return Policy(hosts=hosts, token=token, people=people, cookie=cookie, reachable=reachable, proxies=proxies)
 
 
 def _whom(place: Place) -> str:
     """Whom a server without a token lets in."""
     if not is_loopback(place.host):
         return f"everybody whose machine reaches this one ({place.host})"
-    return "everybody who can use this machine" + (", and whoever a proxy lets through," if place.names else "")
+    return "everybody who can use this machine" + (
+        ", and whoever a proxy lets through," if place.names or place.proxies else ""
+    )
 
 
 def address_of(host: str, port: int, secret: str | None, kind: str = "token") -> str:

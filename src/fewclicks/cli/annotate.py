@@ -41,6 +41,14 @@ def annotate(
         list[str] | None,
         typer.Option("--host-name", metavar="NAME", help="A name under which this machine is known. Repeatable."),
     ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proxy",
+            metavar="ADDRESS",
+            help="A proxy, or a network of them, that is believed who asks (X-Forwarded-*). Repeatable.",
+        ),
+    ] = None,
     tokens: Annotated[
         Path | None,
         typer.Option("--tokens", metavar="FILE", help="People and their tokens: a line each, name, space, token."),
@@ -72,7 +80,8 @@ def annotate(
         raise InputError(f"there are no photos in '{folder}'; put some into it, or name another folder")
     setup = Setup(method=method, threads=threads, options=options.plain_values(settings))
     model = model_of(setup, cfr, adaptive)
-    place = Place(host=host, port=port, names=tuple(name or ()), tokens=tokens, no_token=no_token)
+    names, proxies = tuple(name or ()), tuple(proxy or ())
+    place = Place(host=host, port=port, names=names, proxies=proxies, tokens=tokens, no_token=no_token)
     by_hand = parse_levels(levels) if levels is not None else None
     with closing(listen(place)) as listening:
         annotator = Annotator(photos, store_of(folder, database), model, database, by_hand)
