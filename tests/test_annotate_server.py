@@ -31,8 +31,8 @@ PATIENCE_S = 120
 class Running:
     """A server process, and a client of it."""
 
-    def __init__(self, root, *arguments, **environment):
-        command = ["annotate", str(root), "--no-browser", "--method", "grow", *arguments]
+    def __init__(self, root, *arguments, browser=False, **environment):
+        command = ["annotate", str(root), "--method", "grow", *arguments, *([] if browser else ["--no-browser"])]
         if not {"--host", "--host-name", "--tokens"}.intersection(arguments):
             command.append("--no-token")  # the machine of the tests may have several users
         self.process = subprocess.Popen(
@@ -62,8 +62,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(*arguments, **environment):
-    served = Running(*arguments, **environment)
+def running(*arguments, **more):
+    served = Running(*arguments, **more)
     try:
         yield served
     finally:

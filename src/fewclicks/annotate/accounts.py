@@ -1,8 +1,9 @@
-"""Whether other people use this machine: then loopback is no wall between them and the server."""
+"""The people of this machine, between whom loopback is no wall: whether there are several, whose a connection is."""
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,32 @@ def several_people(passwd: Path = Path("/etc/passwd"), processes: Path = Path("/
         return len(_homes(Path.home().parent)) > 1
     uids = {os.getuid() if own is None else own, *_accounts(passwd), *_running(processes)}
     return sum(uid in HUMAN_UIDS or (uid in DIRECTORY_UIDS and _has_name(uid)) for uid in uids) > 1
+
+
+def is_own_peer(host: str, port: int, tables: Path = Path("/proc/net")) -> bool:
+    """Tell whether a connection of this machine comes from a process of our own user; True where that is not known.
+
+    `host` and `port` are those of the other end. Linux lists the sockets with their owners.
+    """
+    wanted = f"{_hexadecimal(host)}:{port:04X}"
+    own = {str(os.getuid()), os.environ.get("SUDO_UID")} if hasattr(os, "getuid") else set()
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError), open(tables / name, encoding="ascii") as table:
+            for line in table:
+                fields = line.split()
+                if len(fields) > 7 and fields[1] == wanted:
+                    return fields[7] in own
+    return True
+
+
+def _hexadecimal(host: str) -> str:
+    """An address as the kernel writes it: words of four bytes, each from its end."""
+    try:
+        packed = ipaddress.ip_address(host).packed
+    except ValueError:
+        return ""
+    words = (packed[at : at + 4] for at in range(0, len(packed), 4))
+    return "".join((word[::-1] if sys.byteorder == "little" else word).hex() for word in words).upper()
 
 
 def _accounts(passwd: Path) -> Iterator[int]:

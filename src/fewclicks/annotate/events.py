@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from fewclicks.annotate.work import Busy
@@ -37,7 +37,7 @@ class Hub:
             if photo_id in (None, shown) and not loop.is_closed():
                 loop.call_soon_threadsafe(self._put, queue, message)
 
-    async def stream(self, photo_id: int) -> AsyncIterator[bytes]:
+    async def stream(self, photo_id: int) -> AsyncGenerator[bytes]:
         """The events of a photo from now on, as text/event-stream. Ends when the hub closes."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(LAG)
         self._streams[queue] = (photo_id, asyncio.get_running_loop())

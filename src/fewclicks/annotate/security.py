@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fewclicks.annotate.bodies import FREE_BYTES, BodyRoom, Hold
 from fewclicks.annotate.problems import internal_problem, problem
 from fewclicks.annotate.proxies import Proxies
-from fewclicks.annotate.sessions import Session, Sessions
+from fewclicks.annotate.sessions import Sessions
 from fewclicks.annotate.signin import SignIn
 from fewclicks.annotate.values import address_fault
 
@@ -202,8 +202,7 @@ class Guard:
                 await problem(503, detail, {"Retry-After": "5"})(request.scope, receive, send)
                 return
         try:
-            received = _until_signed_out(_hurried(receive, self._room, hold), request.state.session)
-            await self._app(request.scope, received, send)
+            await self._app(request.scope, _hurried(receive, self._room, hold), send)
         finally:
             if hold is not None:
                 self._room.give_back(hold)
@@ -300,20 +299,3 @@ def _hurried(receive: Receive, room: BodyRoom | None = None, hold: Hold | None =
         return message
 
     return hurried
-
-
-def _until_signed_out(receive: Receive, session: Session | None) -> Receive:
-    """`receive` to which the end of the session is the end of the connection: streams of events end with it."""
-    if session is None:
-        return receive
-
-    async def received() -> Message:
-        waits = [asyncio.ensure_future(receive()), asyncio.ensure_future(session.ended.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return await waits[0] if waits[0].done() else {"type": "http.disconnect"}  # type: ignore[return-value]
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    return received

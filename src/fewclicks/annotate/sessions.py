@@ -12,7 +12,7 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 
 LIFE_S = 30 * 86400.0
@@ -41,6 +41,23 @@ class Session:
     def is_over(self, now: float) -> bool:
         """Tell whether it has lasted, or was left alone, for too long."""
         return now - self.began > LIFE_S or now - self.used > IDLE_S
+
+    async def while_open(self, stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """Pass a stream on until it or the session ends."""
+        over = asyncio.ensure_future(self.ended.wait())
+        try:
+            while True:
+                following = asyncio.ensure_future(anext(stream, None))
+                await asyncio.wait((following, over), return_when=asyncio.FIRST_COMPLETED)
+                part = following.result() if following.done() else None
+                if part is None:
+                    following.cancel()
+                    return
+                yield part
+        finally:
+            over.cancel()
+            await asyncio.wait((following,))
+            await stream.aclose()
 
 
 class Sessions:

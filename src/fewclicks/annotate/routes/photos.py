@@ -133,7 +133,7 @@ def _packed(given: Annotator, photo_id: int) -> bytes:
 
 
 @router.get("/{photo_id}/events", **gives("text/event-stream"))
-async def events(given: Given, photo_id: PhotoId) -> Response:
+async def events(request: Request, given: Given, photo_id: PhotoId) -> Response:
     """What happens to the photo, as server-sent events: `object`, `photo` and `classes`, with what there is now.
 
     `photo` tells of any photo of the folder. What other servers on the same database do is told within a second or two.
@@ -141,4 +141,5 @@ async def events(given: Given, photo_id: PhotoId) -> Response:
     await in_thread(given.pool, lambda: given.store.photo(photo_id))
     given.hub.require_room()
     await in_thread(given.pool, lambda: given.watch.begin(photo_id))
-    return StreamingResponse(given.hub.stream(photo_id), media_type="text/event-stream")
+    stream, session = given.hub.stream(photo_id), request.state.session
+    return StreamingResponse(session.while_open(stream) if session else stream, media_type="text/event-stream")
