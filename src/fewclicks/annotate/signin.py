@@ -22,7 +22,7 @@ OPEN = ("/api/v1/healthz", "/style.css", "/icon.svg")
 """What needs no token: that the server answers, and the look of the page that asks for one."""
 FORM_BYTES = 4096
 
-ADDRESS = "Open the address that `fewclicks annotate` printed, with its token."
+ADDRESS = "Open the address that fewclicks annotate printed, with its token."
 USED = "This link was used already, or is too old. " + ADDRESS
 WRONG = "That is not the token. " + ADDRESS
 

@@ -25,6 +25,15 @@ export class Problem extends Error {
   }
 }
 
+/** @type {Record<string, string>} what is sent with every request: the name of the user, where they said one */
+const always = {};
+
+/** @param {string} name of the user, which is noted beside what they do; "" for none */
+export function tellPerson(name) {
+  if (name) always["X-Fewclicks-Person"] = encodeURIComponent(name);
+  else delete always["X-Fewclicks-Person"];
+}
+
 /**
  * @param {string} method
  * @param {string} path within the API
@@ -46,9 +55,9 @@ export async function request(method, path, body, signal) {
  * @returns {RequestInit}
  */
 function packed(body) {
-  if (body === undefined) return {};
-  if (body instanceof Blob) return { body, headers: { "Content-Type": "application/octet-stream" } };
-  return { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  if (body === undefined) return { headers: always };
+  if (body instanceof Blob) return { body, headers: { ...always, "Content-Type": "application/octet-stream" } };
+  return { body: JSON.stringify(body), headers: { ...always, "Content-Type": "application/json" } };
 }
 
 /**
@@ -62,6 +71,15 @@ export async function json(method, path, body, signal) {
   const reply = await request(method, path, body, signal);
   return reply.status === 204 ? null : reply.json();
 }
+
+/**
+ * Who asks: `named` if the token gives the name, `signed_in` if there is a session to be ended.
+ * @returns {Promise<{person: string, named: boolean, signed_in: boolean}>}
+ */
+export const session = () => json("GET", "/session");
+
+/** End the session of this browser. */
+export const signOut = () => json("DELETE", "/session");
 
 /** @returns {Promise<Folder>} */
 export const folder = () => json("GET", "/folder");

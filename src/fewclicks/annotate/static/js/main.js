@@ -14,6 +14,7 @@ import { Notices } from "./notices.js";
 import { CascadePanel } from "./panels/cascade.js";
 import { ClassesPanel } from "./panels/classes.js";
 import { ObjectsPanel } from "./panels/objects.js";
+import { personPanel } from "./panels/person.js";
 import { PhotosPanel } from "./panels/photos.js";
 import { viewPanel } from "./panels/view.js";
 import { Pointing } from "./pointing.js";
@@ -55,6 +56,7 @@ new PhotosPanel(store, desk);
 new ClassesPanel({ store, desk, hand });
 new CascadePanel({ store, hand, lens });
 viewPanel(store);
+personPanel(store, notices);
 toolbar(store, hand);
 bars({ store, desk, stage }, doors);
 

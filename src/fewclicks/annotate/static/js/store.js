@@ -32,6 +32,7 @@
  * @property {"auto" | "class" | "contrast"} paint
  * @property {"auto" | "zoom" | "pan"} wheel
  * @property {"auto" | "light" | "dark"} theme
+ * @property {string} person the name that the user says, where no token gives one
  * @property {number} waiting actions that are not yet saved
  * @property {boolean} reached the server answers
  * @property {boolean} busy the model works since 150 ms
@@ -54,6 +55,7 @@ const KEPT = /** @type {const} */ ([
   "paint",
   "wheel",
   "theme",
+  "person",
 ]);
 const KEY = "fewclicks.settings";
 
@@ -87,6 +89,7 @@ function fresh() {
     paint: "auto",
     wheel: "auto",
     theme: "auto",
+    person: "",
     waiting: 0,
     reached: true,
     busy: false,
