@@ -82,7 +82,7 @@ def main() -> None:
     out = parser.parse_args().out
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         photos = shutil.copytree(EXAMPLES / "images", Path(folder) / "photos")
-        command = [sys.executable, "-m", "fewclicks", "annotate", str(photos), "--no-browser"]
+        command = [sys.executable, "-m", "fewclicks", "annotate", str(photos), "--no-browser", "--no-token"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout
             try:
