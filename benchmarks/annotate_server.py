@@ -85,7 +85,17 @@ def served(method: str) -> Iterator[tuple[str, int, float]]:
         for name, size in SIZES.items():
             example.resize(size, PIL.Image.Resampling.BICUBIC).save(Path(folder) / f"{name}.jpg", quality=92)
         began = time.perf_counter()
-        command = [sys.executable, "-m", "fewclicks", "annotate", folder, "--no-browser", "--no-token", "--method", method]
+        command = [
+            sys.executable,
+            "-m",
+            "fewclicks",
+            "annotate",
+            folder,
+            "--no-browser",
+            "--no-token",
+            "--method",
+            method,
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             address = ""

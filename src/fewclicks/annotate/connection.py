@@ -16,7 +16,7 @@ from fewclicks.annotate.proxies import Proxies
 
 HEAD_S = 10.0
 """The head of a request must be there so long after the connection, or after its own first byte."""
-CROWDED_HEAD_S = 3.0
+CROWDED_HEAD_S = 10.0
 """The same for a connection over the bounds."""
 STALL_S = 60.0
 """A client that takes nothing of what is sent to it for so long is left."""
