@@ -253,9 +253,9 @@ def test_what_is_opened_is_a_ticket_and_not_the_token(tmp_path):
     ("accounts_", "several"),
     [
         ("root:x:0:0::/root:/bin/bash", False),
-        ("root:x:0:0::/root:/bin/bash\nnode:x:1000:1000::/home/node:/bin/bash", False),
-        ("anna:x:1000:1000::/home/anna:/bin/bash\nben:x:1001:1001::/home/ben:/bin/zsh", True),
-        ("anna:x:1000:1000::/home/anna:/bin/bash\nbuild:x:1001:1001::/srv:/usr/sbin/nologin", False),
+        ("root:x:0:0::/root:/bin/bash\nnode:x:1000:1000::/srv:/bin/bash", False),
+        ("anna:x:1000:1000::/srv:/bin/bash\nben:x:1001:1001::/srv:/bin/zsh", True),
+        ("anna:x:1000:1000::/srv:/bin/bash\nbuild:x:1001:1001::/srv:/usr/sbin/nologin", False),
         ("postgres:x:101:101::/var:/bin/bash\nnobody:x:65534:65534::/:/bin/sh", False),
         ("a line of nonsense:::\nanna:x:many:1:::", False),
     ],
