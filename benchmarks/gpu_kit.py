@@ -27,9 +27,8 @@ import numpy as np
 from PIL import Image
 
 from fewclicks.cli.train import recipe_named
-from fewclicks.datasets import folder
+from fewclicks.datasets import folder, validation, validation_broad
 from fewclicks.datasets._ids import read_index_mask
-from fewclicks.datasets.validation import LIST
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.images import read_image
 from fewclicks.replace import replace_file, write_json
@@ -85,7 +84,8 @@ def weights(init: str) -> Iterator[Packed]:
 
 def photos(names: Iterable[str], cache: Path, long_side: int) -> Iterator[list[Packed]]:
     """Per photo of the sets, the photo and its masks: first those of the validation split, then the rest, mixed."""
-    listed = {line.partition("#")[0] for line in LIST.read_text("utf-8").split()}
+    lists = (validation.LIST, validation_broad.LIST)
+    listed = {line.partition("#")[0] for file in lists for line in file.read_text("utf-8").split()}
     found: list[tuple[bool, int, str, Path, list[Path]]] = []
     for name in names:
         scenes = folder.scenes(next(place for place in sets.places(name) if place.is_dir()))

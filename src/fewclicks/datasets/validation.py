@@ -66,11 +66,16 @@ def photo_of(line: str) -> str:
 
 def open(root: str | Path, split: str | None = None) -> Validation:  # noqa: A001
     """The listed objects of the sets in the folder `root`, which is train/ itself; DatasetError if a set is absent."""
+    return listed(root, split, LIST, "Validation")
+
+
+def listed(root: str | Path, split: str | None, names_file: Path, title: str) -> Validation:
+    """The objects that a list names, a line each, of the sets in the folder `root`; DatasetError if a set is absent."""
     if split is not None:
-        raise DatasetError(f"Validation has no split named '{split}': it is one set; leave the split out")
-    lines = tuple(LIST.read_text("utf-8").split())
+        raise DatasetError(f"{title} has no split named '{split}': it is one set; leave the split out")
+    lines = tuple(names_file.read_text("utf-8").split())
     names = dict.fromkeys(line.partition("/")[0] for line in lines)
     absent = next((name for name in names if not (Path(root) / name).is_dir()), None)
     if absent:
         raise DatasetError(f"{Path(root) / absent} does not exist; expected this layout:\n{tree_of(__doc__)}")
-    return Validation({name: folder.scenes(Path(root) / name) for name in names}, lines)
+    return Validation({name: folder.scenes(Path(root) / name) for name in names}, lines, title)

@@ -92,9 +92,17 @@ def broad() -> Recipe:
     )  # fmt: skip
 
 
+def prompts() -> Recipe:
+    """`broad` with boxes and scribbles to begin with, and with masks of other tools of more kinds."""
+    return replace(
+        broad(), name="compact_prompts", seed=42, box_prob=0.1, scribble_prob=0.1,
+        foreign_faults=(0.15, 0.15, 0.1, 0.15, 0.1, 0.15, 0.1, 0.1),
+    )  # fmt: skip
+
+
 def gpu() -> Recipe:
-    """`broad` for one GPU and minutes of its time (`--for 8m`): ten times the batch at twice the rate."""
-    return replace(broad(), name="compact_gpu", seed=51, batch=96, lr=1e-3, steps=5000, warmup=100, ema=0.998)
+    """`prompts` for one GPU and minutes of its time (`--for 8m`): ten times the batch at twice the rate."""
+    return replace(prompts(), name="compact_gpu", seed=51, batch=96, lr=1e-3, steps=5000, warmup=100, ema=0.998)
 
 
 def _later(name: str, **changes: Any) -> Recipe:

@@ -102,6 +102,12 @@ class Recipe:
     """Chance to begin with one simulated click on the object instead of random ones."""
     foreign_prob: float = 0.0
     """Chance to begin with a wrong mask of the object as the previous mask, and one click on its error."""
+    foreign_faults: tuple[float, ...] = (0.2, 0.2, 0.1, 0.3, 0.2)
+    """Chances of the faults of such a mask, in the order of `foreign.spoiled`; they add up to 1."""
+    box_prob: float = 0.0
+    """Chance to begin with a box around the object as the previous mask, loosely drawn; half of the time no click."""
+    scribble_prob: float = 0.0
+    """Chance to begin with a run of clicks over the object, half of the time with one beside it too."""
 
     # the objective
     objective: str = "icl"
@@ -159,6 +165,8 @@ class Recipe:
         ritm = ("keep_background_prob", "shift", "rotate90_prob", "flip_vertical")
         if not self.native and (asked := next((name for name in ritm if getattr(self, name)), None)):
             raise InputError(f"{asked} is an option of RITM's crops; set native=true too")
+        if not 2 <= len(self.foreign_faults) <= 8 or abs(sum(self.foreign_faults) - 1) > 1e-6:
+            raise InputError(f"foreign_faults are 2 to 8 chances that add up to 1, got {self.foreign_faults}")
         if min(self.crop_hw) < 1:
             raise InputError(f"crop_hw is a height and a width of 1 or more, got {self.crop_hw}")
 

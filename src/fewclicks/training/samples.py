@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -17,6 +18,7 @@ from fewclicks.training import suem
 from fewclicks.training.augment import crop_matrix, native_matrix, recolour, warp
 from fewclicks.training.foreign import spoiled
 from fewclicks.training.objectives import Batch
+from fewclicks.training.prompts import loose_box, scribble
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.sampler import Points, next_click, random_clicks
 
@@ -60,8 +62,14 @@ class Samples(Dataset[Item]):
             cut = replace(cut, others=np.zeros_like(cut.others), parts=())
         name, prev = f"sample {index}, {cut.scene.name}", None
         if self.recipe.foreign_prob and (truth == 1).any() and rng.random() < self.recipe.foreign_prob:
-            prev = spoiled(truth, cut.others, rng)
+            prev = spoiled(truth, cut.others, rng, self.recipe.foreign_faults)
             return image, truth, next_click(truth, prev, rng), name, prev
+        if self.recipe.box_prob and (truth == 1).any() and rng.random() < self.recipe.box_prob:
+            prev = loose_box(truth, rng)
+            click = next_click(truth, prev, rng) if rng.random() < 0.5 else np.empty((0, 3), np.float32)
+            return image, truth, click, name, prev
+        if self.recipe.scribble_prob and (truth == 1).any() and rng.random() < self.recipe.scribble_prob:
+            return image, truth, self.scribbles(truth, rng), name, prev
         return image, truth, self.first_clicks(truth, cut.others, rng, cut.parts), name, prev
 
     def crop(self, rng: np.random.Generator) -> Cut:
@@ -146,6 +154,16 @@ class Samples(Dataset[Item]):
             if ((truth == 1) & (extra[1] != 1)).sum() > max(20, int(recipe.visible_share * recipe.min_area_px)):
                 return extra
         return None
+
+    def scribbles(self, truth: Truth, rng: np.random.Generator) -> Points:
+        """A run of clicks over the object, and half of the time one over what is beside it."""
+        object_ = truth == 1
+        over = scribble(object_, 1, rng)
+        if rng.random() < 0.5:
+            return over
+        width = 2 * round(0.15 * float(np.sqrt(object_.sum()))) + 3
+        near = cv2.dilate(object_.astype(np.uint8), np.ones((width, width), np.uint8)) > 0
+        return np.concatenate((over, scribble(near & (truth == 0), 0, rng)))
 
     def first_clicks(
         self, truth: Truth, others: Mask, rng: np.random.Generator, parts: tuple[Mask, ...] = ()
