@@ -12,7 +12,7 @@ import tifffile
 
 from fakes import gradient
 from fewclicks.errors import InputError
-from fewclicks.images import read_image
+from fewclicks.images import read_image, read_mask
 from fewclicks.levels import parse_levels
 
 PHOTO = gradient(48, 64)
@@ -367,3 +367,23 @@ def test_notes_reach_who_asks_for_them(caplog):
     assert not caplog.records
     read_image(io.BytesIO(content))
     assert "EXIF" in caplog.text
+
+
+def test_a_picture_that_claims_far_more_than_it_holds_is_refused_before_it_is_decoded(tmp_path):
+    PIL.Image.new("RGB", (16383, 8000)).save(tmp_path / "hollow.webp", lossless=True)
+    assert (tmp_path / "hollow.webp").stat().st_size < 10_000
+    with pytest.raises(InputError, match="claims 131,064,000 pixels in"):
+        read_image(tmp_path / "hollow.webp")
+    PIL.Image.new("1", (12_000, 3_000)).save(tmp_path / "empty.png")
+    assert not read_mask(tmp_path / "empty.png", (3_000, 12_000)).any()
+
+
+def test_a_palette_picture_without_its_palette_is_damaged(tmp_path):
+    file = io.BytesIO()
+    PIL.Image.new("P", (4, 4)).save(file, "PNG")
+    data = file.getvalue()
+    at = data.index(b"PLTE") - 4
+    size = int.from_bytes(data[at : at + 4], "big")
+    (tmp_path / "a.png").write_bytes(data[:at] + data[at + 12 + size :])
+    with pytest.raises(InputError, match=r"damaged or cut short .it has no palette"):
+        read_image(tmp_path / "a.png")

@@ -29,6 +29,9 @@ BLOCK_PX = 16
 FAINT = 24
 """Differences up to this are what the last scans of a progressive JPEG bring."""
 
+HOLLOW_PIXELS, PIXELS_A_BYTE = 2**25, 10_000
+"""Of larger pictures a byte holds at most so many pixels: that is an empty 1-bit mask as PNG."""
+
 _pillow = threading.Lock()
 
 _TURNS = {
@@ -126,17 +129,29 @@ def _loaded(source: IO[bytes], max_pixels: int, notes: list[str]) -> PIL.Image.I
         theirs, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
         try:
             with open_raster(source) as picture:
-                if picture.width * picture.height > max_pixels:
-                    raise TooLarge
+                _require_plausible(picture.width * picture.height, source, max_pixels)
                 PIL.Image.MAX_IMAGE_PIXELS = max_pixels  # pictures within the picture (icons)
                 picture.load()
         except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
             raise TooLarge from None
         finally:
             PIL.Image.MAX_IMAGE_PIXELS = theirs
+    if picture.mode in ("P", "PA") and picture.palette is None:
+        raise ValueError("it has no palette")
     said = dict.fromkeys(_line(entry.message) for entry in caught if not issubclass(entry.category, DeprecationWarning))
     notes += [f"The decoder says: {text}" for text in said]
     return picture
+
+
+def _require_plausible(pixels: int, source: IO[bytes], max_pixels: int) -> None:
+    """TooLarge for too many pixels; ValueError for so many in so few bytes that they would only fill memory."""
+    if pixels > max_pixels:
+        raise TooLarge
+    at = source.tell()
+    size = source.seek(0, io.SEEK_END)
+    source.seek(at)
+    if pixels > HOLLOW_PIXELS and pixels > PIXELS_A_BYTE * size:
+        raise ValueError(f"it claims {pixels:,} pixels in {size:,} bytes, which no photo does")
 
 
 def _salvaged(without: Bare, max_pixels: int, notes: list[str], error: Exception) -> PIL.Image.Image:
@@ -216,8 +231,7 @@ def _by_opencv(source: IO[bytes], max_pixels: int, notes: list[str], grey_alpha:
         content, orientation = found.content, orientation_in(found.exif)
         picture = open_raster(io.BytesIO(content))
         ignored.append(_ignored(error, orientation))
-    if picture.width * picture.height > max_pixels:
-        raise TooLarge
+    _require_plausible(picture.width * picture.height, source, max_pixels)
     values = _opencv(content)
     if values is None or values.dtype == np.uint8:
         return None
@@ -269,8 +283,7 @@ def _tiff(source: IO[bytes], max_pixels: int, notes: list[str]) -> Samples | Non
         return None
     if page.dtype == np.uint8 and page.samplesperpixel <= 4:  # Pillow knows these
         return None
-    if page.imagewidth * page.imagelength * max(1, page.imagedepth) > max_pixels:
-        raise TooLarge
+    _require_plausible(page.imagewidth * page.imagelength * max(1, page.imagedepth), source, max_pixels)
     try:
         values = page.asarray()
     except Exception:  # a compression that it does not know, such as LZW
