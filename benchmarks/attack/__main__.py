@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from attack.record import Record, misses
 
 PARTS = {"kills": 30, "inputs": 20, "requests": 15, "load": 6, "connections": 3, "replacing": 6, "disturbances": 4}
 """Each part, and its share of the time."""
+QUICK_S = 30.0
+"""How long a part may take for a short look, about."""
 RESULTS = Path(__file__).resolve().parents[2] / "results" / "reliability.json"
 
 
@@ -27,6 +30,7 @@ def main() -> None:
     wanted = [name for name in asked.only.split(",") if name] or list(PARTS)
     if unknown := set(wanted) - set(PARTS):
         parser.error(f"there is no part '{min(unknown)}'; there are: {', '.join(PARTS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is ended
     record, left = Record(asked.json), 60 * asked.minutes
     seed = int(time.time()) if asked.seed is None else asked.seed
     failed = False
@@ -35,13 +39,13 @@ def main() -> None:
         began = time.monotonic()
         print(f"{name}: at most {share * left / 60:.1f} minutes, seed {seed}", flush=True)
         module = importlib.import_module(f"attack.{name}")
-        entry = module.attack(record, seed, began + share * left, asked.quick)
+        entry = module.attack(record, seed, began + (QUICK_S if asked.quick else share * left), asked.quick)
         left -= time.monotonic() - began
         print(f"  {entry.counts}", flush=True)
         for miss in misses(entry.data):
-            only_fewer = asked.quick and "at least" in miss
-            print(f"  {'so far' if only_fewer else 'NOT AS WANTED'}: {miss}", flush=True)
-            failed |= not only_fewer
+            forgiven = asked.quick and not miss.endswith("wanted at most 0")  # too short to count, or to be timed
+            print(f"  {'so far' if forgiven else 'NOT AS WANTED'}: {miss}", flush=True)
+            failed |= not forgiven
     sys.exit(failed)
 
 

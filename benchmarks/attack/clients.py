@@ -6,6 +6,7 @@ import base64
 import http.client
 import io
 import json
+import time
 import uuid
 from typing import Any
 
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 TOKEN = "reliability-under-attack-0123456789"
 """What servers are started with as FEWCLICKS_TOKEN, wherever one is wanted."""
+IDLE_S = 2.0
+"""A connection that was idle for so long is not used again."""
 GONE = (OSError, http.client.HTTPException)
 """What a client sees of a server that was killed."""
 
@@ -32,12 +35,16 @@ class Client:
 
     def __init__(self, port: int, address: str = "127.0.0.1", timeout_s: float = 60) -> None:
         self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s, source_address=(address, 0))
+        self._used = 0.0
 
     def raw(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
     ) -> tuple[int, bytes]:
         """Status and body of an answer, whatever it is."""
         headers = {"Authorization": f"Bearer {TOKEN}"} | ({"Content-Type": kind} if body is not None else {})
+        if time.monotonic() - self._used > IDLE_S:
+            self.http.close()  # the server is about to; browsers open another too
+        self._used = time.monotonic()
         try:
             self.http.request(method, f"/api/v1{path}", body, headers)
             answer = self.http.getresponse()

@@ -9,13 +9,18 @@ request.
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import selectors
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -31,7 +36,10 @@ ROUNDS = 150
 COMES_AGAIN = 100
 """Connections a second that come again."""
 HONEST = "127.0.0.1"
-PLACES = {"other addresses": lambda number: f"127.0.4.{1 + number % 60}", "the same address": lambda number: HONEST}
+PLACES: dict[str, Callable[[int], str]] = {
+    "other addresses": lambda number: f"127.0.4.{1 + number % 60}",
+    "the same address": lambda number: HONEST,
+}
 
 
 def wanted() -> Limits:
@@ -47,10 +55,10 @@ def wanted() -> Limits:
 
 
 class Crowd:
-    """Connections that do little, kept up by one thread."""
+    """Connections that do little, kept up by one thread of a process of their own."""
 
-    def __init__(self, port: int, address: object, photo_id: int) -> None:
-        self._port, self._address, self._photo_id = port, address, photo_id
+    def __init__(self, port: int, address: Callable[[int], str]) -> None:
+        self._port, self._address = port, address
         self._selector = selectors.DefaultSelector()
         self._closed = threading.Event()
         self.opened = self.ended = 0
@@ -90,8 +98,7 @@ class Crowd:
 
     def _open(self, number: int) -> None:
         try:
-            address = self._address(number)  # type: ignore[operator]
-            stream = socket.create_connection(("127.0.0.1", self._port), 2, (address, 0))
+            stream = socket.create_connection(("127.0.0.1", self._port), 2, (self._address(number), 0))
         except OSError:
             self._due.append((time.monotonic() + 1, number))
             return
@@ -102,7 +109,7 @@ class Crowd:
             self._slow[stream] = kind, 0
         if kind == 2:  # takes nothing: it is not listened to, and its buffers are small
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            self._say(stream, self._request("GET", f"/api/v1/photos/{self._photo_id}/view?side=4096") + b"\r\n")
+            self._say(stream, self._request("GET", "/api/v1/photos/1/view?side=4096") + b"\r\n")
         else:
             self._selector.register(stream, selectors.EVENT_READ, number)
         if kind == 1:
@@ -144,6 +151,31 @@ class Crowd:
             self._slow[stream] = kind, said + 1
 
 
+@contextlib.contextmanager
+def crowded(port: int, place: str) -> Iterator[dict[str, int]]:
+    """A crowd while the block runs; afterwards how many connections there were, and how many the server ended."""
+    command = [sys.executable, "-m", "attack.connections", str(port), place]
+    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    found: dict[str, int] = {}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            yield found
+        finally:
+            found.update(json.loads(process.communicate("")[0]))
+
+
+def crowd(port: int, place: str) -> None:
+    """Be a crowd until stdin ends."""
+    found = Crowd(port, PLACES[place])
+    found.wait(30)
+    print("there", flush=True)
+    sys.stdin.read()
+    found.close()
+    print(json.dumps({"connections": found.opened, "ended by the server": found.ended}))
+
+
 def honest(port: int, rounds: int) -> tuple[list[float], int]:
     """How long each round of an honest user takes, in milliseconds, and how many requests were refused."""
     times, refused = [], 0
@@ -174,19 +206,15 @@ def attack(record: Record, seed: int, until: float, quick: bool = False) -> Entr
     folder, rounds = Path(tempfile.mkdtemp(prefix="attack-connections-")), 30 if quick else ROUNDS
     make_photos(folder, ["photo.jpg"], 854, 480)
     try:
-        for name, address in PLACES.items():
+        for name in PLACES:
             with started(folder, "--no-import") as server:
                 honest(server.port, 10)
                 alone, _ = honest(server.port, rounds)
-                crowd = Crowd(server.port, address, 1)
-                try:
-                    crowd.wait(30)
+                with crowded(server.port, name) as there:
+                    time.sleep(3)  # what they asked for at first is done
                     beside, refused = honest(server.port, rounds)
-                finally:
-                    crowd.close()
                 figures = {
-                    "connections": crowd.opened,
-                    "ended by the server": crowd.ended,
+                    **there,
                     "alone, median ms": round(median(alone), 1),
                     "alone, p95 ms": round(quantiles(alone, n=20)[-1], 1),
                     "beside, median ms": round(median(beside), 1),
@@ -201,3 +229,7 @@ def attack(record: Record, seed: int, until: float, quick: bool = False) -> Entr
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return entry
+
+
+if __name__ == "__main__":
+    crowd(int(sys.argv[1]), sys.argv[2])

@@ -223,7 +223,7 @@ def attack(record: Record, seed: int, until: float, quick: bool = False) -> Entr
         for name, wanted in left.items():
             if wanted <= 0 or time.monotonic() > until:
                 continue
-            first, size = entry.counts.get(f"inputs of {name}", 0), min(100 if quick else BATCH, wanted)
+            first, size = entry.counts.get(f"inputs of {name}", 0), min(40 if quick else BATCH, wanted)
             batch = Batch(entry, name, seed + first if TARGETS[name].guided else seed)
             try:
                 if TARGETS[name].guided and can_guide and entry.counts.get(f"batches of {name}", 0) % 2:
