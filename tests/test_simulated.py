@@ -1,9 +1,14 @@
 """Simulated clicks: exact, the same by both ways to find depths, and for a batch as for its samples one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from fewclicks import checkpoint
+from fewclicks.recipes.toy import toy
+from fewclicks.training import loop, objectives
 from fewclicks.training.sampler import draw, next_click
 from fewclicks.training.simulated import DRAW, Depths, clicks_on_errors, in_parallel, squared_depth
 
@@ -77,6 +82,16 @@ def test_a_batch_has_the_clicks_of_its_samples():
     for (x, y, label), one, p in zip(together[1:, 0].int().tolist(), truth[1:], prob[1:], strict=True):
         assert one[y, x] == label
         assert (p[y, x] > 0.49) == (label == 0)
+
+
+def test_a_run_learns_the_same_from_clicks_found_all_at_once(tmp_path, monkeypatch):
+    """What a GPU does with errors, done on the CPU: the same clicks, so the same weights, bit for bit."""
+    recipe = replace(toy(), crop_hw=(32, 32), min_area_px=20, batch=2, steps=3, random_length=False)
+    folders = [loop.run(recipe, tmp_path / "one_by_one", workers=0, accelerator="cpu")]
+    monkeypatch.setattr(objectives, "clicks_on_errors", lambda *given: in_parallel(*given, 0.49))
+    folders.append(loop.run(recipe, tmp_path / "at_once", workers=0, accelerator="cpu"))
+    one_by_one_, at_once = (checkpoint.read_tensors(folder) for folder in folders)
+    assert all(torch.equal(one_by_one_[key], at_once[key]) for key in one_by_one_)
 
 
 def test_every_pixel_of_the_inner_half_is_as_likely_and_no_other_comes():
