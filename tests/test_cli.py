@@ -368,6 +368,19 @@ def test_help_is_quick_and_light():
     assert out.strip() in ("set()", "{'numpy'}")
 
 
+def test_stdout_that_is_closed_or_full():
+    closed = subprocess.run(f"{sys.executable} -m fewclicks list >&-", shell=True, capture_output=True, text=True)
+    assert (closed.returncode, closed.stderr) == (0, "")
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([sys.executable, "-m", "fewclicks", "list"], stdout=full, stderr=subprocess.PIPE)
+        assert done.returncode == 2
+        assert (
+            done.stderr
+            == b"fewclicks: a file cannot be read or written (No space left on device); check the place and the disk\n"
+        )
+
+
 def test_ctrl_c_is_quiet(tmp_path):
     folder_of_masks(tmp_path / "set")
     slow = tmp_path / "sleepy.py"

@@ -119,6 +119,7 @@ PNGS = {
     "gamma, short": (chunk(b"gAMA", b"\0"),),
     "chromaticities, short": (chunk(b"cHRM", b"\0\0\0\0\0"),),
     "color space, empty": (chunk(b"sRGB", b""),),
+    "transparency, short": (chunk(b"tRNS", b"\0"),),
     "transparency, wrong checksum": (chunk(b"tRNS", b"\0" * 6, crc=1),),
     "length beyond the file": (chunk(b"tEXt", b"a\0b", length=2**31 - 1),),
     "length too short": (chunk(b"tEXt", b"a\0" + b"b" * 50, length=10),),
@@ -331,6 +332,48 @@ def test_notes_do_not_name_objects_in_memory():
     read_image(io.BytesIO(png_with(chunk(b"iCCP", b"icc", crc=1))), notes=notes)
     assert notes
     assert "0x" not in notes[0]
+
+
+def test_a_tiff_whose_description_lies_elsewhere_is_read():
+    content = bytearray(written("TIFF", tiffinfo={270: "x" * 300, 274: 6}))
+    tag = content.index(struct.pack("<HH", 270, 2))
+    struct.pack_into("<I", content, tag + 8, 0x7FFFFF00)
+    notes = []
+    assert np.array_equal(read_image(io.BytesIO(content), notes=notes), np.rot90(SEEN, -1))
+    assert notes == ["The file is damaged beside its pixels (its metadata cannot be read): ignored"]
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_deep_jpeg2000_without_its_end_is_read(cut):
+    deep = SEEN.astype(np.uint16) * 16
+    content = by_opencv(".jp2", deep, cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000)
+    assert np.array_equal(read_image(io.BytesIO(content[:-cut])), read_image(io.BytesIO(content)))
+    with pytest.raises(InputError, match="cut short"):
+        read_image(io.BytesIO(content[: len(content) // 2]))
+
+
+def test_a_damaged_16_bit_png_is_stretched_all_the_same(capfd):
+    content = png16(SEEN.astype(np.uint16) * 16, 2)
+    right = read_image(io.BytesIO(content))
+    assert right.max() > 250
+    wrong_sum = content[:-16] + b"\0\0\0\0" + content[-12:]
+    for damaged in (wrong_sum, content[:-12]):
+        assert np.array_equal(read_image(io.BytesIO(damaged)), right)
+    assert capfd.readouterr().err == ""
+
+
+def test_opacity_of_12_bits_is_stretched_too():
+    deep = SEEN.astype(np.uint16) * 16
+    opaque = np.dstack([deep, np.full(deep.shape[:2], 4095, np.uint16)])
+    for content in (png16(opaque, 6), tiff(opaque, photometric="rgb", extrasamples=["unassalpha"])):
+        assert np.array_equal(read_image(io.BytesIO(content)), read_image(io.BytesIO(png16(deep, 2))))
+
+
+def test_float_color_of_a_portable_float_map():
+    content = by_opencv(".pfm", (SEEN / 255).astype(np.float32))
+    assert np.array_equal(read_image(io.BytesIO(content)), SEEN)
+    with pytest.raises(InputError, match="more than 300,000,000 pixels"):
+        read_image(io.BytesIO(b"PF\n100000 100000\n-1.0\n"))
 
 
 def test_levels_by_hand(tmp_path):

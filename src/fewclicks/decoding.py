@@ -21,7 +21,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from fewclicks.raster_formats import open_raster
-from fewclicks.salvage import ORIENTATION, Bare, bare, orientation_in
+from fewclicks.salvage import ORIENTATION, Bare, bare, has_sound_pixels, orientation_in
 
 MISSING_SHARE = 0.02
 """Of the rows of a JPEG that is cut short, this share may be missing at the end; at least one row of blocks."""
@@ -102,6 +102,9 @@ def orientation_of(picture: PIL.Image.Image, notes: list[str]) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             value = picture.getexif().get(ORIENTATION, 1)
+        exif = picture.info.get("exif")
+        if isinstance(exif, bytes) and exif.removeprefix(b"Exif\0\0")[:2] not in (b"", b"II", b"MM"):
+            notes.append("Its EXIF data is damaged (it is no EXIF block): ignored")  # Pillow says nothing of it
     except Exception as error:  # other tags are damaged, or all of it
         exif = picture.info.get("exif")
         value = orientation_in(exif) if isinstance(exif, bytes) else 1
@@ -197,6 +200,8 @@ def _deep(head: bytes, source: IO[bytes], max_pixels: int, notes: list[str]) -> 
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _tiff(source, max_pixels, notes)
     is_png = head.startswith(b"\x89PNG\r\n\x1a\n") and head[24:26] in (b"\x10\2", b"\x10\4", b"\x10\6")
+    if head[:2] == b"PF" and head[2:3].isspace():
+        return _color_pfm(head, source, max_pixels)
     if is_png or _jpeg2000_bits(head) > 8 or _ppm_is_deep(head):
         return _by_opencv(source, max_pixels, notes, grey_alpha=head[24:26] == b"\x10\4")
     return None
@@ -217,6 +222,16 @@ def _ppm_is_deep(head: bytes) -> bool:
     return head[:2] == b"P6" and len(words) > 3 and words[3].isdigit() and int(words[3]) > 255
 
 
+def _color_pfm(head: bytes, source: IO[bytes], max_pixels: int) -> Samples | None:
+    """Float color of a portable float map, of which Pillow knows the grey ones only."""
+    words = head[:128].split(maxsplit=3)
+    if len(words) < 4 or not (words[1].isdigit() and words[2].isdigit()):
+        return None
+    _require_plausible(int(words[1]) * int(words[2]), source, max_pixels)
+    values = _opencv(source.read())
+    return None if values is None or values.ndim != 3 else Samples(values[..., ::-1])
+
+
 def _by_opencv(source: IO[bytes], max_pixels: int, notes: list[str], grey_alpha: bool) -> Samples | None:
     """16-bit color as OpenCV reads it; None where it cannot, so that Pillow says what is wrong."""
     start, ignored = source.tell(), list[str]()
@@ -232,7 +247,9 @@ def _by_opencv(source: IO[bytes], max_pixels: int, notes: list[str], grey_alpha:
         picture = open_raster(io.BytesIO(content))
         ignored.append(_ignored(error, orientation))
     _require_plausible(picture.width * picture.height, source, max_pixels)
-    values = _opencv(content)
+    values = _opencv(content) if has_sound_pixels(content) else None
+    if values is None and (found := bare(content)) is not None:
+        values = _opencv(found.content)
     if values is None or values.dtype == np.uint8:
         return None
     notes += ignored
@@ -330,6 +347,15 @@ def _tiff_samples(page: Any, values: NDArray[Any], notes: list[str]) -> Samples:
     return replace(samples, values=values).turned(int(tag.value) if tag is not None and tag.value in range(1, 9) else 1)
 
 
+def _opaque(alpha: NDArray[Any]) -> float:
+    """The value that is fully opaque: as with colors (see `levels`), fewer bits than the file has may be used."""
+    most = float(np.nanmax(alpha, initial=0))
+    if alpha.dtype.kind not in "iu":
+        return max(1.0, most)
+    top = float(np.iinfo(alpha.dtype).max)
+    return most if 0 < most < top / 2 and alpha.dtype.itemsize > 1 else top
+
+
 def _split(values: NDArray[Any], alpha: int) -> Samples:
     """Colors and opacity. `alpha`, as TIFF counts: 0 none, 1 the colors are multiplied by it, 2 they are not."""
     if values.ndim == 2:
@@ -337,7 +363,7 @@ def _split(values: NDArray[Any], alpha: int) -> Samples:
     if not alpha:
         return Samples(values[..., 0] if values.shape[2] == 1 else values)
     colors, last = values[..., :-1], values[..., -1]
-    top = float(np.iinfo(last.dtype).max) if last.dtype.kind in "iu" else max(1.0, float(np.nanmax(last)))
+    top = _opaque(last)
     opacity = np.clip(np.nan_to_num(last.astype(np.float32) / top), 0, 1).astype(np.float32)
     if alpha == 1:
         colors = np.divide(colors, opacity[..., None], out=np.zeros(colors.shape), where=opacity[..., None] > 0)

@@ -1,7 +1,8 @@
 """Pixels of files whose metadata is damaged: the same file with nothing in it but what the pixels need.
 
 PNG, JPEG and WebP are chains of chunks. Those of metadata (EXIF, ICC, XMP, text) are left out; where a chunk lies about
-its length, the chain goes on at the next one that fits. Pixels that are themselves missing are not invented.
+its length, the chain goes on at the next one that fits. Of TIFFs the tags are made void, to JPEG 2000 a missing end is
+added. Pixels that are themselves missing are not invented.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ ORIENTATION = 0x0112
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_TRNS_BYTES = {0: 2, 2: 6}
+"""What says which color is clear has this length, by the kind of color: grey, RGB."""
 _EOI = b"\xff\xd9"
 _JPEG_KEPT = {0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCC, 0xCD, 0xCE, 0xCF, 0xDB, 0xDD,
               0xE0, 0xEE}  # fmt: skip
@@ -26,6 +29,9 @@ _SIZES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE
 MAX_STARTS = 1000
 """Where a chain of segments may begin that are tried."""
 _WEBP_KEPT = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF")
+_TIFF_KEPT = {*range(254, 267), 273, 274, 277, 278, 279, 284, 292, 293, *range(317, 326), 332, 338, 339, 340, 341, 347,
+              *range(512, 533)}  # fmt: skip
+"""Size, kind of colors, compression, where the pixels lie, orientation."""
 _TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 """TIFF types of whole numbers."""
 
@@ -47,6 +53,10 @@ def bare(content: bytes) -> Bare | None:
         return _bare_jpeg(content)
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return _bare_webp(content)
+    if content.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")) and not content.endswith(_EOI):
+        return Bare(content.removesuffix(b"\xff") + _EOI)  # the end of the codestream is missing
+    if content[:4] in (b"II*\0", b"MM\0*"):
+        return _bare_tiff(content)
     return None
 
 
@@ -72,12 +82,26 @@ def orientation_in(exif: bytes) -> int:
 # PNG
 
 
+def has_sound_pixels(content: bytes) -> bool:
+    """Whether no chunk that pixels need, from the header to the end, has a wrong checksum or is missing; True for
+    other formats."""
+    if not content.startswith(PNG):
+        return True
+    for kind, _, sound in _png_chunks(content):
+        if kind in _PNG_KEPT and not sound:
+            return False
+        if kind == b"IEND":
+            return True
+    return False
+
+
 def _bare_png(content: bytes) -> Bare | None:
     kept, exif, pixels = [PNG], b"", []
     for kind, data, sound in _png_chunks(content):
         if kind == b"eXIf":
             exif = data
-        if kind in _PNG_KEPT and (sound or kind != b"tRNS"):
+        broken = kind == b"tRNS" and not (sound and len(data) >= _TRNS_BYTES.get(content[25], 0))
+        if kind in _PNG_KEPT and not broken:
             kept.append(_chunk(kind, data))
         if kind == b"IDAT":
             pixels.append(data)
@@ -200,6 +224,24 @@ def _jpeg_chain(content: bytes, at: int) -> tuple[bytes, int, int] | None:
 def _jpeg_exif(content: bytes) -> bytes:
     at = content.find(b"Exif\0\0", 0, 2**17)
     return content[at : at + 2**16] if at >= 0 else b""
+
+
+# TIFF
+
+
+def _bare_tiff(content: bytes) -> Bare | None:
+    """The first page with the tags that pixels do not need made ones of a type that no reader knows."""
+    order, made = "<" if content[:1] == b"I" else ">", bytearray(content)
+    try:
+        (at,) = struct.unpack_from(order + "I", content, 4)
+        (count,) = struct.unpack_from(order + "H", content, at)
+        for entry in range(at + 2, at + 2 + 12 * count, 12):
+            (tag,) = struct.unpack_from(order + "H", content, entry)
+            if tag not in _TIFF_KEPT:
+                struct.pack_into(order + "H", made, entry + 2, 99)
+    except struct.error:  # it ends before its tags
+        return None
+    return Bare(bytes(made))  # Pillow turns TIFFs itself
 
 
 # WebP

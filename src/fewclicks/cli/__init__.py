@@ -107,7 +107,8 @@ def _run(arguments: list[str] | None) -> int:
     sweep()
     try:
         code = app(arguments, prog_name="fewclicks", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None: it was closed before the start (`>&-`)
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except FewClicksError as error:
         return _fail(str(error))
