@@ -166,7 +166,7 @@ RLE = {"size": [60, 80]}
         ({"all": {"images": {}}}, "there is no list of images"),
         ({"all": {"annotations": 3}}, "is damaged or of another format"),
         ({"all": {"images": [{"id": 1}]}}, "has no annotation for any of the 1 photo"),
-        ({"all": {"categories": [{"id": 1, "name": [5]}]}}, "a label is a text"),
+        ({"all": {"categories": [{"id": 1, "name": [5]}]}}, "whose name is no text"),
     ],
 )
 def test_coco_that_cannot_be_read(tmp_path, changes, message):

@@ -60,18 +60,20 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
     """The objects in a COCO file, or of the COCO files in a folder. Photos are matched by path, else by name."""
     paths = [source] if not source.is_dir() else _files(source)
     known, notes, labels = Photos(photos), Notes("annotation"), list[Label]()
-    documents, names = [], list[object]()
+    documents, names, faults = [], list[object](), list[InputError]()
     for path in paths:
-        with blame(path, "pass a file of COCO instances"):
-            content = read_json(path, hook=_compact)
-            if not isinstance(content, dict) or not isinstance(content.get("images"), list):
-                raise ValueError("there is no list of images")
-            if not isinstance(content.get("annotations"), list):
-                raise ValueError("there is no list of annotations")
-            categories, found = _categories(content.get("categories") or (), notes)
-            labels += found
-            documents.append(_sorted(path, content, categories, known, notes))
-            names += [row.get("file_name") for row in content["images"] if isinstance(row, dict)]
+        try:
+            with blame(path, "pass a file of COCO instances"):
+                content = _content(path)
+                categories, found = _categories(content.get("categories") or (), notes)
+                labels += found
+                documents.append(_sorted(path, content, categories, known, notes))
+                names += [_name_of(row) for row in content["images"] if isinstance(row, dict)]
+        except InputError as error:
+            faults.append(error)
+            notes.refuse("a file", error)  # how many annotations it was meant to hold nobody knows
+    if not documents:
+        raise faults[0]
     found_files = set().union(*(document.files for document in documents))
     if not found_files:
         raise nothing_for(source, photos, "file_name to be the name of one of them", names)
@@ -96,6 +98,26 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
     )
 
 
+def _content(path: Path) -> dict[str, Any]:
+    """A file with its lists of images and annotations; ValueError where it lacks one."""
+    content = read_json(path, hook=_compact)
+    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+        raise ValueError("there is no list of images")
+    if "annotations" in content and content["annotations"] is None:
+        content["annotations"] = []
+    if not isinstance(content.get("annotations"), list):
+        raise ValueError("there is no list of annotations")
+    if content["images"] and not any(isinstance(row, dict) and "id" in row for row in content["images"]):
+        raise ValueError("none of its images has an id, by which annotations would name it")
+    return content
+
+
+def _name_of(row: Mapping[str, Any]) -> str:
+    """What the photo of an entry of images[] is called, "" where it does not say so."""
+    keys = ("file_name", "path", "coco_url", "filename", "name")
+    return next((row[key] for key in keys if isinstance(row.get(key), str)), "")
+
+
 def _files(source: Path) -> list[Path]:
     """The COCO files in a folder; InputError if there is none."""
     files = [source / file for file in files_in(source, [".json"])]
@@ -117,12 +139,20 @@ def _compact(row: dict[str, Any]) -> dict[str, Any]:
 def _categories(rows: Iterable[Any], notes: Notes) -> tuple[dict[str, str], tuple[Label, ...]]:
     """Name of each category by its id, and the labels."""
     names, colours = dict[str, str](), list[Any]()
+    if isinstance(rows, Mapping):  # {"1": "cat"}
+        rows = [{"id": key, "name": name} for key, name in rows.items()]
     for row in rows:
         if not isinstance(row, dict) or "id" not in row:
             notes.add("{n} that cannot be used (it lacks id or name)", thing="category")
             continue
         key, name = key_of(row["id"]), row.get("name")
-        if names.setdefault(key, label_of(name) if name is not None else f"class_{key}") is not None:
+        try:
+            label = label_of(name) if name is not None else f"class_{key}"
+        except ValueError:
+            notes.add("{n} whose name is no text: called class_ and its number", thing="category")
+            label = f"class_{key}"
+        if key not in names:
+            names[key] = label
             colours.append(row.get("color"))
     return names, coloured(names.values(), colours)
 
@@ -169,7 +199,7 @@ def _images(document: _Document, rows: Sequence[Any], known: Photos) -> dict[str
     for row in rows:
         if not isinstance(row, dict) or "id" not in row:
             continue
-        name = next((row[key] for key in ("file_name", "path", "coco_url") if isinstance(row.get(key), str)), "")
+        name = _name_of(row)
         key, photo = key_of(row["id"]), known.find(name)
         before = found.get(key)
         if before is not None and before[1] != name:
@@ -230,7 +260,7 @@ def _object(photo: AnnotatedPhoto, row: dict[str, Any], categories: dict[str, st
     )
     if maker is not None and said:
         notes.add(f"{{n}} {said}")
-    if maker is not None and number_of(row.get("iscrowd")):
+    if maker is not None and (row.get("iscrowd") is True or number_of(row.get("iscrowd"))):
         notes.add("{n} marked as crowds (iscrowd): each is taken in as one object")
     if maker is not None and row.get("keypoints"):
         notes.add("{n} with keypoints, which are left out")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -35,6 +36,8 @@ from fewclicks.exports._structure import json_format
 
 UNUSABLE = (InputError, ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError)
 """What a damaged shape causes."""
+DATA_URL = re.compile(r"data:[\w/+.-]*;base64,")
+"""What browsers put in front of an encoded picture."""
 AREAS = ("polygon", "rectangle", "rotation", "oriented_rectangle", "quadrilateral", "circle", "mask")
 """Kinds of shapes that have an area."""
 
@@ -105,11 +108,13 @@ def _objects(photo: AnnotatedPhoto, shapes: Sequence[Any], notes: Notes) -> list
     groups: dict[Any, list[tuple[int, dict[str, Any], str]]] = {}
     for number, shape in enumerate(shapes, start=1):
         try:
+            if not isinstance(shape, dict):
+                raise ValueError(f"a shape has a label and points, but this is {str(shape)[:40]}")
             label, group = label_of(shape.get("label")), shape.get("group_id")
         except UNUSABLE as error:
             notes.refuse(f"shape {number}", error)
             continue
-        key = ("alone", number) if group is None else (label, str(group))
+        key = ("alone", number) if group in (None, "") else (label, str(group))
         groups.setdefault(key, []).append((number, shape, label))
     makers = []
     for members in groups.values():
@@ -142,6 +147,8 @@ def _draw(shape: dict[str, Any], mask: Mask, notes: Notes) -> bool:
             return True
         notes.left("{n} without pixels: left out")
         return False
+    if kind == "circle" and len(points) != 2:
+        raise ValueError(f"a circle has its center and a point on it, but this has {counted(len(points), 'point')}")
     radius = math.dist(points[0], points[1]) if kind == "circle" else 0.0
     if kind == "circle":
         points = np.array([points[0] - radius, points[0] + radius])
@@ -167,8 +174,9 @@ def _draw(shape: dict[str, Any], mask: Mask, notes: Notes) -> bool:
 
 def _points(rows: Any) -> _raster.Polygon:
     """Nx2 of [[x, y], ...], of numbers or their texts; ValueError for anything else."""
-    numbers = [[number_of(value) for value in row] for row in rows]
-    if any(len(row) != 2 or None in row for row in numbers):
+    pairs = isinstance(rows, list) and all(isinstance(row, list) and len(row) == 2 for row in rows)
+    numbers = [[number_of(value) for value in row] for row in rows] if pairs else [[None]]
+    if any(None in row for row in numbers):
         raise ValueError("its points are no pairs of numbers x, y")
     return _raster.checked(np.array(numbers, np.float64))
 
@@ -183,7 +191,7 @@ def _paste(encoded: str, points: _raster.Polygon, mask: Mask, notes: Notes) -> b
         raise ValueError(f"a mask has two corners, not {len(points)}")
     (x0, y0), (x1, y1) = np.floor(points.min(axis=0)).astype(int), np.floor(points.max(axis=0)).astype(int)
     try:
-        picture = read_pixels(base64.b64decode(encoded), 4 * mask.size)
+        picture = read_pixels(base64.b64decode(DATA_URL.sub("", encoded)), 4 * mask.size)
     except binascii.Error:
         raise ValueError("its picture is no base64 text") from None
     height, width = picture.shape

@@ -56,7 +56,12 @@ class Notes:
         for which, why, count in self._reasons.values():
             counts.append(f"{which}: {why}; left out" if count == 1 else
                           f"{counted(count, self._thing)} left out, as {which}: {why}")  # fmt: skip
-        return tuple(counts)
+        return tuple(_shown(text) for text in counts)
+
+
+def _shown(text: str) -> str:
+    """A sentence without what moves the cursor of a terminal, or is half a letter; files may hold anything."""
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
 
 
 def alike(sentence: str) -> str:
@@ -72,5 +77,6 @@ def quoted(name: str) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """ "1 object", "2 objects"."""
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+    """ "1 object", "2 objects", "2 categories"."""
+    several = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{count:,} {thing if count == 1 else several}"

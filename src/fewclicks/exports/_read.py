@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -105,12 +106,18 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 def read_json(path: Path, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """The content of a JSON file; `hook` is applied to each object in it, the inner first."""
-    return parse_json(read_bytes(path, MAX_JSON_BYTES), hook)
+    return parse_json(as_utf8(read_bytes(path, MAX_JSON_BYTES)), hook)
 
 
 def read_text(path: Path) -> str:
-    """The content of a text file, UTF-8."""
-    return read_bytes(path, MAX_TEXT_BYTES).decode("utf-8-sig")
+    """The content of a text file."""
+    return as_utf8(read_bytes(path, MAX_TEXT_BYTES)).decode("utf-8-sig")
+
+
+def as_utf8(content: bytes, errors: str = "strict") -> bytes:
+    """A text as UTF-8 where its mark says that it is UTF-16, which PowerShell and Excel write; others as they are."""
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16", errors).encode() if is_wide else content
 
 
 def stored(mask: Mask, label: str, name: str = "", score: float | None = None) -> Maker:
@@ -179,8 +186,8 @@ def _colour(value: Any) -> tuple[int, int, int] | None:
 
 
 def require_hw(photo: AnnotatedPhoto, width: Any, height: Any) -> None:
-    """ValueError if a file was made for a photo of another size. It need not say the size."""
-    given = (number_of(height), number_of(width))
+    """ValueError if a file was made for a photo of another size. It need not say the size; 0 and less say nothing."""
+    given = [side if side is not None and side > 0 else None for side in (number_of(height), number_of(width))]
     if any(got is not None and got != size for got, size in zip(given, photo.hw, strict=True)):
         need, got = f"{photo.hw[1]}x{photo.hw[0]}", f"{str(width)[:12]}x{str(height)[:12]}"
         raise ValueError(f"it is for a photo of {got} pixels, but '{photo.file}' is {need} as displayed")

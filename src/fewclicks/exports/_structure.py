@@ -13,7 +13,7 @@ from fewclicks.errors import InputError
 from fewclicks.exports import _listing
 from fewclicks.exports._match import Photos
 from fewclicks.exports._notes import counted
-from fewclicks.exports._read import MAX_JSON_BYTES, files_in, read_bytes, read_json
+from fewclicks.exports._read import MAX_JSON_BYTES, as_utf8, files_in, read_bytes, read_json
 from fewclicks.safe_open import list_real, open_real, walk_real
 
 READABLE = ("coco", "labelme", "voc", "index_png", "binary_png", "yolo")
@@ -48,7 +48,7 @@ def recognized(source: Path, photos: Sequence[AnnotatedPhoto]) -> str:
 def json_format(path: Path) -> str | None:
     """What a JSON file is, by the keys in it: "coco", "labelme", "listing", another tool's words, or None."""
     try:
-        content = read_bytes(path, MAX_JSON_BYTES)
+        content = as_utf8(read_bytes(path, MAX_JSON_BYTES))
     except (OSError, ValueError):
         return None
     return _json_of(content)
@@ -112,7 +112,7 @@ def is_label_file(path: Path) -> bool:
     """Whether a text file has a line of YOLO among its first ones, if one with a fault; an empty one is no proof."""
     try:
         with open_real(path) as file:
-            text = file.read(2**16).decode("utf-8-sig", errors="replace")
+            text = as_utf8(file.read(2**16), "replace").decode("utf-8-sig", errors="replace")
     except (OSError, InputError):
         return False
     head = [line for line in text.splitlines() if line.strip()][:5]
@@ -147,11 +147,11 @@ def _fitting(source: Path, photos: Sequence[AnnotatedPhoto], hints: list[str]) -
         yield from _in_folder(source, photos, hints)
         return
     ending = source.suffix.lower()
-    if ending == ".json":
+    if ending == ".txt" and is_label_file(source):
+        yield "yolo"
+    if ending == ".json" or _begins_as_json(source):
         yield from _of_json([source], hints)
     elif ending == ".txt":
-        if is_label_file(source):
-            yield "yolo"
         hints.append("no line of it is `class x1 y1 x2 y2 ...`, as YOLO has them")
     elif ending in (*_listing.SUFFIXES, ".jpg", ".jpeg", ".webp"):
         if len(photos) == 1 or _listing.masks_beside(source.parent, Photos(photos), source.name):
@@ -159,6 +159,15 @@ def _fitting(source: Path, photos: Sequence[AnnotatedPhoto], hints: list[str]) -
         hints.append("it is a picture, but not named as one of the photos")
     elif ending == ".xml":
         hints += _of_xml([source])
+
+
+def _begins_as_json(path: Path) -> bool:
+    """Whether a file begins as JSON does, whatever its ending."""
+    try:
+        with open_real(path) as file:
+            return as_utf8(file.read(64), "replace").removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+    except (OSError, InputError):
+        return False
 
 
 def _in_folder(source: Path, photos: Sequence[AnnotatedPhoto], hints: list[str]) -> Iterator[str]:

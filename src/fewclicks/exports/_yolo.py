@@ -110,16 +110,17 @@ def _photo_of(path: PurePosixPath, known: Photos) -> AnnotatedPhoto | None:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """(number, line) of the lines of a file that are not empty."""
-    return [(i, line) for i, line in enumerate(read_text(path).splitlines(), start=1) if line.strip(" \t,;\ufeff\0")]
+    """(number, line) of the lines of a file that hold more than a comment."""
+    lines = ((i, line.partition("#")[0]) for i, line in enumerate(read_text(path).splitlines(), start=1))
+    return [(i, line) for i, line in lines if line.strip(" \t,;\ufeff\0")]
 
 
 def _count(path: Path) -> int:
-    """How many objects a file has, as far as it can be read."""
+    """How many objects a file has; 1 for one that cannot be read."""
     try:
         return len(_lines(path))
     except (InputError, OSError, ValueError):
-        return 0
+        return 1
 
 
 def _object(line: str, photo: AnnotatedPhoto, classes: Classes, notes: Notes) -> Maker | None:
@@ -190,10 +191,11 @@ def _classes(root: Path) -> Classes:
 
 
 def _folders_of_names(root: Path) -> list[Path]:
-    """Where the names may lie: here; beside labels/ (or images/), for that folder or one in it. Nowhere else above."""
+    """Where the names may lie: here; beside labels/ (or images/), for that folder or one in it, and nowhere else above;
+    in labels/, where LabelImg writes them."""
     above = [root, root.parent, root.parent.parent]
     steps = next((step for step, folder in enumerate(above[:2], start=1) if folder.name.lower() in SPLIT_FOLDERS), 0)
-    return above[: steps + 1]
+    return [*above[: steps + 1], root / "labels"]
 
 
 def _of_yaml(path: Path) -> Classes:
