@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx2
@@ -19,6 +20,7 @@ from starlette.testclient import TestClient
 from annotating import OWN, Api, client_of, make_folder
 from fewclicks.annotate import accounts
 from fewclicks.annotate.accounts import is_own_peer, several_people
+from fewclicks.annotate.proxies import Proxies
 from fewclicks.annotate.security import Guard, Policy
 from fewclicks.annotate.server import Place, policy_for
 from fewclicks.annotate.sessions import IDLE_S, LIFE_S, SESSIONS_EACH, TICKET_S, Sessions
@@ -35,11 +37,11 @@ async def who(request):
     return JSONResponse({"person": request.state.person, "named": request.state.named})
 
 
-def client(policy=POLICY, sessions=None, base_url=OWN):
+def client(policy=POLICY, sessions=None, base_url=OWN, peer=("127.0.0.1", 50000)):
     sign_in = SignIn(sessions or policy.sessions(), policy.cookie) if policy.needs_token else None
     routes = [Route("/", who), Route("/api/v1/who", who)]
     app = Starlette(routes=routes, middleware=[Middleware(Guard, policy=policy, sign_in=sign_in)])
-    return TestClient(app, base_url=base_url, follow_redirects=False)
+    return TestClient(app, base_url=base_url, follow_redirects=False, client=peer)
 
 
 def person(http, **headers):
@@ -135,8 +137,20 @@ def test_another_user_of_the_machine_cannot_redeem_the_ticket(monkeypatch):
     assert client(sessions=sessions).get(f"/?ticket={ticket}").status_code == 303, "it was not used up"
 
 
+def test_nobody_redeems_the_ticket_through_a_proxy(monkeypatch):
+    """Another user of the machine may ask the proxy, and nothing tells whose that connection is."""
+    policy = replace(POLICY, proxies=Proxies.named(["127.0.0.1"]))
+    sessions = policy.sessions()
+    ticket = sessions.ticket()
+    monkeypatch.setattr("fewclicks.annotate.signin.is_own_peer", lambda host, port: True)
+    for name, value in (("For", "127.0.0.1"), ("Proto", "http"), ("Proto", "odd"), ("Host", "127.0.0.1:8000")):
+        http = client(policy, sessions)
+        assert http.get(f"/?ticket={ticket}", headers={f"X-Forwarded-{name}": value}).status_code == 401
+    assert http.get(f"/?ticket={ticket}").status_code == 303
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the sockets with their owners")
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])
 def test_whose_a_connection_is(host, monkeypatch):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listening:
@@ -145,8 +159,9 @@ def test_whose_a_connection_is(host, monkeypatch):
         except OSError:
             pytest.skip(f"this machine has no {host}")
         listening.listen()
-        with socket.create_connection(listening.getsockname()[:2]) as connection:
-            port = connection.getsockname()[1]
+        other = "127.0.0.1" if host == "::" else host  # by IPv4 to a socket of both
+        with socket.create_connection((other, listening.getsockname()[1])), listening.accept()[0] as seen:
+            host, port = seen.getpeername()[:2]
             assert is_own_peer(host, port)
             monkeypatch.setattr(os, "getuid", lambda: 4321)
             monkeypatch.delenv("SUDO_UID", raising=False)

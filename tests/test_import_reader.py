@@ -17,6 +17,7 @@ from fewclicks.annotate.import_reader import DEATHS, ImportReader
 from fewclicks.annotate.photos import PhotoFolder
 from fewclicks.annotate.store import Store
 from fewclicks.annotate.taking_in import take_in
+from fewclicks.annotate.unzip import unzip
 from fewclicks.errors import InputError
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory holds on Linux")
@@ -215,3 +216,33 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_no_death(three, tmp_path, 
             with pytest.raises(InputError, match=r"not foreseen \(TypeError"):
                 reader.read(tmp_path / "good", bare(three), None)
         assert reader.deaths == 0
+
+
+def test_names_of_no_text_and_a_million_folders_cost_no_more_than_a_sentence(tmp_path):
+    """A COCO file may call a class by half a character; a name in a .zip may make two thousand folders."""
+    root = make_folder(tmp_path / "photos", ["a.png"])
+    about = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 120, "height": 80}],
+        "categories": [{"id": 1, "name": "\ud800\0 cat"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 50, 1, 50, 50]]}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(about))
+    store = Store(root)
+    taken = import_from(PhotoFolder(root), store, tmp_path / "a.json", "coco", lambda done, total: None)
+    assert taken.objects == 1
+    assert "".join(taken.notes).isprintable()
+    again = import_from(PhotoFolder(root), store, tmp_path / "a.json", "coco", lambda done, total: None)
+    assert (again.objects, again.identical) == (0, 1)
+    assert [found.name for found in store.classes()][-1] == "cat"
+    store.close()
+    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as archive:
+        archive.writestr("/".join("abc" for _ in range(800)) + "/a.txt", "x")
+    with zipfile.ZipFile(tmp_path / "wide.zip", "w") as archive:
+        for number in range(30):
+            archive.writestr(f"{number}/" + "/".join("abc" for _ in range(30)) + "/a.txt", "x")
+    for name, reason in (("deep", "in more than 64 folders"), ("wide", "more than 500 files and folders")):
+        (tmp_path / name).mkdir()
+        with pytest.raises(InputError, match=reason) as caught:
+            unzip(tmp_path / f"{name}.zip", tmp_path / name, max_files=500)
+        assert len(str(caught.value)) < 300
+        assert not list((tmp_path / name).iterdir())

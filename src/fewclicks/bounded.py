@@ -6,8 +6,10 @@ hundred bytes; so the characters that begin objects are counted first, which tak
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import stat
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -51,13 +53,20 @@ def parse_json(text: bytes | str, hook: Callable[[dict[str, Any]], Any] | None =
 
 def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """The content of a regular file; ValueError if it is none, or longer than the limit."""
-    with open(path, "rb") as file:
-        if not os.path.isfile(path):
-            raise ValueError("it is no file")
+    with open_file(path) as file:
         content = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)  # not `limit`: that much is set aside
     if len(content) > limit:
         raise ValueError(f"it has more than {limit // 2**20} MiB")
     return content
+
+
+def open_file(path: str | os.PathLike[str]) -> io.BufferedReader:
+    """Open a regular file for reading; ValueError if it is none. A pipe does not make it wait for who writes to it."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError("it is no file")
+    return file
 
 
 def inflate(data: bytes, size: int) -> bytes:

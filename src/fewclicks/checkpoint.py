@@ -16,13 +16,15 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from fewclicks.bounded import read_json
+from fewclicks.bounded import open_file, read_json
 from fewclicks.errors import CheckpointError, FewClicksError, InputError
 from fewclicks.nets.segmenter import Segmenter, build
 from fewclicks.replace import recover, replace_folder
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 MAX_CONFIG_BYTES = 16 * 2**20
+MAX_HEADER_BYTES = 4 * 2**20
+"""Of model.safetensors: 40,000 tensors."""
 
 
 def save(
@@ -94,9 +96,21 @@ def read_tensors(folder: str | os.PathLike[str], file: str = WEIGHTS) -> dict[st
     try:
         if expected and sha256(path) != expected:
             raise CheckpointError(f"{path} is not what was saved (its sha256 differs); copy the checkpoint again")
+        _require_short_header(path)
         return dict(safetensors.torch.load_file(path))
-    except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); copy the checkpoint again") from None
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{path} cannot be read ({reason}); copy the checkpoint again") from None
+
+
+def _require_short_header(path: Path) -> None:
+    """ValueError if the file says that it begins with more names of tensors than networks have: each takes memory."""
+    with open_file(path) as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        raise ValueError(f"its header says that it has {length:,} bytes, too large: networks have some thousands")
 
 
 def load(folder: str | os.PathLike[str]) -> Segmenter:
@@ -214,5 +228,5 @@ class _Unfilled(TorchFunctionMode):
 
 def sha256(path: str | os.PathLike[str]) -> str:
     """Hex digest of a file."""
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -337,4 +337,4 @@ def _document(source: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
 
 def _located(image: str, folder: Path) -> Path:
     """The path of the image as it was given, or from the folder of the document."""
-    return folder / image if (folder / image).is_file() else Path(image)
+    return folder / image if os.path.isfile(folder / image) else Path(image)

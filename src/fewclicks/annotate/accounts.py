@@ -36,15 +36,24 @@ def is_own_peer(host: str, port: int, tables: Path = Path("/proc/net")) -> bool:
 
     `host` and `port` are those of the other end. Linux lists the sockets with their owners.
     """
-    wanted = f"{_hexadecimal(host)}:{port:04X}"
+    wanted = {f"{_hexadecimal(form)}:{port:04X}" for form in _forms(host)}
     own = {str(os.getuid()), os.environ.get("SUDO_UID")} if hasattr(os, "getuid") else set()
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError), open(tables / name, encoding="ascii") as table:
             for line in table:
                 fields = line.split()
-                if len(fields) > 7 and fields[1] == wanted:
+                if len(fields) > 7 and fields[1] in wanted:
                     return fields[7] in own
     return True
+
+
+def _forms(host: str) -> tuple[str, ...]:
+    """An address, and what the other end calls it: who comes to a socket of IPv6 by IPv4 has a socket of IPv4."""
+    try:
+        inner = getattr(ipaddress.ip_address(host), "ipv4_mapped", None)
+    except ValueError:
+        inner = None
+    return (host, str(inner)) if inner else (host,)
 
 
 def _hexadecimal(host: str) -> str:

@@ -48,6 +48,8 @@ class Proxies:
         if not self.networks or client is None or not self.trust(client[0]):
             return scope
         headers, seen = Headers(scope=scope), dict(scope)
+        if any(name.startswith("x-forwarded-") for name in headers):
+            seen["forwarded"] = True
         for name in reversed(_listed(headers, "x-forwarded-for")):
             address = as_address(name)
             if address is None:  # as unknown as one that was not named

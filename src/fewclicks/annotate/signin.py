@@ -103,8 +103,10 @@ class SignIn:
         if request.method == "GET":
             person = sessions.person_of(token) if token else None
             secret = sessions.open(person) if person is not None else None
-            # Others can read the ticket in the list of processes, and be faster: it is for our own user.
-            if secret is None and ticket and (request.client is None or is_own_peer(*request.client)):
+            # Others can read the ticket in the list of processes, and be faster: it is for our own user, and not for
+            # who comes through a proxy, where nothing tells whose the connection is.
+            own = "forwarded" not in request.scope and (request.client is None or is_own_peer(*request.client))
+            if secret is None and ticket and own:
                 secret = sessions.redeem(ticket)
             if secret or known:
                 return self._entered(request, secret, "/" + path.lstrip("/"))

@@ -260,6 +260,7 @@ def _candidates(photo: AnnotatedPhoto, options: ImportOptions) -> tuple[list[_Ca
             continue
         digest = hashlib.sha256(mask.data).hexdigest()
         what = f"{photo.file}\n{one.label}\n{one.name}\n{mask.box}\n{digest}"
+        what = what.encode("utf-8", "backslashreplace").decode()  # halves of characters have no bytes
         seen[what] += 1
         found.append(_Candidate(one.label, one.name, mask, str(uuid.uuid5(space, f"{what}\n{seen[what]}"))))
     return found, empty

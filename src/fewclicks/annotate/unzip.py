@@ -6,14 +6,16 @@ import stat
 import struct
 import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fewclicks.errors import InputError
 
 ZIP_BYTES = 4 * 2**30
 ZIP_FILES = 200_000
 ZIP_RATIO, ZIP_ROOM_BYTES = 100, 64 * 2**20
-"""What a .zip may unpack to: so many bytes and files, and so many times its size and some room."""
+"""What a .zip may unpack to: so many bytes, so many files and folders, and so many times its size and some room."""
+DEEPEST = 64
+"""Folders that a file may lie in: one name can make two thousand of them, each of which takes place on the disk."""
 
 PLAIN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
 """How files may be packed. LZMA asks for as much memory as the .zip says."""
@@ -33,18 +35,25 @@ def unzip(source: Path, folder: Path, max_bytes: int = ZIP_BYTES, max_files: int
     except DAMAGE as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"'{source.name}' is no .zip that can be unpacked ({error}); pack it again") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"'{source.name}' is no .zip that can be unpacked ({reason:.200}); pack it again") from None
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, max_bytes: int, max_files: int) -> None:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > max_files:
-        raise InputError(f"the .zip holds more than {max_files:,} files; pack fewer")
+    folders = set[PurePosixPath]()
+    for entry in entries:
+        parents = PurePosixPath(entry.filename).parents
+        if len(parents) > DEEPEST:
+            raise InputError(f"a file of the .zip lies in more than {DEEPEST} folders; pack it with fewer")
+        folders.update(parents)
+        if len(entries) + len(folders) > max_files:
+            raise InputError(f"the .zip holds more than {max_files:,} files and folders; pack fewer")
     left = min(max_bytes, ZIP_RATIO * sum(entry.compress_size for entry in entries) + ZIP_ROOM_BYTES)
     for entry in entries:
         target = (folder / entry.filename).resolve()
         if not target.is_relative_to(folder) or stat.S_ISLNK(entry.external_attr >> 16):
-            raise InputError(f"the .zip wants to put '{entry.filename}' elsewhere; pack plain files")
+            raise InputError(f"the .zip wants to put '{entry.filename:.200}' elsewhere; pack plain files")
         if entry.compress_type not in PLAIN:
             raise InputError("the .zip is packed in an unusual way; pack it again as a plain .zip")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> OnnxForwar
     import onnxruntime as ort
 
     file = Path(path)
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise CheckpointError(f"no weight file {file}; pass an .onnx file that `fewclicks export-onnx` wrote")
     if file.resolve().parent != OURS:
         require_bounded(file)

@@ -1,10 +1,8 @@
-"""What the weight-free methods share: options, the working size, discs at clicks, and the way back to full size."""
+"""What the weight-free methods share: the working size, discs at clicks, and the way back to full size."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,18 +10,6 @@ from numpy.typing import NDArray
 
 from fewclicks.arrays import Prob
 from fewclicks.clicks import Clicks
-from fewclicks.errors import InputError
-
-Method = TypeVar("Method")
-
-
-def from_options(method: type[Method], options: Mapping[str, Any]) -> Method:
-    """A method dataclass from `build` options; InputError that names the options that exist."""
-    known = [field.name for field in fields(method)]  # type: ignore[arg-type]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise InputError(f"no option '{unknown[0]}' here; there are: {', '.join(known)}")
-    return method(**options)
 
 
 def working_hw(hw: tuple[int, int], longest_px: int) -> tuple[int, int]:

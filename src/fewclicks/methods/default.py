@@ -16,11 +16,9 @@ from fewclicks.bounded import read_json
 from fewclicks.engines import onnx, torch
 from fewclicks.engines.network import Network
 from fewclicks.errors import CheckpointError, InputError
+from fewclicks.methods._options import from_options
 from fewclicks.predictor import Predictor
 from fewclicks.presets import Rings, preset_options
-
-MAX_OPTION = 10_000
-"""The largest number that a config.json may ask for."""
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
 
@@ -48,22 +46,19 @@ class Options(Rings):
 def chosen(**options: Any) -> Options:
     """The options as they are used: those given, then the preset's, then the checkpoint's own, then the defaults.
 
-    InputError for an option that does not exist.
+    InputError for an option that does not exist, or a value that it cannot have; CheckpointError where it is the
+    checkpoint's own.
     """
-    known = [f.name for f in fields(Options)]
-    for name in options.keys() - known:
-        raise InputError(f"the default method has no option '{name}'; there are: {', '.join(known)}")
-    own = _own_options(Path(options.get("weights", WEIGHTS)))
+    given = from_options(Options, options)
+    own = _own_options(Path(given.weights))
     rings = {"threshold", *(f.name for f in fields(Rings))}
-    usual = {f.name: f.default for f in fields(Options) if f.name in rings}
-    for name, value in own.items():
-        if name in usual and not _fits(value, usual[name]):
-            raise CheckpointError(f"the config.json of {options['weights']} asks for {name}={str(value)[:40]}; mend it")
-    for name in own.keys() - usual.keys():
-        raise CheckpointError(
-            f"the config.json of {options['weights']} asks for '{name[:80]}', which is no option here"
-        )
-    preset = preset_options(options["preset"], options.get("dataset")) if options.get("preset") else {}
+    try:
+        if other := sorted(own.keys() - rings):
+            raise InputError(f"there is no option '{other[0]:.80}' for it")
+        from_options(Options, own)
+    except InputError as error:
+        raise CheckpointError(f"the config.json of {given.weights} is not right: {error}; mend it") from None
+    preset = preset_options(given.preset, given.dataset) if given.preset else {}
     return Options(**{**own, **preset, **options})
 
 
@@ -74,16 +69,6 @@ def build(**options: Any) -> Predictor:
     # Any network pads what does not suit it; a crop that suits it from the start wastes nothing.
     multiple = forward.net.backbone.multiple if isinstance(forward, torch.TorchForward) else 32
     return used.around(Network(forward, used.threshold), multiple)
-
-
-def _fits(value: Any, usual: Any) -> bool:
-    """Whether an option that stands in a file is of the type of the usual one, and no more than anyone needs."""
-    if isinstance(usual, bool | str):
-        return type(value) is type(usual)
-    if usual is None and value is None:
-        return True
-    whole = type(value) is int
-    return (whole or (type(value) is float and not isinstance(usual, int))) and abs(value) <= MAX_OPTION
 
 
 def _own_options(weights: Path) -> dict[str, Any]:
@@ -99,13 +84,13 @@ def _own_options(weights: Path) -> dict[str, Any]:
 def weights_hash(weights: str | os.PathLike[str] = WEIGHTS) -> str:
     """sha256 of the weight file, so that a result can name what it was made with."""
     path = Path(weights)
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = path / "model.safetensors" if os.path.isdir(path) else path
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _forward(options: Options) -> onnx.OnnxForward | torch.TorchForward:
-    if Path(options.weights).is_dir():
+    if os.path.isdir(options.weights):
         return torch.load(options.weights, options.device, options.threads, options.int8)
     if options.int8:
         raise InputError(f"int8 is for checkpoint folders, '{options.weights}' is none; leave it out")

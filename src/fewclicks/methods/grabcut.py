@@ -15,7 +15,8 @@ import numpy as np
 from fewclicks.anchor import Anchor
 from fewclicks.arrays import Image
 from fewclicks.clicks import Clicks
-from fewclicks.methods._seeds import draw_discs, enlarge, from_options, shrink, working_hw
+from fewclicks.methods._options import from_options
+from fewclicks.methods._seeds import draw_discs, enlarge, shrink, working_hw
 from fewclicks.predictor import Predictor, State, blank
 
 SEEDS = (cv2.GC_BGD, cv2.GC_FGD)

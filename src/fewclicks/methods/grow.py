@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from fewclicks.anchor import Anchor
 from fewclicks.arrays import Image, Mask
 from fewclicks.clicks import Clicks
-from fewclicks.methods._seeds import draw_discs, enlarge, from_options, shrink, working_hw
+from fewclicks.methods._options import from_options
+from fewclicks.methods._seeds import draw_discs, enlarge, shrink, working_hw
 from fewclicks.predictor import Predictor, State, blank
 
 BACKGROUND, OBJECT = 1, 2
