@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 
 from commands import runner
 from fakes import gradient
@@ -182,3 +183,40 @@ def test_the_commands_say_it_by_hand(tmp_path, capsys):
     code, said, _ = run(*asked, "--mask-is", "levels")
     assert code == 0
     assert json.loads(said)["area_px"] == int((DISC | RIM).sum())
+
+
+def squares(*values):
+    """Squares of these values in a row."""
+    picture = np.zeros(HW, np.uint8)
+    for place, value in enumerate(values):
+        picture[10:30, 4 + 22 * place : 18 + 22 * place] = value
+    return picture
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_floats_of_whole_numbers_are_what_they_would_be_without_a_point(tmp_path, kind):
+    white = squares(255).astype(kind)
+    assert read_mask(white, HW).sum() == 280
+    photo = AnnotatedPhoto("a.jpg", HW)
+    for values, count in ((white, 1), (squares(1, 2, 3).astype(kind), 3), (squares(1).astype(kind), 1)):
+        tifffile.imwrite(tmp_path / "a.tif", values)
+        assert len(exports.read("index_png", tmp_path / "a.tif", [photo])[0].objects) == count
+
+
+def test_deep_grey_floats_are_asked_for(tmp_path):
+    soft = cv2.GaussianBlur(squares(255).astype(np.float32), (0, 0), 2)
+    with pytest.raises(InputError, match="--mask-is"):
+        read_mask(soft, HW)
+    assert read_mask(soft, HW, mask_is="levels").max() == pytest.approx(soft.max() / 255)
+
+
+def test_ids_whose_edges_were_smoothed_are_asked_for():
+    smoothed = cv2.GaussianBlur(squares(60, 120, 180), (0, 0), 1)
+    with pytest.raises(InputError, match="--mask-is"):
+        read_mask(smoothed, HW)
+
+
+def test_deep_color_is_read_from_memory_too():
+    color = np.repeat(squares(255)[..., None].astype(np.uint16) * 257, 3, axis=2)
+    file = io.BytesIO(cv2.imencode(".png", color)[1].tobytes())
+    assert read_mask(file, HW).sum() == 280

@@ -9,6 +9,7 @@ import threading
 import time
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 
@@ -293,3 +294,23 @@ def test_checkpoints_of_one_network_average(tmp_path):
     with pytest.raises(CheckpointError, match="different networks"):
         checkpoint.average([folders[0], other], tmp_path / "never")
     assert not (tmp_path / "never").exists()
+
+
+def test_a_photo_that_cannot_be_read_is_left_out_and_named(tmp_path, caplog):
+    for name in "abc":
+        scene = sets.Toy()[ord(name)]
+        for folder, picture in (("images", scene.image), ("masks", scene.ids)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            PIL.Image.fromarray(picture).save(tmp_path / folder / f"{name}.png")
+    (tmp_path / "images" / "b.png").write_bytes(b"no picture")
+    recipe = dataclasses.replace(SMALL, sets=(str(tmp_path),))
+    samples = Samples(recipe, [sets.scenes(name) for name in recipe.sets])
+    for index in range(12):
+        samples[index]
+    (message,) = {record.getMessage() for record in caplog.records}
+    assert "left out" in message
+    assert "b.png" in message
+    for name in "ac":
+        (tmp_path / "images" / f"{name}.png").write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match="none of the 3 photos to train on can be used"):
+        Samples(recipe, [sets.scenes(name) for name in recipe.sets])[0]

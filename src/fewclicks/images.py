@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from fewclicks.arrays import Image, Prob
 from fewclicks.decoding import Pixels, Samples, TooLarge, decode, orientation_of, turned
 from fewclicks.errors import InputError
 from fewclicks.levels import Levels, require_levels, to_eight_bits
-from fewclicks.mask_meaning import MaskIs, meant_by_picture, meant_by_values, require_mask_is
+from fewclicks.mask_meaning import MaskIs, Meant, meant_by_picture, meant_by_values, require_mask_is
 
 Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | PIL.Image.Image | NDArray[Any]
 """A path, an open binary file, a Pillow image, or an array."""
@@ -114,15 +115,36 @@ def read_mask(
         _require_mask_size(values.shape, hw)
         return meant_by_values(values, mask_is).prob()
     with _told(source, notes) as said:
-        pixels = _read(source, "mask", max_pixels, said)
-    if isinstance(pixels, Samples):
-        if pixels.values.ndim != 2:
-            pixels = read_picture(source, "mask", max_pixels, [])
-        else:
-            _require_mask_size(pixels.values.shape, hw)
-            return meant_by_values(pixels.values, mask_is).prob()
-    _require_mask_size((pixels.height, pixels.width), hw)
-    return meant_by_picture(pixels, mask_is).prob()
+        pixels = read_stored_mask(source, max_pixels, said)
+    _require_mask_size(hw_of_mask(pixels), hw)
+    return meant_by(pixels, mask_is).prob()
+
+
+StoredMask: TypeAlias = PIL.Image.Image | NDArray[Any]
+"""A mask as a file has it: a picture of 8 bits, or HxW values of more."""
+
+
+def read_stored_mask(source: Source, max_pixels: int, notes: list[str]) -> StoredMask:
+    """The values of a mask file as they are stored, upright; InputError if it cannot be read."""
+    start = source.tell() if isinstance(source, io.IOBase) and source.seekable() else None
+    pixels = _read(source, "mask", max_pixels, notes)
+    if not isinstance(pixels, Samples):
+        return pixels
+    if pixels.values.ndim == 2:
+        return pixels.values
+    if start is not None:
+        cast(IO[bytes], source).seek(start)
+    return read_picture(source, "mask", max_pixels, [])
+
+
+def hw_of_mask(mask: StoredMask) -> tuple[int, int]:
+    """The height and width of a mask."""
+    return (mask.height, mask.width) if isinstance(mask, PIL.Image.Image) else (mask.shape[0], mask.shape[1])
+
+
+def meant_by(mask: StoredMask, mask_is: MaskIs | None = None) -> Meant:
+    """What a mask means, by the rule of `mask_meaning`; InputError where it is ambiguous."""
+    return meant_by_picture(mask, mask_is) if isinstance(mask, PIL.Image.Image) else meant_by_values(mask, mask_is)
 
 
 def _require_mask_size(got: tuple[int, ...], hw: tuple[int, int]) -> None:

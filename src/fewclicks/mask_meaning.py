@@ -9,7 +9,8 @@
 | 16 bits and more, flat areas                                     | ids                                              |
 | grey, black and white with few pixels between them               | levels: a soft-edged mask, 128 or more is in     |
 | grey, not flat, up to white                                      | probability, white is 1                          |
-| float                                                            | probability                                      |
+| float up to 1                                                    | probability                                      |
+| float, whole numbers                                             | as grey                                          |
 | one color in several strengths                                   | as grey                                          |
 | several colors, flat areas                                       | ids, in the order of the color codes             |
 | opacity that is not the same everywhere                          | its opacity, as grey                             |
@@ -38,6 +39,8 @@ MAX_COLORS = 2000
 SMALL_ID = 63
 FEW_BETWEEN = 0.1
 """Share of the pixels that may lie between black and white in a soft-edged mask."""
+STEP = 0.1
+"""Share of the grey pixels from which on those of one value are an area of their own, and no shade."""
 OPTION = "say what it holds by mask_is (--mask-is): ids, levels or probability"
 
 
@@ -87,7 +90,10 @@ class Meant:
     def _of_floats(self) -> Prob:
         low, high = (self.values.min(), self.values.max()) if self.values.size else (0, 0)
         if not (low >= 0 and high <= 1):  # true for NaN too
-            raise InputError("a float mask is a probability in [0, 1]; pass 1 / (1 + exp(-logits)) if it holds logits")
+            raise InputError(
+                "a float mask is a probability in [0, 1]; pass 1 / (1 + exp(-logits)) if it holds logits, "
+                f"else {OPTION}"
+            )
         return self.values.astype(np.float32)
 
 
@@ -118,8 +124,8 @@ def meant_by_values(values: NDArray[Any], mask_is: MaskIs | None = None) -> Mean
     """What HxW values mean; `mask_is` decides by hand. InputError where it is ambiguous."""
     if values.dtype.kind not in "biuf":
         raise InputError(f"a mask is bool, integer or float, got {values.dtype}; pass mask.astype(bool)")
-    if values.dtype.kind == "f" and mask_is == "ids" and bool((values == np.rint(values)).all()):
-        values = values.astype(np.int64)
+    if values.dtype.kind == "f":
+        values = _plain_numbers(values, mask_is)
     if values.dtype.kind in "bf":
         return Meant(values, "probability" if values.dtype.kind == "f" else mask_is or "levels")
     if int(values.min(initial=0)) < 0:
@@ -128,6 +134,17 @@ def meant_by_values(values: NDArray[Any], mask_is: MaskIs | None = None) -> Mean
         is_white = int(values.max(initial=0)) == _white(values)
         return Meant(values > 0, "levels") if is_white else Meant(values, "ids")
     return Meant(values, mask_is or _what(values))
+
+
+def _plain_numbers(values: NDArray[Any], mask_is: MaskIs | None) -> NDArray[Any]:
+    """Whole numbers above 1 as such, and what is said to be grey from 0 to 255 or 65535 as 0 to 1; else as it is."""
+    high = float(values.max(initial=0))
+    if not (float(values.min(initial=0)) >= 0 and 1 < high <= 65535):
+        is_whole = mask_is == "ids" and bool((values == np.rint(values)).all())
+        return values.astype(np.int64) if is_whole else values
+    if bool((values == np.rint(values)).all()):
+        return values.astype(np.int64)
+    return values / np.float32(_white(values)) if mask_is in ("levels", "probability") else values
 
 
 def _is_two_valued(values: NDArray[Any]) -> bool:
@@ -155,10 +172,16 @@ def _what(values: NDArray[Any]) -> MaskIs:
     elif high * 2 > white:
         if float(middle.mean()) <= FEW_BETWEEN and bool((values <= low_end).any()) and high >= high_end:
             return "levels"
-        if flat < 0.5:
+        if flat < 0.5 and not _has_steps(values, (values > low_end) & (values < high_end)):
             return "probability"
     shown = ", ".join(str(value) for value in np.unique(values)[:6])
     raise InputError(f"the values of the mask ({shown} ...) may be ids or grey levels; {OPTION}")
+
+
+def _has_steps(values: NDArray[Any], chosen: NDArray[np.bool_]) -> bool:
+    """Whether two values or more have large flat areas among the chosen pixels: ids whose edges were smoothed."""
+    _, counts = np.unique(values[_in_squares(values) & chosen], return_counts=True)
+    return int(np.count_nonzero(counts >= STEP * np.count_nonzero(chosen))) > 1
 
 
 def _white(values: NDArray[Any]) -> int:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fewclicks.annotations import AnnotatedPhoto
 from fewclicks.exports._read import MAX_PICTURE_BYTES, read_bytes, require_hw
 from fewclicks.exports._write import areas_px
-from fewclicks.images import read_picture
-from fewclicks.mask_meaning import MaskIs, meant_by_picture
+from fewclicks.images import hw_of_mask, meant_by, read_picture, read_stored_mask
+from fewclicks.mask_meaning import MaskIs
 
 Ids = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
 
@@ -30,9 +30,9 @@ def read_ids(
     `notes` are told what was not counted. ValueError for a picture of another size.
     """
     said: list[str] = []
-    picture = read_picture(opened(path, photo), "mask", photo.hw[0] * photo.hw[1], said)
-    require_hw(photo, *picture.size)
-    ids: Ids = meant_by_picture(picture, mask_is).ids(said)
+    stored = read_stored_mask(opened(path, photo), photo.hw[0] * photo.hw[1], said)
+    require_hw(photo, *reversed(hw_of_mask(stored)))
+    ids: Ids = meant_by(stored, mask_is).ids(said)
     if notes is not None:
         notes += said
     low, high = int(ids.min()), int(ids.max())

@@ -94,6 +94,15 @@ def unseen(recipe: Recipe) -> Dataset | None:
     return found if len(found) else None
 
 
+def _has_objects(scenes: Scenes, index: int) -> bool:
+    """Whether a photo has an object; False and a warning for one that cannot be used."""
+    try:
+        return bool(scenes[index].roots())
+    except FewClicksError as error:
+        log.warning("a photo of %s is left out: %s", scenes.name, " ".join(str(error).split()))
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class HeldOut:
     """One object of each held-out photo: the first of at least `min_area_px` pixels, else the largest."""
@@ -104,9 +113,10 @@ class HeldOut:
 
     @classmethod
     def of(cls, scenes: list[Scenes], recipe: Recipe) -> HeldOut:
-        """The held-out photos of the sets of a recipe, those without an object left out as they are met."""
+        """The held-out photos of the sets of a recipe; those without an object, or that cannot be used, are left out
+        as they are met, the latter with a warning."""
         photos = ((one, i) for one in scenes for i in range(len(one)) if held_out(one, i, recipe.holdout))
-        return cls(tuple((one, i) for one, i in photos if one[i].roots()), recipe.min_area_px)
+        return cls(tuple((one, i) for one, i in photos if _has_objects(one, i)), recipe.min_area_px)
 
     def __len__(self) -> int:
         return len(self.photos)

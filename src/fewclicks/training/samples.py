@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from fewclicks.arrays import Image, Mask, Prob, Truth
-from fewclicks.errors import DatasetError
+from fewclicks.errors import DatasetError, FewClicksError
 from fewclicks.sample import IGNORE_ID, Scene, Scenes
 from fewclicks.training import suem
 from fewclicks.training.augment import crop_matrix, native_matrix, recolour, warp
@@ -23,6 +24,7 @@ from fewclicks.training.recipe import Recipe
 from fewclicks.training.sampler import Points, next_click, random_clicks
 
 TRIES = 20
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Samples(Dataset[Item]):
             raise DatasetError(f"the sets {', '.join(recipe.sets)} hold no photo to train on; check set_weights")
         self.share = share / share.sum()
         self.beyond = 0 if recipe.pad_counts else IGNORE_ID
+        self.faults: dict[tuple[int, int], str] = {}
+        """Of each photo (set, place in it) that could not be used, why."""
 
     def __getitem__(self, index: int) -> Item:
         rng = np.random.default_rng([self.recipe.seed, 0, index])
@@ -76,7 +80,9 @@ class Samples(Dataset[Item]):
         """An augmented photo and one target in it; DatasetError if no crop holds one."""
         for _ in range(TRIES):
             k = int(rng.choice(len(self.sets), p=self.share))
-            scene = self.sets[k][int(rng.choice(self.kept[k]))]
+            scene = self.scene(k, int(rng.choice(self.kept[k])))
+            if scene is None:
+                continue
             if scene.stuff and rng.random() >= self.recipe.stuff_prob:
                 scene = scene.without(scene.stuff)
             if self.recipe.native:
@@ -86,7 +92,20 @@ class Samples(Dataset[Item]):
             if cut:
                 return cut
         area = self.recipe.min_area_px
+        if len(self.faults) == sum(map(len, self.kept)):
+            first = next(iter(self.faults.values()))
+            raise DatasetError(f"none of the {len(self.faults)} photos to train on can be used; the first: {first}")
         raise DatasetError(f"the crops of {TRIES} photos in a row held no object of {area} pixels; lower min_area_px")
+
+    def scene(self, k: int, index: int) -> Scene | None:
+        """A photo of a set; None for one that cannot be used, which is named in a warning once."""
+        try:
+            return self.sets[k][index]
+        except FewClicksError as error:
+            if (k, index) not in self.faults:
+                self.faults[k, index] = " ".join(str(error).split())
+                log.warning("a photo of %s is left out: %s", self.recipe.sets[k], self.faults[k, index])
+            return None
 
     def object_crop(self, scene: Scene, whole: bool, rng: np.random.Generator) -> Cut | None:
         """Choose the target, then a crop that may hold it; None if it does not."""
