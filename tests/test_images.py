@@ -284,3 +284,9 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         replace_file(tmp_path / "mask.png", full_disk)
     assert os.listdir(tmp_path) == ["mask.png"], "no temporary file is left"
     assert (tmp_path / "mask.png").read_bytes() == old
+
+
+@pytest.mark.parametrize("name", ["a" * 3000, "a\0b.png"])
+def test_a_name_that_no_file_can_have_is_no_image(name):
+    with pytest.raises(InputError, match="no image at"):
+        read_image(name)

@@ -196,3 +196,17 @@ def test_children_end_with_a_parent_that_is_killed(which, tmp_path, place):
     while not all(map(gone, pids)) and time.monotonic() < end:
         time.sleep(0.02)
     assert all(map(gone, pids))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_fork_starts_children_too():
+    code = """
+import os, sys
+from fewclicks.child_process import start_module
+assert start_module("json.tool", "--help", stdout=-3).wait() == 0
+child = os.fork()
+if child == 0:
+    os._exit(start_module("json.tool", "--help", stdout=-3).wait())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

@@ -28,6 +28,16 @@ _starter = ThreadPoolExecutor(1, "fewclicks-starter")
 """Starts all children: to the kernel the parent is the thread that started one, and this one lives as long as we do."""
 
 
+def _begin_anew() -> None:
+    """A fork of this process has none of its threads."""
+    global _starter
+    _starter = ThreadPoolExecutor(1, "fewclicks-starter")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 def start_module(
     module: str, *arguments: str, environment: Mapping[str, str] | None = None, **more: Any
 ) -> subprocess.Popen[Any]:

@@ -187,8 +187,8 @@ def _read(source: Source, what: str, max_pixels: int, notes: list[str], deep: bo
 def _require_file(path: Path, what: str) -> None:
     if os.path.isdir(path):
         raise InputError(f"'{path}' is a folder; pass the {what} file itself")
-    if not os.path.exists(path):
-        raise InputError(f"no {what} at '{path}'; check the path")
+    if not os.path.exists(path):  # as is a name that is too long, or has a null character
+        raise InputError(f"no {what} at '{str(path)[:300]}'; check the path")
     if not os.access(path, os.R_OK):
         raise InputError(f"'{path}' may not be read; check its permissions")
     if path.stat().st_size == 0:
