@@ -1,6 +1,7 @@
 """Every reader, on a small tree of its layout and on the real data where that is at hand."""
 
 import pickle
+import unicodedata
 
 import numpy as np
 import PIL.Image
@@ -186,6 +187,30 @@ def test_datasets_travel_to_worker_processes(partitions):
 def names_of(dataset):
     """The masks that its objects are of."""
     return {dataset[i].name.partition("#")[0] for i in range(len(dataset))}
+
+
+def test_names_of_a_folder_are_compared_as_people_mean_them(partitions):
+    (partitions / "images" / "cat.webp").rename(partitions / "images" / "Cat.WEBP")
+    for folder_name, form in (("images", "NFD"), ("masks", "NFC")):
+        picture = np.ones((8, 8), np.uint8)
+        name = unicodedata.normalize(form, "\u00fcber")
+        PIL.Image.fromarray(picture).save(partitions / folder_name / f"{name}.png")
+    names = {scene.name for scene in folder.scenes(partitions)}
+    assert names == {"cat", "dog@0", "dog@1", "\u00fcber"}
+
+
+def test_masks_of_255_alone_are_told_of_and_damaged_text_in_them_ignored(partitions, caplog):
+    mask = partitions / "masks" / "cat.png"
+    content = mask.read_bytes()
+    count = len(folder.open(partitions))
+    mask.write_bytes(content[:33] + b"\0\0\0\3tEXta\0b\0\0\0\0" + content[33:])
+    assert len(folder.open(partitions)) == count
+    assert not caplog.text
+    with PIL.Image.open(mask.with_name("dog@0.png")) as other:
+        white = np.full((other.height, other.width), 255, np.uint8)
+    PIL.Image.fromarray(white).save(mask.with_name("dog@0.png"))
+    folder.open(partitions)
+    assert "1 of 3 masks hold nothing but 0 and 255" in caplog.text
 
 
 def test_a_folder_mask_that_is_no_index_mask_is_left_out_and_named(partitions, caplog):

@@ -101,6 +101,20 @@ def test_adding_and_replacing(store):
         ImportOptions(mode="odd")
 
 
+def test_imports_are_taken_back_one_after_the_other(store):
+    """What an undone import had replaced is gone with the import that brought it, and does not come again."""
+    first = take_in(store, source((MASKS[0], "cat")))
+    second = take_in(store, source((MASKS[0], "cat")), options=ImportOptions(mode="add"))
+    third = take_in(store, source((MASKS[1], "dog")), options=ImportOptions(mode="replace"))
+    for taken, rest in ((third, ["cat", "cat"]), (second, ["cat"]), (first, [])):
+        assert store.last_import() == taken.id
+        store.undo_import(taken.id)
+        assert labels(store) == rest
+    assert store.last_import() is None
+    assert store.undo_import(third.id) == 0
+    assert labels(store) == []
+
+
 def test_an_import_is_taken_back_as_a_whole_and_can_come_again(store):
     photos = Source(source((MASKS[0], "cat")) + source((MASKS[1], "dog"), file="b.png"))
     first = take_in(store, source((MASKS[2], "cow")))

@@ -173,6 +173,8 @@ class Store(Catalogue):
             name = ActionRow.predictor
             query = select(name).where(name.like("import %")).group_by(name).order_by(func.max(ActionRow.id).desc())
             for found in session.scalars(query):
+                if _is_undone(session, found):  # what later imports and their undoing did to its objects is their own
+                    continue
                 if any(row.deleted != created for row, created in _of_import(session, found).values()):
                     return str(found).removeprefix("import ")
         return None
@@ -187,6 +189,8 @@ class Store(Catalogue):
             found, photos = _of_import(session, by), dict[int, PhotoRow]()
             if not found:
                 raise UnknownName(f"no import has the id {import_id}; it was given in the answer to the import")
+            if not redo and _is_undone(session, by):
+                return 0
             undone = set(session.scalars(select(ActionRow.object_id).where(ActionRow.predictor == f"undo {by}")))
             count = 0
             for row, created in sorted(found.values(), key=lambda item: item[0].photo_id):
@@ -338,6 +342,13 @@ def _set_deleted(session: Session, photo: PhotoRow, row: ObjectRow, deleted: boo
     row.deleted = deleted
     action = ActionRow(uuid=str(uuid.uuid4()), kind="change", payload=line, predictor=by)
     _log(session, photo, row, action, person)
+
+
+def _is_undone(session: Session, by: str) -> bool:
+    """Whether the last thing that was done with an import as a whole is that it was taken back."""
+    names = (by, f"undo {by}", f"redo {by}")
+    query = select(ActionRow.predictor).where(ActionRow.predictor.in_(names)).order_by(ActionRow.id.desc()).limit(1)
+    return session.scalar(query) == f"undo {by}"
 
 
 def _of_import(session: Session, by: str) -> dict[str, tuple[ObjectRow, bool]]:

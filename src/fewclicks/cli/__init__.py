@@ -5,6 +5,7 @@ Errors are one line on stderr and exit code 2; Ctrl-C exits 130; results go to s
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -104,6 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str] | None) -> int:
     end_with_parent()
     _end_politely()
+    _warn_once()
     sweep()
     try:
         code = app(arguments, prog_name="fewclicks", standalone_mode=False)
@@ -131,6 +133,27 @@ def _run(arguments: list[str] | None) -> int:
             return 2
         hint = f"; see: {context.command_path} --help" if context else ""
         return _fail(error.format_message().rstrip(".") + hint)
+
+
+def _warn_once() -> None:
+    """Say each warning once."""
+    if logging.lastResort is not None:
+        logging.lastResort.filters = [_Once()]
+
+
+class _Once(logging.Filter):
+    """Passes each message once: a dataset may be opened several times, and a photo read for each of its objects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it was not said yet."""
+        text = record.getMessage()
+        is_new = text not in self._said
+        self._said.add(text)
+        return is_new
 
 
 def _end_politely() -> None:

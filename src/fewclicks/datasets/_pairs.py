@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewclicks.arrays import Image, Truth
-from fewclicks.errors import DatasetError
-from fewclicks.images import read_image
+from fewclicks.errors import DatasetError, InputError
+from fewclicks.images import MAX_PIXELS, read_image, read_picture
 from fewclicks.raster_formats import open_raster
 from fewclicks.sample import Sample
 
@@ -45,8 +45,12 @@ def read_mask(path: Path, mode: str | None = None) -> NDArray[Any]:
     try:
         with open_raster(path) as picture:
             return np.array(picture.convert(mode) if mode else picture)
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"cannot read the mask {path} ({error}); fetch the file again") from None
+    except (OSError, ValueError, SyntaxError) as error:
+        try:  # its metadata may be damaged only
+            stored = read_picture(path, "mask", MAX_PIXELS, [])
+        except InputError:
+            raise DatasetError(f"cannot read the mask {path} ({error}); fetch the file again") from None
+        return np.array(stored.convert(mode) if mode else stored)
 
 
 def require_same_size(image: Image, mask: NDArray[Any], path: Path) -> None:

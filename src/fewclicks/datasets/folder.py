@@ -11,6 +11,9 @@ With `split`, the tree starts at ROOT/SPLIT. For evaluation every object id of e
 from __future__ import annotations
 
 import logging
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +36,7 @@ def scenes(root: str | Path, split: str | None = None) -> IdScenes:
     """The photos with all their objects, one per mask file. Lists the folders, reads no picture yet."""
     base = Path(root) / split if split else Path(root)
     tree = tree_of(__doc__)
-    photos = {photo.stem: photo for photo in list_files(base / "images", tree)}
+    photos = _by_name(list_files(base / "images", tree))
     pairs = [(_photo_of(mask, photos), mask) for mask in list_files(base / "masks", tree)]
     lonely = [mask.name for photo, mask in pairs if photo is None]
     if len(lonely) == len(pairs):
@@ -53,6 +56,7 @@ def open(root: str | Path, split: str | None = None, *, min_area_px: int = 1) ->
     found = scenes(root, split)
     index: list[tuple[int, int]] = []
     faults: list[str] = []
+    white: list[str] = []
     for i, (photo, mask) in enumerate(found.files):
         try:
             ids = read_index_mask(mask)
@@ -61,11 +65,17 @@ def open(root: str | Path, split: str | None = None, *, min_area_px: int = 1) ->
             faults.append(" ".join(str(error).split()))
             continue
         areas_px = np.bincount(ids.ravel(), minlength=IGNORE_ID + 1)
+        if areas_px[IGNORE_ID] and areas_px[1:IGNORE_ID].sum() == 0:
+            white.append(mask.name)
         index += [(i, int(k)) for k in np.flatnonzero(areas_px >= max(1, min_area_px)) if k not in (0, IGNORE_ID)]
     if faults and len(faults) == len(found.files):
         raise DatasetError(f"none of the {len(faults)} masks in {root} can be used; the first: {faults[0]}")
     if faults:
         log.warning("%d of %d masks are left out: %s", len(faults), len(found.files), "; ".join(faults[:NAMED]))
+    if white:
+        cure = "255 is 'not counted' here; give objects the ids 1 to 254"
+        names = ", ".join(white[:NAMED])
+        log.warning("%d of %d masks hold nothing but 0 and 255 (%s): %s", len(white), len(found.files), cure, names)
     if not index:
         raise DatasetError(f"no object of at least {min_area_px} pixels in {root}; lower min_area_px or check masks/")
     return Objects(found.name, found, tuple(index))
@@ -73,4 +83,16 @@ def open(root: str | Path, split: str | None = None, *, min_area_px: int = 1) ->
 
 def _photo_of(mask: Path, photos: dict[str, Path]) -> Path | None:
     """The photo of a mask: of its own stem, or of what stands before the last @ (partitions of one photo)."""
-    return photos.get(mask.stem) or photos.get(mask.stem.rpartition("@")[0])
+    stems = [_composed(stem) for stem in (mask.stem, mask.stem.rpartition("@")[0])]
+    return next((photos[name] for name in (*stems, *map(str.casefold, stems)) if name in photos), None)
+
+
+def _by_name(files: Sequence[Path]) -> dict[str, Path]:
+    """Photos by their stems, letters composed, and in small letters where that means one photo."""
+    exact = {_composed(file.stem): file for file in files}
+    times = Counter(stem.casefold() for stem in exact)
+    return {stem.casefold(): file for stem, file in exact.items() if times[stem.casefold()] == 1} | exact
+
+
+def _composed(stem: str) -> str:
+    return unicodedata.normalize("NFC", stem)
