@@ -157,3 +157,34 @@ def test_a_network_is_tried_out_within_bounds(tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "TIMEOUT_S", 3.0)
     with pytest.raises(CheckpointError, match="takes more than 3 s to load"):
         engine.load(path)
+
+
+@pytest.mark.parametrize("packing", ["deflate", "lzma", "tile"])
+def test_a_tiff_that_unpacks_to_more_than_its_picture_is_refused(tmp_path, packing):
+    """A picture of 10x10 pixels whose one part unpacks to 64 MiB, or whose one tile has 900 megapixels."""
+    import lzma
+    import struct
+    import tracemalloc
+    import zlib
+
+    from fewclicks.errors import InputError
+    from fewclicks.images import read_image
+
+    zeros = bytes(64 * 2**20 if packing != "tile" else 100)
+    data = lzma.compress(zeros) if packing == "lzma" else zlib.compress(zeros, 9)
+    tags = [(256, 10), (257, 10), (258, 16), (259, 34925 if packing == "lzma" else 8), (262, 1), (277, 1)]
+    at = 8 + 2 + 12 * (len(tags) + 4) + 4
+    if packing == "tile":
+        tags += [(322, 30_000), (323, 30_000), (324, at), (325, len(data))]
+    else:
+        tags += [(273, at), (278, 10), (279, len(data)), (284, 1)]
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags))
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + rows + bytes(4) + data)
+    del zeros
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"unpacks to more|in tiles of"):
+            read_image(tmp_path / "a.tif")
+        assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+    finally:
+        tracemalloc.stop()

@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import lzma
+import math
 import threading
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import IO, Any, TypeAlias
 
@@ -31,6 +34,15 @@ FAINT = 24
 
 HOLLOW_PIXELS, PIXELS_A_BYTE = 2**25, 10_000
 """Of larger pictures a byte holds at most so many pixels: that is an empty 1-bit mask as PNG."""
+
+TILE_RATIO, TILE_SAMPLES = 4, 2**24
+"""What a tile of a TIFF may have: so many times the samples of the picture, and some."""
+_UNPACKERS: dict[int, Callable[[], Any]] = {
+    8: zlib.decompressobj,
+    32946: zlib.decompressobj,
+    34925: lambda: lzma.LZMADecompressor(memlimit=2**28),
+}
+"""TIFF's numbers of the packings that have no bound on how much they unpack to."""
 
 _pillow = threading.Lock()
 
@@ -301,6 +313,7 @@ def _tiff(source: IO[bytes], max_pixels: int, notes: list[str]) -> Samples | Non
     if page.dtype == np.uint8 and page.samplesperpixel <= 4:  # Pillow knows these
         return None
     _require_plausible(page.imagewidth * page.imagelength * max(1, page.imagedepth), source, max_pixels)
+    _require_honest(page, source)
     try:
         values = page.asarray()
     except Exception:  # a compression that it does not know, such as LZW
@@ -313,6 +326,30 @@ def _tiff(source: IO[bytes], max_pixels: int, notes: list[str]) -> Samples | Non
     else:
         values = _first_plane(values, page.axes)
     return _tiff_samples(page, values, notes)
+
+
+def _require_honest(page: Any, source: IO[bytes]) -> None:
+    """ValueError for tiles that are much larger than the picture, and for data that unpack to more than their part of
+    it: tifffile would take the memory for all of that first.
+    """
+    whole = int(page.imagewidth * page.imagelength * max(1, page.imagedepth) * page.samplesperpixel)
+    part = math.prod(map(int, page.chunks))
+    if part > TILE_RATIO * whole + TILE_SAMPLES:
+        raise ValueError(f"a picture of {whole:,} samples in tiles of {part:,}")
+    unpacker = _UNPACKERS.get(int(page.compression))
+    if unpacker is None:
+        return
+    size = part * page.dtype.itemsize
+    end = source.seek(0, io.SEEK_END)
+    with contextlib.suppress(zlib.error):  # damaged data are told by who decodes them
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+            source.seek(offset)
+            try:
+                found = unpacker().decompress(source.read(min(count, end)), size + 1)
+            except lzma.LZMAError as error:  # it wants too much memory, or is damaged
+                raise ValueError(str(error)) from None
+            if len(found) > size:
+                raise ValueError(f"a part of {size:,} bytes unpacks to more")
 
 
 def _first_plane(values: NDArray[Any], axes: str) -> NDArray[Any]:
