@@ -78,6 +78,14 @@ def test_images_of_coco_that_say_little(tmp_path, images):
     assert read(coco(tmp_path / "c.json", [row()], images=images)) == (["cat"], "", 0)
 
 
+@pytest.mark.parametrize("counts", [["600", "60", "4140"], [600.0, 60, 4140], [600, "6e1", 4140]])
+def test_run_lengths_in_all_their_forms(tmp_path, counts):
+    rle = {"counts": counts, "size": [60, 80]}
+    assert read(coco(tmp_path / "c.json", [row(segmentation=rle)])) == (["cat"], "", 0)
+    rle["counts"] = [*counts[:2], float("nan")]
+    assert read(coco(tmp_path / "c.json", [row(), row(2, segmentation=rle)]))[2] == 1
+
+
 def test_true_is_a_crowd_and_null_is_no_annotation(tmp_path):
     assert "marked as crowds" in read(coco(tmp_path / "c.json", [row(iscrowd=True)]))[1]
     assert read(coco(tmp_path / "c.json", None)) == ([], "", 0)

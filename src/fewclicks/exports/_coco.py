@@ -299,8 +299,9 @@ def _runs(shape: Mapping[str, Any], hw: tuple[int, int]) -> rle.Runs:
     counts = shape.get("counts")
     if not isinstance(counts, str | list):
         raise ValueError("its RLE has no counts")
-    if isinstance(counts, list) and any(isinstance(count, float) for count in counts):
-        counts = [int(count) if count == int(count) else count for count in counts]
+    if isinstance(counts, list) and any(isinstance(count, float | str) for count in counts):
+        numbers = [number_of(count) for count in counts]
+        counts = [int(count) if count is not None and count % 1 == 0 else -1 for count in numbers]
     return rle.checked_runs(rle.runs_of_text(counts) if isinstance(counts, str) else counts, hw)
 
 

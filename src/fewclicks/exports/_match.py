@@ -18,6 +18,8 @@ UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 """What Label Studio puts in front of the name of an uploaded photo."""
 ROBOFLOW = re.compile(r"(.+)_(jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+(\.\w+)?")
 """a_jpg.rf.0123456789abcdef.jpg was a.jpg before Roboflow made a version of it."""
+MAX_ENCODED = 3
+"""How often a name may be URL-encoded."""
 _Table = dict[str, list[AnnotatedPhoto]]
 
 
@@ -65,7 +67,7 @@ class Photos:
                     found = self._pick(name, _path(text), stems, folded, whole)
                     if found is not None:
                         return found[0]
-        for text in _renamed(_path(written[-1]).name):
+        for text in (before for writing in written for before in _renamed(_path(writing).name)):
             found = self._pick(name, _path(text), not PurePosixPath(text).suffix, False, True)
             if found is not None and found[0] is not None:
                 self._said[f"'{text}' is taken for what '{_short(name)}' was before a program renamed it"] = None
@@ -112,8 +114,13 @@ def _writings(name: str) -> Iterator[str]:
     elif "://" in name:
         name = re.split(r"[?#]", name, maxsplit=1)[0]
         yield name
-    if "%" in name and unquote(name) != name:
-        yield unquote(name)
+    for _ in range(MAX_ENCODED):
+        if unquote(name) == name:
+            break
+        name = unquote(name)
+        yield name
+    if "+" in name:  # a space, as forms encode it
+        yield name.replace("+", " ")
 
 
 def _renamed(name: str) -> Iterator[str]:

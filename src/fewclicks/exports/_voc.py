@@ -159,7 +159,8 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
     notes = list(known.notes)
     if strangers:
         gone = len({PurePosixPath(file).stem for file in strangers})
-        notes.append(f"the masks of {gone} photos that are not in the folder, as '{strangers[0][:80]}', are left out")
+        whose = "1 photo that is" if gone == 1 else f"{gone:,} photos that are"
+        notes.append(f"the masks of {whose} not in the folder, as '{strangers[0][:80]}', are left out")
     annotated = tuple(photo for photo in photos if photo.file in files)
     return Imported(names.labels, annotated, load, tuple(notes), len(strangers))
 
