@@ -328,3 +328,11 @@ def test_the_first_answer_does_not_wait_for_the_model(root, monkeypatch):
         gate.set()
         waiting.join()
         assert iou(patched(np.zeros((80, 120), bool), answers[0]["patch"]), truth()) > 0.9
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGBUS"), reason="there is no such signal")
+def test_a_disk_that_fails_during_a_write_is_said_at_the_end(root):
+    with running(root) as served:
+        code, err = served.end(signal.SIGBUS)
+    assert code == 1
+    assert re.fullmatch(r"fewclicks: the disk of \S+ failed during a write; see that .* answered is saved\n", err), err

@@ -55,7 +55,7 @@ STEPS = frozenset(
 )
 """Events of sys.addaudithook before which a child is killed; os.fsync has none, and is wrapped."""
 HW = (24, 32)
-RANDOM_KILLS = 300
+RANDOM_KILLS = 120
 """Of the real commands."""
 WANTED: Limits = {
     "kills": ("at least", 100),

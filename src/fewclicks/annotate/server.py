@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import errno
 import ipaddress
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -111,6 +113,21 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, annotator: Annotator) -> None:
         super().__init__(config)
         self._annotator = annotator
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if hasattr(signal, "SIGBUS"):  # a disk failed just while SQLite wrote to memory that is a file on it
+            with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # not the main thread
+                asyncio.get_running_loop().add_signal_handler(signal.SIGBUS, self._disk_failed)
+                # The write is tried again, and the signal sent, until the handler runs.
+                signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+
+    def _disk_failed(self) -> None:
+        """Say so, and end: the thread that wrote cannot go on. What was answered is on the disk."""
+        cure = "see that it can be written and has room, and start again; everything that was answered is saved"
+        print(f"fewclicks: the disk of {self._annotator.store.name} failed during a write; {cure}", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._annotator.hub.close()
