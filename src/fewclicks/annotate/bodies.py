@@ -10,8 +10,8 @@ MIB = 2**20
 FREE_BYTES = 64 * 1024
 """Bodies up to this do not count: a connection holds as much anyway. Clicks are among them."""
 TOTAL_BYTES = 256 * MIB
-"""What the bodies of all clients may have in all. A server holds at most three times that of them: the text, what was
-read of it, the image in it."""
+"""What the bodies of all clients may have in all. A server holds up to four times that of them: the text, what was read
+of it, the image in it, and copies while one is made of the other."""
 CLIENT_BYTES = 128 * MIB
 """Those of one client: one of the largest."""
 PATIENCE_S = 30.0
