@@ -314,7 +314,7 @@ def test_nothing_to_export_is_an_export(tmp_path, name):
 
 
 def test_the_page_on_formats_tells_each_format_and_its_options():
-    rows = {line.split("`")[1]: line for line in PAGE.splitlines() if line.startswith("| `")}
+    rows = {line.split("`")[1]: line for line in reversed(PAGE.splitlines()) if line.startswith("| `")}
     assert sorted(rows) == NAMES
     for item in exports.formats():
         told = rows[item.name].split(" | ")[3]

@@ -19,7 +19,7 @@ def test_all_modules_are_fetched_at_once():
 @pytest.mark.parametrize("file", MODULES, ids=lambda file: file.name)
 def test_files_and_functions_keep_their_budgets(file):
     lines = file.read_text().splitlines()
-    assert len(lines) <= 400
+    assert len(lines) <= 500
     assert max(map(len, lines)) <= 200
     for start, line in enumerate(lines):
         if START.match(line):

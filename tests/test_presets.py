@@ -265,7 +265,7 @@ def test_adaptive_alone_refines_four_times_at_most():
 
 
 def test_bench_applies_the_preset_per_dataset_and_names_it(monkeypatch, capsys):
-    def measure(jobs, datasets, processes):
+    def measure(jobs, datasets, processes, journal):
         """No click is made: only what would have been measured is told."""
         assert [job.own_setup.build().inner.size for job in jobs] == [448, 672]
         trace = Trace("one", (Turn(Click(1, 1), 1.0, 0.1, 0.1, 0.1),), 0.1)

@@ -103,13 +103,12 @@ def test_more_processes_than_objects(folder):
 
 
 def test_an_error_in_a_process_is_one_line(folder):
-    (folder / "masks" / "3.png").write_bytes(b"broken")
-    process = bench(folder, "--method", "grow", "--processes", "3")
+    process = bench(folder, "--method", "grow", "--processes", "3", "--set", "colour=red")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
     last = [line for line in err.splitlines() if line.startswith("fewclicks: ")]
     assert len(last) == 1
-    assert "3.png" in last[0]
+    assert "colour" in last[0]
     assert "Traceback" not in err
     assert not list(Path(folder).glob("*.json"))
 

@@ -103,7 +103,7 @@ def _count(module: ModuleType, root: Path, split: Split, count: bool, progress: 
     try:
         scenes = getattr(module, "scenes", module.open)
         found = scenes(root, split.split)
-        photos = getattr(found, "photos", len(found))
+        photos = getattr(found, "photo_count", len(found))
         objects = len(module.open(root, split.split, **options)) if count or not decodes else None
     except FewClicksError as error:
         return replace(split, error=str(error).partition("\n")[0].removesuffix("; expected this layout:"))

@@ -44,7 +44,7 @@ class Validation:
         return Sample(scene.image, scene.truth(*ids), line, photo_of(line))
 
     @property
-    def photos(self) -> int:
+    def photo_count(self) -> int:
         """How many photos the objects are of."""
         return len(set(map(photo_of, self.lines)))
 
