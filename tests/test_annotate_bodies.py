@@ -73,3 +73,33 @@ def test_who_is_slow_gives_way_only_to_those_who_wait(monkeypatch, come, gives_w
         await waits
 
     asyncio.run(story())
+
+
+def test_a_body_under_way_when_the_server_stops_is_answered_with_a_sentence():
+    """Not by a stack trace in the log: uvicorn cancels what is not done in time."""
+    import asyncio
+
+    from fewclicks.annotate.security import Guard, Policy
+
+    sent = []
+
+    async def waits(scope, receive, send):
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    async def stopped():
+        scope = {
+            "type": "http", "method": "POST", "path": "/api/v1/import", "query_string": b"", "scheme": "http",
+            "headers": [(b"host", b"127.0.0.1"), (b"content-length", b"5")], "server": ("127.0.0.1", 80),
+            "client": ("127.0.0.1", 5),
+        }  # fmt: skip
+        task = asyncio.ensure_future(Guard(waits, Policy())(scope, asyncio.Event().wait, send))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
+
+    asyncio.run(stopped())
+    assert sent[0]["status"] == 503
+    assert b"stopping" in sent[1]["body"]

@@ -179,11 +179,8 @@ class Guard:
         self._in_flight += 1
         try:
             await self._answer(request, receive, guarded, self._refusal(request, asked))
-        except ClientDisconnect:
-            if not begun:
-                await problem(408, "the body did not come; send it again")(scope, receive, guarded)
-        except Exception as error:
-            answer = internal_problem(error)
+        except (Exception, asyncio.CancelledError) as error:
+            answer = _answer_to(error)
             if not begun:
                 await answer(scope, receive, guarded)
         finally:
@@ -223,6 +220,15 @@ class Guard:
         if _is_foreign(request):
             return problem(403, "another page may not use this server; open the annotator itself")
         return _ill_bodied(request.url.path, headers) or self._sign_in.check(request)
+
+
+def _answer_to(error: BaseException) -> Response:
+    """What is said where the application did not answer."""
+    if isinstance(error, ClientDisconnect):
+        return problem(408, "the body did not come; send it again")
+    if isinstance(error, asyncio.CancelledError):  # the server stops, and has waited for long enough
+        return problem(503, "the annotator is stopping; send it again when it runs")
+    return internal_problem(error)
 
 
 def _client(request: Request) -> str:
