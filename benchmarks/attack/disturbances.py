@@ -55,7 +55,7 @@ class Scene:
         make_photos(folder, [f"photo{n + 1}.png" for n in range(ACTORS)], WIDTH, HEIGHT)
         self.answered = Answered()
         self.refusals: list[str] = []
-        self._actors = [Actor(n, seed, self.answered, self._refused) for n in range(ACTORS)]
+        self.actors = [Actor(n, seed, self.answered, self._refused) for n in range(ACTORS)]
 
     def fault(self, count: str, what: str) -> None:
         """Tell a fault of this scene."""
@@ -75,7 +75,7 @@ class Scene:
                 actor.act(ports[number % len(ports)], stop)
                 time.sleep(0.05)
 
-        threads = [threading.Thread(target=work, args=(n, actor)) for n, actor in enumerate(self._actors)]
+        threads = [threading.Thread(target=work, args=(n, actor)) for n, actor in enumerate(self.actors)]
         for thread in threads:
             thread.start()
         time.sleep(seconds)
@@ -328,6 +328,8 @@ def clock(entry: Entry, seed: int) -> None:
         raise Impossible("libfaketime is not installed; on Debian and Ubuntu: apt install faketime")
     with tempfile.TemporaryDirectory(prefix="attack-clock-") as folder:
         scene = Scene(entry, Path(folder) / "photos", seed, "clock")
+        for actor in scene.actors:  # libfaketime lets no process wait for another by the clock that is not set
+            actor.imports = False
         setting = Path(folder) / "clock"
         setting.write_text("+0\n")
         variables = {

@@ -86,6 +86,8 @@ class Actor:
         self._object_id = ""
         self._class_ids = [1]
         self._left = 0
+        self.imports = number == 0
+        """One client imports now and then: it takes seconds, and the others click meanwhile."""
         self._cut: Callable[[Client], None] | None = None
         """What was asked and not answered."""
 
@@ -115,7 +117,7 @@ class Actor:
             self._left, self._object_id = ACTIONS_AN_OBJECT, self._uuid()
             return self._create(self._object_id, self.rng.choice(self._class_ids))
         self._left -= 1
-        if what < 0.01 and self._number == 0:  # one client imports: it takes seconds, others click meanwhile
+        if what < 0.01 and self.imports:
             return self._import(f"import-{self._uuid()[:18]}")
         if what < 0.02:
             return self._add_class(f"class {self._uuid()[:18]}")
