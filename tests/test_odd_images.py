@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from fakes import gradient
+from fewclicks import levels
 from fewclicks.errors import InputError
 from fewclicks.images import read_image, read_mask
 from fewclicks.levels import parse_levels
@@ -430,3 +431,14 @@ def test_a_palette_picture_without_its_palette_is_damaged(tmp_path):
     (tmp_path / "a.png").write_bytes(data[:at] + data[at + 12 + size :])
     with pytest.raises(InputError, match=r"damaged or cut short .it has no palette"):
         read_image(tmp_path / "a.png")
+
+
+def test_a_picture_worked_on_in_bands_is_the_same(monkeypatch):
+    rng = np.random.default_rng(1)
+    for values in (rng.integers(0, 4096, (37, 20, 3)).astype(np.uint16), rng.normal(0, 9, (37, 20)).astype(np.float32)):
+        counted = rng.random((37, 20)) > 0.5
+        whole = levels.to_eight_bits(values, counted=counted)
+        with monkeypatch.context() as patch:
+            patch.setattr(levels, "BAND_VALUES", 90)
+            assert np.array_equal(levels.to_eight_bits(values, counted=counted), whole)
+        assert whole.max() == 255

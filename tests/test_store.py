@@ -392,7 +392,7 @@ def test_of_two_who_saw_the_same_one_wins_and_the_other_is_told(place, store, th
 
     results = at_once(writer, writer, writer)
     told = [result for result in results if isinstance(result, Conflict)]
-    assert len(told) == 2
+    assert len(told) == 2, results
     assert {error.current.version for error in told} == {2}
     assert len(store.history(thing)[1]) == 1
 

@@ -15,6 +15,7 @@ The channels of a color picture share one range, so that colors stay; what is fu
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,6 +25,9 @@ from fewclicks.errors import InputError
 
 Levels: TypeAlias = tuple[float, float]
 """The stored values that become black and white."""
+
+BAND_VALUES = 2**20
+"""Values that are worked on at once."""
 
 
 def require_levels(levels: Levels) -> Levels:
@@ -55,22 +59,26 @@ def to_eight_bits(
     """
     if values.dtype == np.uint8 and levels is None:
         return values
-    finite = np.isfinite(values)
-    scaled = np.where(finite, values, 0).astype(np.float64)
-    low, high = levels or _range(values, scaled, finite, counted)
-    if high > low:
-        scaled = (scaled - low) * (255 / (high - low))
-    scaled[~finite] = 0
-    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    low, high = levels or _range(values, counted)
+    found = np.empty(values.shape, np.uint8)
+    for rows in _bands(values):
+        scaled, finite = _finite(values[rows])
+        if high > low:
+            scaled = (scaled - low) * (255 / (high - low))
+        scaled[~finite] = 0
+        found[rows] = np.rint(np.clip(scaled, 0, 255))
+    return found
 
 
-def _range(
-    values: NDArray[Any], scaled: NDArray[np.float64], finite: NDArray[np.bool_], counted: NDArray[np.bool_] | None
-) -> Levels:
+def _range(values: NDArray[Any], counted: NDArray[np.bool_] | None) -> Levels:
     """The values that become 0 and 255."""
-    deciding = finite if counted is None else finite & (counted if values.ndim == 2 else counted[..., None])
-    low = float(scaled.min(where=deciding, initial=np.inf))
-    high = float(scaled.max(where=deciding, initial=-np.inf))
+    low, high = math.inf, -math.inf
+    for rows in _bands(values):
+        scaled, deciding = _finite(values[rows])
+        if counted is not None:
+            deciding &= counted[rows] if values.ndim == 2 else counted[rows][..., None]
+        low = min(low, float(scaled.min(where=deciding, initial=np.inf)))
+        high = max(high, float(scaled.max(where=deciding, initial=-np.inf)))
     if values.dtype.kind == "f" and 0 <= low <= high <= 1:
         return 0.0, 1.0
     if low >= 0 and high <= 65535 and high - low >= 32768:
@@ -78,3 +86,16 @@ def _range(
     if high > low:
         return low, high
     return 0.0, 255.0  # one value only: as it is, cut off beyond
+
+
+def _finite(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The values with 0 for what is no number, and where they are numbers."""
+    finite = np.isfinite(values)
+    return np.where(finite, values, 0).astype(np.float64), finite
+
+
+def _bands(values: NDArray[Any]) -> Iterator[slice]:
+    """Rows that are worked on at once: a large picture would take many times its size in float64."""
+    step = max(1, BAND_VALUES // max(1, values[0].size if len(values) else 1))
+    for start in range(0, len(values), step):
+        yield slice(start, start + step)
