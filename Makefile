@@ -11,7 +11,7 @@ TESTED := $(shell find src tests examples benchmarks results docs -name __pycach
           $(wildcard *.md *.toml *.txt *.cff Makefile NOTICE LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation annotate openapi lock audit sbom clean
+.PHONY: help demo test test-slow test-all check lint fmt bench table images figures ablation annotate contracts openapi lock audit sbom clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 16
@@ -93,6 +93,9 @@ ablation: $(VENV)/.dev  ## train and measure ICL, SUEM and CFR at our scale: hou
 
 annotate: $(VENV)/.annotate  ## open the annotator on the example photos in the browser (installs the core and a web server)
 	@$(BIN)/fewclicks annotate examples/images
+
+contracts: $(VENV)/.dev  ## write anew what users rely on: tests/contracts (each change of it is one that users see)
+	$(BIN)/python tests/contracts.py
 
 openapi: $(VENV)/.annotate  ## write the description of the annotator's API anew
 	$(BIN)/python -c "from fewclicks.annotate.api import document; print(document(), end='')" > docs/openapi.json
