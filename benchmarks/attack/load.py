@@ -263,7 +263,7 @@ def attack(record: Record, seed: int, until: float, quick: bool = False) -> Entr
     folder = Path(tempfile.mkdtemp(prefix="attack-load-"))
     make_photos(folder, [f"small{n:02}.jpg" for n in range(SMALL)], 854, 480)
     make_photos(folder, [f"large{n}.jpg" for n in range(LARGE)], 4000, 3000)
-    seconds = 15.0 if quick else min(SECONDS, max(20.0, (until - time.monotonic() - 20) / len(RUNS)))
+    seconds = 6.0 if quick else min(SECONDS, max(20.0, (until - time.monotonic() - 20) / len(RUNS)))
     try:
         for name, pace_s in RUNS.items():
             with started(folder, "--no-import", method="default") as server:

@@ -357,7 +357,8 @@ def attack(record: Record, seed: int, until: float, quick: bool = False) -> Entr
     rng, left = random.Random(seed), RANDOM_KILLS - entry.counts.get("random kills", 0)
     with Nursery() as nursery:
         for name in ("folder", "file", "zip"):
-            at_random(entry, name, nursery, rng, until, 5 if quick else left // 3 + 1)
+            end = time.monotonic() + 4 if quick else until
+            at_random(entry, name, nursery, rng, end, 2 if quick else left // 3 + 1)
     return entry
 
 
