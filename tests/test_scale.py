@@ -53,7 +53,10 @@ def same_weights(one, other, tolerance):
         assert a.keys() == b.keys()
         for key in a:
             if not key.endswith("qkv.bias"):  # a key's bias has no effect, so its gradient is noise, which Adam scales
-                torch.testing.assert_close(a[key], b[key], rtol=tolerance, atol=tolerance, msg=key)
+                far = ~torch.isclose(a[key], b[key], rtol=tolerance, atol=tolerance)
+                # Adam makes a full step of a gradient that is noise, so that a few weights may differ by some steps.
+                assert far.float().mean() <= 1e-3, key
+                assert (a[key] - b[key]).abs().max() <= 1e-2, key
 
 
 # What two processes do in one go, as if torchrun had started them; the tests below look at what they left.
