@@ -324,5 +324,5 @@ def test_a_request_names_no_module(bait, tmp_path):
 def test_a_checkpoint_chooses_what_stands_around_its_network_and_nothing_else(own, tmp_path):
     saved = saved_checkpoint(tmp_path / "saved", "compact")
     (saved / "config.json").write_text(json.dumps({"network": {}, "predictor": own}))
-    with pytest.raises(checkpoint.CheckpointError, match="asks for|is not right"):
+    with pytest.raises(checkpoint.CheckpointError, match=r"asks for|is not right"):
         fewclicks.load(saved)
