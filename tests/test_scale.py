@@ -171,7 +171,8 @@ def test_one_process_stops_all_after_the_step(left):
 
 
 def test_an_error_of_one_process_ends_all_and_is_told_once(left):
-    assert (left / "failed0.txt").read_text().startswith("DatasetError")
+    told = "DatasetError the crops of 20 photos in a row held no object of 20 pixels; lower min_area_px"
+    assert (left / "failed0.txt").read_text() == told
     assert (left / "failed1.txt").read_text() == "SystemExit 2"
 
 
