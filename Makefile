@@ -98,7 +98,7 @@ contracts: $(VENV)/.dev  ## write anew what users rely on: tests/contracts (each
 	$(BIN)/python tests/contracts.py
 
 openapi: $(VENV)/.annotate  ## write the description of the annotator's API anew
-	$(BIN)/python -c "from fewclicks.annotate.api import document; print(document(), end='')" > docs/openapi.json
+	$(BIN)/python -c "from fewclicks.annotator.server.app import document; print(document(), end='')" > docs/openapi.json
 
 lock: $(VENV)/.dev  ## write requirements/core.txt, the hashes of what `make demo` installs, anew from constraints.txt
 	$(PIP) install -c constraints.txt hatchling editables

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fewclicks.metrics import interval
-from fewclicks.replace import write_json, write_text
+from fewclicks.evaluation.metrics import interval
+from fewclicks.files.replace import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "runs" / "ablation"

@@ -30,7 +30,7 @@ from typing import Any
 import httpx2
 import PIL.Image
 
-from fewclicks.replace import write_text
+from fewclicks.files.replace import write_text
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "images" / "astronaut.png"
 SIZES = {

@@ -20,11 +20,11 @@ from typing import Any
 
 import torch
 
-from fewclicks import checkpoint
-from fewclicks.backbones.vit import SIZES
-from fewclicks.convert import convert, read_published
-from fewclicks.nets.segmenter import Segmenter, build
-from fewclicks.replace import write_json
+from fewclicks.checkpoints import checkpoint
+from fewclicks.checkpoints.convert import convert, read_published
+from fewclicks.files.replace import write_json
+from fewclicks.models.segmenter import Segmenter, build_segmenter
+from fewclicks.models.vit import SIZES
 
 CONFIG = {
     "class": "isegm.model.is_plainvit_model.PlainVitModel",
@@ -35,7 +35,9 @@ CONFIG = {
 def plain_torch(path: str) -> Segmenter:
     """As usually done: everything in memory, then copied into a network with fresh weights."""
     state = torch.load(path, weights_only=False)["state_dict"]
-    net = build("vit", next(name for name, size in SIZES.items() if size.dim == state["backbone.cls_token"].shape[-1]))
+    net = build_segmenter(
+        "vit", next(name for name, size in SIZES.items() if size.dim == state["backbone.cls_token"].shape[-1])
+    )
     net.load_state_dict(state)
     return net
 
@@ -63,7 +65,7 @@ def status(field: str) -> int:
 def measure(way: str, folder: Path) -> dict[str, float]:
     """One way of loading, in this process."""
     load, name = WAYS[way]
-    build("vit", "xtiny")  # what the libraries allocate once
+    build_segmenter("vit", "xtiny")  # what the libraries allocate once
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
     before, began = status("VmRSS"), time.perf_counter()
     net = load(str(folder / name))
@@ -78,7 +80,7 @@ def measure(way: str, folder: Path) -> dict[str, float]:
 def make_files(folder: Path, size: str) -> int:
     """The checkpoint in both forms; its size in bytes."""
     torch.manual_seed(0)
-    state = build("vit", size).state_dict()
+    state = build_segmenter("vit", size).state_dict()
     for name, zipped in (("zip.pth", True), ("legacy.pth", False)):
         held = {"state_dict": state, "config": CONFIG}
         torch.save(held, folder / name, _use_new_zipfile_serialization=zipped)

@@ -2,7 +2,7 @@
 
     python benchmarks/correction.py [LABEL=]WEIGHTS ... [--json results/correction.json]
 
-Every second object of the validation split, its truth spoiled as in training (training/foreign.py), by a draw that
+Every second object of the validation split, its truth spoiled as in training (training/corruption.py), by a draw that
 hangs on the object's name: a coarse, wide, narrow or shifted outline, a part missing, a part too many. WEIGHTS: an
 .onnx file or a checkpoint folder.
 """
@@ -22,11 +22,11 @@ import numpy as np
 import fewclicks
 from fewclicks.clicks import Clicks
 from fewclicks.datasets import open_benchmark
-from fewclicks.metrics import interval, iou
-from fewclicks.replace import write_json
-from fewclicks.robot import deepest_error
-from fewclicks.sample import Sample
-from fewclicks.training.foreign import spoiled
+from fewclicks.evaluation.metrics import interval, iou
+from fewclicks.evaluation.robot import deepest_error
+from fewclicks.files.replace import write_json
+from fewclicks.training.corruption import corrupt_mask
+from fewclicks.types import Sample
 
 CLICKS = 3
 
@@ -34,7 +34,9 @@ CLICKS = 3
 def corrected(predictor: Any, sample: Sample) -> list[float]:
     """IoU of the spoiled mask, then after each click."""
     rng = np.random.default_rng(zlib.crc32(sample.name.encode()))
-    state = replace(predictor.start(sample.image), prob=spoiled(sample.truth, np.zeros(sample.truth.shape, bool), rng))
+    state = replace(
+        predictor.start(sample.image), prob=corrupt_mask(sample.truth, np.zeros(sample.truth.shape, bool), rng)
+    )
     found, clicks = [iou(state.mask, sample.truth)], Clicks()
     for _ in range(CLICKS):
         clicks = clicks + deepest_error(sample.truth, state.mask, clicks)

@@ -14,7 +14,7 @@ from pathlib import Path
 from results_table import filled
 from validation_table import read, table
 
-from fewclicks.replace import write_text
+from fewclicks.files.replace import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "results" / "experiments"

@@ -20,21 +20,20 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fewclicks.arrays import Image, Mask
 from fewclicks.cli.options import Setup
 from fewclicks.clicks import Click, Clicks
 from fewclicks.datasets import open_benchmark
 from fewclicks.datasets.validation import Validation
 from fewclicks.errors import FewClicksError, InputError
+from fewclicks.evaluation.metrics import iou
+from fewclicks.evaluation.plots import blank_figure
+from fewclicks.evaluation.report import read_json
+from fewclicks.files.replace import replace_file
 from fewclicks.geometry import Box, Frame
 from fewclicks.methods.default import weights_hash
-from fewclicks.metrics import iou
-from fewclicks.pictures import dots, outlined
-from fewclicks.plots import blank_figure
 from fewclicks.predictor import Predictor
-from fewclicks.replace import replace_file
-from fewclicks.report import read_json
-from fewclicks.sample import Sample, Scene
+from fewclicks.types import Image, Mask, Sample, Scene
+from fewclicks.visualization import dots, outlined
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT, RESULT = ROOT / "results" / "validation.json", ROOT / "results" / "failures.json"

@@ -28,10 +28,10 @@ from PIL import Image
 
 from fewclicks.cli.train import recipe_named
 from fewclicks.datasets import folder, validation, validation_broad
-from fewclicks.datasets._ids import read_index_mask
+from fewclicks.datasets.id_masks import read_index_mask
 from fewclicks.errors import FewClicksError, InputError
-from fewclicks.images import read_image
-from fewclicks.replace import replace_file, write_json
+from fewclicks.files.replace import replace_file, write_json
+from fewclicks.images.reading import read_image
 from fewclicks.training import sets
 from fewclicks.training.samples import held_out
 

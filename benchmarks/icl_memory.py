@@ -20,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fewclicks.replace import write_json
+from fewclicks.files.replace import write_json
 
 MODES = {"one": (1.0,), "icl": (1.0, 2.0, 3.0), "sum": (1.0, 2.0, 3.0)}
 ALLOCATORS = {"default": {}, "exact": {"MALLOC_MMAP_THRESHOLD_": "262144"}}
@@ -37,8 +37,8 @@ def measure(mode: str, batch: int) -> dict[str, float]:
     """Megabytes of this process: at its peak, and what the gradient added."""
     import torch
 
+    from fewclicks.training.distributed import machine
     from fewclicks.training.objectives import Batch
-    from fewclicks.training.processes import machine
     from fewclicks.training.recipe import Recipe
     from fewclicks.training.trainer import Trainer
 

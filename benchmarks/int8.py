@@ -21,18 +21,18 @@ import cv2
 import numpy as np
 
 import fewclicks
-from fewclicks.benchmark import evaluate, rollout
+from fewclicks.config import PredictorConfig
 from fewclicks.datasets import Subset, open_benchmark
 from fewclicks.engines import onnx
 from fewclicks.engines.network import Floats, Network
+from fewclicks.evaluation.metrics import interval
+from fewclicks.evaluation.rollout import evaluate, rollout
+from fewclicks.files.replace import write_text
 from fewclicks.methods import default, default_int8
-from fewclicks.metrics import interval
-from fewclicks.presets import Rings
-from fewclicks.replace import write_text
-from fewclicks.sample import Dataset
+from fewclicks.types import Dataset
 
 NETS = {"float": default.WEIGHTS, "int8": default_int8.WEIGHTS}
-SIDE, SECONDS = Rings().zoom, 10.0
+SIDE, SECONDS = PredictorConfig().zoom, 10.0
 LEVELS = (0.85, 0.90)
 AGREE = 40
 """On so many objects, three clicks each, the masks are compared."""
@@ -70,7 +70,7 @@ def agreement(dataset: Dataset) -> dict[str, Any]:
             ious.append(np.count_nonzero((one > 0) & (other > 0)) / union)
         return one
 
-    predictor = Rings(cfr=1).around(Network(both))
+    predictor = PredictorConfig(cfr=1).around(Network(both))
     for i in range(len(dataset)):
         rollout(predictor, dataset[i], max_clicks=3)
     return {

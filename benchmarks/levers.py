@@ -20,11 +20,11 @@ from typing import Any
 import make_validation
 
 import fewclicks
-from fewclicks.benchmark import rollout
 from fewclicks.cli.options import plain_values
 from fewclicks.datasets import open_benchmark
 from fewclicks.datasets.validation import Validation
-from fewclicks.replace import write_json
+from fewclicks.evaluation.rollout import rollout
+from fewclicks.files.replace import write_json
 
 CLICKS = 6
 

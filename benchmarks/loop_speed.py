@@ -27,14 +27,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fewclicks.backbones import compact
 from fewclicks.cli.options import pairs
 from fewclicks.cli.train import changed, recipe_named
-from fewclicks.replace import write_json
+from fewclicks.files.replace import write_json
+from fewclicks.models import compact
 from fewclicks.training import loop, objectives, samples
+from fewclicks.training.distributed import machine
 from fewclicks.training.memory import keep_memory
 from fewclicks.training.objectives import Batch
-from fewclicks.training.processes import machine
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.trainer import Trainer
 

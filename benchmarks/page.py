@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import PIL.Image
 
-from fewclicks.replace import write_json
+from fewclicks.files.replace import write_json
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

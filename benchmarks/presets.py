@@ -20,10 +20,10 @@ from typing import Any
 
 from fewclicks.cli.bench import Job, measure
 from fewclicks.cli.options import Setup
+from fewclicks.config import preset_options
+from fewclicks.evaluation.metrics import interval
+from fewclicks.files.replace import replace_file, write_text
 from fewclicks.methods.default import weights_hash
-from fewclicks.metrics import interval
-from fewclicks.presets import preset_options
-from fewclicks.replace import replace_file, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "results" / "presets.json", ROOT / "docs" / "reproduction.md"

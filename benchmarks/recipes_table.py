@@ -7,9 +7,9 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-from fewclicks.find import find
+from fewclicks.files.replace import write_text
+from fewclicks.plugins import find
 from fewclicks.recipes import functions
-from fewclicks.replace import write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "training.md"
 BEGIN, END = "<!-- recipes -->", "<!-- /recipes -->"

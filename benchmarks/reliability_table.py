@@ -14,7 +14,7 @@ from typing import Any
 from attack.record import misses
 from results_table import filled
 
-from fewclicks.replace import write_text
+from fewclicks.files.replace import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "reliability.json"

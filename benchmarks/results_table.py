@@ -17,9 +17,9 @@ from typing import Any
 import robustness
 from validation_table import of_set, with_interval
 
+from fewclicks.files.replace import write_text
 from fewclicks.methods import default_int8
 from fewclicks.methods.default import weights_hash
-from fewclicks.replace import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"

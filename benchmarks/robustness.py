@@ -23,15 +23,14 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from fewclicks.arrays import Image, Truth
-from fewclicks.benchmark import Result
 from fewclicks.cli.bench import Job, measure
 from fewclicks.cli.options import Setup
 from fewclicks.errors import FewClicksError
+from fewclicks.evaluation.metrics import interval
+from fewclicks.evaluation.rollout import Result
+from fewclicks.files.replace import replace_file
 from fewclicks.geometry import Box, Frame
-from fewclicks.metrics import interval
-from fewclicks.replace import replace_file
-from fewclicks.sample import Dataset, Sample
+from fewclicks.types import Dataset, Image, Sample, Truth
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "robustness.json"
 LEVELS = ("0.90", "0.95")

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from fewclicks.replace import write_json
+from fewclicks.files.replace import write_json
 
 CASES = {
     "default": {"threads": 2},
@@ -45,7 +45,7 @@ def timed(name: str) -> dict[str, float]:
     import numpy as np
 
     import fewclicks
-    from fewclicks.images import read_image
+    from fewclicks.images.reading import read_image
 
     cv2.setNumThreads(2)
     began = time.perf_counter()

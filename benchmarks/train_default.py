@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fewclicks import checkpoint
+from fewclicks.checkpoints import checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fewclicks.backbones import compact
-from fewclicks.nets.segmenter import build
-from fewclicks.replace import write_json
+from fewclicks.files.replace import write_json
+from fewclicks.models import compact
+from fewclicks.models.segmenter import build_segmenter
 
 BATCH = 8
 CROPS = (192, 256, 352)
@@ -48,7 +48,7 @@ def measure(case: str, crop_px: int) -> tuple[float, float]:
     torch.set_num_threads(1)
     if case.endswith("first default"):
         compact.SameConv.forward = earlier_forward  # type: ignore[method-assign]
-    net = build("compact").to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    net = build_segmenter("compact").to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     image = torch.rand(BATCH, 3, crop_px, crop_px).to(memory_format=torch.channels_last)
     clicks = torch.rand(BATCH, 6, 3) * crop_px
     clicks[..., 2] = 1

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from fewclicks.replace import write_json
+from fewclicks.files.replace import write_json
 
 EVERY = 200
 """Steps of a window, over which loss and IoU are averaged."""

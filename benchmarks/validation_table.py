@@ -18,8 +18,8 @@ from statistics import fmean
 from typing import Any
 
 from fewclicks.errors import FewClicksError, InputError
-from fewclicks.metrics import click_effect, interval
-from fewclicks.report import read_json
+from fewclicks.evaluation.metrics import click_effect, interval
+from fewclicks.evaluation.report import read_json
 
 LEVELS = ("0.90", "0.95")
 

@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fewclicks.nets.int8 import quantise
-from fewclicks.nets.segmenter import Segmenter, build
-from fewclicks.replace import write_text
+from fewclicks.files.replace import write_text
+from fewclicks.models.int8 import quantize
+from fewclicks.models.segmenter import Segmenter, build_segmenter
 
 SIDE, WINDOW = 448, 14
 
@@ -131,9 +131,9 @@ def measure(threads: int, rounds: int) -> dict[str, Any]:
     """All figures."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    naive = build("vit", "base").eval()
+    naive = build_segmenter("vit", "base").eval()
     net = copy.deepcopy(naive).to(memory_format=torch.channels_last)  # as engines/torch.py loads it
-    small = quantise(copy.deepcopy(net))
+    small = quantize(copy.deepcopy(net))
     arguments, gemms = inputs(), products(net)
     reference, ours, eight = plain(naive, *arguments), net(*arguments), small(*arguments)
     times = fastest(

@@ -17,7 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 import fewclicks
-from fewclicks import pictures
+from fewclicks import visualization
 
 HERE = Path(__file__).resolve().parent
 
@@ -46,15 +46,19 @@ def segment(entry: dict, predictor: fewclicks.Predictor) -> Example:
 def panels(example: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The photo with its clicks, the same with the mask, and the cut-out (RGBA)."""
     image, mask, clicks = example.session.image, example.session.mask, example.session.clicks
-    return pictures.dots(image, clicks), pictures.overlay(image, mask, clicks), pictures.cutout(image, mask)
+    return (
+        visualization.dots(image, clicks),
+        visualization.overlay(image, mask, clicks),
+        visualization.cutout(image, mask),
+    )
 
 
 def sheet(examples: list[Example], height: int = 240, gap_px: int = 8) -> np.ndarray:
     """One picture: above the photos with clicks and masks, below the cut-outs."""
     rows = []
     for panel in (1, 2):
-        small = [pictures.to_height(panels(example)[panel], height) for example in examples]
-        rows.append(pictures.side_by_side(*small, gap_px=gap_px))
+        small = [visualization.to_height(panels(example)[panel], height) for example in examples]
+        rows.append(visualization.side_by_side(*small, gap_px=gap_px))
     line = np.full((gap_px, rows[0].shape[1], 3), 255, np.uint8)
     return np.concatenate([rows[0], line, rows[1]])
 
@@ -89,9 +93,11 @@ def main() -> None:
     examples = []
     for entry in track(entries, "Clicking", console=Console(stderr=True)):
         examples.append(segment(entry, predictor))
-        pictures.save(pictures.side_by_side(*panels(examples[-1])), options.out / f"{examples[-1].photo.stem}.png")
+        visualization.save(
+            visualization.side_by_side(*panels(examples[-1])), options.out / f"{examples[-1].photo.stem}.png"
+        )
     if options.sheet:
-        pictures.save(sheet(examples), options.sheet)
+        visualization.save(sheet(examples), options.sheet)
 
     console = Console()
     console.print(table(examples))

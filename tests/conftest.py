@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import create_engine
 
 import postgres
-from fewclicks.annotate.database import url_of
-from fewclicks.annotate.models import Base
+from fewclicks.annotator.store.database import url_of
+from fewclicks.annotator.store.tables import Base
 
 
 @pytest.fixture(scope="session")

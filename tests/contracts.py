@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("helpers", "models")]
 
 FOLDER = Path(__file__).parent / "contracts"
 COMMANDS = ("", "segment", "annotate", "export", "import", "bench", "train", "export-onnx", "quantise", "convert",
@@ -80,7 +80,7 @@ def journal() -> str:
 def exported() -> str:
     """The SHA-256 of every file of every export of a small folder."""
     from exported import LABELS, apart, folder_of_photos, photo
-    from fewclicks import exports
+    from fewclicks import formats as formats_module
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -88,9 +88,9 @@ def exported() -> str:
             Path(folder) / "photos",
             [photo("a.png", apart((60, 80)), (60, 80)), photo("sub/b.png", apart((70, 90)), (70, 90))],
         )
-        for item in exports.formats():
+        for item in formats_module.formats():
             out = Path(folder) / item.name
-            exports.export(item.name, photos, LABELS, out)
+            formats_module.export(item.name, photos, LABELS, out)
             rows += [f"{digest(file.read_bytes())}  {name}" for name, file in files_below(out)]
     return "\n".join(rows) + "\n"
 
@@ -111,10 +111,10 @@ def bench(cfr: int, method: str) -> str:
 def converted() -> str:
     """The SHA-256 of the weights that published files are converted to, and their config."""
     import torch
-
-    from fewclicks import checkpoint
-    from fewclicks.convert import convert
     from test_convert import noise, state_of
+
+    from fewclicks.checkpoints import checkpoint
+    from fewclicks.checkpoints.convert import convert
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ from attack.clients import GONE, Client, Refused
 from attack.kills import ACTORS, HEIGHT, WIDTH, Actor, Answered
 from attack.record import Entry, Limits, Record
 from attack.servers import NoServer, Started, environment, make_photos
-from fewclicks.annotate.store import Store
+from fewclicks.annotator.store.objects import Store
 
 ROOM_MB = 24
 WANTED: Limits = {

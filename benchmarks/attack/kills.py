@@ -30,8 +30,8 @@ from sqlalchemy import create_engine, select, text
 from attack.clients import GONE, Client, Refused, patched, pixels
 from attack.record import Entry, Limits, Record
 from attack.servers import NoServer, Nursery, command, free_port, kill, make_photos, postgres, wait_for
-from fewclicks.annotate.database import PLACE, url_of
-from fewclicks.annotate.models import ActionRow, ClassRow, ObjectRow, PhotoRow
+from fewclicks.annotator.store.database import PLACE, url_of
+from fewclicks.annotator.store.tables import ActionRow, ClassRow, ObjectRow, PhotoRow
 
 WIDTH, HEIGHT = 160, 120
 ACTORS = 3

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fewclicks.replace import write_json
+from fewclicks.files.replace import write_json
 
 MAX_FAULTS = 40
 """Faults of a part that are told one by one; the others are only counted."""

@@ -29,9 +29,9 @@ import PIL.Image
 
 from attack.record import Entry, Limits, Record
 from attack.servers import Nursery, is_alive, kill
-from fewclicks import exports
-from fewclicks.annotations import AnnotatedPhoto, Annotation, Label
+from fewclicks import formats
 from fewclicks.errors import FewClicksError
+from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label
 
 STEPS = frozenset(
     [
@@ -93,7 +93,7 @@ def exported(name: str, out: str) -> Case:
     """An export in a format."""
 
     def write(place: Path, version: int) -> None:
-        exports.export(name, *photos(version), place / out, overwrite=True)
+        formats.export(name, *photos(version), place / out, overwrite=True)
 
     def version(place: Path) -> int:
         hashes = [tree_hash(reference(name, out, number)) for number in (1, 2)]
@@ -110,7 +110,7 @@ def reference(name: str, out: str, version: int) -> Path:
     key = (f"{name} {out}", version)
     if key not in _references:
         _references[key] = Path(tempfile.mkdtemp(dir=Path.cwd())) / out
-        exports.export(name, *photos(version), _references[key])
+        formats.export(name, *photos(version), _references[key])
     return _references[key]
 
 
@@ -127,7 +127,7 @@ def write_checkpoint(place: Path, version: int) -> None:
     """Two files of tensors and a config."""
     import torch
 
-    from fewclicks import checkpoint
+    from fewclicks.checkpoints import checkpoint
 
     tensors = {"w": torch.full((64, 64), float(version))}
     checkpoint.save(place / "last", {"model.safetensors": tensors, "train.safetensors": tensors}, {"step": version})
@@ -135,7 +135,7 @@ def write_checkpoint(place: Path, version: int) -> None:
 
 def checkpoint_version(place: Path) -> int:
     """Tensors and config must be of one version."""
-    from fewclicks import checkpoint
+    from fewclicks.checkpoints import checkpoint
 
     step = int(checkpoint.read_config(place / "last")["step"])
     for file in ("model.safetensors", "train.safetensors"):
@@ -146,9 +146,9 @@ def checkpoint_version(place: Path) -> int:
 
 def write_picture(place: Path, version: int) -> None:
     """A mask, as `segment` writes it."""
-    from fewclicks import pictures
+    from fewclicks import visualization
 
-    pictures.save(np.full((400, 600), version == 2), place / "mask.png")
+    visualization.save(np.full((400, 600), version == 2), place / "mask.png")
 
 
 def picture_version(place: Path) -> int:
@@ -161,15 +161,15 @@ def picture_version(place: Path) -> int:
 
 def write_import(place: Path, version: int) -> None:
     """Version 1: a database without objects. Version 2: an import of a LabelMe file, four objects on a photo."""
-    from fewclicks.annotate.files import import_from
-    from fewclicks.annotate.photos import PhotoFolder
-    from fewclicks.annotate.store import Store
+    from fewclicks.annotator.services.import_export import import_from
+    from fewclicks.annotator.services.photos import PhotoFolder
+    from fewclicks.annotator.store.objects import Store
 
     root = place / "photos"
     if version == 1:
         root.mkdir()
         PIL.Image.new("RGB", (HW[1], HW[0])).save(root / "a.png")
-        exports.export("labelme", photos(4)[0][:1], photos(4)[1], place / "import")
+        formats.export("labelme", photos(4)[0][:1], photos(4)[1], place / "import")
     with Store(root) as store:
         store.add_photos(["a.png"])
         store.change_photo(store.photos()[0].id, hw=HW)
@@ -179,7 +179,7 @@ def write_import(place: Path, version: int) -> None:
 
 def import_version(place: Path) -> int:
     """None of the objects, or all."""
-    from fewclicks.annotate.store import Store
+    from fewclicks.annotator.store.objects import Store
 
     with Store(place / "photos") as store:
         count = sum(photo.objects for photo in store.photos())

@@ -28,7 +28,7 @@ from attack.clients import GONE, TOKEN, Client
 from attack.mutations import ODD_VALUES, json_changed
 from attack.record import Entry, Limits, Record
 from attack.servers import NoServer, Started, make_photos
-from fewclicks.annotate.api import document
+from fewclicks.annotator.server.app import document
 
 EXAMPLES = 40
 """Requests of one kind and one operation before the next."""

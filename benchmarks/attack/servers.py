@@ -138,11 +138,11 @@ class Started:
 @contextmanager
 def started(folder: Path, *options: str, method: str = "grow") -> Iterator[Started]:
     """A server while the block runs."""
-    server = Started(folder, *options, method=method)
+    serve = Started(folder, *options, method=method)
     try:
-        yield server
+        yield serve
     finally:
-        server.end()
+        serve.end()
 
 
 class Nursery:
@@ -225,7 +225,7 @@ def nursery() -> None:
     """The process of `Nursery`: a line of JSON, [arguments, log], gives a server; its process id is printed."""
     import cv2
 
-    from fewclicks.annotate import annotator, api, server, store  # noqa: F401
+    from fewclicks.annotator.store import objects  # noqa: F401
     from fewclicks.cli import annotate as _command  # noqa: F401
     from fewclicks.cli import main
     from fewclicks.methods import grow  # noqa: F401

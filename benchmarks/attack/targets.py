@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from fewclicks import exports
-from fewclicks.annotations import AnnotatedFolder, AnnotatedPhoto, Annotation, Label
+from fewclicks import formats as formats_module
+from fewclicks.formats.annotations import AnnotatedFolder, AnnotatedPhoto, Annotation, Label
 
 WIDTH, HEIGHT = 32, 24
 MAX_PIXELS = 2**27
@@ -116,7 +116,7 @@ def by_hand() -> list[bytes]:
 
 def read_photo(data: bytes, place: Path) -> None:
     """As a photo, and as a mask."""
-    from fewclicks.images import read_image, read_mask
+    from fewclicks.images.reading import read_image, read_mask
 
     failed = None
     for read in (lambda file: read_image(file, MAX_PIXELS), lambda file: read_mask(file, (HEIGHT, WIDTH), MAX_PIXELS)):
@@ -144,7 +144,7 @@ def export_files(name: str) -> dict[str, bytes]:
     place = Path("export").resolve()
     shutil.rmtree(place, ignore_errors=True)
     photos, labels = annotated()
-    exports.export(name, photos, labels, place)
+    formats_module.export(name, photos, labels, place)
     return {str(path.relative_to(place)): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
 
 
@@ -165,7 +165,7 @@ def importer(name: str) -> Target:
         changed = list(files)[data[0] % len(files)] if data else next(iter(files))
         (root / changed).write_bytes(data[1:])
         try:
-            taken(exports.read(name, root, [AnnotatedPhoto("photo.png", (HEIGHT, WIDTH))]))
+            taken(formats_module.read(name, root, [AnnotatedPhoto("photo.png", (HEIGHT, WIDTH))]))
         finally:
             (root / changed).write_bytes(files[changed])
 
@@ -203,7 +203,7 @@ def read_json_with(name: str, file: str) -> Read:
         root = place / f"only-{name}"
         root.mkdir(exist_ok=True)
         (root / file).write_bytes(data)
-        taken(exports.read(name, root, [AnnotatedPhoto("photo.png", (HEIGHT, WIDTH))]))
+        taken(formats_module.read(name, root, [AnnotatedPhoto("photo.png", (HEIGHT, WIDTH))]))
 
     return read
 
@@ -226,7 +226,7 @@ _readers: list[Any] = []
 
 def read_zip(data: bytes, place: Path) -> None:
     """As an import takes a .zip in: by the process that may die, which must not."""
-    from fewclicks.annotate.import_reader import ImportReader
+    from fewclicks.annotator.services.import_reader import ImportReader
 
     if not _readers:
         _readers.append(ImportReader())
@@ -261,7 +261,7 @@ def pth_seeds() -> list[bytes]:
 
 def read_pth(data: bytes, place: Path) -> None:
     """All tensors, and the config as plain values."""
-    from fewclicks import pth
+    from fewclicks.checkpoints import pth
 
     (place / "file.pth").write_bytes(data)
     found = pth.read(place / "file.pth")
@@ -355,7 +355,7 @@ def read_checkpoint(data: bytes, place: Path) -> None:
     """A checkpoint's folder whose weights fit nothing: its config decides how far it gets."""
     import safetensors.numpy
 
-    from fewclicks import checkpoint
+    from fewclicks.checkpoints import checkpoint
 
     root = place / "checkpoint"
     root.mkdir(exist_ok=True)
@@ -367,7 +367,7 @@ def read_checkpoint(data: bytes, place: Path) -> None:
 
 def read_weights(data: bytes, place: Path) -> None:
     """The tensors of a checkpoint."""
-    from fewclicks import checkpoint
+    from fewclicks.checkpoints import checkpoint
 
     root = place / "weights"
     root.mkdir(exist_ok=True)
@@ -401,7 +401,7 @@ def mat_seeds() -> list[bytes]:
 
 def read_mat(data: bytes, place: Path) -> None:
     """The field that the data set reads."""
-    from fewclicks.datasets._mat import read_field
+    from fewclicks.datasets.mat import read_field
 
     (place / "file.mat").write_bytes(data)
     read_field(place / "file.mat", "GTinst", "Segmentation")
@@ -415,7 +415,7 @@ def pickle_seeds() -> list[bytes]:
 
 def read_pickle(data: bytes, place: Path) -> None:
     """Plain data of a data set."""
-    from fewclicks.datasets._plain_pickle import read
+    from fewclicks.datasets.plain_pickle import read
 
     (place / "file.pkl").write_bytes(data)
     read(place / "file.pkl")
@@ -437,7 +437,7 @@ def tar_seeds() -> list[bytes]:
 
 def read_archive(data: bytes, place: Path) -> None:
     """Unpack it as a fetched data set."""
-    from fewclicks.datasets._unpack import unpack
+    from fewclicks.datasets.archives import unpack
 
     (place / "archive.tar.gz").write_bytes(data)
     shutil.rmtree(place / "unpacked", ignore_errors=True)

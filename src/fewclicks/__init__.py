@@ -13,7 +13,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fewclicks.anchor import Anchor
     from fewclicks.api import load, open  # noqa: A004
     from fewclicks.clicks import Click, Clicks
     from fewclicks.errors import (
@@ -27,12 +26,11 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownName,
     )
-    from fewclicks.find import allow
-    from fewclicks.flip import Flip
+    from fewclicks.plugins import allow
     from fewclicks.predictor import Predictor, State
-    from fewclicks.refine import CFR
+    from fewclicks.refinement import CFR, Anchor
     from fewclicks.session import Session
-    from fewclicks.zoom import ZoomIn
+    from fewclicks.transforms import Flip, ZoomIn
 
     __version__: str
 
@@ -62,7 +60,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "anchor": ["Anchor"],
     "api": ["load", "open"],
     "clicks": ["Click", "Clicks"],
     "errors": [
@@ -76,12 +73,11 @@ _HOMES = {
         "TrainingError",
         "UnknownName",
     ],
-    "find": ["allow"],
-    "flip": ["Flip"],
+    "plugins": ["allow"],
     "predictor": ["Predictor", "State"],
-    "refine": ["CFR"],
+    "refinement": ["CFR", "Anchor"],
     "session": ["Session"],
-    "zoom": ["ZoomIn"],
+    "transforms": ["Flip", "ZoomIn"],
 }
 
 

@@ -6,12 +6,12 @@ import os
 from typing import Any
 
 from fewclicks.errors import InputError
-from fewclicks.find import names
-from fewclicks.images import Source
-from fewclicks.levels import Levels
+from fewclicks.files.replace import recover
+from fewclicks.images.levels import Levels
+from fewclicks.images.reading import Source
+from fewclicks.plugins import names
 from fewclicks.predictor import Predictor
-from fewclicks.replace import recover
-from fewclicks.session import Origin, Session
+from fewclicks.session import Session, SessionSource
 
 
 def load(name_or_path: str | os.PathLike[str] = "default", **options: Any) -> Predictor:
@@ -21,7 +21,7 @@ def load(name_or_path: str | os.PathLike[str] = "default", **options: Any) -> Pr
     UnknownName, CheckpointError or InputError if there is no such thing.
     """
     method, options = _resolved(name_or_path, options)
-    return Origin(None, method, options).build(trusted=True)
+    return SessionSource(None, method, options).build(trusted=True)
 
 
 def open(  # noqa: A001
@@ -34,16 +34,16 @@ def open(  # noqa: A001
     """A session on a photo: a path, an open binary file, a Pillow image or an array (see `images.read_image`).
 
     `predictor` and `options` are those of `load`, or a predictor already made (then without options). `levels`: the
-    stored values of the photo that become black and white (see `fewclicks.levels`).
+    stored values of the photo that become black and white (see `fewclicks.images.levels`).
     """
     path = os.fspath(image) if isinstance(image, str | os.PathLike) else None
     if isinstance(predictor, str | os.PathLike):
         method, options = _resolved(predictor, options)
-        origin = Origin(path, method, options, levels)
+        origin = SessionSource(path, method, options, levels)
         return Session(image, origin.build(trusted=True), origin)
     if options:
         raise InputError(f"options {', '.join(options)} need a method's name, not a predictor already made")
-    return Session(image, predictor, Origin(path, levels=levels))
+    return Session(image, predictor, SessionSource(path, levels=levels))
 
 
 def _resolved(name_or_path: str | os.PathLike[str], options: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fewclicks.errors import InputError
 
 SAME_PLACE_PX = 1.0
-"""Clicks no farther apart than this mean one place: half the disk that `Anchor` holds around a click."""
+"""Clicks no farther apart than this mean one place: half the disk that `ClickConsistency` holds around a click."""
 
 
 @dataclass(frozen=True, slots=True)

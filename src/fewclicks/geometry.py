@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.clicks import Click, Clicks
+from fewclicks.types import Image, Mask, Prob
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
@@ -52,7 +52,7 @@ class Box:
         """`array[box.slices]` is the crop, without copying."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
-    def holds(self, row: int, column: int) -> bool:
+    def contains(self, row: int, column: int) -> bool:
         """Whether the pixel lies in the box."""
         return self.y0 <= row < self.y1 and self.x0 <= column < self.x1
 
@@ -64,12 +64,12 @@ class Box:
         """The smallest box that holds both."""
         return Box(min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1))
 
-    def overlap(self, other: Box) -> Box | None:
+    def intersection(self, other: Box) -> Box | None:
         """The box of the pixels of both; None when there is none."""
         both = Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
         return both if both.x0 < both.x1 and both.y0 < both.y1 else None
 
-    def seen_from(self, other: Box) -> Box:
+    def relative_to(self, other: Box) -> Box:
         """This box with the first pixel of `other` as (0, 0)."""
         return Box(self.x0 - other.x0, self.y0 - other.y0, self.x1 - other.x0, self.y1 - other.y0)
 
@@ -83,7 +83,7 @@ def _range_iou(a0: int, a1: int, b0: int, b1: int) -> float:
     return max(0, min(a1, b1) - max(a0, b0)) / (max(a1, b1) - min(a0, b0))
 
 
-def settle(clicks: Clicks, hw: tuple[int, int]) -> Clicks:
+def clamp_clicks(clicks: Clicks, hw: tuple[int, int]) -> Clicks:
     """Clicks on the half pixel around an image of size `hw` moved onto its outermost pixel centres; others stay.
 
     A change of frame can leave a click on the border at x = -0.25, which is on pixel 0 but not in 0 <= x < W.

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fewclicks.arrays import Image, Mask, Prob
 from fewclicks.clicks import Clicks
+from fewclicks.types import Image, Mask, Prob
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 

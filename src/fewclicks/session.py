@@ -17,15 +17,16 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import numpy as np
 import PIL.Image
 
-from fewclicks import bounded, pictures
-from fewclicks.arrays import Image, Mask, Prob
+from fewclicks import visualization
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
-from fewclicks.find import find
-from fewclicks.images import Source, read_image, read_mask
-from fewclicks.levels import Levels, require_levels
-from fewclicks.mask_meaning import MaskIs
+from fewclicks.files import bounded
+from fewclicks.images.levels import Levels, require_levels
+from fewclicks.images.mask_meaning import MaskIs
+from fewclicks.images.reading import Source, read_image, read_mask
+from fewclicks.plugins import find
 from fewclicks.predictor import Predictor, State
+from fewclicks.types import Image, Mask, Prob
 
 FORMAT = 1
 """Version of the JSON document."""
@@ -43,7 +44,7 @@ Action: TypeAlias = Click | Prob
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SessionSource:
     """Where the image and the predictor of a session came from, so that a replay finds them again."""
 
     image: str | None = None
@@ -68,7 +69,7 @@ class Origin:
         return predictor
 
 
-class Kept(Generic[Item]):
+class StateCache(Generic[Item]):
     """What there was after 0, 1, 2 ... actions: the first of all, and as many others as fit into `max_bytes`.
 
     Two of the others are kept in any case.
@@ -116,8 +117,8 @@ class Session:
     Clicks are (x, y) pixels of the image. Nothing changes when a call raises.
     """
 
-    def __init__(self, image: Source, predictor: Predictor, origin: Origin | None = None) -> None:
-        self._origin = origin or Origin()
+    def __init__(self, image: Source, predictor: Predictor, origin: SessionSource | None = None) -> None:
+        self._origin = origin or SessionSource()
         self.notes: list[str] = []
         """What had to be ignored of the image, one sentence each."""
         self.image: Image = read_image(image, levels=self._origin.levels, notes=self.notes)
@@ -125,7 +126,9 @@ class Session:
         self._predictor = predictor
         self._actions: list[Action] = []
         self._done = 0
-        self._states: Kept[State] = Kept(predictor.start(self.image), lambda state: state.prob.nbytes, HISTORY_BYTES)
+        self._states: StateCache[State] = StateCache(
+            predictor.start(self.image), lambda state: state.prob.nbytes, HISTORY_BYTES
+        )
 
     def click(self, x: float, y: float, positive: bool = True) -> Mask:
         """Add a click and return the new HxW mask; InputError outside the image.
@@ -177,7 +180,7 @@ class Session:
 
     def save(self, path: str | os.PathLike[str], cutout: bool = False) -> None:
         """Write the mask as PNG (0 and 255), or with `cutout` the object as RGBA PNG, transparent around it."""
-        pictures.save(pictures.cutout(self.image, self.mask) if cutout else self.mask, path)
+        visualization.save(visualization.cutout(self.image, self.mask) if cutout else self.mask, path)
 
     def to_json(self) -> str:
         """The session as one JSON document for `Session.replay`. What was undone is left out."""
@@ -213,7 +216,7 @@ class Session:
             masks_bytes = 4 * hw[0] * hw[1] * sum("x" not in action for action in done)
             options = {name: tuple(v) if isinstance(v, list) else v for name, v in named["options"].items()}
             levels = require_levels(about["levels"]) if about.get("levels") is not None else None
-            origin, digest = Origin(about["path"], named["method"], options, levels), about["sha256"]
+            origin, digest = SessionSource(about["path"], named["method"], options, levels), about["sha256"]
             if not isinstance(origin.image, str | None):
                 raise TypeError("the path of the image is no text")
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:

@@ -28,11 +28,11 @@ from fewclicks.cli.export_onnx import export_onnx
 from fewclicks.cli.figures import figures
 from fewclicks.cli.import_annotations import import_annotations
 from fewclicks.cli.listing import listing
-from fewclicks.cli.quantise import quantise
+from fewclicks.cli.quantize import quantize
 from fewclicks.cli.segment import segment
 from fewclicks.cli.train import train
 from fewclicks.errors import FewClicksError
-from fewclicks.scratch import sweep
+from fewclicks.files.scratch import sweep
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
 app.command()(segment)
@@ -46,7 +46,7 @@ app.command()(bench)
 app.command()(compare)
 app.command()(train)
 app.command()(export_onnx)
-app.command()(quantise)
+app.command("quantise")(quantize)
 app.command()(convert)
 app.command()(figures)
 app.command("list")(listing)
@@ -92,7 +92,7 @@ def fewclicks(
 ) -> None:
     """Click on an object, get its mask: interactive image segmentation with the fewest clicks."""
     if allow:
-        from fewclicks.find import allow as let
+        from fewclicks.plugins import allow as let
 
         let(*allow)
 

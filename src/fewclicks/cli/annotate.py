@@ -10,11 +10,11 @@ import typer
 
 from fewclicks.cli import options
 from fewclicks.cli.options import Setup
-from fewclicks.levels import parse_levels
+from fewclicks.images.levels import parse_levels
 
 if TYPE_CHECKING:
-    from fewclicks.annotate.annotator import Model
-    from fewclicks.annotate.store import Store
+    from fewclicks.annotator.services.annotator import Model
+    from fewclicks.annotator.store.objects import Store
     from fewclicks.predictor import Predictor
 
 DatabaseUrl = Annotated[
@@ -70,9 +70,9 @@ def annotate(
 ) -> None:  # a parameter per option: how typer reads them
     """Annotate the photos of a folder in the browser: click on objects, get their masks."""
     options.require_extra("annotate", "fastapi", "uvicorn", "sqlalchemy")
-    from fewclicks.annotate.annotator import Annotator
-    from fewclicks.annotate.photos import PhotoFolder
-    from fewclicks.annotate.server import Place, listen, serve
+    from fewclicks.annotator.server.serve import Place, listen, serve
+    from fewclicks.annotator.services.annotator import Annotator
+    from fewclicks.annotator.services.photos import PhotoFolder
     from fewclicks.errors import InputError
 
     photos = PhotoFolder(folder)
@@ -100,7 +100,7 @@ def source_of(folder: Path, database: str | None) -> str | Path:
 
 def store_of(folder: Path, database: str | None) -> Store:
     """The annotations of a folder, in it or in another database."""
-    from fewclicks.annotate.store import Store
+    from fewclicks.annotator.store.objects import Store
 
     return Store(source_of(folder, database))
 
@@ -113,7 +113,7 @@ def existing_store(folder: Path, database: str | None) -> Store:
 
 def require_annotated(folder: Path, database: str | None) -> None:
     """InputError if nothing was annotated in a folder."""
-    from fewclicks.annotate.database import PLACE
+    from fewclicks.annotator.store.database import PLACE
     from fewclicks.errors import InputError
 
     if database is None and not (folder / PLACE).is_file():
@@ -122,8 +122,8 @@ def require_annotated(folder: Path, database: str | None) -> None:
 
 def model_of(setup: Setup, cfr: int | None, adaptive: bool) -> Model:
     """The model as the annotator takes it: CFR is up to each click. What can be found wrong at once is."""
-    from fewclicks.annotate.actions import MAX_CFR
-    from fewclicks.annotate.annotator import Model
+    from fewclicks.annotator.editing.actions import MAX_CFR
+    from fewclicks.annotator.services.annotator import Model
     from fewclicks.errors import InputError
 
     if cfr is not None and cfr > MAX_CFR:

@@ -25,7 +25,7 @@ def backup(
 ) -> None:
     """Copy everything that was annotated into one file, also while others are annotating. The photos are not in it."""
     options.require_extra("annotate", "sqlalchemy")
-    from fewclicks.annotate import backup as backups
+    from fewclicks.annotator.store import backup as backups
 
     require_annotated(folder, database)
     counts = backups.backup(source_of(folder, database), file, overwrite)
@@ -50,10 +50,10 @@ def restore(
 ) -> None:
     """Put a backup into a folder, or into another database by --database: all of it, or nothing."""
     options.require_extra("annotate", "sqlalchemy")
-    from fewclicks.annotate import backup as backups
-    from fewclicks.annotate.checking import check
-    from fewclicks.annotate.database import PLACE
-    from fewclicks.annotate.photos import PhotoFolder
+    from fewclicks.annotator.services.checking import check
+    from fewclicks.annotator.services.photos import PhotoFolder
+    from fewclicks.annotator.store import backup as backups
+    from fewclicks.annotator.store.database import PLACE
     from fewclicks.errors import InputError
 
     root = PhotoFolder(folder).root

@@ -17,11 +17,11 @@ from fewclicks.cli.options import Setup
 from fewclicks.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from fewclicks.benchmark import Report, Result, Trace
+    from fewclicks.evaluation.robot import Robot
+    from fewclicks.evaluation.rollout import ObjectResult, Report, Result
+    from fewclicks.evaluation.run_journal import RunJournal
     from fewclicks.predictor import Predictor
-    from fewclicks.robot import Robot
-    from fewclicks.run_journal import RunJournal
-    from fewclicks.sample import Dataset, Sample
+    from fewclicks.types import Dataset, Sample
 
 DataRoot = Annotated[
     Path | None,
@@ -92,10 +92,10 @@ def bench(
     gallery_folder: GalleryFolder = None,
 ) -> None:  # a parameter per option: how typer reads them
     """Let a robot click on every object of the datasets and count its clicks (NoC)."""
-    from fewclicks.benchmark import Report
-    from fewclicks.report import write_csv, write_json
-    from fewclicks.run_journal import RunJournal
-    from fewclicks.shards import torchrun_ranks
+    from fewclicks.evaluation.report import write_csv, write_json
+    from fewclicks.evaluation.rollout import Report
+    from fewclicks.evaluation.run_journal import RunJournal
+    from fewclicks.evaluation.shards import torchrun_ranks
 
     require_places(json_file, plot_file, csv_file)
     if resume and (json_file is None or str(json_file) == "-"):
@@ -167,7 +167,7 @@ class Job:
 
     def chosen_robot(self) -> Robot:
         """The robot that was named, or the method's own, wherever the method comes from, or `deepest_error`."""
-        from fewclicks.robot import deepest_error, robot_named
+        from fewclicks.evaluation.robot import deepest_error, robot_named
 
         if self.robot is not None:
             return robot_named(self.robot)
@@ -246,8 +246,8 @@ def measure(
         TimeRemainingColumn,
     )
 
-    from fewclicks.benchmark import OnTrace, evaluate
-    from fewclicks.shards import Shard, evaluate_in_processes, evaluate_under_torchrun, torchrun_ranks
+    from fewclicks.evaluation.rollout import OnTrace, evaluate
+    from fewclicks.evaluation.shards import Shard, evaluate_in_processes, evaluate_under_torchrun, torchrun_ranks
 
     rank, ranks = torchrun_ranks()
     if ranks > 1 and processes > 1:
@@ -272,7 +272,11 @@ def measure(
             task = progress.add_task(dataset.name, total=len(shard), completed=len(done), note="")
 
             def on_trace(
-                position: int, trace: Trace, task: Any = task, name: str = job.dataset, left: tuple[int, ...] = left
+                position: int,
+                trace: ObjectResult,
+                task: Any = task,
+                name: str = job.dataset,
+                left: tuple[int, ...] = left,
             ) -> None:
                 progress.update(task, advance=1, note=f"last IoU {trace.ious[-1]:.2f}, {len(trace.turns)} clicks")
                 if journal is not None:
@@ -287,9 +291,9 @@ def measure(
     return [result for result in results if result is not None]
 
 
-def completed(job: Job, dataset: Dataset, done: Mapping[int, Trace], fresh: Result | None) -> Result:
+def completed(job: Job, dataset: Dataset, done: Mapping[int, ObjectResult], fresh: Result | None) -> Result:
     """The result of a dataset of which a part was measured before."""
-    from fewclicks.benchmark import Result, forget_masks
+    from fewclicks.evaluation.rollout import Result, forget_masks
 
     new = iter(fresh.traces if fresh else ())
     traces = [done[i] if i in done else next(new) for i in range(len(dataset))]
@@ -339,10 +343,10 @@ def print_table(figures: dict[str, Any]) -> None:
 
 def draw(report: Report, datasets: list[Dataset], plot_file: Path | None, folder: Path | None) -> None:
     """The pictures that were asked for."""
-    from fewclicks.report import gallery
+    from fewclicks.evaluation.report import gallery
 
     if plot_file is not None:
-        from fewclicks.plots import plot
+        from fewclicks.evaluation.plots import plot
 
         plot({str(report.settings["method"]): report.to_json()}, plot_file)
     if folder is not None:

@@ -22,7 +22,7 @@ def build_coco_lvis(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from fewclicks.datasets._build import Build, build, link_photos
+    from fewclicks.datasets.build import Build, build, link_photos
 
     job = Build(coco_root, lvis_root, out, split)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

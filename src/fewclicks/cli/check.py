@@ -15,8 +15,8 @@ from fewclicks.cli.annotate import DatabaseUrl, model_of, require_annotated, sou
 from fewclicks.cli.options import Setup
 
 if TYPE_CHECKING:
-    from fewclicks.annotate.checking import Checked
-    from fewclicks.annotate.replaying import Replayer
+    from fewclicks.annotator.editing.replay import Replayer
+    from fewclicks.annotator.services.checking import Checked
 
 MOST_IN_JSON = 10_000
 
@@ -37,9 +37,9 @@ def check(
     Nothing is changed, and others may go on annotating. Exits with 1 if there is a fault; each is named.
     """
     options.require_extra("annotate", "sqlalchemy")
-    from fewclicks.annotate.checking import Checked
-    from fewclicks.annotate.checking import check as faults_of
-    from fewclicks.annotate.database import Database
+    from fewclicks.annotator.services.checking import Checked
+    from fewclicks.annotator.services.checking import check as faults_of
+    from fewclicks.annotator.store.database import Database
     from fewclicks.errors import InputError
 
     if place.is_file() and database is None:
@@ -76,8 +76,8 @@ COUNTS = ("version", "classes", "photos", "objects", "lines", "exact", "by_rule"
 
 
 def _report(name: str, checked: Checked, faults: int, model: str | None) -> None:
-    from fewclicks.annotate.backup import Counts
-    from fewclicks.annotate.models import SCHEMA
+    from fewclicks.annotator.store.backup import Counts
+    from fewclicks.annotator.store.tables import SCHEMA
 
     print(name)
     old = f"; this fewclicks has {SCHEMA}, and brings it up at the next start" if checked.version < SCHEMA else ""
@@ -109,12 +109,12 @@ def _nothing() -> Iterator[None]:
 @contextmanager
 def _replayer(folder: Path, database: object, setup: Setup) -> Iterator[Replayer]:
     """The model at hand, and the photos it looks at."""
-    from fewclicks.annotate.database import Database
-    from fewclicks.annotate.decoder import Decoder
-    from fewclicks.annotate.models import PhotoRow
-    from fewclicks.annotate.photos import PhotoFolder, Pictures
-    from fewclicks.annotate.replaying import Replayer
-    from fewclicks.annotate.windows import first_state
+    from fewclicks.annotator.editing.replay import Replayer
+    from fewclicks.annotator.editing.windows import first_state
+    from fewclicks.annotator.services.decoder import Decoder
+    from fewclicks.annotator.services.photos import PhotoFolder, Pictures
+    from fewclicks.annotator.store.database import Database
+    from fewclicks.annotator.store.tables import PhotoRow
     from fewclicks.predictor import State
 
     assert isinstance(database, Database)

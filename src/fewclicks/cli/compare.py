@@ -10,7 +10,7 @@ import typer
 from fewclicks.errors import FewClicksError, InputError
 
 if TYPE_CHECKING:
-    from fewclicks.comparison import Runs
+    from fewclicks.evaluation.comparison import Runs
 
 
 def compare(
@@ -25,13 +25,13 @@ def compare(
     data_root: Annotated[
         Path | None, typer.Option("--data-root", metavar="DIR", help="Where the datasets lie, for the pictures.")
     ] = None,
-    pictures: Annotated[
+    visualization: Annotated[
         int, typer.Option("--pictures", min=0, metavar="N", help="Objects a dataset to draw, those that differ most.")
     ] = 5,
 ) -> None:
     """Compare runs object by object: differences with intervals, curves, scatter, tables for a paper."""
-    from fewclicks import comparison
-    from fewclicks.replace import replace_file
+    from fewclicks.evaluation import comparison
+    from fewclicks.files.replace import replace_file
 
     named = [labeled(report) for report in reports]
     if len(dict(named)) < len(named):
@@ -47,9 +47,9 @@ def compare(
     comparison.draw_curves(runs, out / "curves.png")
     for label in runs.labels[1:]:
         comparison.draw_scatter(runs, label, out / f"scatter_{plain(label)}.png")
-        for dataset in runs.datasets if pictures else ():
+        for dataset in runs.datasets if visualization else ():
             try:
-                draw_most_different(runs, dataset, label, data_root, pictures, out)
+                draw_most_different(runs, dataset, label, data_root, visualization, out)
             except FewClicksError as error:
                 typer.echo(f"note: no pictures of {dataset}: {str(error).partition(chr(10))[0]}", err=True)
     print(f"{out} holds comparison.md, comparison.tex, curves.png, scatter plots and pictures")
@@ -68,7 +68,7 @@ def plain(label: str) -> str:
 
 def draw_most_different(runs: Runs, dataset: str, label: str, data_root: Path | None, count: int, out: Path) -> None:
     """Draw the objects on which two runs differ most: the truth, and the clicks of each run on it, side by side."""
-    from fewclicks import pictures
+    from fewclicks import visualization
     from fewclicks.clicks import Click, Clicks
     from fewclicks.datasets import open_benchmark
 
@@ -86,6 +86,6 @@ def draw_most_different(runs: Runs, dataset: str, label: str, data_root: Path | 
         panels = []
         for run in (runs.labels[0], label):
             clicks = Clicks(tuple(Click(x, y, positive) for x, y, positive in objects[run]["clicks"][position]))
-            panels.append(pictures.overlay(sample.image, sample.truth == 1, clicks))
+            panels.append(visualization.overlay(sample.image, sample.truth == 1, clicks))
         file = f"{plain(dataset)}_{plain(label)}_{rank:02d}_{plain(name)}_{change:+.0f}clicks.png"
-        pictures.save(pictures.side_by_side(*panels), out / file)
+        visualization.save(visualization.side_by_side(*panels), out / file)

@@ -23,13 +23,13 @@ def convert(
 ) -> None:
     """Convert published weights to safetensors and config.json. Nothing in the file is executed."""
     try:
-        from fewclicks import checkpoint
-        from fewclicks import convert as conversion
+        from fewclicks.checkpoints import checkpoint
+        from fewclicks.checkpoints import convert as conversion
     except ModuleNotFoundError as error:
         raise MissingExtra(f"the conversion needs {error.name}; run: pip install 'fewclicks[torch]'") from None
     from rich.console import Console
 
-    from fewclicks.find import names
+    from fewclicks.plugins import names
 
     with Console(stderr=True).status(f"Converting {file.name} ..."):
         config = checkpoint.read_config(conversion.convert(file, out))

@@ -14,7 +14,7 @@ from fewclicks.errors import InputError, UnknownName
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
 
-    from fewclicks.datasets._survey import Finding, Split
+    from fewclicks.datasets.survey import Finding, Split
 
 datasets = typer.Typer(help="List the datasets, check those that are here, and fetch others.", add_completion=False)
 
@@ -38,7 +38,7 @@ def listing(
         raise InputError(f"there is no folder '{data_root}'; pass the folder of GrabCut/, SBD/ ... as --data-root")
     from rich.progress import MofNCompleteColumn
 
-    from fewclicks.datasets._survey import survey
+    from fewclicks.datasets.survey import survey
 
     with _bars(MofNCompleteColumn()) as bars:
         found = survey(data_root, count, _Report(bars))
@@ -98,9 +98,9 @@ def get(
     from rich.console import Console
     from rich.progress import DownloadColumn
 
-    from fewclicks.datasets import _download
-    from fewclicks.datasets._catalogue import CATALOGUE
-    from fewclicks.find import find
+    from fewclicks.datasets import download
+    from fewclicks.datasets.sources import CATALOGUE
+    from fewclicks.plugins import find
 
     module = find("datasets", name)
     key = module.__name__.rpartition(".")[2]
@@ -116,7 +116,7 @@ def get(
         return
     with _bars(DownloadColumn()) as bars:
         report = _Report(bars)
-        _download.get(
+        download.get(
             CATALOGUE[key],
             root,
             lambda source, phase, done, total: report(f"{phase} {source.file}", done, total),

@@ -33,9 +33,9 @@ def export(
 ) -> None:  # a parameter per option: how typer reads them
     """Write the annotations of a folder in a format of other programs, and say what it loses."""
     options.require_extra("annotate", "sqlalchemy")
-    from fewclicks import exports
-    from fewclicks.annotate.files import export_folder, format_named
-    from fewclicks.annotate.photos import PhotoFolder
+    from fewclicks import formats as formats_module
+    from fewclicks.annotator.services.import_export import export_folder, format_named
+    from fewclicks.annotator.services.photos import PhotoFolder
     from fewclicks.errors import InputError
 
     root = PhotoFolder(folder).root
@@ -49,7 +49,7 @@ def export(
     with existing_store(folder, database) as store:
         chosen = {**options.plain_values(settings), "visible": visible}
         written = export_folder(store, root, name, out, overwrite, **chosen)
-    loses = next(item.loses for item in exports.formats() if item.name == name)
+    loses = next(item.loses for item in formats_module.formats() if item.name == name)
     if as_json:
         said = {"out": str(out), "files": len(written.files), "loses": loses, "notes": written.notes}
         print(json.dumps(said, indent=1))
@@ -62,10 +62,10 @@ def export(
 
 def list_formats() -> None:
     """Print the formats, what each loses, and its options."""
-    from fewclicks import exports
-    from fewclicks.annotate.files import options_of
+    from fewclicks import formats as formats_module
+    from fewclicks.annotator.services.import_export import options_of
 
-    for found in exports.formats():
+    for found in formats_module.formats():
         print(f"{found.name}: {found.title}. Loses {found.loses}.")
         for option in options_of(found):
             if option.name != "visible":

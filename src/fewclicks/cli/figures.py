@@ -34,9 +34,9 @@ def figures(
     """
     from fewclicks import load
     from fewclicks.datasets import Subset, open_benchmark
-    from fewclicks.figures import curves, draw
-    from fewclicks.refine import CFR
-    from fewclicks.report import read_json
+    from fewclicks.evaluation.figures import curves, draw
+    from fewclicks.evaluation.report import read_json
+    from fewclicks.refinement import CFR
 
     measured = {label: read_json(path) for label, path in options.pairs(reports).items()}
     if dataset == "folder" and data_root is None:

@@ -15,8 +15,8 @@ from fewclicks.cli import options
 from fewclicks.cli.annotate import DatabaseUrl, existing_store, store_of
 
 if TYPE_CHECKING:
-    from fewclicks.annotate.store import Store
-    from fewclicks.annotate.taking_in import Mode, PhotoTakenIn, TakenIn
+    from fewclicks.annotator.services.importing import Mode, PhotoTakenIn, TakenIn
+    from fewclicks.annotator.store.objects import Store
 
 
 def import_annotations(
@@ -50,11 +50,11 @@ def import_annotations(
 ) -> None:
     """Take in annotations: COCO, LabelMe, YOLO, Pascal VOC, index or binary PNGs. Twice the same adds nothing."""
     options.require_extra("annotate", "sqlalchemy")
-    from fewclicks.annotate.files import format_named, import_found, import_from
-    from fewclicks.annotate.photos import PhotoFolder
-    from fewclicks.annotate.taking_in import ImportOptions
+    from fewclicks.annotator.services.import_export import format_named, import_found, import_from
+    from fewclicks.annotator.services.importing import ImportOptions
+    from fewclicks.annotator.services.photos import PhotoFolder
     from fewclicks.errors import InputError
-    from fewclicks.mask_meaning import require_mask_is
+    from fewclicks.images.mask_meaning import require_mask_is
 
     if undo:
         _undo(folder, database, import_id, person, as_json)
@@ -81,7 +81,7 @@ def import_annotations(
 
 def _store(folder: Path, database: str | None, dry_run: bool) -> AbstractContextManager[Store | None]:
     """The store of a folder; for a dry run none where nothing was annotated yet, so that none is made."""
-    from fewclicks.annotate.database import PLACE
+    from fewclicks.annotator.store.database import PLACE
 
     if dry_run and database is None and not (folder / PLACE).is_file():
         return nullcontext()

@@ -10,12 +10,13 @@ import typer
 if TYPE_CHECKING:
     import ast
 
-KINDS = ("methods", "datasets", "backbones", "recipes")
+KINDS = {"methods": "methods", "datasets": "datasets", "backbones": "models", "recipes": "recipes"}
+"""What is listed, and the folder of it."""
 
 
 def listing(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """List methods, datasets, backbones and recipes, with the first line of what each says of itself."""
-    found = {kind: {name: summary(kind, name) for name in _names(kind)} for kind in KINDS}
+    found = {kind: {name: summary(room, name) for name in _names(room)} for kind, room in KINDS.items()}
     found["recipes"] = {key: line for file in _names("recipes") for key, line in recipes(file).items()}
     if as_json:
         print(json.dumps(found, indent=1))
@@ -65,6 +66,6 @@ def _tree(kind: str, name: str) -> ast.Module:
 
 
 def _names(kind: str) -> list[str]:
-    from fewclicks.find import names
+    from fewclicks.plugins import names
 
     return names(kind)

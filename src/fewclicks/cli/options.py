@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewclicks.errors import InputError, MissingExtra
+from fewclicks.files.replace import recover
 from fewclicks.predictor import Predictor
-from fewclicks.replace import recover
 
 if TYPE_CHECKING:
-    from fewclicks.presets import Rings
+    from fewclicks.config import PredictorConfig
 
 MethodName = Annotated[
     str, typer.Option("--method", metavar="NAME", help="A method's name (`fewclicks list`), or weights by their path.")
@@ -90,7 +90,7 @@ class Setup:
 
     def check(self) -> None:
         """Raise at once for a method or weights that do not exist; `build` finds the rest."""
-        from fewclicks.find import find
+        from fewclicks.plugins import find
 
         weights = self._weights()
         if weights is None:
@@ -100,7 +100,7 @@ class Setup:
 
     def module(self) -> ModuleType | None:
         """The module of the method, wherever it lies; None for weights, which `default` runs."""
-        from fewclicks.find import find, names
+        from fewclicks.plugins import find, names
 
         named = self.method.lower().replace("-", "_") in names("methods")
         return find("methods", self.method, trusted=True) if named or self._weights() is None else None
@@ -129,7 +129,7 @@ class Setup:
 
         The methods that are networks have WEIGHTS and take the options of `default`.
         """
-        from fewclicks.find import find, names
+        from fewclicks.plugins import find, names
 
         if self.method.lower().replace("-", "_") in names("methods"):
             weights: Path | None = getattr(find("methods", self.method), "WEIGHTS", None)
@@ -138,15 +138,15 @@ class Setup:
         is_path = self.method.endswith(".onnx") or "/" in self.method or Path(self.method).is_dir()
         return Path(self.method) if is_path else None
 
-    def _rings(self) -> Rings:
+    def _rings(self) -> PredictorConfig:
         """Flip and CFR, for a method that is no network of ours."""
-        from fewclicks.presets import Rings
+        from fewclicks.config import PredictorConfig
 
         if self.preset:
             raise InputError(
                 f"presets are for networks; leave --preset out, or name weights instead of '{self.method}'"
             )
-        return Rings(zoom=0, anchor=False, **self._ring_options())
+        return PredictorConfig(zoom=0, anchor=False, **self._ring_options())
 
     def _ring_options(self) -> dict[str, Any]:
         """What was said of the rings."""

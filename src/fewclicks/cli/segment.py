@@ -13,8 +13,8 @@ from fewclicks.cli import options
 from fewclicks.cli.options import Setup
 from fewclicks.clicks import Click
 from fewclicks.errors import InputError
-from fewclicks.levels import Levels, parse_levels
-from fewclicks.mask_meaning import MaskIs, require_mask_is
+from fewclicks.images.levels import Levels, parse_levels
+from fewclicks.images.mask_meaning import MaskIs, require_mask_is
 
 if TYPE_CHECKING:
     from fewclicks.session import Session
@@ -78,9 +78,9 @@ def segment(
     session, seconds = run(photo, clicks, mask, setup, by_hand, require_mask_is(mask_is))
     session.save(out, cutout=cutout)
     if overlay is not None:
-        from fewclicks import pictures
+        from fewclicks import visualization
 
-        pictures.save(pictures.overlay(session.image, session.mask, session.clicks), overlay)
+        visualization.save(visualization.overlay(session.image, session.mask, session.clicks), overlay)
     result = about(session, seconds, out)
     if as_json:
         print(json.dumps({"photo": str(photo), "method": method, **result}, indent=1))

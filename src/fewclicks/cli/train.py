@@ -81,15 +81,15 @@ def train(  # one parameter for each option
     if chosen.starts_from and not chosen.init:
         typer.echo(f"note: fresh weights; the published run starts from {chosen.starts_from}: init=PATH", err=True)
     try:
-        from fewclicks.training import course, finish, loop, processes
+        from fewclicks.training import distributed, finish, loop, progress
     except ModuleNotFoundError as error:
         raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[train]'") from None
     folder = loop.run(
         chosen, out, resume, workers=workers, minutes=minutes,
         devices=devices, nodes=nodes, strategy=strategy, accelerator=accelerator,
-        seconds=course.seconds_of(duration) if duration else None, cache=cache,
+        seconds=progress.seconds_of(duration) if duration else None, cache=cache,
     )  # fmt: skip
-    if processes.is_first():
+    if distributed.is_first():
         if found := finish.at_the_end(folder, objects):
             print(told(found))
         print(f"{folder} holds the weights; try them: fewclicks segment PHOTO --click X,Y --method {folder}")
@@ -113,14 +113,14 @@ def expected(
     try:
         import torch
 
-        from fewclicks.training.course import seconds_of
         from fewclicks.training.estimate import estimate
+        from fewclicks.training.progress import seconds_of
     except ModuleNotFoundError as error:
         raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[train]'") from None
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    processes = (1 if devices == "auto" else int(devices)) * nodes
-    found = estimate(recipe, processes=processes, fsdp=strategy == "fsdp", device=accelerator, tflops=tflops)
+    distributed = (1 if devices == "auto" else int(devices)) * nodes
+    found = estimate(recipe, processes=distributed, fsdp=strategy == "fsdp", device=accelerator, tflops=tflops)
     if duration:
         steps = max(1, round(seconds_of(duration) / found.step_seconds))
         found = dataclasses.replace(found, recipe=dataclasses.replace(recipe, steps=steps))
@@ -129,7 +129,7 @@ def expected(
 
 def recipe_named(name: str) -> Recipe:
     """The recipe of `FILE` (its function of that name) or `FILE:FUNCTION`; UnknownName with the nearest names."""
-    from fewclicks.find import find
+    from fewclicks.plugins import find
     from fewclicks.recipes import functions
 
     file, _, function = name.partition(":")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fewclicks.errors import DatasetError
-from fewclicks.find import find
-from fewclicks.sample import Dataset, Sample
+from fewclicks.plugins import find
+from fewclicks.types import Dataset, Sample
 
 
 def benchmark_root() -> Path:

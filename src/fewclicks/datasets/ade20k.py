@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.datasets._cache import Progress, object_ids
-from fewclicks.datasets._ids import IdScenes, Objects, known_split, listed_pairs, objects_of
-from fewclicks.datasets._pairs import list_files, read_mask, tree_of
+from fewclicks.datasets.id_masks import IdScenes, Objects, known_split, listed_pairs, objects_of
+from fewclicks.datasets.object_index import Progress, object_ids
+from fewclicks.datasets.pairs import list_files, read_mask, tree_of
 from fewclicks.errors import DatasetError
-from fewclicks.sample import IGNORE_ID
+from fewclicks.types import IGNORE_ID
 
 FOLDER = "ADEChallengeData2016"
 TERMS = "photos for non-commercial research and education only; annotations BSD-3-Clause (MIT CSAIL)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fewclicks.datasets._pairs import Pairs, open_pairs, tree_of, trimap_truth
+from fewclicks.datasets.pairs import Pairs, open_pairs, tree_of, trimap_truth
 
 FOLDER = "Berkeley"
 TERMS = "photos of BSDS300: non-commercial research and education"

@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks import bounded
-from fewclicks.datasets import _plain_pickle
-from fewclicks.datasets._coco import (
+from fewclicks.datasets import plain_pickle
+from fewclicks.datasets.coco_files import (
     Arrays,
     Rows,
     indexed,
@@ -34,11 +33,12 @@ from fewclicks.datasets._coco import (
     require_files,
     rows_of,
 )
-from fewclicks.datasets._ids import Objects, known_split, objects_of
-from fewclicks.datasets._pairs import read_photo, require_same_size, tree_of
+from fewclicks.datasets.id_masks import Objects, known_split, objects_of
+from fewclicks.datasets.pairs import read_photo, require_same_size, tree_of
 from fewclicks.errors import DatasetError
-from fewclicks.raster_formats import open_raster
-from fewclicks.sample import Scene
+from fewclicks.files import bounded
+from fewclicks.images.raster_formats import open_raster
+from fewclicks.types import Scene
 
 FOLDER = "COCO_LVIS"
 TERMS = "annotations: CC BY 4.0 (COCO, LVIS), combined by RITM (MIT); photos: Flickr terms of use, rights with owners"
@@ -140,7 +140,7 @@ def _index_built(file: Path) -> Arrays:
 
 def _index_published(file: Path) -> Arrays:
     """Stems, numbers of objects, and rows (part, whole) of the published annotation."""
-    photos = _plain_pickle.read(file)
+    photos = plain_pickle.read(file)
     try:
         stems = sorted(photos)
         counts = [photos[stem]["num_instance_masks"] for stem in stems]
@@ -162,7 +162,7 @@ def _parts(nodes: dict[int, dict[str, Any] | None]) -> list[tuple[int, dict[str,
 def _read_masks(path: Path, hw: tuple[int, ...]) -> tuple[list[NDArray[np.uint8]], list[tuple[int, int]]]:
     """The HxW layers of a published mask file, and (layer, value) of each object."""
     try:
-        encoded, places = _plain_pickle.read(path)
+        encoded, places = plain_pickle.read(path)
         layers = [_decode(layer, hw) for layer in encoded]
         if not layers:
             raise ValueError("no layers")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fewclicks.datasets._pairs import Pairs, any_colour_truth, open_pairs, tree_of
+from fewclicks.datasets.pairs import Pairs, any_colour_truth, open_pairs, tree_of
 
 FOLDER = "COCO_MVal"
 TERMS = "annotations CC BY 4.0 (COCO Consortium); Flickr photos under Flickr's terms of use"

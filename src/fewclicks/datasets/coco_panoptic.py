@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.datasets._coco import (
+from fewclicks.datasets.coco_files import (
     Arrays,
     Ids,
     Rows,
@@ -29,10 +29,10 @@ from fewclicks.datasets._coco import (
     require_files,
     rows_of,
 )
-from fewclicks.datasets._ids import Objects, known_split, objects_of
-from fewclicks.datasets._pairs import read_mask, read_photo, require_same_size, tree_of
+from fewclicks.datasets.id_masks import Objects, known_split, objects_of
+from fewclicks.datasets.pairs import read_mask, read_photo, require_same_size, tree_of
 from fewclicks.errors import DatasetError
-from fewclicks.sample import IGNORE_ID, Scene
+from fewclicks.types import IGNORE_ID, Scene
 
 FOLDER = "COCO"
 TERMS = "annotations: CC BY 4.0 (COCO Consortium); photos: Flickr terms of use, rights with their owners"

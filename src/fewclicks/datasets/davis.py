@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 from pathlib import Path
 
-from fewclicks.datasets._pairs import Pairs, any_colour_truth, open_pairs, tree_of
+from fewclicks.datasets.pairs import Pairs, any_colour_truth, open_pairs, tree_of
 
 FOLDER = "DAVIS"
 TERMS = "DAVIS 2016: research use"

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fewclicks.datasets._ids import IdScenes, Objects, read_index_mask
-from fewclicks.datasets._pairs import list_files, read_photo, require_same_size, tree_of
+from fewclicks.datasets.id_masks import IdScenes, Objects, read_index_mask
+from fewclicks.datasets.pairs import list_files, read_photo, require_same_size, tree_of
 from fewclicks.errors import DatasetError, FewClicksError
-from fewclicks.sample import IGNORE_ID
+from fewclicks.types import IGNORE_ID
 
 TERMS = "those of your own photos and masks"
 COUNTS: dict[str | None, tuple[int, int | None]] = {}

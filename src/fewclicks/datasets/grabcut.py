@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fewclicks.datasets._pairs import Pairs, open_pairs, tree_of, trimap_truth
+from fewclicks.datasets.pairs import Pairs, open_pairs, tree_of, trimap_truth
 
 FOLDER = "GrabCut"
 TERMS = "Microsoft Research GrabCut database: research use"

@@ -21,9 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fewclicks import bounded
-from fewclicks.arrays import Mask
-from fewclicks.datasets._coco import (
+from fewclicks.datasets.coco_files import (
     Arrays,
     Rows,
     elements,
@@ -34,10 +32,11 @@ from fewclicks.datasets._coco import (
     require_files,
     rows_of,
 )
-from fewclicks.datasets._ids import Objects, known_split, objects_of
-from fewclicks.datasets._pairs import read_photo, tree_of
+from fewclicks.datasets.id_masks import Objects, known_split, objects_of
+from fewclicks.datasets.pairs import read_photo, tree_of
 from fewclicks.errors import DatasetError, MissingExtra
-from fewclicks.sample import Scene
+from fewclicks.files import bounded
+from fewclicks.types import Mask, Scene
 
 FOLDER = "LVIS"
 TERMS = "annotations: CC BY 4.0 (LVIS); photos of COCO: Flickr terms of use, rights with their owners"

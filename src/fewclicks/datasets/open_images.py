@@ -20,11 +20,10 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from fewclicks.arrays import Image, Mask
-from fewclicks.datasets._ids import known_split
-from fewclicks.datasets._pairs import PHOTO_SUFFIXES, list_files, read_mask, read_photo, tree_of
+from fewclicks.datasets.id_masks import known_split
+from fewclicks.datasets.pairs import PHOTO_SUFFIXES, list_files, read_mask, read_photo, tree_of
 from fewclicks.errors import DatasetError
-from fewclicks.sample import IGNORE_ID, Sample, Scene
+from fewclicks.types import IGNORE_ID, Image, Mask, Sample, Scene
 
 FOLDER = "OpenImages"
 TERMS = "annotations CC BY 4.0 (Google); photos listed as CC BY 2.0, each with its own author: verify before use"

@@ -13,9 +13,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fewclicks.datasets._cache import Progress, object_ids
-from fewclicks.datasets._ids import IdScenes, Objects, known_split, listed_pairs, objects_of, read_index_mask, read_list
-from fewclicks.datasets._pairs import tree_of
+from fewclicks.datasets.id_masks import (
+    IdScenes,
+    Objects,
+    known_split,
+    listed_pairs,
+    objects_of,
+    read_index_mask,
+    read_list,
+)
+from fewclicks.datasets.object_index import Progress, object_ids
+from fewclicks.datasets.pairs import tree_of
 
 FOLDER = "VOCdevkit/VOC2012"
 TERMS = "Flickr photos under Flickr's terms of use; annotations for research, cite Everingham et al., IJCV 2010"

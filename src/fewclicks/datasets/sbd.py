@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.datasets._cache import Progress, ReadIds, object_ids
-from fewclicks.datasets._ids import IdScenes, Objects, known_split, listed_pairs, objects_of, read_list
-from fewclicks.datasets._mat import read_field
-from fewclicks.datasets._pairs import tree_of
+from fewclicks.datasets.id_masks import IdScenes, Objects, known_split, listed_pairs, objects_of, read_list
+from fewclicks.datasets.mat import read_field
+from fewclicks.datasets.object_index import Progress, ReadIds, object_ids
+from fewclicks.datasets.pairs import tree_of
 from fewclicks.errors import DatasetError
-from fewclicks.sample import IGNORE_ID
+from fewclicks.types import IGNORE_ID
 
 FOLDER = "SBD"
 TERMS = "Flickr photos under Flickr's terms of use; annotations for research, cite Hariharan et al., ICCV 2011"

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fewclicks.datasets import folder
-from fewclicks.datasets._ids import IdScenes
-from fewclicks.datasets._pairs import tree_of
+from fewclicks.datasets.id_masks import IdScenes
+from fewclicks.datasets.pairs import tree_of
 from fewclicks.errors import DatasetError
-from fewclicks.sample import Sample, Scene
+from fewclicks.types import Sample, Scene
 
 FOLDER = "train"
 TERMS = "those of the training sets, see the model card"

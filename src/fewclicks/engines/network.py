@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.arrays import Image
 from fewclicks.clicks import Clicks
 from fewclicks.predictor import State, blank
+from fewclicks.types import Image
 
 Floats = NDArray[np.float32]
 PAD = np.array([[0, 0, -1]], np.float32)

@@ -10,7 +10,7 @@ from fewclicks.engines.network import Floats
 from fewclicks.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from fewclicks.nets.segmenter import Segmenter
+    from fewclicks.models.segmenter import Segmenter
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def load(
         import torch
     except ModuleNotFoundError:
         raise MissingExtra("checkpoint folders need torch; run: pip install 'fewclicks[torch]'") from None
-    from fewclicks import checkpoint
+    from fewclicks.checkpoints import checkpoint
 
     if device == "auto":
         device = "cpu" if int8 else _best_device()
@@ -51,9 +51,9 @@ def load(
         torch.set_num_threads(threads)
     net = checkpoint.load(folder)
     if int8:
-        from fewclicks.nets.int8 import quantise
+        from fewclicks.models.int8 import quantize
 
-        quantise(net)
+        quantize(net)
     try:
         net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions like it
         return TorchForward(net, device)

@@ -12,25 +12,25 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from fewclicks.bounded import read_json
+from fewclicks.config import PredictorConfig, preset_options
 from fewclicks.engines import onnx, torch
 from fewclicks.engines.network import Network
 from fewclicks.errors import CheckpointError, InputError
-from fewclicks.methods._options import from_options
+from fewclicks.files.bounded import read_json
+from fewclicks.methods.options import from_options
 from fewclicks.predictor import Predictor
-from fewclicks.presets import Rings, preset_options
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options(Rings):
-    """The options of `build`: what stands around the network (see `Rings`), and the network itself."""
+class Options(PredictorConfig):
+    """The options of `build`: what stands around the network (see `PredictorConfig`), and the network itself."""
 
     weights: str | os.PathLike[str] = WEIGHTS
     """An .onnx file, or a checkpoint folder (config.json, model.safetensors)."""
     preset: str | None = None
-    """What other options are where they are not given: one of `presets.PRESETS`."""
+    """What other options are where they are not given: one of `config.PRESETS`."""
     dataset: str | None = None
     """The benchmark dataset, for presets that differ between datasets."""
     threshold: float = 0.5
@@ -51,7 +51,7 @@ def chosen(**options: Any) -> Options:
     """
     given = from_options(Options, options)
     own = _own_options(Path(given.weights))
-    rings = {"threshold", *(f.name for f in fields(Rings))}
+    rings = {"threshold", *(f.name for f in fields(PredictorConfig))}
     try:
         if other := sorted(own.keys() - rings):
             raise InputError(f"there is no option '{other[0]:.80}' for it")

@@ -12,12 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fewclicks.anchor import Anchor
-from fewclicks.arrays import Image
 from fewclicks.clicks import Clicks
-from fewclicks.methods._options import from_options
-from fewclicks.methods._seeds import draw_discs, enlarge, shrink, working_hw
+from fewclicks.methods.options import from_options
+from fewclicks.methods.seeds import draw_discs, enlarge, shrink, working_hw
 from fewclicks.predictor import Predictor, State, blank
+from fewclicks.refinement import ClickConsistency
+from fewclicks.types import Image
 
 SEEDS = (cv2.GC_BGD, cv2.GC_FGD)
 GUESSES = (cv2.GC_PR_BGD, cv2.GC_PR_FGD)
@@ -62,4 +62,4 @@ class GrabCut:
 
 def build(**options: Any) -> Predictor:
     """GrabCut with the given options (the fields of `GrabCut`); InputError for one that does not exist."""
-    return Anchor(from_options(GrabCut, options))
+    return ClickConsistency(from_options(GrabCut, options))

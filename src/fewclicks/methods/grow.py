@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.anchor import Anchor
-from fewclicks.arrays import Image, Mask
 from fewclicks.clicks import Clicks
-from fewclicks.methods._options import from_options
-from fewclicks.methods._seeds import draw_discs, enlarge, shrink, working_hw
+from fewclicks.methods.options import from_options
+from fewclicks.methods.seeds import draw_discs, enlarge, shrink, working_hw
 from fewclicks.predictor import Predictor, State, blank
+from fewclicks.refinement import ClickConsistency
+from fewclicks.types import Image, Mask
 
 BACKGROUND, OBJECT = 1, 2
 
@@ -89,4 +89,4 @@ def _core(region: Mask, margin_px: int) -> NDArray[np.bool_]:
 
 def build(**options: Any) -> Predictor:
     """Region growing with the given options (the fields of `Grow`); InputError for one that does not exist."""
-    return Anchor(from_options(Grow, options))
+    return ClickConsistency(from_options(Grow, options))

@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from fewclicks.errors import InputError
-from fewclicks.nets.segmenter import Segmenter
+from fewclicks.models.segmenter import Segmenter
 from fewclicks.training import layers, sets
 from fewclicks.training.objectives import shortest
 from fewclicks.training.recipe import Recipe

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from fewclicks import checkpoint
+from fewclicks.checkpoints import checkpoint
 from fewclicks.errors import MissingExtra
-from fewclicks.nets.segmenter import Segmenter
-from fewclicks.replace import replace_file
+from fewclicks.files.replace import replace_file
+from fewclicks.models.segmenter import Segmenter
 
 
 def export_onnx(folder: str | Path, out: str | Path) -> Path:

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from fewclicks import api, checkpoint
-from fewclicks.benchmark import Result, evaluate
+from fewclicks import api
+from fewclicks.checkpoints import checkpoint
 from fewclicks.datasets import Subset, open_benchmark
 from fewclicks.errors import FewClicksError
-from fewclicks.replace import replace_file
-from fewclicks.sample import Dataset, Sample, Scenes
+from fewclicks.evaluation.rollout import Result, evaluate
+from fewclicks.files.replace import replace_file
 from fewclicks.training import sets
 from fewclicks.training.export import export_onnx
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import held_out
+from fewclicks.types import Dataset, Sample, Scenes
 
 log = logging.getLogger(__name__)
 

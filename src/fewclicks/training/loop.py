@@ -18,18 +18,18 @@ from torch.utils.data import DataLoader, Dataset
 
 from fewclicks.child_process import end_with_parent
 from fewclicks.errors import FewClicksError, TrainingError
-from fewclicks.replace import recover
-from fewclicks.sample import Scenes
+from fewclicks.files.replace import recover
 from fewclicks.training import sets
-from fewclicks.training.course import Course
-from fewclicks.training.decoded import Decoded
+from fewclicks.training.distributed import Distributed, agree, is_first, launch, machine, on_stop
+from fewclicks.training.logging import Watch
 from fewclicks.training.memory import keep_memory
 from fewclicks.training.objectives import Batch, Term
-from fewclicks.training.processes import Machine, agree, is_first, launch, machine, on_stop
+from fewclicks.training.photo_cache import Decoded
+from fewclicks.training.progress import Course
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Item, Samples, collate
 from fewclicks.training.trainer import Trainer
-from fewclicks.training.watch import Watch
+from fewclicks.types import Scenes
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def run(
 
 def _train(
     recipe: Recipe, out: Path, resume: bool, *,
-    workers: int, minutes: float, where: Machine, seconds: float | None, cache: Path | None,
+    workers: int, minutes: float, where: Distributed, seconds: float | None, cache: Path | None,
     clock: Callable[[], float],
 ) -> None:  # fmt: skip
     """The loop, on each process."""

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fewclicks.errors import InputError
+from fewclicks.training.clicks import draw
 from fewclicks.training.recipe import Recipe
-from fewclicks.training.sampler import draw
-from fewclicks.training.simulated import clicks_on_errors
+from fewclicks.training.simulated_clicks import clicks_on_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fewclicks.arrays import Mask, Prob, Truth
-from fewclicks.training.sampler import Points
+from fewclicks.training.clicks import Points
+from fewclicks.types import Mask, Prob, Truth
 
 LOOSE = 0.25
 """A side of a box is off by at most this share of the box."""

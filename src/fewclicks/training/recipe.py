@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from fewclicks import find
-from fewclicks.bounded import parse_json
+from fewclicks import plugins
 from fewclicks.errors import InputError
+from fewclicks.files.bounded import parse_json
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 
@@ -103,7 +103,7 @@ class Recipe:
     foreign_prob: float = 0.0
     """Chance to begin with a wrong mask of the object as the previous mask, and one click on its error."""
     foreign_faults: tuple[float, ...] = (0.2, 0.2, 0.1, 0.3, 0.2)
-    """Chances of the faults of such a mask, in the order of `foreign.spoiled`; they add up to 1."""
+    """Chances of the faults of such a mask, in the order of `foreign.corrupt_mask`; they add up to 1."""
     box_prob: float = 0.0
     """Chance to begin with a box around the object as the previous mask, loosely drawn; half of the time no click."""
     scribble_prob: float = 0.0
@@ -190,7 +190,7 @@ class Recipe:
             if field.name in fields and not _fits(fields[field.name], str(field.type)):
                 got = json.dumps(fields[field.name])[:40]
                 raise InputError(f"{field.name} of a recipe is {field.type}, got {got}; pass what to_json wrote")
-        find.check("backbones", fields.get("backbone", "compact"))
+        plugins.check("models", fields.get("backbone", "compact"))
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**values)
 

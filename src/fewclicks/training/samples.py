@@ -12,16 +12,15 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from fewclicks.arrays import Image, Mask, Prob, Truth
 from fewclicks.errors import DatasetError, FewClicksError
-from fewclicks.sample import IGNORE_ID, Scene, Scenes
 from fewclicks.training import suem
-from fewclicks.training.augment import crop_matrix, native_matrix, recolour, warp
-from fewclicks.training.foreign import spoiled
+from fewclicks.training.augmentation import crop_matrix, native_matrix, recolour, warp
+from fewclicks.training.clicks import Points, next_click, random_clicks
+from fewclicks.training.corruption import corrupt_mask
 from fewclicks.training.objectives import Batch
 from fewclicks.training.prompts import loose_box, scribble
 from fewclicks.training.recipe import Recipe
-from fewclicks.training.sampler import Points, next_click, random_clicks
+from fewclicks.types import IGNORE_ID, Image, Mask, Prob, Scene, Scenes, Truth
 
 TRIES = 20
 log = logging.getLogger(__name__)
@@ -66,7 +65,7 @@ class Samples(Dataset[Item]):
             cut = replace(cut, others=np.zeros_like(cut.others), parts=())
         name, prev = f"sample {index}, {cut.scene.name}", None
         if self.recipe.foreign_prob and (truth == 1).any() and rng.random() < self.recipe.foreign_prob:
-            prev = spoiled(truth, cut.others, rng, self.recipe.foreign_faults)
+            prev = corrupt_mask(truth, cut.others, rng, self.recipe.foreign_faults)
             return image, truth, next_click(truth, prev, rng), name, prev
         if self.recipe.box_prob and (truth == 1).any() and rng.random() < self.recipe.box_prob:
             prev = loose_box(truth, rng)

@@ -24,8 +24,8 @@ import numpy as np
 from fewclicks import datasets
 from fewclicks.datasets import benchmark_root, folder
 from fewclicks.errors import DatasetError, FewClicksError
-from fewclicks.find import find, names
-from fewclicks.sample import Scene, Scenes
+from fewclicks.plugins import find, names
+from fewclicks.types import Scene, Scenes
 
 
 def train_root() -> Path:

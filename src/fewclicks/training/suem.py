@@ -13,7 +13,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from fewclicks.arrays import Image, Mask, Truth
+from fewclicks.types import Image, Mask, Truth
 
 Pair = tuple[Image, Truth]
 

@@ -18,20 +18,20 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from fewclicks import checkpoint
+from fewclicks.checkpoints import checkpoint
 from fewclicks.errors import CheckpointError, InputError, TrainingError
-from fewclicks.find import find
 from fewclicks.methods.default import WEIGHTS as DEFAULT
-from fewclicks.nets.names import RENAMES, ours
-from fewclicks.nets.segmenter import Segmenter, build
-from fewclicks.training import layers, objectives, optimiser, sets, unfold
+from fewclicks.models.key_maps import RENAMES, ours
+from fewclicks.models.segmenter import Segmenter, build_segmenter
+from fewclicks.plugins import find
+from fewclicks.training import layers, objectives, onnx_weights, optimizer, sets
+from fewclicks.training.distributed import fail
 from fewclicks.training.objectives import Batch, Term
-from fewclicks.training.processes import fail
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples, collate
 
 PUBLISHED = {"vit": "simpleclick", "hrnet": "ritm"}
-"""Backbone -> the family of nets.names.RENAMES whose published networks a run may start from."""
+"""Backbone -> the family of key_maps.RENAMES whose published networks a run may start from."""
 
 SETTLING = 32
 """So many samples tell a network from an exported file what its activations are."""
@@ -71,7 +71,7 @@ class Trainer:
         idle = without_gradient(recipe)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            self.net = initialised(recipe) if fresh else build(**network(recipe))
+            self.net = initialised(recipe) if fresh else build_segmenter(**network(recipe))
         for name, parameter in self.net.named_parameters():
             parameter.requires_grad_(name not in idle)
         self.dropouts = layers.sample_dropout(self.net)
@@ -83,9 +83,9 @@ class Trainer:
         if not self.fsdp:  # its shards are flat
             self.net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module = fabric.setup_module(WithAux(self.net, aux=recipe.aux_weight > 0))
-        self.adam = optimiser.adam(self.net, recipe)
-        self.optimiser: Any = fabric.setup_optimizers(self.adam)
-        self.mean = optimiser.RunningMean(self.net, recipe.ema)
+        self.adam = optimizer.adam(self.net, recipe)
+        self.optimizer: Any = fabric.setup_optimizers(self.adam)
+        self.mean = optimizer.RunningMean(self.net, recipe.ema)
         self.objective = objectives.build(recipe)
 
     def train_step(self, batches: Sequence[Batch], position: float) -> tuple[dict[str, float], Term]:
@@ -95,7 +95,7 @@ class Trainer:
         """
         recipe = self.recipe
         weights = self.objective.draw(np.random.default_rng([recipe.seed, 1, self.step]))
-        lr = recipe.lr * optimiser.schedule(recipe, position)
+        lr = recipe.lr * optimizer.schedule(recipe, position)
         for group in self.adam.param_groups:
             group["lr"] = lr * group["factor"]
         self.module.train()
@@ -107,12 +107,12 @@ class Trainer:
         if not math.isfinite(loss):
             self.fail(f"the loss is {loss}", batches, bad=not math.isfinite(float(total[0])))
         norm = self.fabric.clip_gradients(
-            self.module, self.optimiser, max_norm=recipe.clip_norm or math.inf, error_if_nonfinite=False
+            self.module, self.optimizer, max_norm=recipe.clip_norm or math.inf, error_if_nonfinite=False
         )
         length = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)  # type: ignore[arg-type]
         if not math.isfinite(length) and recipe.precision != "fp16":  # there the scaler skips the step
             self.fail(f"the gradient's norm is {length}", batches, bad=True)
-        self.optimiser.step()
+        self.optimizer.step()
         self.step += 1
         self.mean.update(self.step)
         return {"loss": loss, "terms": len(weights), "iou": iou, "lr": lr, "gradient": length}, last
@@ -209,20 +209,20 @@ def placed(value: Tensor, like: Tensor) -> Tensor:
 
 
 def network(recipe: Recipe) -> dict[str, Any]:
-    """What `nets.segmenter.build` needs: the part of a recipe that config.json repeats."""
+    """What `segmenter.build_segmenter` needs: the part of a recipe that config.json repeats."""
     return {"backbone": recipe.backbone, "size": recipe.size, "radius_px": recipe.radius_px}
 
 
 def built(recipe: Recipe) -> Segmenter:
     """The recipe's network with fresh weights. Its backbone is the user's own word: it may lie outside the package."""
-    find("backbones", recipe.backbone, trusted=True)
-    return build(**network(recipe))
+    find("models", recipe.backbone, trusted=True)
+    return build_segmenter(**network(recipe))
 
 
 def initialised(recipe: Recipe) -> Segmenter:
     """The recipe's network with fresh, pretrained or earlier weights; CheckpointError if `init` does not fit."""
     net = built(recipe)
-    family: Any = find("backbones", recipe.backbone)
+    family: Any = find("models", recipe.backbone)
     if recipe.init == "default" or recipe.init.endswith(".onnx"):
         return exported(recipe)
     if recipe.init == "imagenet":
@@ -247,11 +247,11 @@ def initialised(recipe: Recipe) -> Segmenter:
 def exported(recipe: Recipe) -> Segmenter:
     """The network of an .onnx file, "default" being the shipped one, made ready on the recipe's first samples."""
     file = DEFAULT if recipe.init == "default" else Path(recipe.init)
-    told, net = unfold.read(file)
+    told, net = onnx_weights.read(file)
     if network(told) != network(recipe):
         raise CheckpointError(f"{file} holds the network {network(told)}, the recipe asks for {network(recipe)}")
     samples = Samples(recipe, [sets.scenes(name, recipe.stuff_prob > 0) for name in recipe.sets])
-    unfold.settle(net, (collate([samples[i + k] for k in range(4)]) for i in range(0, SETTLING, 4)))
+    onnx_weights.settle(net, (collate([samples[i + k] for k in range(4)]) for i in range(0, SETTLING, 4)))
     return net.train()
 
 
@@ -264,7 +264,7 @@ def read_file(path: Path) -> Mapping[str, Tensor]:
             return load_file(path)
         except SafetensorError as error:
             raise CheckpointError(f"{path} is damaged or no safetensors file ({error}); fetch it again") from None
-    from fewclicks import pth
+    from fewclicks.checkpoints import pth
 
     return pth.read(path).tensors
 

@@ -1,0 +1,279 @@
+"""The history of one object: its actions, the masks they gave, undo and redo. No database, no web.
+
+An object is the fold of its actions over a predictor's State, so the same actions give the same mask, bit for bit. The
+masks are kept packed, the states (prob and a predictor's memo) only for the last actions. A state that is needed again
+is computed again and must give the mask that was kept. Where it does not, because weights have changed, or where that
+would take too long, the kept mask itself is what the next action starts from, and its entry says so: it is `fresh`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from fewclicks.annotator.editing.actions import Action, Clicked, Replaced, Thresholded
+from fewclicks.annotator.editing.apply import Prompts, hw_of, marked
+from fewclicks.annotator.editing.mask_codec import EncodedMask, count_changed, difference
+from fewclicks.annotator.editing.windows import Snapshot, folded, of_mask, performed
+from fewclicks.clicks import Clicks
+from fewclicks.errors import InputError
+from fewclicks.predictor import Predictor, State
+from fewclicks.session import StateCache
+from fewclicks.types import Image, Mask, Prob
+
+KEEP_BYTES = 32 * 2**20
+"""States that are kept: 20 of a 480x854 photo, two of larger ones. Others are computed again when they are needed."""
+
+REPLAY_PASSES = 16
+"""Steps of the predictor that are computed again for a state that is no longer kept; 12 clicks of CFR-0 are 12."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """An action and what it gave: the mask, the clicks that count and the threshold after it."""
+
+    action: Action
+    mask: EncodedMask
+    fresh: bool = False
+    """The action began from the mask before it, not from the prob."""
+    clicks: Clicks = field(default_factory=Clicks)
+    threshold: float = 0.5
+    changed_px: tuple[int, ...] = ()
+    """Pixels that changed side in each pass; of actions without passes one number."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What an action would give. `History.commit` keeps it."""
+
+    entry: Entry
+    at: int
+    """How many actions are done before it."""
+    held: Snapshot | None
+    """None: the prob was not needed, and is not known."""
+    passes: tuple[EncodedMask, ...]
+    """The mask after each pass of a click, the last one that of the entry."""
+
+
+class History:
+    """The actions of one object, done and undone, and its mask.
+
+    `start` is the predictor's state before the first click; objects of one photo share it. `entries` are what a store
+    kept: the first `done` of them (None: all) are done, the others can be redone. Nothing changes when a call raises.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        start: State,
+        entries: Sequence[Entry] = (),
+        done: int | None = None,
+        keep_bytes: int = KEEP_BYTES,
+    ) -> None:
+        self._predictor = predictor
+        self._start = start
+        self._entries = list(entries)
+        self._done = len(entries) if done is None else done
+        first = Snapshot(start, Prompts(threshold=start.threshold))
+        self._kept: StateCache[Snapshot] = StateCache(first, lambda held: held.nbytes, keep_bytes)
+        self._inexact: tuple[int, Snapshot] | None = None
+        self._passes: tuple[int, tuple[EncodedMask, ...]] = -1, ()
+
+    @property
+    def image(self) -> Image:
+        """HxWx3 uint8 RGB."""
+        return self._start.image
+
+    @property
+    def nbytes(self) -> int:
+        """What the masks and the states take in memory, without the first state."""
+        packed = sum(len(entry.mask.data) for entry in self._entries)
+        kept = sum(held.nbytes for held in self._kept) - self._kept[0].nbytes
+        return packed + kept + (self._inexact[1].nbytes if self._inexact else 0)
+
+    @property
+    def mask(self) -> EncodedMask:
+        """The mask, kept packed: no state is computed for it."""
+        return self._mask(self._done)
+
+    @property
+    def clicks(self) -> Clicks:
+        """The clicks that count: without those that a later stroke or mask has overruled."""
+        return self._entries[self._done - 1].clicks if self._done else Clicks()
+
+    @property
+    def threshold(self) -> float:
+        """Where prob becomes mask."""
+        return self._entries[self._done - 1].threshold if self._done else self._start.threshold
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What is done, oldest first."""
+        return tuple(self._entries[: self._done])
+
+    @property
+    def undo_kind(self) -> str | None:
+        """The kind of the action that `undo` would take back."""
+        return self._entries[self._done - 1].action.kind if self._done else None
+
+    @property
+    def redo_kind(self) -> str | None:
+        """The kind of the action that `redo` would do again."""
+        return self._entries[self._done].action.kind if self._done < len(self._entries) else None
+
+    @property
+    def prob(self) -> Prob:
+        """HxW float32. Computed again if it is not kept; of an imported mask, or a fresh start, 0 and 1."""
+        return self._held(self._done).prob(hw_of(self._start))
+
+    @property
+    def passes(self) -> tuple[EncodedMask, ...]:
+        """The masks after each pass of the last click that is done; computed again if need be. Empty without clicks."""
+        last = max((n for n in range(self._done) if isinstance(self._entries[n].action, Clicked)), default=None)
+        if last is None:
+            return ()
+        if self._passes[0] != last:
+            entry = self._entries[last]
+            step = self._after(last, entry.action)
+            same = difference(step.entry.mask, entry.mask) is None
+            self._passes = last, step.passes if same else (entry.mask,)
+        return self._passes[1]
+
+    def repeats(self, action: Action) -> bool:
+        """Whether an action is a click that counts already, refined in the same way: it has nothing to say."""
+        if not isinstance(action, Clicked):
+            return False
+        hw = hw_of(self._start)
+        Clicks((action.click,)).require_inside(hw)
+        counts = {(click.pixel(hw), click.positive) for click in self.clicks}
+        before = (entry.action for entry in self._entries[: self._done])
+        return (action.click.pixel(hw), action.positive) in counts and any(
+            isinstance(earlier, Clicked)
+            and (earlier.click.pixel(hw), earlier.positive) == (action.click.pixel(hw), action.positive)
+            and (earlier.cfr, earlier.adaptive) == (action.cfr, action.adaptive)
+            for earlier in before
+        )
+
+    def after(self, action: Action) -> Step:
+        """What an action would give now. Nothing is kept: also the preview. InputError for a click beside the photo."""
+        return self._after(self._done, action)
+
+    def commit(self, step: Step) -> None:
+        """Keep what `after` gave; what was undone can then no longer be redone."""
+        if step.at != self._done:
+            raise InputError("the object has changed since this was computed; compute it again")
+        self._entries[step.at :] = [step.entry]
+        self._kept.drop_after(step.at)
+        self._inexact = None
+        self._done += 1
+        if step.held is not None:
+            if step.held.nbytes > KEEP_BYTES:  # as of 100 megapixels: one at a time
+                self._kept.drop_after(0)
+            self._kept.keep(self._done, step.held)
+        if step.passes:
+            self._passes = step.at, step.passes
+
+    def undo(self) -> bool:
+        """Take back the last action; False when there is none."""
+        possible = self._done > 0
+        self._done -= possible
+        return possible
+
+    def redo(self) -> bool:
+        """Do again what was undone last; False when there is none."""
+        possible = self._done < len(self._entries)
+        self._done += possible
+        return possible
+
+    def warm(self) -> None:
+        """Compute the present state if it is not kept, so that the next click does not have to."""
+        self._held(self._done)
+
+    def thin(self) -> None:
+        """Give the memory of all states but the present one back: the next click needs no other."""
+        self._kept.drop_but(self._done)
+
+    def _mask(self, done: int) -> EncodedMask:
+        return self._entries[done - 1].mask if done else EncodedMask.empty(hw_of(self._start))
+
+    def _held(self, done: int) -> Snapshot:
+        """What there is after `done` actions: kept, computed again, or what the kept mask tells."""
+        if done in self._kept:
+            return self._kept[done]
+        if self._inexact is None or self._inexact[0] != done:
+            held = self._again(done)
+            if held is not None:
+                return held
+            self._inexact = done, self._from_mask(done)
+        return self._inexact[1]
+
+    def _again(self, done: int) -> Snapshot | None:
+        """Computed again from the nearest point that is kept; None if that takes long or gives another mask."""
+        near = self._kept.nearest(done)
+        for n in range(near, done):
+            if _forgets(self._entries[n]):
+                near = n
+        todo = self._entries[near:done]
+        if sum(len(entry.changed_px) for entry in todo if isinstance(entry.action, Clicked)) > REPLAY_PASSES:
+            return None
+        held = self._kept[near] if near in self._kept else self._from_mask(near)
+        for n, entry in enumerate(todo, near):
+            held = _folded(self._predictor, self._start, self._from_mask(n) if entry.fresh else held, entry.action)
+            if difference(held.mask(hw_of(self._start)), entry.mask) is not None:
+                return None
+            self._kept.keep(n + 1, held)
+        return held
+
+    def _from_mask(self, done: int) -> Snapshot:
+        """What the mask after `done` actions tells, and what the user has said until then."""
+        begin = max((n for n in range(done) if isinstance(self._entries[n].action, Replaced)), default=0)
+        marks = Prompts(threshold=self._start.threshold)
+        for entry in self._entries[begin:done]:
+            marks = replace(marked(marks, entry.action, hw_of(self._start)), clicks=entry.clicks)
+        if done:
+            marks = replace(marks, threshold=self._entries[done - 1].threshold)
+        return of_mask(self._predictor, self._start, self._mask(done), marks)
+
+    def _after(self, done: int, action: Action) -> Step:
+        known = done in self._kept
+        if isinstance(action, Clicked | Thresholded):  # what they give depends on the prob, of the others on the mask
+            held = self._held(done)
+            known, fresh = True, done not in self._kept
+        else:
+            held, fresh = self._kept[done] if known else self._from_mask(done), False
+            known |= isinstance(action, Replaced)
+        hw, before = hw_of(self._start), self._mask(done)
+        marks = marked(held.marks, action, hw)
+        masks, changed = [], []
+        for after in performed(self._predictor, self._start, held, marks, action):
+            held = after
+            masks.append(held.mask(hw))
+            changed.append(count_changed(before, masks[-1]))
+            before = masks[-1]
+        passes = tuple(masks) if isinstance(action, Clicked) else ()
+        entry = Entry(action, masks[-1], fresh, marks.clicks, marks.threshold, tuple(changed))
+        return Step(entry, done, held if known else None, passes)
+
+
+def _forgets(entry: Entry) -> bool:
+    """Whether what the entry gave depends on nothing before it but masks."""
+    return entry.fresh or isinstance(entry.action, Replaced)
+
+
+def replay(predictor: Predictor, start: State, entries: Sequence[Entry]) -> Iterator[Mask]:
+    """The mask after each action, computed from nothing; of the entries only the masks that fresh ones need are used.
+
+    With the predictor and the photo of the first time, on the same machine, they are the kept masks bit for bit.
+    """
+    held = Snapshot(start, Prompts(threshold=start.threshold))
+    for n, entry in enumerate(entries):
+        if entry.fresh:
+            before = entries[n - 1].mask if n else EncodedMask.empty(hw_of(start))
+            held = of_mask(predictor, start, before, held.marks)
+        held = _folded(predictor, start, held, entry.action)
+        yield held.mask(hw_of(start)).mask()
+
+
+def _folded(predictor: Predictor, start: State, held: Snapshot, action: Action) -> Snapshot:
+    """What there is after one more action."""
+    return folded(predictor, start, held, marked(held.marks, action, hw_of(start)), action)

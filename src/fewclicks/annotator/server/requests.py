@@ -1,0 +1,198 @@
+"""What the API takes, as pydantic models. What it does not know it refuses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from fewclicks.annotator.editing.actions import MAX_CFR, MAX_POINTS, Brushed, Cleaned, Clicked, Thresholded
+from fewclicks.annotator.server.schemas import Base64
+from fewclicks.annotator.store.records import Edit
+from fewclicks.formats.annotations import PhotoState
+from fewclicks.geometry import Box
+
+RowId = Annotated[int, Field(ge=1, lt=2**31)]
+"""Of a class or a photo."""
+VersionNumber = Annotated[int, Field(ge=0, lt=2**31)]
+Pixels = Annotated[int, Field(ge=0, lt=2**31)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{32,36}$")]
+"""Made by the client, so that sending twice does not do twice."""
+
+MAX_PREDICT_CLICKS = 100
+
+
+class RequestModel(BaseModel):
+    """Base of what the API takes."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
+
+class ClassNew(RequestModel):
+    """A new class. Null: the next colour, the next free digit."""
+
+    name: Text
+    colour: Text | None = None
+    key: Text | None = None
+
+
+class ClassEdit(RequestModel):
+    """What changes of a class. A key of "" takes its digit away."""
+
+    name: Text | None = None
+    colour: Text | None = None
+    key: Text | None = None
+
+
+class PhotoEdit(RequestModel):
+    """What changes of a photo: whether it is done."""
+
+    state: PhotoState
+
+
+class ObjectNew(RequestModel):
+    """A new object, without a mask."""
+
+    photo_id: RowId
+    class_id: RowId
+    name: Text = ""
+
+
+class ObjectEdit(RequestModel):
+    """What changes of an object. Null: it stays as it is."""
+
+    class_id: RowId | None = None
+    name: Text | None = None
+    z: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
+    state: Literal["open", "done"] | None = None
+    deleted: bool | None = None
+    if_version: VersionNumber | None = None
+
+    def edit(self) -> Edit:
+        """As the store takes it."""
+        return Edit(class_id=self.class_id, name=self.name, z=self.z, state=self.state, deleted=self.deleted)
+
+
+class ClickIn(RequestModel):
+    """A click on the object, or off it."""
+
+    x: Finite
+    y: Finite
+    positive: bool = True
+
+    def clicked(self, cfr: int = 0, adaptive: bool = False) -> Clicked:
+        """As an action."""
+        return Clicked(self.x, self.y, self.positive, cfr, adaptive)
+
+
+class RefinedClick(ClickIn):
+    """A click, and how its mask is refined."""
+
+    cfr: Annotated[int, Field(ge=0, le=MAX_CFR)] = 0
+    adaptive: bool = False
+
+
+class Step(RequestModel):
+    """What undo and redo take."""
+
+    action_id: Uuid
+    if_version: VersionNumber | None = None
+    """Set: nothing happens unless the object is at this version (409)."""
+
+
+class ClickAction(Step, RefinedClick):
+    """A click."""
+
+    kind: Literal["click"]
+
+
+class BrushAction(Step):
+    """A stroke: pixels within the radius of the line join the object, or leave it."""
+
+    kind: Literal["brush"]
+    points: Annotated[list[tuple[Finite, Finite]], Field(min_length=1, max_length=MAX_POINTS)]
+    radius_px: Annotated[float, Field(gt=0, le=1e5)]
+    erase: bool = False
+
+    def brushed(self) -> Brushed:
+        """As an action."""
+        return Brushed(tuple(self.points), self.radius_px, self.erase)
+
+
+class CleanAction(Step):
+    """Holes of at most so many pixels are filled, specks dropped."""
+
+    kind: Literal["clean"]
+    fill_holes_px: Pixels = 0
+    drop_specks_px: Pixels = 0
+
+    def cleaned(self) -> Cleaned:
+        """As an action."""
+        return Cleaned(self.fill_holes_px, self.drop_specks_px)
+
+
+class ThresholdAction(Step):
+    """Where prob becomes mask."""
+
+    kind: Literal["threshold"]
+    value: Annotated[float, Field(gt=0, lt=1)]
+
+    def thresholded(self) -> Thresholded:
+        """As an action."""
+        return Thresholded(self.value)
+
+
+class MaskAction(Step):
+    """Another mask takes the place of the present one: a PNG of the photo's size."""
+
+    kind: Literal["mask"]
+    png: Base64
+
+
+ActionIn = Annotated[
+    ClickAction | BrushAction | CleanAction | ThresholdAction | MaskAction, Field(discriminator="kind")
+]
+
+
+class PreviewIn(RefinedClick):
+    """A click that is not made yet."""
+
+    photo_id: RowId | None = None
+    """Where the object does not exist yet."""
+
+
+class Region(RequestModel):
+    """A box of the photo (null: up to its border), and the longest side that its picture may have."""
+
+    x0: Pixels = 0
+    y0: Pixels = 0
+    x1: Pixels | None = None
+    y1: Pixels | None = None
+    side: Annotated[int, Field(ge=1, le=8192)] | None = None
+
+    def box(self, height: int, width: int) -> Box:
+        """Within a photo of this size, and never empty."""
+        left, top = min(self.x0, width - 1), min(self.y0, height - 1)
+        right = width if self.x1 is None else min(max(self.x1, left + 1), width)
+        bottom = height if self.y1 is None else min(max(self.y1, top + 1), height)
+        return Box(left, top, right, bottom)
+
+
+class ExportIn(RequestModel):
+    """What to export."""
+
+    format: Text
+    options: dict[str, Any] = {}
+
+
+class PredictIn(RequestModel):
+    """An image and the clicks on it, oldest first; an existing mask of its size, to be corrected."""
+
+    image: Base64
+    clicks: Annotated[list[ClickIn], Field(max_length=MAX_PREDICT_CLICKS)] = []
+    mask: Base64 | None = None
+    cfr: Annotated[int, Field(ge=0, le=MAX_CFR)] = 0
+    adaptive: bool = False
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -1,0 +1,118 @@
+"""What a store tells: classes, photos and objects as plain data."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from fewclicks.clicks import Clicks
+from fewclicks.errors import InputError
+from fewclicks.formats.annotations import PhotoState
+from fewclicks.geometry import Box
+
+MAX_NAME = 200
+"""Letters of the name of a class or an object."""
+
+
+def printable(text: str) -> str:
+    """A text as a name: on one line, without control characters, and without spaces around it.
+
+    Joiners and other marks that have no shape of their own stay: emoji and many scripts are written with them.
+    """
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text).strip()
+
+
+ObjectState: TypeAlias = Literal["open", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassInfo:
+    """A class of objects. `colour` is "#rrggbb"; `key` the digit that picks it, or None."""
+
+    id: int
+    name: str
+    colour: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoInfo:
+    """A photo by its name in the folder. `hw` is None until it has been opened once.
+
+    `objects`: how many it has, without deleted ones. `version` grows with every change of the photo and of its objects.
+    """
+
+    id: int
+    name: str
+    hw: tuple[int, int] | None
+    state: PhotoState
+    objects: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """An object without its mask: `box` and `area_px` tell of it, None and 0 where it is empty.
+
+    Of two objects on one pixel the one with the higher `z` is on top. `version` grows with every change, and
+    `mask_version` is what it was after the last action, undo or redo. `threshold` is None before the first action: that
+    of the method. `clicks` are those that count; `changed_px` the pixels that changed side in each pass of the last
+    action, if that was a click. `undo_kind` and `redo_kind`: what undo and redo would take back and do again, or None.
+    `person` did the last action that is done; "" if nobody knows.
+    """
+
+    id: str
+    photo_id: int
+    class_id: int
+    name: str
+    z: int
+    state: ObjectState
+    deleted: bool
+    version: int
+    mask_version: int
+    box: Box | None
+    area_px: int
+    threshold: float | None
+    clicks: Clicks
+    changed_px: tuple[int, ...]
+    undo_kind: str | None
+    redo_kind: str | None
+    person: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What is to change about an object, apart from its mask. None: it stays as it is."""
+
+    class_id: int | None = None
+    name: str | None = None
+    z: int | None = None
+    state: ObjectState | None = None
+    deleted: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.state not in (None, "open", "done"):
+            raise InputError(f"an object is 'open' or 'done', not '{self.state}'")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the journal: an action, undo, redo or change of an object, which has `version` after it.
+
+    The payload of a change is {"before": {field: value}, "after": {field: value}}. `predictor` computed the mask,
+    `person` asked for it; either may be "".
+    """
+
+    id: int
+    """Its place in the journal of all objects."""
+    action_id: str
+    object_id: str
+    kind: str
+    payload: Mapping[str, Any]
+    version: int
+    predictor: str
+    person: str
+    at: datetime

@@ -1,0 +1,239 @@
+/**
+ * @file Other views of the object in hand: what a click here would give, the mask after an earlier pass, the probability,
+ * the mask at another threshold. Nothing here changes the object.
+ */
+
+/** @import { Grey } from "./png.js" */
+/** @import { Rgb } from "./color.js" */
+/** @import { Entry } from "../state/annotation.js" */
+/** @import { Store } from "../state/store.js" */
+import * as api from "../sync/api.js";
+import { heatTable, pixel } from "./color.js";
+import { debounced, uuid } from "../ui/dom.js";
+import { Mask } from "./mask.js";
+import { loops } from "./outline.js";
+import { decodeGrey, fromBase64 } from "./png.js";
+
+const PREVIEW_AFTER_MS = 90;
+const PROB_SIDE = 1024;
+
+export class Lens {
+  /**
+   * @param {Store} store
+   * @param {() => void} changed called when there is something else to draw
+   */
+  constructor(store, changed) {
+    this.store = store;
+    this.changed = changed;
+    /** @type {{mask: Mask, loops: Int32Array[]} | null} what a click here would give */
+    this.preview = null;
+    /** @type {{x: number, y: number, positive: boolean} | null} */
+    this.wanted = null;
+    /** @type {AbortController | null} */
+    this.asked = null;
+    this.ask = debounced(PREVIEW_AFTER_MS, () => void this.askPreview());
+    /** The object that does not exist yet, for a preview before the first click. */
+    this.nobody = uuid();
+    /** @type {{key: string, mask: Mask} | null} the mask after the pass that is shown */
+    this.passMask = null;
+    /** @type {{key: string, mask: Mask} | null} the mask before the last action, where only the server knows it */
+    this.earlier = null;
+    /** @type {{key: string, grey: Grey} | null} */
+    this.prob = null;
+    /** @type {{key: string, canvas: HTMLCanvasElement} | null} */
+    this.heat = null;
+    /** @type {number | null} a threshold that is being tried */
+    this.threshold = null;
+    store.on(["pass", "hand", "entries", "heat", "before"], () => this.refresh());
+    store.on(["hoverPreview", "hand", "photo", "tool", "cfr", "adaptive"], () => this.cancel());
+  }
+
+  /**
+   * The pointer rests at a point of the photo.
+   * @param {number} x
+   * @param {number} y
+   * @param {boolean} positive
+   */
+  over(x, y, positive) {
+    const { photo, hoverPreview, tool } = this.store.state;
+    if (!hoverPreview || tool !== "click") return;
+    this.cancel();
+    if (!photo || x < 0 || y < 0 || x >= photo.width - 0.5 || y >= photo.height - 0.5) return;
+    this.wanted = { x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100, positive };
+    this.ask();
+  }
+
+  /** The pointer has gone on, or clicked. */
+  cancel() {
+    this.ask.cancel();
+    this.asked?.abort();
+    this.asked = null;
+    this.wanted = null;
+    if (!this.preview) return;
+    this.preview = null;
+    this.changed();
+  }
+
+  async askPreview() {
+    const { wanted } = this;
+    const { photo, cfr, adaptive, waiting } = this.store.state;
+    if (!wanted || !photo || waiting) return;
+    const asked = new AbortController();
+    this.asked = asked;
+    const hand = this.store.hand;
+    try {
+      const body = { ...wanted, cfr, adaptive, photo_id: photo.id };
+      const change = await api.preview(hand?.thing.id ?? this.nobody, body, asked.signal);
+      if (!change?.patch) return;
+      const grey = await decodeGrey(fromBase64(change.patch.png));
+      if (this.asked !== asked) return;
+      const mask = hand ? hand.mask.clone() : Mask.empty();
+      mask.put(change.patch.box, grey);
+      this.preview = { mask, loops: loops(mask) };
+      this.changed();
+    } catch {
+      // A preview that does not come is missed by nobody: the pointer has gone on, or the server is busy.
+    }
+  }
+
+  /** Fetch what is to be shown and not here yet. */
+  refresh() {
+    const { pass, heat, before } = this.store.state;
+    const entry = this.store.hand;
+    if (!entry) return;
+    if (before && !entry.before && this.earlier?.key !== probKey(entry)) void this.fetchBefore(entry);
+    if (pass !== null && this.passMask?.key !== passKey(entry, pass)) void this.fetchPass(entry, pass);
+    if (heat && this.prob?.key !== probKey(entry)) void this.fetchProb(entry);
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {number} pass
+   */
+  async fetchPass(entry, pass) {
+    const key = passKey(entry, pass);
+    try {
+      const mask = await unpacked((await api.pass(entry.thing.id, pass)).patch);
+      if (this.store.state.pass !== pass || key !== passKey(entry, pass)) return;
+      this.passMask = { key, mask };
+      this.changed();
+    } catch {
+      this.store.set({ pass: null, hint: "This pass is not known any more." });
+    }
+  }
+
+  /** @param {Entry} entry */
+  async fetchBefore(entry) {
+    const key = probKey(entry);
+    try {
+      this.earlier = { key, mask: await unpacked((await api.before(entry.thing.id)).patch) };
+      this.changed();
+    } catch {
+      this.store.set({ before: false, hint: "The mask before the last change did not arrive." });
+    }
+  }
+
+  /** @param {Entry} entry */
+  async fetchProb(entry) {
+    const key = probKey(entry);
+    if (!entry.thing.box && !entry.thing.clicks.length) return;
+    try {
+      const grey = await api.grey(`/objects/${entry.thing.id}/prob?side=${PROB_SIDE}`);
+      if (key !== probKey(entry)) return;
+      this.prob = { key, grey };
+      this.changed();
+    } catch {
+      this.store.set({ hint: "The probabilities did not arrive." });
+    }
+  }
+
+  /**
+   * Show the mask at another threshold, as well as the small probability map tells; null: no longer.
+   * @param {number | null} value
+   */
+  tryThreshold(value) {
+    const entry = this.store.hand;
+    if (value !== null && entry && this.prob?.key !== probKey(entry)) void this.fetchProb(entry);
+    this.threshold = value;
+    this.changed();
+  }
+
+  /**
+   * The mask of the object in hand that is shown in place of its own, if one is.
+   * @param {Entry} entry
+   * @returns {Mask | null}
+   */
+  instead(entry) {
+    const { pass, before } = this.store.state;
+    if (before && entry.before) return entry.before;
+    if (before && this.earlier?.key === probKey(entry)) return this.earlier.mask;
+    if (pass !== null && this.passMask?.key === passKey(entry, pass)) return this.passMask.mask;
+    return null;
+  }
+
+  /**
+   * The probability map as a picture of the whole photo: as heat, or where it lies above the threshold that is tried. Null
+   * if neither is wanted, or it is not here yet.
+   * @param {Entry} entry
+   * @param {Rgb} colour of the object
+   */
+  heatOf(entry, colour) {
+    const { threshold } = this;
+    if (threshold === null && !this.store.state.heat) return null;
+    const prob = this.prob?.key === probKey(entry) ? this.prob : null;
+    if (!prob) return null;
+    const key = `${prob.key} ${threshold} ${colour}`;
+    if (this.heat?.key !== key) {
+      this.heat = { key, canvas: coloured(prob.grey, threshold === null ? heatTable() : above(threshold, colour)) };
+    }
+    return this.heat.canvas;
+  }
+}
+
+/**
+ * A whole mask as the server sends it.
+ * @param {import("../types.js").Patch | null} patch
+ */
+async function unpacked(patch) {
+  return patch ? Mask.of(patch.box, await decodeGrey(fromBase64(patch.png))) : Mask.empty();
+}
+
+/**
+ * Colours that show where the probability is above a threshold.
+ * @param {number} threshold
+ * @param {Rgb} colour
+ */
+function above(threshold, colour) {
+  return new Uint32Array(256).fill(pixel(colour, 1), Math.floor(threshold * 255) + 1);
+}
+
+/**
+ * @param {Grey} grey
+ * @param {Uint32Array} table
+ */
+function coloured({ width, height, data }, table) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  if (context) {
+    const image = context.createImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let i = 0; i < pixels.length; i++) pixels[i] = table[data[i]];
+    context.putImageData(image, 0, 0);
+  }
+  return canvas;
+}
+
+/**
+ * @param {Entry} entry
+ * @param {number} pass
+ */
+function passKey(entry, pass) {
+  return `${entry.thing.id} ${entry.revision} ${pass}`;
+}
+
+/** @param {Entry} entry */
+function probKey(entry) {
+  return `${entry.thing.id} ${entry.thing.version}`;
+}

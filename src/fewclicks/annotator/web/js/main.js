@@ -1,0 +1,137 @@
+/** @file Puts the page together. */
+
+import { bars, drawer } from "./ui/header.js";
+import { Problem } from "./sync/api.js";
+import { byId, h } from "./ui/dom.js";
+import { Desk } from "./state/workspace.js";
+import { exporting, sheet } from "./ui/dialogs.js";
+import { importing } from "./ui/imports.js";
+import { Hand } from "./tools/editor.js";
+import { Keyboard } from "./tools/keyboard.js";
+import { Lens } from "./canvas/preview.js";
+import { Navigator } from "./canvas/minimap.js";
+import { Notices } from "./ui/toasts.js";
+import { CascadePanel } from "./ui/panels/cascade.js";
+import { ClassesPanel } from "./ui/panels/classes.js";
+import { ObjectsPanel } from "./ui/panels/objects.js";
+import { personPanel } from "./ui/panels/person.js";
+import { PhotosPanel } from "./ui/panels/photos.js";
+import { viewPanel } from "./ui/panels/view.js";
+import { Pointing } from "./tools/pointer.js";
+import { Queue } from "./sync/queue.js";
+import { table } from "./tools/shortcuts.js";
+import { Stage } from "./canvas/canvas.js";
+import { Store } from "./state/store.js";
+import { Sync } from "./sync/sync.js";
+import { toolbar } from "./ui/toolbar.js";
+
+/** So long a photo may take to open before the stage says so. */
+const SLOW_MS = 300;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let slow;
+const store = new Store();
+const notices = new Notices();
+const sync = new Sync(store, notices);
+const queue = new Queue(sync.handlers);
+sync.queue = queue;
+const hand = new Hand(store, queue, notices);
+const desk = new Desk({ store, queue, sync, hand, notices });
+const stage = new Stage(store, desk);
+const lens = new Lens(store, () => stage.changed());
+stage.lens = lens;
+const pointing = new Pointing({ store, stage, hand, lens });
+const navigator = new Navigator(stage, desk);
+const objects = new ObjectsPanel({ store, desk, hand, stage });
+const doors = {
+  sheet: () => sheet(shortcuts),
+  exporting: () => void exporting(store, notices),
+  importing: () => importing(desk),
+  rename: () => objects.rename(),
+  pane: goToPane,
+};
+const shortcuts = table({ store, stage, hand, desk, pointing, notices }, doors);
+new Keyboard(shortcuts, stage.element);
+new PhotosPanel(store, desk);
+new ClassesPanel({ store, desk, hand });
+new CascadePanel({ store, hand, lens });
+viewPanel(store);
+personPanel(store, notices);
+toolbar(store, hand);
+bars({ store, desk, stage }, doors);
+
+desk.drawn = () => {
+  stage.draw({ photo: true });
+  navigator.draw();
+};
+store.on(["loading"], ({ loading }) => !loading && stage.redrawMasks());
+store.on(["photo", "photos", "loading", "folder"], message);
+giveFocusBack();
+takeDrops();
+stage.element.focus();
+desk.start().catch((error) => {
+  store.set({ hint: "" });
+  tell("The annotator did not start", error instanceof Problem ? error.message : "The server does not answer. Start it again, then reload this page.");
+});
+
+/** What the stage says where there is no photo to show. */
+function message() {
+  const { photo, photos, folder, loading } = store.state;
+  clearTimeout(slow);
+  if (loading) slow = setTimeout(() => tell("", `Opening ${photo?.name} …`), SLOW_MS);
+  if (photo?.problem) tell("This photo cannot be shown", photo.problem);
+  else if (folder && !photos.length) tell("There are no photos in this folder", "Put photos into it: they appear here by themselves.");
+  else byId("message").hidden = true;
+}
+
+/**
+ * @param {string} title
+ * @param {string} text
+ */
+function tell(title, text) {
+  byId("message").replaceChildren(h("strong", {}, title), h("span", { class: "dim" }, text));
+  byId("message").hidden = false;
+}
+
+/**
+ * Move the focus to the next part of the page.
+ * @param {1 | -1} way
+ */
+function goToPane(way) {
+  const panes = ["stage", "right", "bar", "left"].map((id) => byId(id)).filter((pane) => pane.checkVisibility({ visibilityProperty: true }));
+  const at = panes.findIndex((pane) => pane.contains(document.activeElement));
+  const pane = panes[(at + way + panes.length) % panes.length];
+  const buttons = [...pane.querySelectorAll("button:not(:disabled)")];
+  const first = pane.id === "bar" ? buttons.find((button) => button.checkVisibility()) : pane;
+  if (first instanceof HTMLElement) first.focus();
+}
+
+/** A control that was clicked with the mouse gives the focus back: keys mean the photo again. */
+function giveFocusBack() {
+  addEventListener("click", (event) => {
+    const { target } = event;
+    if (!(target instanceof Element) || event.detail === 0 || target.closest("dialog, #stage")) return;
+    const typing = target.closest("input:not([type=checkbox], [type=range]), select, label, [role=listbox]");
+    if (!typing || target.closest(".check, .mark, [role=listbox]")) stage.element.focus({ preventScroll: true });
+  });
+  addEventListener("change", ({ target }) => {
+    if (target instanceof HTMLInputElement && target.type === "range" && target.matches(":not(:focus-visible)")) stage.element.focus();
+  });
+  // Rings round the stage are for who moves by keys.
+  addEventListener("keydown", ({ key }) => /^(Tab|F6|Arrow)/.test(key) && document.body.classList.add("by-keys"));
+  addEventListener("pointerdown", () => document.body.classList.remove("by-keys"));
+  stage.element.addEventListener("pointerdown", () => {
+    const { drawer: open } = document.body.dataset;
+    if (open === "left" || open === "right") drawer(open);
+  });
+}
+
+/** Files that are dropped on the page are imported. */
+function takeDrops() {
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length) importing(desk, files);
+  });
+}

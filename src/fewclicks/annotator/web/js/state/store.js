@@ -1,0 +1,192 @@
+/** @file What the page shows, in one place; who shows a part of it subscribes to its names. */
+
+/** @import { Class, Folder, Photo, Tiles, Tool } from "../types.js" */
+/** @import { Entry } from "./annotation.js" */
+
+/**
+ * @typedef {object} State
+ * @property {Folder | null} folder
+ * @property {Class[]} classes
+ * @property {Photo[]} photos
+ * @property {Photo | null} photo the one that is open
+ * @property {Tiles | null} tiles
+ * @property {Map<string, Entry>} entries the objects of the photo
+ * @property {string | null} hand id of the object that is worked on
+ * @property {string | null} hover id of the object that is pointed at in the list
+ * @property {number} classId the class of new objects
+ * @property {Tool} tool
+ * @property {boolean} swapped left click means background
+ * @property {boolean} armed the next click begins a new object, whatever lies under it
+ * @property {boolean} hoverPreview
+ * @property {number} brushPx radius
+ * @property {number} holesPx
+ * @property {number} specksPx
+ * @property {number} cfr
+ * @property {boolean} adaptive
+ * @property {number} opacity 0..1
+ * @property {boolean} outlineOnly
+ * @property {boolean} heat
+ * @property {boolean} hidden masks are hidden
+ * @property {boolean} before the mask before the last change is shown
+ * @property {number | null} pass the pass of the last click that is shown
+ * @property {"auto" | "class" | "contrast"} paint
+ * @property {"auto" | "zoom" | "pan"} wheel
+ * @property {"auto" | "light" | "dark"} theme
+ * @property {string} person the name that the user says, where no token gives one
+ * @property {number} waiting actions that are not yet saved
+ * @property {boolean} reached the server answers
+ * @property {boolean} busy the model works since 150 ms
+ * @property {boolean} loading a photo is being opened
+ * @property {number | null} lastMs of the last action
+ * @property {string} hint what a click would do, or what went wrong
+ */
+
+/** What is kept in the browser from visit to visit. */
+const KEPT = /** @type {const} */ ([
+  "classId",
+  "hoverPreview",
+  "brushPx",
+  "holesPx",
+  "specksPx",
+  "cfr",
+  "adaptive",
+  "opacity",
+  "outlineOnly",
+  "paint",
+  "wheel",
+  "theme",
+  "person",
+]);
+const KEY = "fewclicks.settings";
+
+/** @returns {State} */
+function fresh() {
+  return {
+    folder: null,
+    classes: [],
+    photos: [],
+    photo: null,
+    tiles: null,
+    entries: new Map(),
+    hand: null,
+    hover: null,
+    classId: 0,
+    tool: "click",
+    swapped: false,
+    armed: false,
+    hoverPreview: false,
+    brushPx: 8,
+    holesPx: 64,
+    specksPx: 64,
+    cfr: 0,
+    adaptive: false,
+    opacity: 0.45,
+    outlineOnly: false,
+    heat: false,
+    hidden: false,
+    before: false,
+    pass: null,
+    paint: "auto",
+    wheel: "auto",
+    theme: "auto",
+    person: "",
+    waiting: 0,
+    reached: true,
+    busy: false,
+    loading: false,
+    lastMs: null,
+    hint: "",
+  };
+}
+
+export class Store {
+  constructor() {
+    const settings = kept();
+    /** Nothing was chosen here before: what the server was started with counts. */
+    this.isNew = settings.cfr === undefined;
+    /** @type {Readonly<State>} */
+    this.state = { ...fresh(), ...settings };
+    /** @type {{names: Set<keyof State>, listener: (state: Readonly<State>) => void}[]} */
+    this.listeners = [];
+    /** @type {Set<keyof State>} */
+    this.changed = new Set();
+  }
+
+  /**
+   * Change a part. Listeners hear of it once, after the present task.
+   * @param {Partial<State>} part
+   */
+  set(part) {
+    const names = /** @type {(keyof State)[]} */ (Object.keys(part)).filter((name) => part[name] !== this.state[name]);
+    if (!names.length) return;
+    this.state = { ...this.state, ...part };
+    if (!this.changed.size) queueMicrotask(() => this.tell());
+    for (const name of names) this.changed.add(name);
+    if (names.some((name) => /** @type {readonly string[]} */ (KEPT).includes(name))) this.keep();
+  }
+
+  /**
+   * Say that something inside of a part has changed.
+   * @param {...keyof State} names
+   */
+  touch(...names) {
+    if (!this.changed.size) queueMicrotask(() => this.tell());
+    for (const name of names) this.changed.add(name);
+  }
+
+  /**
+   * Call `listener` now, and whenever one of `names` has changed.
+   * @param {(keyof State)[]} names
+   * @param {(state: Readonly<State>) => void} listener
+   */
+  on(names, listener) {
+    this.listeners.push({ names: new Set(names), listener });
+    listener(this.state);
+  }
+
+  tell() {
+    const changed = this.changed;
+    this.changed = new Set();
+    for (const { names, listener } of this.listeners) {
+      for (const name of changed) {
+        if (!names.has(name)) continue;
+        listener(this.state);
+        break;
+      }
+    }
+  }
+
+  keep() {
+    try {
+      localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(KEPT.map((name) => [name, this.state[name]]))));
+    } catch {
+      // A browser that keeps nothing: the settings last as long as the page.
+    }
+  }
+
+  /** The object that is worked on. */
+  get hand() {
+    return this.state.hand === null ? null : (this.state.entries.get(this.state.hand) ?? null);
+  }
+
+  /** The objects that are not deleted, bottom to top. */
+  get stack() {
+    return [...this.state.entries.values()]
+      .filter((entry) => !entry.thing.deleted)
+      .sort((a, b) => a.thing.z - b.thing.z || (a.thing.id < b.thing.id ? -1 : 1));
+  }
+}
+
+/**
+ * The settings of the last visit, as far as they have the right types.
+ * @returns {Partial<State>}
+ */
+function kept() {
+  try {
+    const found = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    const start = fresh();
+    return Object.fromEntries(KEPT.filter((name) => typeof found[name] === typeof start[name]).map((n) => [n, found[n]]));
+  } catch {
+    return {};
+  }
+}

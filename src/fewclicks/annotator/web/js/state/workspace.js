@@ -1,0 +1,412 @@
+/** @file The folder on the desk: its photos, the one that is open, its classes. */
+
+/** @import { Class, Photo, PhotoState, Thing } from "../types.js" */
+/** @import { Hand } from "../tools/editor.js" */
+/** @import { Notices } from "../ui/toasts.js" */
+/** @import { Queue } from "../sync/queue.js" */
+/** @import { Store } from "./store.js" */
+/** @import { Sync } from "../sync/sync.js" */
+import * as api from "../sync/api.js";
+import { lastDeleted, noteDeleted, recall } from "./drafts.js";
+import { plural } from "../ui/dom.js";
+import { Entry } from "./annotation.js";
+import { Mask } from "../canvas/mask.js";
+import { Picture } from "../canvas/image-view.js";
+
+/** Pictures that are kept: the open one, the one before, the next. */
+const KEEP_PICTURES = 3;
+/** A photo that the server did not give, because it does not answer, is asked for again after so long. */
+const AGAIN_MS = 1500;
+/** The list is read again so often: others work on other photos, and put new ones into the folder. */
+const LIST_MS = 15_000;
+
+export class Desk {
+  /**
+   * @param {{store: Store, queue: Queue, sync: Sync, hand: Hand, notices: Notices}} parts
+   */
+  constructor({ store, queue, sync, hand, notices }) {
+    this.store = store;
+    this.queue = queue;
+    this.sync = sync;
+    this.hand = hand;
+    this.notices = notices;
+    /** @type {Map<number, Picture>} */
+    this.pictures = new Map();
+    /** Called when a picture has more to draw. */
+    this.drawn = () => {};
+    /** @type {EventSource | null} */
+    this.events = null;
+    /** The user goes from one photo that is not done to the next such: that is the one to prepare. */
+    this.jumps = false;
+    /** Goes up with every photo that is opened: an answer for an older one is dropped. */
+    this.turn = 0;
+    /** @type {Set<number>} photos whose notes were said */
+    this.noted = new Set();
+  }
+
+  /** The picture of the photo that is open. */
+  get picture() {
+    const { photo } = this.store.state;
+    return photo ? (this.pictures.get(photo.id) ?? null) : null;
+  }
+
+  /** Read the folder and open a photo: that of the address, or the first that is not done. */
+  async start() {
+    const pages = api.photos();
+    const [folder, first] = await Promise.all([api.folder(), pages.next()]);
+    document.title = `${folder.name} – fewclicks`;
+    this.classes(folder.classes);
+    this.store.set({ folder });
+    if (this.store.isNew) this.store.set({ cfr: folder.options.cfr ?? 0, adaptive: folder.options.adaptive ?? false });
+    if (folder.problem) this.notices.show(folder.problem, undefined, "problem");
+    await this.queue.keep(folder.id);
+    const wanted = Number(/^#photo=(\d+)$/.exec(location.hash)?.[1]);
+    for (let page = first; !page.done; page = await pages.next()) {
+      this.store.set({ photos: [...this.store.state.photos, ...page.value] });
+      const { photos, photo } = this.store.state;
+      const found = wanted ? photos.find((one) => one.id === wanted) : photos.find((one) => isOpen(one));
+      if (!photo && this.turn === 0 && found) void this.open(found.id);
+    }
+    const { photos } = this.store.state;
+    const shown = photos.find((one) => !one.problem) ?? photos[0];
+    if (this.turn === 0 && shown) await this.open(shown.id);
+    const relist = () => document.visibilityState === "visible" && void this.relist();
+    setInterval(relist, LIST_MS);
+    document.addEventListener("visibilitychange", relist);
+  }
+
+  /** Read the list of photos again. */
+  async relist() {
+    try {
+      const photos = await all();
+      this.store.set({ photos: photos.map((one) => this.newer(one)) });
+      if (!this.store.state.photo && photos.length) await this.open((photos.find(isOpen) ?? photos[0]).id);
+    } catch {
+      // The server does not answer: what waits to be saved tells the user.
+    }
+  }
+
+  /**
+   * A photo as the list has it, or as it was heard of since the list was read.
+   * @param {Photo} photo
+   */
+  newer(photo) {
+    const known = this.store.state.photos.find((one) => one.id === photo.id);
+    return known && known.version > photo.version ? known : photo;
+  }
+
+  /** @param {Class[]} classes */
+  classes(classes) {
+    const { classId } = this.store.state;
+    const known = classes.some((one) => one.id === classId);
+    this.store.set({ classes, classId: known ? classId : (classes[0]?.id ?? 0) });
+  }
+
+  /**
+   * Say once what had to be ignored of a photo's file.
+   * @param {Photo} photo
+   */
+  sayNotes({ id, name, notes }) {
+    if (notes.length && !this.noted.has(id)) this.notices.show(`${name}: ${notes.join(" ")}`);
+    this.noted.add(id);
+  }
+
+  /** @param {number} id */
+  async open(id) {
+    if (this.store.state.photo?.id === id) return;
+    const turn = ++this.turn;
+    const photo = this.store.state.photos.find((one) => one.id === id);
+    if (!photo) return;
+    this.events?.close();
+    this.hand.bringBack = null;
+    history.replaceState(null, "", `#photo=${id}`);
+    const empty = { hand: null, hover: null, pass: null, before: false, armed: false, busy: false, lastMs: null, hint: "" };
+    this.store.set({ photo, tiles: null, entries: new Map(), loading: !photo.problem, ...empty });
+    if (photo.problem) return;
+    try {
+      const [found, masks] = await Promise.all([api.photo(id), api.masks(id)]);
+      if (turn !== this.turn) return;
+      const picture = this.pictureOf(found.photo, found.tiles);
+      this.place(found.photo, found.objects, masks);
+      this.store.set({ tiles: found.tiles });
+      this.sayNotes(found.photo);
+      this.listen(id);
+      await picture.ready;
+      if (turn === this.turn) this.prepareNext();
+    } catch (error) {
+      if (turn === this.turn) this.unreadable(photo, /** @type {Error} */ (error));
+    } finally {
+      if (turn === this.turn) this.store.set({ loading: false });
+    }
+  }
+
+  /**
+   * Open the photo again that the server did not give, unless the user has gone on.
+   * @param {number} id
+   */
+  async openAgain(id) {
+    const { turn } = this;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    if (turn !== this.turn) return;
+    this.store.set({ photo: null });
+    await this.open(id);
+  }
+
+  /**
+   * Show the objects of a photo; the one that was in hand when it was left is taken up again.
+   * @param {Photo} photo
+   * @param {Thing[]} objects
+   * @param {api.Packed[]} masks
+   */
+  place(photo, objects, masks) {
+    const packed = new Map(masks.map((one) => [one.id, one]));
+    /** @type {Map<string, Entry>} */
+    const entries = new Map();
+    for (const thing of objects) {
+      const found = packed.get(thing.id);
+      const entry = new Entry(thing, photo, found ? Mask.of(found.box, found.grey) : undefined);
+      recall(entry);
+      entries.set(thing.id, entry);
+    }
+    this.replace(photo);
+    const open = [...entries.values()].filter((entry) => entry.thing.state === "open");
+    const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0];
+    this.store.set({ photo, entries, hand: hand?.thing.id ?? null });
+    if (hand) this.store.set({ classId: hand.thing.class_id });
+    else this.bringBack(photo.id);
+    for (const entry of entries.values()) this.remind(entry);
+  }
+
+  /**
+   * After a reload too, undo brings back the object that was deleted last. The events of the photo then tell of it.
+   * @param {number} photo
+   */
+  bringBack(photo) {
+    const id = lastDeleted(photo);
+    if (!id) return;
+    this.hand.bringBack = () => {
+      this.hand.bringBack = null;
+      noteDeleted(photo, null);
+      this.hand.send(id, "PATCH", "", { deleted: false });
+    };
+  }
+
+  /**
+   * Clicks on an object that are still under way, so that their marks are there.
+   * @param {Entry} entry
+   */
+  remind(entry) {
+    for (const { id, body } of this.queue.lines.get(entry.thing.id) ?? []) {
+      if (body.kind === "click") {
+        entry.clicks.push({ id, x: Number(body.x), y: Number(body.y), positive: body.positive === true });
+      }
+    }
+  }
+
+  /**
+   * @param {Photo} photo
+   * @param {import("../types.js").Tiles | null} tiles
+   */
+  pictureOf(photo, tiles) {
+    const known = this.pictures.get(photo.id);
+    if (known) this.pictures.delete(photo.id);
+    const picture = known ?? new Picture(photo, tiles, `${api.BASE}/photos/${photo.id}`, () => this.drawn());
+    this.pictures.set(photo.id, picture);
+    for (const id of [...this.pictures.keys()].slice(0, -KEEP_PICTURES)) this.pictures.delete(id);
+    return picture;
+  }
+
+  /**
+   * @param {Photo} photo
+   * @param {Error} error
+   */
+  unreadable(photo, error) {
+    this.pictures.delete(photo.id);
+    const refused = error instanceof api.Problem && !error.passes;
+    const known = error instanceof api.Problem || error instanceof TypeError;
+    const shown = { ...photo, problem: known ? error.message : "The photo did not arrive." };
+    this.store.set({ photo: shown });
+    if (refused) this.replace(shown);
+    else void this.openAgain(photo.id);
+  }
+
+  /** Have the server, and the browser, make the next photo ready. */
+  prepareNext() {
+    const next = this.jumps ? this.unfinished : this.neighbour(1);
+    if (!next || next.problem) return;
+    api
+      .prepare(next.id)
+      .then(() => api.photo(next.id))
+      .then(({ photo, tiles }) => this.pictureOf(photo, tiles).ready)
+      .catch(() => this.pictures.delete(next.id))
+      .finally(() => this.picture && this.pictureOf(this.picture.photo, null));
+  }
+
+  /** @param {1 | -1} way */
+  neighbour(way) {
+    const { photos, photo } = this.store.state;
+    const at = photos.findIndex((one) => one.id === photo?.id);
+    return photos[at + way];
+  }
+
+  /** The next photo that is not done, after this one or else from the start. */
+  get unfinished() {
+    const { photos, photo } = this.store.state;
+    const at = photos.findIndex((one) => one.id === photo?.id);
+    return [...photos.slice(at + 1), ...photos.slice(0, Math.max(0, at))].find(isOpen);
+  }
+
+  /** @param {1 | -1} way */
+  step(way) {
+    this.jumps = false;
+    const next = this.neighbour(way);
+    if (next) void this.open(next.id);
+    else this.store.set({ hint: way > 0 ? "This is the last photo." : "This is the first photo." });
+  }
+
+  /** Open the next photo that is not done. */
+  nextUnfinished() {
+    this.jumps = true;
+    const next = this.unfinished;
+    if (next) void this.open(next.id);
+    else this.store.set({ hint: "All the other photos are done." });
+  }
+
+  /**
+   * Mark the photo done, or not.
+   * @param {boolean} done
+   */
+  async mark(done) {
+    const { photo } = this.store.state;
+    if (!photo) return;
+    if (done) this.hand.release();
+    try {
+      await this.queue.settled();
+      this.replace(await api.patchPhoto(photo.id, { state: done ? "done" : "begun" }));
+    } catch (error) {
+      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    }
+  }
+
+  /** Mark the photo done and go on with the next one that is not. */
+  async markAndGoOn() {
+    await this.mark(true);
+    this.nextUnfinished();
+  }
+
+  /**
+   * A photo as it is now.
+   * @param {Photo} photo
+   */
+  replace(photo) {
+    const { photos, photo: open } = this.store.state;
+    this.store.set({ photos: photos.map((one) => (one.id === photo.id ? photo : one)) });
+    if (open?.id === photo.id) this.store.set({ photo });
+  }
+
+  /**
+   * Hear of what others do to the photo.
+   * @param {number} id
+   */
+  listen(id) {
+    const events = (this.events = new EventSource(`${api.BASE}/photos/${id}/events`));
+    const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ heard) =>
+      events.addEventListener(name, (event) => heard(JSON.parse(/** @type {MessageEvent} */ (event).data)));
+    on("object", (thing) => void this.sync.heard(thing));
+    on("photo", (photo) => this.replace(api.sized(photo)));
+    on("classes", (classes) => this.classes(classes));
+    on("imported", (said) => void this.tookIn(said));
+    const again = () => setTimeout(() => this.events === events && this.listen(id), LIST_MS);
+    // The browser connects again by itself, but not where the server has refused.
+    events.addEventListener("error", () => events.readyState === EventSource.CLOSED && again());
+    events.addEventListener("open", () => {
+      // What happened since the photo was read, or while the server was being started again, was not heard.
+      void this.catchUp(id);
+      this.queue.wake();
+    });
+  }
+
+  /** @param {number} id */
+  async catchUp(id) {
+    // What is being made or changed here at this moment, the server may not have counted yet.
+    const saved = this.store.stack.map((entry) => entry.thing).filter((thing) => thing.version > 0 && !this.queue.lines.has(thing.id));
+    const found = await api.photo(id).catch(() => null);
+    if (!found || this.store.state.photo?.id !== id) return;
+    this.replace(found.photo);
+    for (const thing of found.objects) await this.sync.heard(thing);
+    const there = new Set(found.objects.map((thing) => thing.id));
+    for (const thing of saved.filter((one) => !there.has(one.id))) await this.sync.heard({ ...thing, deleted: true, version: thing.version + 1 });
+  }
+
+  /**
+   * Annotations were taken in, here or elsewhere: those found beside the photos at the start, or a file.
+   * @param {{objects: number, photos?: number, undone?: boolean}} said
+   */
+  async tookIn({ objects, photos, undone }) {
+    if (!objects) return;
+    await this.relist();
+    if (this.store.state.photo) await this.catchUp(this.store.state.photo.id);
+    const where = photos ? ` on ${plural(photos, "photo")}` : "";
+    // The dialog of an import tells of it itself.
+    if (undone === undefined && !document.querySelector("#import-dialog[open]")) this.notices.show(`${plural(objects, "object")}${where} imported`);
+  }
+
+  /** @param {string} name */
+  async addClass(name) {
+    // The events of the photo may have told of it already.
+    const add = (/** @type {Class} */ made, /** @type {Class[]} */ classes) => [...classes.filter((one) => one.id !== made.id), made];
+    await this.changeClasses(api.makeClass({ name }), add);
+  }
+
+  /**
+   * @param {number} id
+   * @param {Partial<Class>} part
+   */
+  async patchClass(id, part) {
+    const swap = (/** @type {Class} */ made, /** @type {Class[]} */ classes) =>
+      classes.map((one) => (one.id === id ? made : one));
+    await this.changeClasses(api.patchClass(id, part), swap);
+  }
+
+  /** @param {number} id */
+  async dropClass(id) {
+    await this.changeClasses(api.dropClass(id), (_, classes) => classes.filter((one) => one.id !== id));
+  }
+
+  /**
+   * @param {Promise<Class>} request
+   * @param {(made: Class, classes: Class[]) => Class[]} change
+   */
+  async changeClasses(request, change) {
+    try {
+      const made = await request;
+      this.classes(change(made, this.store.state.classes));
+    } catch (error) {
+      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    }
+  }
+
+  /** Read the photo and its objects anew: after an import. */
+  async reread() {
+    const { photo } = this.store.state;
+    const photos = await all();
+    this.classes((await api.folder()).classes);
+    this.store.set({ photos, photo: null });
+    if (photo) await this.open(photo.id);
+  }
+}
+
+/** All photos of the folder. */
+async function all() {
+  /** @type {Photo[]} */
+  const photos = [];
+  for await (const page of api.photos()) photos.push(...page);
+  return photos;
+}
+
+/**
+ * @param {{state: PhotoState, problem: string | null}} photo
+ */
+export function isOpen(photo) {
+  return photo.state !== "done" && !photo.problem;
+}

@@ -1,0 +1,199 @@
+/**
+ * @file What the user did, on its way to the server: in order for each object, again until it is there, once. What waits
+ * is also kept in the browser, so that a browser that dies loses nothing: the next page on the same folder sends it.
+ */
+
+/** @import { Thing } from "../types.js" */
+import { json, Problem } from "./api.js";
+import { uuid } from "../ui/dom.js";
+
+/**
+ * @typedef {object} Item
+ * @property {string} id of the action: the server does an action once, however often it is sent
+ * @property {string} object
+ * @property {string} method
+ * @property {string} path
+ * @property {Record<string, unknown>} body
+ * @property {boolean} again send it once more when somebody else has changed the object meanwhile
+ */
+
+/**
+ * @typedef {object} Handlers
+ * @property {(object: string) => number | undefined} version the last one that is known
+ * @property {(item: Item, reply: any) => Promise<void> | void} done
+ * @property {(item: Item, problem: Error) => Promise<void> | void} failed
+ * @property {(item: Item, current: Thing) => Promise<void>} conflict somebody else was faster
+ * @property {(problem: Problem) => void} later the server says no for now: it is asked again
+ * @property {(object: string) => void} idle nothing of this object waits any more
+ * @property {(waiting: number, reached: boolean) => void} state
+ */
+
+const FIRST_WAIT_MS = 250;
+const LAST_WAIT_MS = 2000;
+/** A server that fails at an action is asked so often. */
+const TRIES = 4;
+const TAB = "fewclicks.tab";
+
+export class Queue {
+  /** @param {Handlers} handlers */
+  constructor(handlers) {
+    this.handlers = handlers;
+    /** @type {Map<string, Item[]>} */
+    this.lines = new Map();
+    this.reached = true;
+    /** Where what waits is kept in the browser; empty: nowhere. */
+    this.key = "";
+    /** @type {(() => void)[]} */
+    this.sleepers = [];
+    /** @type {(() => void)[]} who waits for everything to be saved */
+    this.watchers = [];
+    addEventListener("online", () => this.wake());
+  }
+
+  /** How many actions are not yet saved. */
+  get waiting() {
+    return [...this.lines.values()].reduce((sum, line) => sum + line.length, 0);
+  }
+
+  /**
+   * Keep what waits for this folder in the browser, and send what a page that died has left.
+   * @param {string} folder
+   */
+  async keep(folder) {
+    const tab = sessionStorage.getItem(TAB) ?? uuid();
+    sessionStorage.setItem(TAB, tab);
+    const start = `fewclicks.queue.${folder}.`;
+    this.key = start + tab;
+    const left = [this.key];
+    if (navigator.locks) {
+      const free = await new Promise((resolve) => {
+        navigator.locks.request(this.key, { ifAvailable: true }, (lock) => {
+          resolve(lock !== null);
+          return lock ? new Promise(() => {}) : undefined;
+        });
+      });
+      if (!free) {
+        // This tab is a copy of one that lives: it has the same session storage, and needs a name of its own.
+        sessionStorage.removeItem(TAB);
+        await this.keep(folder);
+        return;
+      }
+      const held = new Set((await navigator.locks.query()).held?.map((lock) => lock.name));
+      left.push(...Object.keys(localStorage).filter((key) => key.startsWith(start) && !held.has(key)));
+    }
+    for (const key of left) {
+      const items = /** @type {Item[]} */ (JSON.parse(localStorage.getItem(key) ?? "[]"));
+      localStorage.removeItem(key);
+      for (const item of items) this.push(item);
+    }
+  }
+
+  /** @param {Item} item */
+  push(item) {
+    const line = this.lines.get(item.object);
+    if (line) line.push(item);
+    else this.lines.set(item.object, [item]);
+    this.changed();
+    if (!line) void this.run(item.object);
+  }
+
+  /** @param {string} object */
+  async run(object) {
+    const line = /** @type {Item[]} */ (this.lines.get(object));
+    while (line.length) {
+      await this.send(line[0]);
+      line.shift();
+      if (!line.length) this.lines.delete(object);
+      this.changed();
+    }
+    this.handlers.idle(object);
+    if (!this.lines.size) for (const tell of this.watchers.splice(0)) tell();
+  }
+
+  /** Resolves when everything is saved. */
+  settled() {
+    return new Promise((resolve) => {
+      if (this.lines.size) this.watchers.push(() => resolve(undefined));
+      else resolve(undefined);
+    });
+  }
+
+  /**
+   * Send until there is an answer.
+   * @param {Item} item
+   */
+  async send(item) {
+    let again = item.again;
+    for (let tries = 1; ; tries++) {
+      try {
+        const reply = await json(item.method, item.path, this.body(item));
+        this.reach(true);
+        return await this.handlers.done(item, reply);
+      } catch (error) {
+        const problem = /** @type {Error} */ (error);
+        this.reach(problem instanceof Problem);
+        if (problem instanceof Problem && problem.current) {
+          await this.handlers.conflict(item, problem.current);
+          if (!again) return await this.handlers.failed(item, problem);
+          again = false;
+        } else if (passes(problem, tries)) {
+          if (problem instanceof Problem) this.handlers.later(problem);
+          await this.sleep(Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1)));
+        } else {
+          return await this.handlers.failed(item, problem);
+        }
+      }
+    }
+  }
+
+  /** @param {Item} item */
+  body(item) {
+    const version = this.handlers.version(item.object);
+    return version === undefined || item.method === "PUT" ? item.body : { ...item.body, if_version: version };
+  }
+
+  /** @param {number} ms */
+  sleep(ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), ms);
+      this.sleepers.push(() => {
+        clearTimeout(timer);
+        resolve(undefined);
+      });
+    });
+  }
+
+  /** Try again now. */
+  wake() {
+    for (const wake of this.sleepers.splice(0)) wake();
+  }
+
+  /** @param {boolean} reached */
+  reach(reached) {
+    if (reached && !this.reached) this.wake();
+    this.reached = reached;
+    this.handlers.state(this.waiting, reached);
+  }
+
+  changed() {
+    this.handlers.state(this.waiting, this.reached);
+    if (!this.key) return;
+    const items = [...this.lines.values()].flat();
+    try {
+      if (items.length) localStorage.setItem(this.key, JSON.stringify(items));
+      else localStorage.removeItem(this.key);
+    } catch {
+      // The browser's store is full: what waits lives as long as the page.
+    }
+  }
+}
+
+/**
+ * Whether the same request may go through later.
+ * @param {Error} problem
+ * @param {number} tries
+ */
+function passes(problem, tries) {
+  if (problem instanceof Problem) return problem.passes || (problem.status === 500 && tries < TRIES);
+  return problem instanceof TypeError;
+}

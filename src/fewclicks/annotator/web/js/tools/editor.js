@@ -1,0 +1,398 @@
+/** @file The object in hand: taking it up, clicking, painting, undoing, finishing, dropping. */
+
+/** @import { Store } from "../state/store.js" */
+/** @import { Thing } from "../types.js" */
+/** @import { Queue } from "../sync/queue.js" */
+/** @import { Notices } from "../ui/toasts.js" */
+import { note, noteDeleted } from "../state/drafts.js";
+import { plural, uuid } from "../ui/dom.js";
+import { Entry, nameOf, newborn } from "../state/annotation.js";
+import { Trail } from "../state/undo.js";
+
+const BUSY_AFTER_MS = 150;
+
+export class Hand {
+  /**
+   * @param {Store} store
+   * @param {Queue} queue
+   * @param {Notices} notices
+   */
+  constructor(store, queue, notices) {
+    this.store = store;
+    this.queue = queue;
+    this.notices = notices;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.busyTimer = undefined;
+    /** @type {(() => void) | null} brings back the object that was deleted last, until something else is done */
+    this.bringBack = null;
+    /** @type {(() => void)[]} clicks that were made while the photo was being opened */
+    this.held = [];
+    store.on(["loading"], ({ loading }) => !loading && this.held.splice(0).forEach((click) => click()));
+    store.on(["hand"], ({ hand }) => hand !== null && (this.bringBack = null));
+  }
+
+  /**
+   * A click of the user.
+   * @param {number} x
+   * @param {number} y
+   * @param {boolean} positive
+   */
+  click(x, y, positive) {
+    const { photo, loading } = this.store.state;
+    if (loading) {
+      // It is not known yet what lies there.
+      this.held.push(() => this.store.state.photo?.id === photo?.id && this.click(x, y, positive));
+      return;
+    }
+    const point = this.inside(x, y);
+    if (!point || !this.ready(point, positive, false)) return;
+    const { cfr, adaptive } = this.store.state;
+    const id = this.act({ kind: "click", x: point[0], y: point[1], positive, cfr, adaptive });
+    this.store.hand?.clicks.push({ id, x: point[0], y: point[1], positive });
+    this.store.set({ hint: "" });
+  }
+
+  /**
+   * Have an object in hand for what the user does at a point. False: that was all there is to do.
+   * @param {[number, number]} point
+   * @param {boolean} positive
+   * @param {boolean} painting
+   */
+  ready(point, positive, painting) {
+    const { hand, armed } = this.store.state;
+    if (hand !== null && !armed) return true;
+    const under = armed ? null : this.at(...point);
+    if (under) {
+      this.take(under);
+      return painting || !positive;
+    }
+    if (!positive) {
+      this.store.set({ hint: painting ? "There is nothing to erase here." : "Begin with a click on the object." });
+      return false;
+    }
+    this.create();
+    return true;
+  }
+
+  /**
+   * The point as the API takes it, or null beside the photo.
+   * @param {number} x
+   * @param {number} y
+   * @returns {[number, number] | null}
+   */
+  inside(x, y) {
+    const { photo } = this.store.state;
+    if (!photo || x < -0.5 || y < -0.5 || x >= photo.width - 0.5 || y >= photo.height - 0.5) return null;
+    return [Math.max(0, Math.round(x * 100) / 100), Math.max(0, Math.round(y * 100) / 100)];
+  }
+
+  /**
+   * The topmost object at a point.
+   * @param {number} x
+   * @param {number} y
+   */
+  at(x, y) {
+    const column = Math.round(x);
+    const row = Math.round(y);
+    return this.store.stack.findLast((entry) => !entry.hidden && entry.shown.has(column, row)) ?? null;
+  }
+
+  /** Make a new object and take it up. */
+  create() {
+    const { photo, classId, entries } = this.store.state;
+    if (!photo) return;
+    this.release();
+    const id = uuid();
+    const top = Math.max(0, ...[...entries.values()].map((entry) => entry.thing.z));
+    const entry = new Entry(newborn(id, photo.id, classId, top + 1), photo);
+    entry.fresh = true;
+    entries.set(id, entry);
+    this.send(id, "PUT", "", { photo_id: photo.id, class_id: classId });
+    this.store.set({ hand: id, armed: false, pass: null });
+    this.store.touch("entries");
+  }
+
+  /** @param {Entry} entry */
+  take(entry) {
+    if (this.store.hand === entry) return;
+    this.release();
+    entry.since = 0;
+    entry.fresh = false;
+    this.store.set({ hand: entry.thing.id, classId: entry.thing.class_id, armed: false, pass: null, hint: "" });
+    this.store.touch("entries");
+  }
+
+  /** Finish what is in hand, if there is something, before another object is taken up. */
+  release() {
+    const entry = this.store.hand;
+    if (!entry) return;
+    if (entry.isNothing) this.remove(entry, false);
+    else this.close(entry);
+  }
+
+  /** @param {Entry} entry */
+  close(entry) {
+    entry.fresh = false;
+    entry.since = 0;
+    note(entry);
+    this.mark(entry, "done");
+    this.store.set({ hand: null, pass: null, before: false, busy: false });
+    this.store.touch("entries");
+  }
+
+  /**
+   * Whether it is finished, as the server shall know: an object that is only looked at stays as it is.
+   * @param {Entry} entry
+   * @param {"open" | "done"} state
+   */
+  mark(entry, state) {
+    if (entry.thing.state === state) return;
+    entry.thing = { ...entry.thing, state };
+    this.patch(entry, { state });
+  }
+
+  /** Finish the object in hand. */
+  finish() {
+    const entry = this.store.hand;
+    if (!entry) this.store.set({ armed: false, hint: "Nothing is in hand. Click on an object." });
+    else this.release();
+  }
+
+  /** Drop what is in hand: a new object is deleted, of another one the changes since it was taken up are undone. */
+  drop() {
+    const entry = this.store.hand;
+    if (this.store.state.armed) this.store.set({ armed: false });
+    if (!entry) return;
+    if (entry.fresh || entry.isNothing) {
+      this.remove(entry, !entry.isNothing);
+      return;
+    }
+    const changes = entry.since;
+    for (let i = 0; i < Math.abs(changes); i++) this.step(entry, changes > 0 ? "undo" : "redo");
+    entry.trail = new Trail();
+    this.close(entry);
+    if (changes) this.notices.show(`${nameOf(entry, this.store)} is as it was: ${plural(Math.abs(changes), "change")} taken back`);
+  }
+
+  undo() {
+    this.stepInHand("undo");
+  }
+
+  redo() {
+    this.stepInHand("redo");
+  }
+
+  /** @param {"undo" | "redo"} way */
+  stepInHand(way) {
+    const entry = this.store.hand;
+    if (!entry && way === "undo" && this.bringBack) return this.bringBack();
+    if (!entry) {
+      this.store.set({ hint: `Nothing is in hand. Take up an object to ${way} in it.` });
+      return;
+    }
+    if (entry.trail.label(way)) return this.relabel(entry, way);
+    const possible = way === "undo" ? entry.thing.can_undo : entry.thing.can_redo;
+    if (!possible && !this.queue.lines.has(entry.thing.id)) {
+      this.store.set({ hint: `There is nothing to ${way} in this object.` });
+      return;
+    }
+    this.step(entry, way);
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {"undo" | "redo"} way
+   */
+  step(entry, way) {
+    entry.since += way === "undo" ? -1 : 1;
+    entry.trail.step(way);
+    note(entry);
+    this.mark(entry, "open");
+    const id = uuid();
+    this.send(entry.thing.id, "POST", `/${way}`, { action_id: id }, id, false);
+    this.store.set({ pass: null });
+  }
+
+  /**
+   * Do something to the object in hand. Returns the id of the action.
+   * @param {Record<string, unknown>} action
+   * @param {Entry | null} [entry]
+   */
+  act(action, entry = this.store.hand) {
+    const id = uuid();
+    if (!entry) return id;
+    entry.since = Math.max(0, entry.since) + 1;
+    entry.trail.masked();
+    note(entry);
+    this.mark(entry, "open");
+    this.send(entry.thing.id, "POST", "/actions", { action_id: id, ...action }, id);
+    this.store.set({ pass: null });
+    return id;
+  }
+
+  /**
+   * Change what an object is called, its class, its place in the stack, its state.
+   * @param {Entry} entry
+   * @param {Record<string, unknown>} part
+   */
+  patch(entry, part) {
+    this.send(entry.thing.id, "PATCH", "", part);
+  }
+
+  /**
+   * Delete an object. `said`: with a notice that offers to bring it back.
+   * @param {Entry} entry
+   * @param {boolean} said
+   */
+  remove(entry, said) {
+    const was = entry.thing.state;
+    note(Object.assign(entry, { since: 0 }));
+    entry.thing = { ...entry.thing, deleted: true };
+    this.patch(entry, { deleted: true });
+    if (this.store.hand === entry) this.store.set({ hand: null, pass: null, before: false });
+    this.store.touch("entries");
+    if (!said) return;
+    noteDeleted(entry.thing.photo_id, entry.thing.id);
+    const back = () => {
+      noteDeleted(entry.thing.photo_id, null);
+      entry.thing = { ...entry.thing, deleted: false, state: was };
+      this.patch(entry, { deleted: false });
+      if (this.store.hand === null) this.store.set({ hand: entry.thing.id });
+      this.store.touch("entries");
+      close();
+    };
+    const close = this.notices.show(`${nameOf(entry, this.store)} deleted`, back);
+    this.bringBack = back;
+  }
+
+  /** Delete the object in hand. */
+  removeInHand() {
+    const entry = this.store.hand;
+    if (entry) this.remove(entry, true);
+    else this.store.set({ hint: "Nothing is in hand. Take up the object to delete." });
+  }
+
+  /**
+   * The next object of the stack, or the one before.
+   * @param {1 | -1} way
+   */
+  next(way) {
+    const stack = this.store.stack.reverse();
+    if (!stack.length) return;
+    const at = stack.findIndex((entry) => entry.thing.id === this.store.state.hand);
+    const next = stack[(at < 0 && way < 0 ? stack.length - 1 : at + way + stack.length) % stack.length];
+    this.take(next);
+  }
+
+  /** The next click begins a new object. */
+  arm() {
+    this.store.set({ armed: !this.store.state.armed });
+  }
+
+  /** Fill the holes and drop the specks of the object in hand. */
+  clean() {
+    const { holesPx, specksPx } = this.store.state;
+    if (!this.store.hand) this.store.set({ hint: "Nothing is in hand. Take up the object to clean." });
+    else this.act({ kind: "clean", fill_holes_px: holesPx, drop_specks_px: specksPx });
+  }
+
+  /**
+   * Choose the class: of the object in hand, and of those to come. When a new object is about to begin: of that one.
+   * @param {number} classId
+   */
+  choose(classId) {
+    const entry = this.store.state.armed ? null : this.store.hand;
+    this.store.set({ classId });
+    if (entry && entry.thing.class_id !== classId) this.label(entry, { class_id: classId });
+  }
+
+  /**
+   * Give an object another class or name. Undo takes it back.
+   * @param {Entry} entry
+   * @param {Partial<Pick<Thing, "class_id" | "name">>} is
+   */
+  label(entry, is) {
+    const { class_id, name } = entry.thing;
+    entry.trail.labelled({ was: "name" in is ? { name } : { class_id }, is });
+    this.set(entry, is);
+  }
+
+  /**
+   * Change a label back, or again.
+   * @param {Entry} entry
+   * @param {"undo" | "redo"} way
+   */
+  relabel(entry, way) {
+    const label = entry.trail.label(way);
+    if (!label) return;
+    entry.trail.step(way);
+    this.set(entry, way === "undo" ? label.was : label.is);
+    this.store.set({ classId: entry.thing.class_id });
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Partial<Thing>} part
+   */
+  set(entry, part) {
+    note(entry);
+    entry.thing = { ...entry.thing, ...part };
+    this.patch(entry, part);
+    this.store.touch("entries");
+  }
+
+  /** @param {string} key */
+  classByKey(key) {
+    const found = this.store.state.classes.find((one) => one.key === key);
+    if (found) this.choose(found.id);
+    else this.store.set({ hint: `No class has the key ${key}.` });
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {string} name
+   */
+  rename(entry, name) {
+    const was = entry.thing.name;
+    if (name === was) return;
+    this.label(entry, { name });
+    this.notices.show(`Renamed to ${nameOf(entry, this.store)}`, () => this.label(entry, { name: was }));
+  }
+
+  /**
+   * Move the object in hand up or down in the stack.
+   * @param {1 | -1} way
+   */
+  lift(way) {
+    const entry = this.store.hand;
+    const { stack } = this.store;
+    const other = stack[stack.findIndex((one) => one === entry) + way];
+    if (!entry || !other) return;
+    const [from, to] = [entry.thing.z, other.thing.z === entry.thing.z ? entry.thing.z + way : other.thing.z];
+    this.set(entry, { z: to });
+    this.set(other, { z: from });
+  }
+
+  /**
+   * @param {string} object
+   * @param {string} method
+   * @param {string} path
+   * @param {Record<string, unknown>} body
+   * @param {string} [id]
+   * @param {boolean} [again]
+   */
+  send(object, method, path, body, id = uuid(), again = true) {
+    this.queue.push({ id, object, method, path: `/objects/${object}${path}`, body, again });
+    // From the first action that waits on: a second click does not put the sign off.
+    this.busyTimer ??= setTimeout(() => {
+      this.busyTimer = undefined;
+      this.watch();
+    }, BUSY_AFTER_MS);
+  }
+
+  /** Say whether the model works on the object in hand. */
+  watch() {
+    const { hand } = this.store.state;
+    this.store.set({ busy: hand !== null && this.queue.lines.has(hand) });
+  }
+}

@@ -1,0 +1,245 @@
+/** @file Mouse, pen and fingers on the stage: clicks, strokes, pan, zoom. */
+
+/** @import { Hand } from "./editor.js" */
+/** @import { Lens } from "../canvas/preview.js" */
+/** @import { Stage } from "../canvas/canvas.js" */
+/** @import { Store } from "../state/store.js" */
+import { Stroking } from "./stroke.js";
+
+const LONG_PRESS_MS = 500;
+/** A finger that has moved less has not moved. */
+const STILL_PX = 10;
+/** A wheel moves by at least so much a notch; the fingers on a trackpad by less, or sideways. */
+const NOTCH_PX = 50;
+
+/** @typedef {"pan" | "stroke" | "press" | "pinch" | null} Mode */
+
+export class Pointing {
+  /**
+   * @param {{store: Store, stage: Stage, hand: Hand, lens: Lens}} parts
+   */
+  constructor({ store, stage, hand, lens }) {
+    this.store = store;
+    this.stage = stage;
+    this.hand = hand;
+    this.lens = lens;
+    this.stroking = new Stroking(store, hand);
+    /** @type {Mode} */
+    this.mode = null;
+    /** @type {Map<number, [number, number]>} pointers that are down */
+    this.down = new Map();
+    /** Space is held: the pointer pans. */
+    this.space = false;
+    /** It has panned since space was pressed. */
+    this.panned = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.longPress = undefined;
+    /** @type {[number, number]} where the finger came down */
+    this.origin = [0, 0];
+    const { element } = stage;
+    element.addEventListener("pointerdown", (event) => this.pressed(event));
+    element.addEventListener("pointermove", (event) => this.moved(event));
+    element.addEventListener("pointerup", (event) => this.released(event));
+    element.addEventListener("pointercancel", (event) => this.cancelled(event));
+    element.addEventListener("pointerleave", () => this.left());
+    element.addEventListener("contextmenu", (event) => event.preventDefault());
+    element.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
+    element.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    store.on(["tool", "photo"], ({ tool }) => (element.dataset.tool = tool));
+    // A click at the cursor of the keys has a preview too.
+    stage.pointed.push(() => {
+      if (stage.byKeys && stage.pointer) lens.over(...stage.camera.toPhoto(...stage.pointer), true);
+    });
+  }
+
+  /**
+   * The event's place on the stage.
+   * @param {MouseEvent} event
+   * @returns {[number, number]}
+   */
+  place(event) {
+    const box = this.stage.element.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  /**
+   * Whether the event means the object, not the background.
+   * @param {PointerEvent} event
+   */
+  means(event) {
+    const background = event.button === 2 || event.shiftKey || event.altKey;
+    return background === this.store.state.swapped;
+  }
+
+  /** @param {PointerEvent} event */
+  pressed(event) {
+    const at = this.place(event);
+    this.stage.element.focus({ preventScroll: true });
+    this.stage.element.setPointerCapture(event.pointerId);
+    this.stage.byKeys = false;
+    this.down.set(event.pointerId, at);
+    this.lens.cancel();
+    if (this.down.size === 2) return this.pinch();
+    if (this.down.size > 2) return;
+    if (event.button === 1 || this.space) return this.pan();
+    if (this.store.state.tool !== "click") {
+      if (this.stroking.start(this.stage.camera.toPhoto(...at), this.means(event))) this.mode = "stroke";
+      this.stage.changed();
+    } else if (event.pointerType === "touch") {
+      this.press(at);
+    } else if (event.button === 0 || event.button === 2) {
+      this.hand.click(...this.stage.camera.toPhoto(...at), this.means(event));
+    }
+  }
+
+  /**
+   * Paint one dot, as the brush does that does not move.
+   * @param {[number, number]} at
+   * @param {boolean} object
+   */
+  dab(at, object) {
+    if (this.stroking.start(this.stage.camera.toPhoto(...at), object)) this.stroking.finish();
+    this.stage.changed();
+  }
+
+  pan() {
+    this.mode = "pan";
+    this.panned = true;
+    this.stage.element.classList.add("pans");
+  }
+
+  pinch() {
+    clearTimeout(this.longPress);
+    if (this.mode === "stroke") this.stroking.cancel();
+    this.mode = "pinch";
+    this.stage.changed();
+  }
+
+  /**
+   * A finger is down: a tap is a click, a long press one on the background, a drag pans.
+   * @param {[number, number]} at
+   */
+  press(at) {
+    this.mode = "press";
+    this.origin = at;
+    this.longPress = setTimeout(() => {
+      if (this.mode !== "press") return;
+      this.mode = null;
+      navigator.vibrate?.(15);
+      this.hand.click(...this.stage.camera.toPhoto(...at), this.store.state.swapped);
+    }, LONG_PRESS_MS);
+  }
+
+  /** @param {PointerEvent} event */
+  moved(event) {
+    const at = this.place(event);
+    const before = this.down.get(event.pointerId);
+    const others = [...this.down].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
+    if (before) this.down.set(event.pointerId, at);
+    this.stage.pointer = event.pointerType === "touch" && this.mode !== "stroke" ? null : at;
+    this.stage.byKeys = false;
+    if (this.mode === "press" && Math.hypot(at[0] - this.origin[0], at[1] - this.origin[1]) > STILL_PX) this.pan();
+    if (this.mode === "pan" && before) {
+      this.stage.camera.pan(at[0] - before[0], at[1] - before[1]);
+      this.stage.view();
+    } else if (this.mode === "pinch" && before && others.length) {
+      this.pinched(before, at, others[0]);
+    } else if (this.mode === "stroke" && before) {
+      this.drawn(event);
+    } else if (!before && event.pointerType !== "touch") {
+      const object = (event.shiftKey || event.altKey) === this.store.state.swapped;
+      this.lens.over(...this.stage.camera.toPhoto(...at), object);
+    }
+    this.stage.draw({ overlay: true });
+    this.stage.told();
+  }
+
+  /**
+   * One of two fingers has moved.
+   * @param {[number, number]} before
+   * @param {[number, number]} at
+   * @param {[number, number]} other
+   */
+  pinched(before, at, other) {
+    const { camera } = this.stage;
+    const was = Math.hypot(before[0] - other[0], before[1] - other[1]);
+    const is = Math.hypot(at[0] - other[0], at[1] - other[1]);
+    camera.pan((at[0] - before[0]) / 2, (at[1] - before[1]) / 2);
+    if (was > 1) camera.zoom(is / was, (at[0] + other[0]) / 2, (at[1] + other[1]) / 2);
+    this.stage.view();
+  }
+
+  /** @param {PointerEvent} event */
+  drawn(event) {
+    const events = event.getCoalescedEvents?.() ?? [];
+    for (const one of events.length ? events : [event]) {
+      const box = this.stroking.extend(this.stage.camera.toPhoto(...this.place(one)), this.stage.camera.scale);
+      if (box) this.stage.brushed(box);
+    }
+  }
+
+  /** @param {PointerEvent} event */
+  released(event) {
+    const at = this.place(event);
+    const { mode } = this;
+    this.end(event);
+    if (mode === "press") this.hand.click(...this.stage.camera.toPhoto(...at), !this.store.state.swapped);
+    if (mode === "stroke") this.stroking.finish();
+  }
+
+  /** @param {PointerEvent} event */
+  cancelled(event) {
+    if (this.mode === "stroke") this.stroking.cancel();
+    this.end(event);
+    this.stage.changed();
+  }
+
+  /** @param {PointerEvent} event */
+  end(event) {
+    clearTimeout(this.longPress);
+    this.down.delete(event.pointerId);
+    this.stage.element.classList.remove("pans");
+    // The finger that stays after a pinch goes on as a pan, and never clicks.
+    this.mode = this.down.size === 1 && (this.mode === "pinch" || this.mode === "pan") ? "pan" : null;
+  }
+
+  left() {
+    this.stage.pointer = null;
+    this.lens.cancel();
+    this.stage.draw({ overlay: true });
+    this.stage.told();
+  }
+
+  /** @param {WheelEvent} event */
+  wheel(event) {
+    event.preventDefault();
+    this.lens.cancel();
+    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 33 : event.deltaMode ? 400 : 1;
+    const [dx, dy] = [event.deltaX * unit, event.deltaY * unit];
+    const { wheel } = this.store.state;
+    const fingers = dx !== 0 || Math.abs(dy) < NOTCH_PX;
+    if (!event.ctrlKey && (wheel === "pan" || event.shiftKey || (wheel === "auto" && fingers))) {
+      if (event.shiftKey && !dx) this.stage.camera.pan(-dy, 0);
+      else this.stage.camera.pan(-dx, -dy);
+    } else {
+      const rate = event.ctrlKey && Math.abs(dy) < NOTCH_PX ? 0.01 : 0.002;
+      this.stage.camera.zoom(Math.exp(-Math.max(-300, Math.min(300, dy)) * rate), ...this.place(event));
+    }
+    this.stage.view();
+  }
+
+  /** Space goes down: from now on the pointer pans. */
+  spaceDown() {
+    this.space = true;
+    this.panned = false;
+    this.stage.element.classList.add("can-pan");
+  }
+
+  /** Space goes up. Returns whether it was only pressed, and nothing panned. */
+  spaceUp() {
+    const pressed = this.space && !this.panned;
+    this.space = false;
+    this.stage.element.classList.remove("can-pan");
+    return pressed;
+  }
+}

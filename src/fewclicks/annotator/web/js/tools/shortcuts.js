@@ -1,0 +1,200 @@
+/** @file The keys: one table, which also is the sheet that `?` shows. */
+
+/** @import { Desk } from "../state/workspace.js" */
+/** @import { Hand } from "./editor.js" */
+/** @import { Notices } from "../ui/toasts.js" */
+/** @import { Pointing } from "./pointer.js" */
+/** @import { Stage } from "../canvas/canvas.js" */
+/** @import { Store } from "../state/store.js" */
+/** @import { Tool } from "../types.js" */
+
+/**
+ * @typedef {object} Shortcut
+ * @property {string} group
+ * @property {string[]} keys as `Ctrl+Shift+Z`; Ctrl also means the command key of a Mac
+ * @property {string} label
+ * @property {(key: string) => void} [run] when it goes down; without one it only stands on the sheet
+ * @property {(lost: boolean) => void} [release] when it goes up; `lost`: or the window has lost the focus
+ * @property {boolean} [onStage] only where the focus is on the stage, or nowhere
+ */
+
+/** @typedef {{store: Store, stage: Stage, hand: Hand, desk: Desk, pointing: Pointing, notices: Notices}} Parts */
+/** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, rename: () => void, pane: (way: 1 | -1) => void}} Doors */
+
+const BRUSHES = [1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40, 56, 80, 120];
+
+/**
+ * All shortcuts.
+ * @param {Parts} parts
+ * @param {Doors} doors
+ * @returns {Shortcut[]}
+ */
+export function table(parts, doors) {
+  return [...clicking(parts), ...objects(parts, doors), ...looking(parts), ...cascade(parts), ...folder(parts, doors)];
+}
+
+/**
+ * @param {Parts} parts
+ * @returns {Shortcut[]}
+ */
+function clicking({ store, stage, hand, pointing }) {
+  const group = "Click and paint";
+  const tool = (/** @type {Tool} */ name) => () => store.set({ tool: name });
+  const here = (/** @type {boolean} */ positive) => () => {
+    if (!stage.pointer) return;
+    if (store.state.tool === "click") hand.click(...stage.camera.toPhoto(...stage.pointer), positive);
+    else pointing.dab(stage.pointer, positive);
+  };
+  return [
+    { group, keys: ["Left click"], label: "This is the object" },
+    { group, keys: ["Right click", "Shift+click", "Alt+click"], label: "This is background (on touch: long press)" },
+    { group, keys: ["X"], label: "Swap the two", run: () => store.set({ swapped: !store.state.swapped }) },
+    { group, keys: ["Q"], label: "Click tool", run: tool("click") },
+    { group, keys: ["B"], label: "Brush", run: tool("brush") },
+    { group, keys: ["E"], label: "Eraser", run: tool("erase") },
+    { group, keys: ["["], label: "Smaller brush", run: () => store.set({ brushPx: sized(store.state.brushPx, -1) }) },
+    { group, keys: ["]"], label: "Bigger brush", run: () => store.set({ brushPx: sized(store.state.brushPx, 1) }) },
+    { group, keys: ["L"], label: "Clean: fill small holes, drop specks", run: () => hand.clean() },
+    { group, keys: ["W"], label: "Preview under the pointer", run: () => store.set({ hoverPreview: !store.state.hoverPreview }) },
+    {
+      group,
+      keys: ["Arrows", "Shift+Arrows"],
+      label: "Move the cursor; with Shift by one pixel",
+      onStage: true,
+    },
+    ...arrows(stage),
+    { group, keys: ["C"], label: "At the cursor: click on the object, paint or erase", run: here(true) },
+    { group, keys: ["Shift+C"], label: "At the cursor: the contrary", run: here(false) },
+    {
+      group,
+      keys: ["Space+drag", "Middle drag", "Two fingers"],
+      label: "Move the photo",
+    },
+    { group: "", keys: ["Space"], label: "", run: () => pointing.spaceDown(), release: (lost) => pointing.spaceUp() && !lost && hand.finish() },
+  ];
+}
+
+/**
+ * @param {Stage} stage
+ * @returns {Shortcut[]}
+ */
+function arrows(stage) {
+  /** @type {[string, number, number][]} */
+  const ways = [["ArrowLeft", -1, 0], ["ArrowRight", 1, 0], ["ArrowUp", 0, -1], ["ArrowDown", 0, 1]];
+  return ways.flatMap(([key, x, y]) => [
+    { group: "", keys: [key], label: "", onStage: true, run: () => stage.nudge(x * 8, y * 8) },
+    { group: "", keys: [`Shift+${key}`], label: "", onStage: true, run: () => stage.nudge(x * stage.camera.scale, y * stage.camera.scale) },
+  ]);
+}
+
+/**
+ * @param {Parts} parts
+ * @param {Doors} doors
+ * @returns {Shortcut[]}
+ */
+function objects({ hand, notices }, doors) {
+  const group = "Objects";
+  const digits = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
+  return [
+    { group, keys: ["Enter", "Space"], label: "Finish the object in hand" },
+    { group: "", keys: ["Enter"], label: "", run: () => hand.finish() },
+    { group, keys: ["Esc"], label: "Drop it: delete a new one, undo the changes of another", run: () => hand.drop() },
+    { group, keys: ["Ctrl+Z", "Backspace"], label: "Undo in the object in hand; after Delete: bring it back", run: () => hand.undo() },
+    { group, keys: ["Ctrl+Shift+Z", "Ctrl+Y"], label: "Redo in the object in hand", run: () => hand.redo() },
+    { group, keys: ["Tab"], label: "Take up the next object", onStage: true, run: () => hand.next(1) },
+    { group, keys: ["Shift+Tab"], label: "Take up the one before", onStage: true, run: () => hand.next(-1) },
+    { group, keys: ["N"], label: "The next click begins a new object, also on another one", run: () => hand.arm() },
+    { group, keys: ["1 – 9"], label: "Class of the object in hand, and of the next ones" },
+    ...digits.map((key) => ({ group: "", keys: [key], label: "", run: () => hand.classByKey(key) })),
+    { group, keys: ["F2"], label: "Rename", run: doors.rename },
+    { group, keys: ["Delete"], label: "Delete", run: () => hand.removeInHand() },
+    { group, keys: ["U"], label: "Take back what the latest notice tells of", run: () => notices.undo() },
+    { group, keys: ["PageUp"], label: "Move up in the stack", onStage: true, run: () => hand.lift(1) },
+    { group, keys: ["PageDown"], label: "Move down in the stack", onStage: true, run: () => hand.lift(-1) },
+  ];
+}
+
+/**
+ * @param {Parts} parts
+ * @returns {Shortcut[]}
+ */
+function looking({ store, stage }) {
+  const group = "Look";
+  const zoom = (/** @type {number} */ factor) => () => {
+    stage.camera.zoom(factor, ...(stage.pointer ?? []));
+    stage.view();
+  };
+  return [
+    { group, keys: ["Wheel", "+", "="], label: "Zoom in at the pointer", run: zoom(1.25) },
+    { group, keys: ["-"], label: "Zoom out", run: zoom(0.8) },
+    { group, keys: ["F"], label: "Fit the photo", run: () => stage.fit() },
+    { group, keys: ["Z"], label: "100 %: one pixel of the photo is one of the screen", run: () => stage.actualSize() },
+    {
+      group,
+      keys: ["H"],
+      label: "Hide the masks while it is held",
+      run: () => store.set({ hidden: true }),
+      release: () => store.set({ hidden: false }),
+    },
+    { group, keys: ["T"], label: "Hide the masks, show them again", run: () => store.set({ hidden: !store.state.hidden }) },
+    { group, keys: ["O"], label: "Outlines only", run: () => store.set({ outlineOnly: !store.state.outlineOnly }) },
+    { group, keys: ["M"], label: "Heat map of the probability", run: () => store.set({ heat: !store.state.heat }) },
+  ];
+}
+
+/**
+ * @param {Parts} parts
+ * @returns {Shortcut[]}
+ */
+function cascade({ store }) {
+  const group = "Cascade";
+  const scrub = (/** @type {1 | -1} */ way) => () => {
+    const last = (store.hand?.passes.length ?? 0) - 1;
+    if (last < 1) return store.set({ hint: "The last click had one pass only." });
+    const next = Math.max(0, (store.state.pass ?? last) + way);
+    store.set({ pass: next >= last ? null : next });
+  };
+  return [
+    {
+      group,
+      keys: ["V"],
+      label: "Before the last change, while it is held",
+      run: () => store.set({ before: true }),
+      release: () => store.set({ before: false }),
+    },
+    { group, keys: [","], label: "Show the pass before", run: scrub(-1) },
+    { group, keys: ["."], label: "Show the next pass", run: scrub(1) },
+    { group, keys: ["<"], label: "Fewer passes a click", run: () => store.set({ cfr: Math.max(0, store.state.cfr - 1) }) },
+    { group, keys: [">"], label: "More passes a click", run: () => store.set({ cfr: Math.min(8, store.state.cfr + 1) }) },
+  ];
+}
+
+/**
+ * @param {Parts} parts
+ * @param {Doors} doors
+ * @returns {Shortcut[]}
+ */
+function folder({ desk }, doors) {
+  const group = "Folder";
+  return [
+    { group, keys: ["D"], label: "Next photo", run: () => desk.step(1) },
+    { group, keys: ["A"], label: "Photo before", run: () => desk.step(-1) },
+    { group, keys: ["Shift+D"], label: "Next photo that is not done", run: () => desk.nextUnfinished() },
+    { group, keys: ["Ctrl+Enter"], label: "Photo is done, go on with the next", run: () => void desk.markAndGoOn() },
+    { group, keys: ["Ctrl+S"], label: "Export (everything is saved all the time)", run: doors.exporting },
+    { group, keys: ["Ctrl+O"], label: "Import", run: doors.importing },
+    { group, keys: ["F6"], label: "Next part of the page", run: () => doors.pane(1) },
+    { group, keys: ["Shift+F6"], label: "Part before", run: () => doors.pane(-1) },
+    { group, keys: ["?"], label: "This sheet", run: doors.sheet },
+  ];
+}
+
+/**
+ * The next brush size.
+ * @param {number} radius
+ * @param {1 | -1} way
+ */
+export function sized(radius, way) {
+  if (way > 0) return BRUSHES.find((size) => size > radius) ?? radius;
+  return BRUSHES.findLast((size) => size < radius) ?? radius;
+}

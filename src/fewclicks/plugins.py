@@ -1,0 +1,164 @@
+"""Extensions by name: `find("methods", "grow")` is the module `fewclicks.methods.grow`. It alone decides what is run.
+
+A name is looked up among the files of the package and the installed entry points of the group `fewclicks.KIND`. Nothing
+else is imported because of a name that stands in data: a request, the config.json of a checkpoint, a session, a recipe,
+the metadata of a model, a database.
+
+A dotted name (`my_lab.my_method`) is a module outside the package, which only the user may name: as an argument of a
+command or of `fewclicks.load`, which say `trusted=True`, by `fewclicks --allow MODULE`, or by `fewclicks.allow`. From
+then on data may name it too, in this process and in those that it starts.
+"""
+
+import ast
+import difflib
+import importlib
+import os
+import pkgutil
+import re
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from fewclicks.errors import UnknownName
+
+KINDS = {"methods": "method", "datasets": "dataset", "models": "backbone", "recipes": "recipe", "formats": "format"}
+"""Folders of the package that hold extensions, and what one of them is called."""
+
+DEFINES = {"methods": "build", "datasets": "open", "models": "build", "formats": "write"}
+"""What a file must define to be an extension; the other files of the folder are its helpers. In recipes/ all are."""
+
+ALLOWED = "FEWCLICKS_ALLOW"
+"""The environment variable that names, with commas, the modules that data may name: processes inherit it."""
+
+DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+", re.ASCII)
+SHOWN = 80
+"""Characters of a name that an error repeats."""
+
+
+def names(kind: str) -> list[str]:
+    """List the extensions of a kind ("methods", "datasets", "models", "recipes", "formats"), sorted."""
+    return sorted({*_files(kind), *_installed(kind)})
+
+
+def find(kind: str, name: str, *, trusted: bool = False) -> ModuleType:
+    """Import the module of the extension `name`.
+
+    `trusted` says that `name` is the user's own word, not data: then a dotted name is imported as it is, and allowed
+    from then on. UnknownName with the nearest names where there is no such extension.
+    """
+    if not isinstance(name, str) or not name.isascii():
+        raise _unknown(kind, name)
+    if trusted and DOTTED.fullmatch(name):
+        return own_module(name)
+    file = name.lower().replace("-", "_")
+    if file in _files(kind):
+        return importlib.import_module(f"fewclicks.{kind}.{file}")
+    installed = _installed(kind)
+    if file in installed:
+        return importlib.import_module(installed[file].module)
+    if name in allowed() or name in {point.module for point in installed.values()}:
+        return importlib.import_module(name)
+    raise _unknown(kind, name)
+
+
+def check(kind: str, name: object) -> str:
+    """Return a name that stands in data if `find` would import it; UnknownName otherwise. Nothing is imported."""
+    if isinstance(name, str) and name.isascii():
+        installed = _installed(kind)
+        modules = {point.module for point in installed.values()}
+        if name.lower().replace("-", "_") in {*_files(kind), *installed} or name in modules | allowed():
+            return name
+    raise _unknown(kind, name)
+
+
+def own_module(name: str) -> ModuleType:
+    """Import a module by the user's own words, and allow it from then on. UnknownName if there is none."""
+    allow(name)
+    return importlib.import_module(name)
+
+
+def allow(*modules: str) -> None:
+    """Let data name these modules, each by its dotted name: `fewclicks.allow("my_lab.net")`. They are imported at once.
+
+    A module may also allow itself, so that whoever imports it can use it: `fewclicks.allow(__name__)`. UnknownName for
+    a module that does not exist.
+    """
+    for name in modules:
+        if not (isinstance(name, str) and DOTTED.fullmatch(name)):
+            raise UnknownName(f"'{_shown(name)}' is no dotted name of a module; write it as my_lab.net")
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name and f"{name}.".startswith(f"{error.name}."):
+                raise UnknownName(f"no module named '{name}'; is it on the Python path?") from None
+            raise
+        os.environ[ALLOWED] = ",".join(sorted(allowed() | {name}))
+
+
+def allowed() -> set[str]:
+    """The modules outside the package that the user has named in this process, or in the environment."""
+    return set(filter(None, (name.strip() for name in os.environ.get(ALLOWED, "").split(","))))
+
+
+def _files(kind: str) -> list[str]:
+    """The extensions that are files of the package."""
+    if kind not in KINDS:
+        raise LookupError(f"no kind of extension is called {kind!r}; there are: {', '.join(KINDS)}")
+    return list(_extensions(kind))
+
+
+@cache
+def _extensions(kind: str) -> tuple[str, ...]:
+    """The files of a folder that define what its kind must define. They are read, not run: they may need an extra."""
+    package = importlib.import_module(f"fewclicks.{kind}")
+    found = []
+    for module in pkgutil.iter_modules(package.__path__):
+        spec = module.module_finder.find_spec(module.name, None)
+        assert spec is not None
+        source = getattr(spec.loader, "get_source", lambda _: None)(module.name) or ""
+        if kind not in DEFINES or DEFINES[kind] in _defined(source, DEFINES[kind]):
+            found.append(module.name)
+    return tuple(found)
+
+
+def _defined(source: str, name: str) -> set[str]:
+    """The functions that a file defines, or {`name`} where it assigns it; what cannot hold `name` is not parsed."""
+    if not re.search(rf"^(def {name}|{name} *=)", source, re.MULTILINE):
+        return set()
+    body = ast.parse(source).body
+    assigned = (target for node in body if isinstance(node, ast.Assign) for target in node.targets)
+    functions = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+    return functions | {target.id for target in assigned if isinstance(target, ast.Name)}
+
+
+def _installed(kind: str) -> dict[str, EntryPoint]:
+    """The entry points of a kind, by name. Those that lie in the current folder are not installed, only found there."""
+    here = Path.cwd().resolve()
+    found = {}
+    for point in entry_points(group=f"fewclicks.{kind}"):
+        place = point.dist.locate_file("") if point.dist else None
+        if place is not None and Path(os.fspath(place)).resolve() != here and point.module:  # type: ignore[call-overload]
+            found[point.name.lower().replace("-", "_")] = point
+    return found
+
+
+def _unknown(kind: str, name: object) -> UnknownName:
+    known = names(kind)
+    what = f"no {KINDS[kind]} named '{_shown(name)}'"
+    if isinstance(name, str) and len(name) <= SHOWN and DOTTED.fullmatch(name):
+        return UnknownName(
+            f"{what}; there are: {', '.join(known)}. If it is a module of your own, allow it: "
+            f"fewclicks --allow {name} ..., or in Python fewclicks.allow('{name}')"
+        )
+    file = name.lower().replace("-", "_") if isinstance(name, str) else ""
+    near = difflib.get_close_matches(file[:SHOWN], known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    return UnknownName(f"{what}; {hint}")
+
+
+def _shown(name: object) -> str:
+    """A name for an error: short, and nothing in it that a terminal would obey."""
+    text = name if isinstance(name, str) else f"({type(name).__name__})"
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text[:SHOWN])
+    return plain + ("..." if len(text) > SHOWN else "")

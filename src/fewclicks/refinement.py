@@ -1,0 +1,127 @@
+"""Refine an answer, predictors around a predictor: CFR, and ClickConsistency, of which `Anchor` is the public name.
+
+Cascade-forward refinement (CFR) shows the predictor its own answer again, with the same clicks. ClickConsistency: the
+user is right. Of contrary clicks on one place the last counts, and its pixel has the label it gave.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fewclicks.clicks import Clicks
+from fewclicks.errors import InputError
+from fewclicks.predictor import Predictor, State
+from fewclicks.types import Image, Prob
+
+TOL = 20
+"""The paper's tolerance of A-CFR, in pixels (section 3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CFR:
+    """After each click a coarse step, then up to `steps` refinements with the same clicks: CFR-ICL, Eqs. 4 and 5.
+
+    CFR-n therefore steps `inner` n + 1 times per click. The defaults are the paper's.
+    """
+
+    inner: Predictor
+    steps: int = 1
+    tol: int | None = None
+    """Set: A-CFR, stop once fewer pixels than this change side (paper: 20; the released script stops at 20 too: 21)."""
+    until_click: int | None = None
+    """None: refine after every click (the paper); 1: after the first click only (the released script's default)."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or (self.tol is not None and self.tol < 0):
+            raise InputError(f"CFR needs steps and tol of 0 or more, got steps={self.steps}, tol={self.tol}")
+
+    def start(self, image: Image) -> State:
+        """The state before the first click: that of `inner`."""
+        return self.inner.start(image)
+
+    def step(self, state: State, clicks: Clicks) -> State:
+        """The state after the last pass."""
+        return deque(self.passes(state, clicks), maxlen=1)[0]
+
+    def passes(self, state: State, clicks: Clicks) -> Iterator[State]:
+        """The state after each pass: the coarse one, then the refinements."""
+        state = self.inner.step(state, clicks)
+        yield state
+        if self.until_click is not None and len(clicks) > self.until_click:
+            return
+        for _ in range(self.steps):
+            coarse, state = state, self.inner.step(state, clicks)
+            yield state
+            if self.tol is not None and np.count_nonzero(coarse.mask != state.mask) < self.tol:
+                return
+
+
+GIVEN = "given"
+"""Where a state remembers whether it began with a mask that was not empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClickConsistency:
+    """A predictor that corrects `inner` where it contradicts a click, and nowhere else.
+
+    `inner` sees the clicks that count (`Clicks.counting`, within half of `radius_px`). Around one that it got wrong,
+    a disk of `radius_px` gets prob 1 or 0; the pixels of other clicks are left out. While nothing positive was said,
+    by a click or by a mask to begin with, nothing is marked, and `inner` is not asked. Clicks outside the image raise
+    InputError.
+    """
+
+    inner: Predictor
+    radius_px: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.radius_px < math.inf:
+            raise InputError(f"Anchor needs radius_px of 0 or more, got {self.radius_px}")
+
+    def start(self, image: Image) -> State:
+        """The state before the first click: that of `inner`."""
+        return self.inner.start(image)
+
+    def step(self, state: State, clicks: Clicks) -> State:
+        """The step of `inner`, with every click's pixel on the side that the click says."""
+        hw = (state.image.shape[0], state.image.shape[1])
+        clicks.require_inside(hw)
+        clicks = clicks.counting(hw, self.radius_px / 2)
+        given = state.memo.get(GIVEN)
+        if given is None:  # nothing was stepped yet: what is marked is a mask to begin with
+            given = bool(state.mask.any())
+        if given or clicks.has_positive:
+            state = self.hold(self.inner.step(state, clicks), clicks)
+        else:
+            state = replace(state, prob=np.zeros_like(state.prob))
+        return replace(state, memo={**state.memo, GIVEN: given})
+
+    def hold(self, state: State, clicks: Clicks) -> State:
+        """The state with every click's pixel on the side that the click says. Clicks lie inside the image."""
+        hw = (state.image.shape[0], state.image.shape[1])
+        said = {click.pixel(hw): click.positive for click in clicks}
+        wrong = {pixel: label for pixel, label in said.items() if (state.prob[pixel] > state.threshold) != label}
+        if not wrong:
+            return state
+        prob = state.prob.copy()
+        for pixel, label in wrong.items():
+            for near in self._disk(pixel, prob):
+                if near == pixel or near not in said:
+                    prob[near] = label
+        return replace(state, prob=prob)
+
+    def _disk(self, pixel: tuple[int, int], prob: Prob) -> Iterator[tuple[int, int]]:
+        """The pixels of the image within `radius_px` of a pixel."""
+        (row, column), reach = pixel, int(self.radius_px)
+        for y in range(max(0, row - reach), min(prob.shape[0], row + reach + 1)):
+            for x in range(max(0, column - reach), min(prob.shape[1], column + reach + 1)):
+                if math.hypot(y - row, x - column) <= self.radius_px:
+                    yield y, x
+
+
+Anchor = ClickConsistency
+"""Its public name."""

@@ -1,0 +1,52 @@
+"""Signing in and out in a real browser, and the name that is noted beside what one does."""
+
+from pathlib import Path
+
+import pytest
+
+from annotating import make_folder
+from browsing import CHROMIUM, Screen, browser
+
+pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
+if not Path(CHROMIUM).exists():
+    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+
+pytestmark = pytest.mark.browser
+TOKEN = "a-token-of-sixteen-letters"
+
+
+def test_sign_in_say_a_name_and_sign_out(tmp_path):
+    from serving import running
+
+    root = make_folder(tmp_path / "photos")
+    with running(root, "--host-name", "photos.example", FEWCLICKS_TOKEN=TOKEN) as served, browser() as chromium:
+        address = f"{served.client.base_url}/".replace("//", "/").replace(":/", "://", 1)
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(address)
+        page.fill("#token", "wrong")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_text("That is not the token.").wait_for()
+        page.fill("#token", TOKEN)
+        page.get_by_role("button", name="Sign in").click()
+        page.locator("#stage").wait_for()
+        screen = Screen(page, address)
+        page.locator("#person summary").click()
+        page.fill("#person-name", "Jürgen 🦊")
+        page.press("#person-name", "Enter")
+        screen.click(60, 40, (120, 80))
+        screen.saved()
+        served.client.headers["Authorization"] = f"Bearer {TOKEN}"
+        screen.is_now(lambda: [found["person"] for found in served.api("GET", "/photos/1")["objects"]], ["Jürgen 🦊"])
+        (cookie,) = page.context.cookies()
+        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+        assert TOKEN not in str(cookie)
+        page.get_by_role("button", name="Sign out").click()
+        page.locator("#token").wait_for()
+        page.context.add_cookies([cookie])
+        page.goto(address)
+        assert page.locator("#token").is_visible(), "the session has ended, whoever has its cookie"
+        page.goto(f"{address}?token={TOKEN}")
+        page.locator("#stage").wait_for()
+        assert "token" not in page.url
+        page.go_back()
+        assert "token" not in page.url

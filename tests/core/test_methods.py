@@ -1,0 +1,133 @@
+"""The contract that every file in methods/ keeps, tested by its being there."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes import gradient
+from fewclicks.clicks import Click, Clicks
+from fewclicks.errors import InputError
+from fewclicks.plugins import find, names
+
+CLICKS = Clicks((Click(52, 40), Click(10, 12, False), Click(70.4, 33.6), Click(95, 63, False), Click(0, 0)))
+
+
+def disc_photo(height=64, width=96):
+    """An orange disc at (52, 40) of radius 20 on a blue slope."""
+    photo = gradient(height, width) // 4 + np.array([20, 60, 140], np.uint8)
+    rows, columns = np.mgrid[:height, :width]
+    photo[(rows - 40) ** 2 + (columns - 52) ** 2 < 400] = (220, 140, 30)
+    return photo
+
+
+@pytest.fixture(scope="module", params=names("methods"))
+def predictor(request):
+    module = find("methods", request.param)
+    weights = getattr(module, "WEIGHTS", None)
+    if weights is not None and not Path(weights).exists():
+        pytest.skip(f"the weights of {request.param} are not built yet: {weights}")
+    return module.build()
+
+
+def run(predictor, photo, clicks):
+    """All states, from the one before the first click."""
+    states = [predictor.start(photo)]
+    for count in range(1, len(clicks) + 1):
+        states.append(predictor.step(states[-1], Clicks(clicks.items[:count])))
+    return states
+
+
+def test_the_start_is_empty(predictor):
+    state = predictor.start(disc_photo())
+    assert state.prob.shape == (64, 96)
+    assert state.prob.dtype == np.float32
+    assert not state.prob.any()
+
+
+@pytest.mark.parametrize("hw", [(64, 96), (97, 41), (500, 300), (3, 5), (1, 1)])
+def test_prob_has_the_size_of_the_photo_and_lies_in_0_1(predictor, hw):
+    height, width = hw
+    clicks = Clicks((Click(width // 2, height // 2), Click(width - 1, height - 1, False), Click(0, 0)))
+    for state in run(predictor, gradient(height, width), clicks)[1:]:
+        assert state.prob.shape == hw
+        assert state.prob.dtype == np.float32
+        assert state.prob.min() >= 0
+        assert state.prob.max() <= 1
+
+
+def test_clicks_are_honoured(predictor):
+    states = run(predictor, disc_photo(), CLICKS)
+    for count, state in enumerate(states):
+        for click in CLICKS.items[:count]:
+            assert state.mask[click.pixel((64, 96))] == click.positive, f"click {click} after {count} clicks"
+
+
+def test_the_same_clicks_give_the_same_mask(predictor):
+    first, second = (run(predictor, disc_photo(), CLICKS) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.prob, other.prob)
+
+
+def test_undo_is_exact(predictor):
+    """A step from an old state gives what it gave before, whatever was stepped since."""
+    states = run(predictor, disc_photo(), CLICKS)
+    predictor.start(gradient(30, 30))
+    for count in (4, 1, 2):
+        again = predictor.step(states[count - 1], Clicks(CLICKS.items[:count]))
+        np.testing.assert_array_equal(again.prob, states[count].prob)
+
+
+def test_nothing_it_is_given_is_changed(predictor):
+    photo = disc_photo()
+    photo.flags.writeable = False
+    state = predictor.start(photo)
+    for count in range(1, 4):
+        state.prob.flags.writeable = False
+        before, memo = state.prob.copy(), dict(state.memo)
+        after = predictor.step(state, Clicks(CLICKS.items[:count]))
+        np.testing.assert_array_equal(state.prob, before)
+        assert dict(state.memo) == memo
+        state = after
+    np.testing.assert_array_equal(photo, disc_photo())
+
+
+def test_a_single_background_click_is_taken(predictor):
+    state = predictor.step(predictor.start(disc_photo()), Clicks((Click(5, 5, False),)))
+    assert not state.mask[5, 5]
+
+
+def test_a_click_outside_is_refused(predictor):
+    with pytest.raises(InputError, match="outside the image"):
+        predictor.step(predictor.start(disc_photo()), Clicks((Click(96, 5),)))
+
+
+@pytest.mark.parametrize("name", names("methods"))
+def test_an_unknown_option_is_answered_with_those_that_exist(name):
+    with pytest.raises(InputError, match=r"no option 'colour'.* there are: \w+, \w+"):
+        find("methods", name).build(colour=3)
+
+
+@pytest.mark.parametrize("name", ["grow", "grabcut"])
+def test_the_weight_free_methods_find_a_plain_disc(name):
+    rows, columns = np.mgrid[:64, :96]
+    truth = (rows - 40) ** 2 + (columns - 52) ** 2 < 400
+    clicks = Clicks((Click(52, 40), Click(10, 12, False)))
+    mask = run(find("methods", name).build(), disc_photo(), clicks)[-1].mask
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.9
+
+
+@pytest.mark.parametrize("name", ["grow", "grabcut"])
+def test_the_weight_free_methods_correct_a_loaded_mask(name):
+    """The first click on a loaded mask may be negative: the part it is on goes, the part far from it stays."""
+    photo = np.full((100, 200, 3), 60, np.uint8)
+    photo[20:80, 20:80] = photo[20:80, 120:180] = (200, 180, 60)
+    predictor = find("methods", name).build()
+    start = predictor.start(photo)
+    loaded = start.prob.copy()
+    loaded[20:80, 20:80] = loaded[20:80, 120:180] = 1
+    mask = predictor.step(replace(start, prob=loaded), Clicks((Click(150, 50, False),))).mask
+    assert mask[20:80, 20:80].mean() > 0.9
+    assert not mask[50, 150]
+    assert mask[20:80, 120:180].mean() < mask[20:80, 20:80].mean()

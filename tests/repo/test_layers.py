@@ -1,0 +1,134 @@
+"""Who may import whom: imports point down only, and the core never needs torch."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from fewclicks import plugins
+
+SOURCE = Path(__file__).parents[2] / "src" / "fewclicks"
+LAYERS = (
+    "errors types clicks geometry plugins child_process files",
+    "images predictor",
+    "transforms refinement config visualization",
+    "history session api",
+    "engines models checkpoints | datasets | formats",
+    "methods",
+    "evaluation training",
+    "recipes integrations",
+    "annotator",
+    "cli doctor __main__",
+)
+"""From the ground up. A room imports those below and those beside it, but not across a |."""
+ANNOTATOR = ("editing", "store", "services", "server")
+"""The same within annotator/. What the page (web/) needs it asks the server for."""
+UPWARD = {("services/annotator.py", "server")}
+"""Imports within annotator/ that still point up."""
+TORCH_AT_IMPORT = {"engines", "models", "checkpoints", "training", "recipes"}
+"""Rooms whose modules may import torch when they are imported; others do so within a function, or never."""
+TORCH_NEVER = 3
+"""No module up to this layer imports torch, nor those of datasets/ and formats/."""
+
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms.replace("|", " ").split()}
+WING = {
+    room: (level, number)
+    for level, rooms in enumerate(LAYERS)
+    for number, wing in enumerate(rooms.split("|"))
+    for room in wing.split()
+}
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def room_of(file):
+    """The top-level module or folder that a file belongs to."""
+    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(file):
+    """(module, names, whether it runs when the file is imported) of every import statement; types only are left out."""
+    tree = ast.parse(file.read_text("utf-8"))
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    within = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        at_once = id(node) not in within
+        if isinstance(node, ast.Import):
+            found += [(alias.name, [], at_once) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name} has a relative import; write the whole name"
+            found.append((node.module, [alias.name for alias in node.names], at_once))
+    return found
+
+
+def rooms_imported(file):
+    """The rooms of fewclicks that a file imports, each with the module and the names."""
+    for module, names, _ in imports(file):
+        parts = module.split(".")
+        if parts[0] != "fewclicks":
+            continue
+        if len(parts) > 1:
+            yield parts[1], module, names
+        else:
+            yield from ((name, f"fewclicks.{name}", []) for name in names if name in LEVEL)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
+def test_imports_point_down(file):
+    room = room_of(file)
+    if room == "__init__":
+        assert not list(rooms_imported(file)), "the package itself imports lazily"
+        return
+    assert room in LEVEL, f"{room} has no layer yet; give it one in {__name__} and in the architecture"
+    for other, module, names in rooms_imported(file):
+        assert other in LEVEL, f"{module} is no part of fewclicks"
+        assert LEVEL[other] <= LEVEL[room], f"{room} (layer {LEVEL[room]}) imports {module} (layer {LEVEL[other]})"
+        if LEVEL[room] == LEVEL[other]:
+            assert WING[room] == WING[other], f"{room} imports {module}, of another wing"
+        if room == other == "methods" and module.rpartition(".")[2] in plugins.names("methods"):
+            assert names == ["build"], f"a method reaches another only through its build, not {module}"
+
+
+@pytest.mark.parametrize(
+    "file", sorted((SOURCE / "annotator").rglob("*.py")), ids=lambda f: str(f.relative_to(SOURCE / "annotator"))
+)
+def test_within_the_annotator_imports_point_down(file):
+    place = file.relative_to(SOURCE / "annotator")
+    if len(place.parts) == 1:
+        return
+    for module, _, _ in imports(file):
+        parts = module.split(".")
+        if parts[:2] == ["fewclicks", "annotator"] and (place.as_posix(), parts[2]) not in UPWARD:
+            assert ANNOTATOR.index(parts[2]) <= ANNOTATOR.index(place.parts[0]), f"{place} imports {module}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
+def test_torch_stays_on_its_side(file):
+    room = room_of(file)
+    for module, _, at_once in imports(file):
+        top = module.split(".")[0]
+        assert top not in ("torchvision", "timm", "scipy", "skimage", "pickle"), f"{file.name} imports {top}"
+        if top == "torch":
+            never = LEVEL.get(room, 0) <= TORCH_NEVER or room in ("datasets", "formats") or file.name == "onnx.py"
+            assert not never, f"{file.name} works without torch"
+            assert room in TORCH_AT_IMPORT or not at_once, f"{file.name} imports torch when it is imported"
+        if top in ("onnxruntime", "matplotlib", "tensorboard"):
+            assert LEVEL.get(room, 0) > TORCH_NEVER, f"{file.name} works without {top}"
+
+
+def test_the_test_sees_the_real_tree():
+    """A moved or renamed folder does not pass unnoticed."""
+    assert {LEVEL[room_of(f)] for f in FILES if room_of(f) != "__init__"} == set(range(len(LAYERS)))
+    assert {f.relative_to(SOURCE / "annotator").parts[0] for f in FILES if room_of(f) == "annotator"} >= set(ANNOTATOR)
