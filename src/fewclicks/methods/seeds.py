@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewclicks.clicks import Clicks
-from fewclicks.types import Prob
+from fewclicks.types import Mask, Prob
+
+BACKGROUND, OBJECT = 1, 2
+"""Values in a map of seeds; 0 is to be decided."""
 
 
 def working_hw(hw: tuple[int, int], longest_px: int) -> tuple[int, int]:
@@ -39,3 +42,41 @@ def draw_discs(
 def enlarge(mask: NDArray[np.bool_], hw: tuple[int, int]) -> Prob:
     """A working-size mask as HxW prob of the photo's size, soft at the edge."""
     return np.asarray(cv2.resize(mask.astype(np.float32), hw[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def disputed_seeds(
+    guess: Mask, clicks: Clicks, hw: tuple[int, int], radius_px: int, margin_px: int, reach_ratio: float
+) -> NDArray[np.int32]:
+    """Draw the working-size map of seeds: clicks, the photo's border, and what of the previous mask is undisputed.
+
+    A click disputes the mask within `reach_ratio` of the diagonal, where no click of the other sign is nearer. What
+    lies less than `margin_px` from the mask's edge is never a seed.
+    """
+    seeds = np.zeros(guess.shape, np.int32)
+    seeds[[0, -1]] = BACKGROUND
+    seeds[:, [0, -1]] = BACKGROUND
+    reach_px = reach_ratio * float(np.hypot(*guess.shape))
+    positive, negative = (_distance_px(guess.shape, clicks, hw, sign) for sign in (True, False))
+    disputed_object = negative < np.minimum(positive, reach_px)
+    disputed_background = positive < np.minimum(negative, reach_px)
+    if guess.any():
+        seeds[_core(~guess, margin_px) & ~disputed_background] = BACKGROUND
+        seeds[disputed_background & (seeds == BACKGROUND)] = 0
+        seeds[_core(guess, margin_px) & ~disputed_object] = OBJECT
+    draw_discs(seeds, clicks, hw, radius_px, (BACKGROUND, OBJECT))
+    return seeds
+
+
+def _distance_px(shape: tuple[int, ...], clicks: Clicks, hw: tuple[int, int], positive: bool) -> NDArray[np.float32]:
+    """Working-size map of the distance to the nearest click of one sign; infinite where there is none."""
+    free = np.ones(shape, np.uint8)
+    chosen = Clicks(tuple(click for click in clicks if click.positive == positive))
+    if not len(chosen):
+        return np.full(shape, np.inf, np.float32)
+    draw_discs(free, chosen, hw, 0, (0, 0))
+    return np.asarray(cv2.distanceTransform(free, cv2.DIST_L2, 3), np.float32)
+
+
+def _core(region: Mask, margin_px: int) -> NDArray[np.bool_]:
+    """The pixels of a region that lie deeper than the margin."""
+    return np.asarray(cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, 3) > margin_px)
