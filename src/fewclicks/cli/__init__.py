@@ -30,6 +30,7 @@ from fewclicks.cli.import_annotations import import_annotations
 from fewclicks.cli.listing import listing
 from fewclicks.cli.quantize import quantize
 from fewclicks.cli.segment import segment
+from fewclicks.cli.table4 import table4
 from fewclicks.cli.train import train
 from fewclicks.errors import FewClicksError
 from fewclicks.files.scratch import sweep
@@ -44,6 +45,7 @@ app.command()(restore)
 app.command()(check)
 app.command()(bench)
 app.command()(compare)
+app.command()(table4)
 app.command()(train)
 app.command()(export_onnx)
 app.command("quantise")(quantize)

@@ -1,0 +1,302 @@
+"""Table 4 measured here: every row for which there are weights, each by its own `fewclicks bench`, several at a time.
+
+    table4_rows.json, --weights-dir ──planned──▶ Entry ... ──measured──▶ FOLDER/table4/*.json ──summary──▶ table4.json
+
+What an entry found lies in a report of its own. One that is complete is not measured again, one that was stopped goes
+on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+from typing import Any
+
+from fewclicks.child_process import start_module
+from fewclicks.errors import FewClicksError, InputError, UnknownName
+from fewclicks.evaluation.comparison import Runs
+from fewclicks.evaluation.report import read_json
+from fewclicks.files import bounded
+from fewclicks.plugins import names
+
+ROWS = Path(__file__).with_name("table4_rows.json")
+NO_WEIGHTS, NO_METHOD, MEASURED = "no weights here", "no such method here", "measured"
+"""What has become of an entry; besides these "failed: ..." with the reason."""
+PUBLISHED = (".pth", ".pt")
+MEASURE = "NoC@90"
+"""By which two rows are compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row of the table, and what runs it."""
+
+    name: str
+    method: str
+    trained_on: str = ""
+    files: tuple[str, ...] = ()
+    """The authors' weight files, without their ending; () for a method that needs none."""
+    options: tuple[str, ...] = ()
+    """What `fewclicks bench` is told beside the method."""
+    published: Mapping[str, Mapping[str, float]] | None = None
+    """NoC by dataset and IoU level."""
+    source: str = ""
+    weights: Path | None = None
+    state: str = ""
+    """Why it cannot be measured; "" where it can."""
+
+    @property
+    def title(self) -> str:
+        """The name, and what it was trained on."""
+        return f"{self.name} ({self.trained_on})" if self.trained_on else self.name
+
+    def arguments(self, datasets: Sequence[str]) -> list[str]:
+        """The arguments of the command that measures it."""
+        preset = ["--preset", "released"] if self.weights and self.trained_on != "here" else []
+        method = str(self.weights) if self.weights else self.method
+        return ["bench", *datasets, "--method", method, *preset, *self.options]
+
+    def report(self, folder: Path, arguments: Sequence[str]) -> Path:
+        """Where its report lies; other arguments or other weights have another one."""
+        key = json.dumps([*arguments, self._weights_hash()])
+        plain = "".join(letter if letter.isalnum() else "-" for letter in self.title.lower()).strip("-")
+        return folder / f"{plain}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.json"
+
+    def _weights_hash(self) -> Any:
+        """What config.json says of its weights."""
+        return _config(self.weights).get("sha256", {}) if self.weights else {}
+
+
+def rows() -> list[Entry]:
+    """Every row of the table, before anybody has looked for weights."""
+    data = bounded.read_json(ROWS)
+    found = []
+    for row in data["rows"]:
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+        found.append(Entry(**{**values, "source": data["sources"].get(row.get("source", ""), "")}))
+    return found
+
+
+def planned(methods: Sequence[str], weights: Path | None, folder: Path) -> list[Entry]:
+    """Every row of these methods (none: all), each with its weights, and a row for each weights that belong to none.
+
+    Published files in `weights` are converted into `folder`. UnknownName for a method that no row has.
+    """
+    known = rows()
+    wanted = [name.lower().replace("-", "_") for name in methods]
+    for name in wanted:
+        if name not in names("methods") and not any(row.method == name for row in known):
+            raise UnknownName(f"no method named '{name}'; there are: {', '.join(names('methods'))}")
+    found = weights_in(weights, folder) if weights else {}
+    entries: list[Entry] = []
+    for row in known:
+        stem = next((stem for stem in row.files if stem in found), None)
+        there = found.get(stem) if stem else None
+        if isinstance(there, Path):
+            entries.append(replace(row, weights=there))
+        elif there is not None:
+            entries.append(replace(row, state=f"failed: {there}"))
+        elif row.method not in names("methods"):
+            entries.append(replace(row, state=NO_METHOD))
+        else:
+            entries.append(replace(row, state=NO_WEIGHTS) if row.files else row)
+    claimed = {stem for row in known for stem in row.files}
+    for stem, there in found.items():
+        if stem not in claimed:
+            entries.append(own(stem, there))
+    return [entry for entry in entries if not wanted or entry.method in wanted]
+
+
+def own(stem: str, there: Path | FewClicksError) -> Entry:
+    """The row of weights that no author published under this name."""
+    if isinstance(there, FewClicksError):
+        return Entry(name=stem, method="", state=f"failed: {there}")
+    config = _config(there)
+    method = str(config.get("method", "default"))
+    trained_on = "here" if "recipe" in config else ""
+    return Entry(name=f"{method}, {stem}", method=method, weights=there, trained_on=trained_on)
+
+
+def _config(weights: Path) -> dict[str, Any]:
+    """The config.json of a checkpoint folder; empty where it cannot be read, which the run will tell."""
+    try:
+        config = bounded.read_json(weights / "config.json")
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def weights_in(weights: Path, folder: Path) -> dict[str, Path | FewClicksError]:
+    """Every checkpoint folder in a folder by its name, published files among them converted, or why they cannot be."""
+    if not weights.is_dir():
+        raise InputError(f"there is no folder '{weights}' of weights; name one with published files or checkpoints")
+    found: dict[str, Path | FewClicksError] = {}
+    for item in sorted(weights.iterdir()):
+        if item.suffix in PUBLISHED and item.is_file():
+            found[item.stem] = converted(item, folder / "weights" / item.stem)
+        elif (item / "config.json").is_file():
+            found[item.name] = item
+        elif (item / "last" / "config.json").is_file():  # a run of training
+            found[item.name] = item / "last"
+    return found
+
+
+def converted(file: Path, out: Path) -> Path | FewClicksError:
+    """The checkpoint folder made of a published file, or the reason why there is none."""
+    if (out / "config.json").is_file():
+        return out
+    from fewclicks.checkpoints.convert import convert
+
+    try:
+        return convert(file, out)
+    except FewClicksError as error:
+        return error
+
+
+OnProgress = Callable[[Entry, int, str], None]
+"""Called with an entry, how many of its objects are finished, and what has become of it ("" while it runs)."""
+
+
+def measure(
+    entries: Sequence[Entry],
+    datasets: Sequence[str],
+    folder: Path,
+    *,
+    processes: int,
+    more: Sequence[str] = (),
+    on_progress: OnProgress | None = None,
+) -> dict[str, str]:
+    """Measure what can be, `processes` at a time -> what has become of each entry, by its title.
+
+    One that fails costs only itself.
+    """  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    states = {entry.title: entry.state for entry in entries}
+    waiting = [entry for entry in entries if not entry.state]
+    running: dict[str, tuple[Entry, Popen[Any], Path]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < processes:
+                entry = waiting.pop(0)
+                report = report_of(entry, datasets, folder, more)
+                if is_complete(report):
+                    states[entry.title] = MEASURED
+                    _tell(on_progress, entry, report, MEASURED)
+                else:
+                    running[entry.title] = entry, _start(entry, datasets, report, more), report
+            for title, (entry, process, report) in list(running.items()):
+                code = process.poll()
+                if code is not None:
+                    del running[title]
+                    states[title] = MEASURED if code == 0 else f"failed: {_reason(report, code)}"
+                _tell(on_progress, entry, report, states[title])
+            time.sleep(0.2 if running else 0)
+    finally:
+        for _, process, _ in running.values():
+            process.terminate()
+        for _, process, _ in running.values():
+            process.wait()
+    return states
+
+
+def report_of(entry: Entry, datasets: Sequence[str], folder: Path, more: Sequence[str]) -> Path:
+    """Where the report of an entry lies."""
+    return entry.report(folder, [*entry.arguments(datasets), *more])
+
+
+def _start(entry: Entry, datasets: Sequence[str], report: Path, more: Sequence[str]) -> Popen[Any]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with report.with_suffix(".log").open("wb") as log:
+        return start_module(
+            "fewclicks", *entry.arguments(datasets), *more, "--threads", "1", "--full", "--resume",
+            "--json", str(report),
+            environment=environment, stdin=DEVNULL, stdout=DEVNULL, stderr=log,
+        )  # fmt: skip
+
+
+def is_complete(report: Path) -> bool:
+    """Whether a report was written to its end."""
+    try:
+        read_json(report)
+    except InputError:
+        return False
+    return True
+
+
+def _tell(on_progress: OnProgress | None, entry: Entry, report: Path, state: str) -> None:
+    if on_progress is not None:
+        on_progress(entry, finished(report), state)
+
+
+def finished(report: Path) -> int:
+    """How many objects a run has finished: the lines of its journal, or all of a complete report."""
+    with suppress(OSError), report.with_name(report.name + ".partial").open("rb") as journal:
+        return max(0, sum(1 for _ in journal) - 1)
+    with suppress(InputError):
+        return sum(row["objects"] for row in read_json(report)["datasets"].values())
+    return 0
+
+
+def _reason(report: Path, code: int) -> str:
+    """Why a run ended: the last line that it said."""
+    with suppress(OSError):
+        lines = report.with_suffix(".log").read_text("utf-8", "replace").strip().splitlines()
+        if lines:
+            return lines[-1].removeprefix("fewclicks: ")[:300]
+    return f"it ended with code {code}"
+
+
+def summary(
+    entries: Sequence[Entry], states: Mapping[str, str], datasets: Sequence[str], folder: Path, more: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What table4.json holds: {"rows": [...], "pairs": [...]}, all of it from the reports of the entries."""
+    found, files = [], {}
+    for entry in entries:
+        state = states.get(entry.title, entry.state) or NO_WEIGHTS
+        row: dict[str, Any] = {
+            "name": entry.title, "method": entry.method, "state": state,
+            "published": entry.published or {}, "source": entry.source,
+        }  # fmt: skip
+        report = report_of(entry, datasets, folder, more)
+        if state == MEASURED:
+            figures = read_json(report)
+            files[entry.title] = report
+            row["command"] = " ".join(["fewclicks", *_short(entry, datasets), *more])
+            row["settings"] = figures["settings"]
+            row["datasets"] = {
+                name: {key: value for key, value in one.items() if key != "per_object"}
+                for name, one in figures["datasets"].items()
+            }
+        found.append(row)
+    return {"format": 1, "datasets": list(datasets), "options": list(more), "rows": found, "pairs": pairs(files)}
+
+
+def _short(entry: Entry, datasets: Sequence[str]) -> list[str]:
+    """The arguments without the place of the weights, which is one of this machine."""
+    whole = str(entry.weights)
+    return [entry.weights.name if entry.weights and one == whole else one for one in entry.arguments(datasets)]
+
+
+def pairs(files: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """The paired bootstrap of any two measured rows: how many clicks to 0.90 the second takes more than the first."""
+    titles, found = list(files), []
+    for i, first in enumerate(titles):
+        for second in titles[i + 1 :]:
+            runs = Runs.read({first: files[first], second: files[second]})
+            found += [
+                {
+                    "first": first, "second": second, "dataset": d.dataset, "measure": d.measure,
+                    "change": round(d.change, 4), "low": round(d.low, 4), "high": round(d.high, 4),
+                    "better": d.better, "worse": d.worse,
+                }
+                for d in runs.differences(second)
+                if d.measure == MEASURE
+            ]  # fmt: skip
+    return found
