@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.predictor import Predictor, State
 from fewclicks.types import Image, Prob
+
+Hold: TypeAlias = Callable[[State], State]
+"""What corrects the answer of a predictor."""
 
 TOL = 20
 """The paper's tolerance of A-CFR, in pixels (section 3.1)."""
@@ -48,17 +52,40 @@ class CFR:
         """The state after the last pass."""
         return deque(self.passes(state, clicks), maxlen=1)[0]
 
-    def passes(self, state: State, clicks: Clicks) -> Iterator[State]:
-        """The state after each pass: the coarse one, then the refinements."""
-        state = self.inner.step(state, clicks)
+    def passes(
+        self, state: State, clicks: Clicks, steps: int | None = None, tol: int | None = None, hold: Hold | None = None
+    ) -> Iterator[State]:
+        """Give the state after each pass: the coarse one, then the refinements.
+
+        `steps` stand, with `tol`, in place of its own for this one call. `hold` corrects each answer of `inner` before
+        the next pass sees it.
+        """
+        if steps is None:
+            ends = self.until_click is not None and len(clicks) > self.until_click
+            steps, tol = 0 if ends else self.steps, self.tol
+        state = _stepped(self.inner, state, clicks, hold)
         yield state
-        if self.until_click is not None and len(clicks) > self.until_click:
-            return
-        for _ in range(self.steps):
-            coarse, state = state, self.inner.step(state, clicks)
+        for _ in range(steps):
+            coarse, state = state, _stepped(self.inner, state, clicks, hold)
             yield state
-            if self.tol is not None and np.count_nonzero(coarse.mask != state.mask) < self.tol:
+            if tol is not None and np.count_nonzero(coarse.mask != state.mask) < tol:
                 return
+
+
+def _stepped(predictor: Predictor, state: State, clicks: Clicks, hold: Hold | None) -> State:
+    state = predictor.step(state, clicks)
+    return hold(state) if hold else state
+
+
+def passes(
+    predictor: Predictor, state: State, clicks: Clicks, steps: int, tol: int | None = None, hold: Hold | None = None
+) -> Iterator[State]:
+    """Step a predictor with as many refinements as this one call asks for, and give the state after each pass.
+
+    A CFR that is within it does `steps` in place of its own. `hold` corrects each answer before the next pass sees it.
+    """
+    refining = predictor if isinstance(predictor, CFR | ClickConsistency) else CFR(predictor)
+    return refining.passes(state, clicks, steps, tol, hold)
 
 
 GIVEN = "given"
@@ -99,6 +126,14 @@ class ClickConsistency:
         else:
             state = replace(state, prob=np.zeros_like(state.prob))
         return replace(state, memo={**state.memo, GIVEN: given})
+
+    def passes(
+        self, state: State, clicks: Clicks, steps: int, tol: int | None = None, hold: Hold | None = None
+    ) -> Iterator[State]:
+        """Give the state after each pass, as `CFR.passes`. `clicks` are those that count, a positive one among them."""
+        for seen in passes(self.inner, state, clicks, steps, tol, hold):
+            held = self.hold(seen, clicks)
+            yield hold(held) if hold else held
 
     def hold(self, state: State, clicks: Clicks) -> State:
         """The state with every click's pixel on the side that the click says. Clicks lie inside the image."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fewclicks.annotator.editing.actions import Action, Brushed, Cleaned, Clicked, Replaced, Thresholded
-from fewclicks.annotator.editing.brush import OFF, ON, ConstrainedPredictor, PixelConstraints, cleaned, locked, painted
+from fewclicks.annotator.editing.brush import OFF, ON, PixelConstraints, cleaned, locked, painted
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.clicks import Clicks
 from fewclicks.config import PredictorConfig
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
-from fewclicks.refinement import CFR, TOL, ClickConsistency
+from fewclicks.refinement import TOL, passes
 from fewclicks.types import Mask
 
 
@@ -102,16 +102,10 @@ def acted(predictor: Predictor, start: State, state: State, marks: Prompts, acti
 
 
 def _cascade(predictor: Predictor, state: State, marks: Prompts, action: Clicked) -> Iterator[State]:
-    """The passes of one click: those of the predictor's rings, with the click's CFR in place of their own."""
-    anchor, inner = (predictor, predictor.inner) if isinstance(predictor, ClickConsistency) else (None, predictor)
-    if isinstance(inner, CFR):
-        inner = inner.inner
-    if marks.locks:
-        inner = ConstrainedPredictor(inner, marks.locks)
+    """The passes of one click, with the click's CFR in place of the predictor's own."""
     steps = PredictorConfig(cfr=action.cfr, adaptive=action.adaptive).steps
-    for seen in CFR(inner, steps, TOL if action.adaptive else None).passes(state, marks.clicks):
-        held = anchor.hold(seen, marks.clicks) if anchor else seen
-        yield marks.locks.hold(held) if marks.locks else held
+    tol = TOL if action.adaptive else None
+    return passes(predictor, state, marks.clicks, steps, tol, marks.locks.hold if marks.locks else None)
 
 
 def hw_of(state: State) -> tuple[int, int]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from fewclicks.annotator.editing.actions import Brushed, Cleaned
 from fewclicks.clicks import Clicks
 from fewclicks.geometry import Box
-from fewclicks.predictor import Predictor, State
-from fewclicks.types import Image, Mask
+from fewclicks.predictor import State
+from fewclicks.types import Mask
 
 ON, OFF = 1, -1
 
@@ -118,22 +118,6 @@ def locked(locks: PixelConstraints | None, box: Box, cover: Mask, side: int) -> 
         sides[locks.box.relative_to(whole).slices] = locks.sides
     sides[box.relative_to(whole).slices][cover] = side
     return PixelConstraints(whole, sides)
-
-
-@dataclass(frozen=True, slots=True)
-class ConstrainedPredictor:
-    """A predictor whose every step respects the locks; so also every pass of CFR round it."""
-
-    inner: Predictor
-    locks: PixelConstraints
-
-    def start(self, image: Image) -> State:
-        """That of `inner`."""
-        return self.inner.start(image)
-
-    def step(self, state: State, clicks: Clicks) -> State:
-        """The step of `inner`, with the locked pixels on their sides."""
-        return self.locks.hold(self.inner.step(state, clicks))
 
 
 def cleaned(mask: Mask, action: Cleaned, clicks: Clicks, locks: PixelConstraints | None) -> Mask:
