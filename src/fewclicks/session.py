@@ -9,10 +9,10 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 import PIL.Image
@@ -21,6 +21,7 @@ from fewclicks import visualization
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.files import bounded
+from fewclicks.history import UndoHistory
 from fewclicks.images.levels import Levels, require_levels
 from fewclicks.images.mask_meaning import MaskIs
 from fewclicks.images.reading import Source, read_image, read_mask
@@ -36,8 +37,6 @@ MASKS_BYTES = 2**30
 
 HISTORY_BYTES = 256 * 2**20
 """States that are kept for undo: some 160 of a 480x854 photo, 5 of 12 megapixels. Older ones are computed again."""
-
-Item = TypeVar("Item")
 
 Action: TypeAlias = Click | Prob
 """What the user did: a click, or a mask loaded as the previous mask."""
@@ -69,48 +68,6 @@ class SessionSource:
         return predictor
 
 
-class StateCache(Generic[Item]):
-    """What there was after 0, 1, 2 ... actions: the first of all, and as many others as fit into `max_bytes`.
-
-    Two of the others are kept in any case.
-    """
-
-    def __init__(self, first: Item, size: Callable[[Item], int], max_bytes: int) -> None:
-        self._items = {0: first}
-        self._size = size
-        self._max_bytes = max_bytes
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[Item]:
-        return iter(self._items.values())
-
-    def __contains__(self, done: int) -> bool:
-        return done in self._items
-
-    def __getitem__(self, done: int) -> Item:
-        return self._items[done]
-
-    def nearest(self, done: int) -> int:
-        """The last number of actions up to `done` whose item is kept."""
-        return max(n for n in self._items if n <= done)
-
-    def keep(self, done: int, item: Item) -> None:
-        """Keep an item; drop those farthest from it while there are too many, but never the first."""
-        self._items[done] = item
-        while len(self._items) > 3 and sum(map(self._size, self._items.values())) > self._max_bytes:
-            del self._items[max((n for n in self._items if n), key=lambda n: (abs(n - done), n))]
-
-    def drop_but(self, done: int) -> None:
-        """Forget all but the first and what there was after `done` actions."""
-        self._items = {n: item for n, item in self._items.items() if n in (0, done)}
-
-    def drop_after(self, done: int) -> None:
-        """Forget what there was after more than `done` actions."""
-        self._items = {n: item for n, item in self._items.items() if n <= done}
-
-
 class Session:
     """Click on an object, get its mask. `fewclicks.open` makes one.
 
@@ -124,9 +81,7 @@ class Session:
         self.image: Image = read_image(image, levels=self._origin.levels, notes=self.notes)
         """HxWx3 uint8 RGB."""
         self._predictor = predictor
-        self._actions: list[Action] = []
-        self._done = 0
-        self._states: StateCache[State] = StateCache(
+        self._history: UndoHistory[Action, State] = UndoHistory(
             predictor.start(self.image), lambda state: state.prob.nbytes, HISTORY_BYTES
         )
 
@@ -155,28 +110,28 @@ class Session:
 
     def undo(self) -> Mask:
         """Take back the last click or loaded mask; nothing happens when there is none. Returns the mask."""
-        self._done = max(0, self._done - 1)
+        self._history.undo()
         return self.mask
 
     def redo(self) -> Mask:
         """Do again what was undone last; nothing happens when there is none. Returns the mask."""
-        self._done = min(len(self._actions), self._done + 1)
+        self._history.redo()
         return self.mask
 
     @property
     def clicks(self) -> Clicks:
         """The clicks that count, oldest first: without those undone, and those that a later one took the place of."""
-        return self._clicks(self._done)
+        return self._clicks(self._history.done)
 
     @property
     def mask(self) -> Mask:
         """HxW bool."""
-        return self._state(self._done).mask
+        return self._state(self._history.done).mask
 
     @property
     def prob(self) -> Prob:
         """HxW float32 in [0, 1]. Not to be changed in place."""
-        return self._state(self._done).prob
+        return self._state(self._history.done).prob
 
     def save(self, path: str | os.PathLike[str], cutout: bool = False) -> None:
         """Write the mask as PNG (0 and 255), or with `cutout` the object as RGBA PNG, transparent around it."""
@@ -192,7 +147,7 @@ class Session:
             "fewclicks_session": FORMAT,
             "image": image,
             "predictor": {"method": self._origin.method, "options": dict(self._origin.options)},
-            "actions": [_packed(action) for action in self._actions[: self._done]],
+            "actions": [_packed(action) for action in self._history.actions],
         }
         try:
             return json.dumps(document, indent=1, allow_nan=False, default=os.fspath)
@@ -240,26 +195,26 @@ class Session:
 
     def _do(self, action: Action) -> Mask:
         """Apply an action to the present state; what was undone can then no longer be redone."""
-        done = self._done
+        done = self._history.done
         clicks = self._clicks(done)
         if isinstance(action, Click):
             said, clicks = clicks, (clicks + action).counting(self._hw)
             if clicks == said:
                 return self.mask
-        state = self._after(done, action, clicks)
-        self._actions[done:] = [action]
-        self._done = done + 1
-        self._states.drop_after(done)
-        self._states.keep(self._done, state)
+        before = self._state(done) if isinstance(action, Click) else self._history.states[0]  # a mask begins anew
+        state = self._after(before, done, action, clicks)
+        self._history.commit(action, state)
         return state.mask
 
-    def _after(self, done: int, action: Action, clicks: Clicks) -> State:
-        """The state after one more action; `clicks` are those that count then."""
+    def _after(self, state: State, done: int, action: Action, clicks: Clicks) -> State:
+        """The state after one more action than `done`; `clicks` are those that count then."""
+        first = self._history.states[0]
         if not isinstance(action, Click):
-            return replace(self._states[0], prob=action)
-        if clicks.has_positive or any(not isinstance(said, Click) and said.any() for said in self._actions[:done]):
-            return self._predictor.step(self._state(done), clicks)
-        return self._states[0]
+            return replace(first, prob=action)
+        loaded = (said for said in self._history.every[:done] if not isinstance(said, Click))
+        if clicks.has_positive or any(said.any() for said in loaded):
+            return self._predictor.step(state, clicks)
+        return first
 
     @property
     def _hw(self) -> tuple[int, int]:
@@ -267,17 +222,16 @@ class Session:
 
     def _clicks(self, done: int) -> Clicks:
         """The clicks that count after `done` actions."""
-        clicks = Clicks(tuple(action for action in self._actions[:done] if isinstance(action, Click)))
+        clicks = Clicks(tuple(action for action in self._history.every[:done] if isinstance(action, Click)))
         return clicks.counting(self._hw)
 
     def _state(self, done: int) -> State:
-        """The state after `done` actions: kept, or computed again from the nearest one before it."""
-        near = self._states.nearest(done)
-        state = self._states[near]
-        for n in range(near, done):
-            state = self._after(n, self._actions[n], self._clicks(n + 1))
-            self._states.keep(n + 1, state)
-        return state
+        """The state after `done` actions."""
+        return self._history.state(done, self._again)
+
+    def _again(self, state: State, n: int) -> State:
+        """What action `n` makes of the state before it."""
+        return self._after(state, n, self._history.every[n], self._clicks(n + 1))
 
 
 def _digest(image: Image) -> str:

@@ -144,7 +144,7 @@ def test_replays_give_the_same_masks_bit_for_bit(steps):
             case "thin":
                 history.thin()
             case "restart":
-                entries, done = history._entries, history._done
+                entries, done = history._undo.every, history._undo.done
                 history = History(PREDICTOR, first_state(PREDICTOR, PHOTO), entries, done)
             case _:
                 does(history, step)

@@ -242,11 +242,11 @@ def test_history_is_bounded_and_undo_still_exact(monkeypatch):
             session.load_mask(PHOTO[..., 0] > 100)
         else:
             session.click(10 * n + 3, 50, positive=n % 3 != 1)
-        assert len(session._states) <= 4
+        assert len(session._history.states) <= 4
     for prob in probs[::-1]:
         session.undo()
         assert np.array_equal(session.prob, prob)
-        assert len(session._states) <= 4
+        assert len(session._history.states) <= 4
     for prob in probs[1:]:
         session.redo()
         assert np.array_equal(session.prob, prob)

@@ -17,8 +17,8 @@ from fewclicks.annotator.editing.mask_codec import EncodedMask, count_changed, d
 from fewclicks.annotator.editing.windows import Snapshot, folded, of_mask, performed
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
+from fewclicks.history import UndoHistory
 from fewclicks.predictor import Predictor, State
-from fewclicks.session import StateCache
 from fewclicks.types import Image, Mask, Prob
 
 KEEP_BYTES = 32 * 2**20
@@ -72,10 +72,11 @@ class History:
     ) -> None:
         self._predictor = predictor
         self._start = start
-        self._entries = list(entries)
-        self._done = len(entries) if done is None else done
         first = Snapshot(start, Prompts(threshold=start.threshold))
-        self._kept: StateCache[Snapshot] = StateCache(first, lambda held: held.nbytes, keep_bytes)
+        self._undo: UndoHistory[Entry, Snapshot] = UndoHistory(
+            first, lambda held: held.nbytes, keep_bytes, entries, done
+        )
+        self._kept = self._undo.states
         self._inexact: tuple[int, Snapshot] | None = None
         self._passes: tuple[int, tuple[EncodedMask, ...]] = -1, ()
 
@@ -87,53 +88,53 @@ class History:
     @property
     def nbytes(self) -> int:
         """What the masks and the states take in memory, without the first state."""
-        packed = sum(len(entry.mask.data) for entry in self._entries)
+        packed = sum(len(entry.mask.data) for entry in self._undo.every)
         kept = sum(held.nbytes for held in self._kept) - self._kept[0].nbytes
         return packed + kept + (self._inexact[1].nbytes if self._inexact else 0)
 
     @property
     def mask(self) -> EncodedMask:
         """The mask, kept packed: no state is computed for it."""
-        return self._mask(self._done)
+        return self._mask(self._undo.done)
 
     @property
     def clicks(self) -> Clicks:
         """The clicks that count: without those that a later stroke or mask has overruled."""
-        return self._entries[self._done - 1].clicks if self._done else Clicks()
+        return self._undo.last.clicks if self._undo.last else Clicks()
 
     @property
     def threshold(self) -> float:
         """Where prob becomes mask."""
-        return self._entries[self._done - 1].threshold if self._done else self._start.threshold
+        return self._undo.last.threshold if self._undo.last else self._start.threshold
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """What is done, oldest first."""
-        return tuple(self._entries[: self._done])
+        return self._undo.actions
 
     @property
     def undo_kind(self) -> str | None:
         """The kind of the action that `undo` would take back."""
-        return self._entries[self._done - 1].action.kind if self._done else None
+        return self._undo.last.action.kind if self._undo.last else None
 
     @property
     def redo_kind(self) -> str | None:
         """The kind of the action that `redo` would do again."""
-        return self._entries[self._done].action.kind if self._done < len(self._entries) else None
+        return self._undo.next.action.kind if self._undo.next else None
 
     @property
     def prob(self) -> Prob:
         """HxW float32. Computed again if it is not kept; of an imported mask, or a fresh start, 0 and 1."""
-        return self._held(self._done).prob(hw_of(self._start))
+        return self._held(self._undo.done).prob(hw_of(self._start))
 
     @property
     def passes(self) -> tuple[EncodedMask, ...]:
         """The masks after each pass of the last click that is done; computed again if need be. Empty without clicks."""
-        last = max((n for n in range(self._done) if isinstance(self._entries[n].action, Clicked)), default=None)
+        last = max((n for n in range(self._undo.done) if isinstance(self._undo.every[n].action, Clicked)), default=None)
         if last is None:
             return ()
         if self._passes[0] != last:
-            entry = self._entries[last]
+            entry = self._undo.every[last]
             step = self._after(last, entry.action)
             same = difference(step.entry.mask, entry.mask) is None
             self._passes = last, step.passes if same else (entry.mask,)
@@ -146,7 +147,7 @@ class History:
         hw = hw_of(self._start)
         Clicks((action.click,)).require_inside(hw)
         counts = {(click.pixel(hw), click.positive) for click in self.clicks}
-        before = (entry.action for entry in self._entries[: self._done])
+        before = (entry.action for entry in self._undo.every[: self._undo.done])
         return (action.click.pixel(hw), action.positive) in counts and any(
             isinstance(earlier, Clicked)
             and (earlier.click.pixel(hw), earlier.positive) == (action.click.pixel(hw), action.positive)
@@ -156,45 +157,37 @@ class History:
 
     def after(self, action: Action) -> Step:
         """What an action would give now. Nothing is kept: also the preview. InputError for a click beside the photo."""
-        return self._after(self._done, action)
+        return self._after(self._undo.done, action)
 
     def commit(self, step: Step) -> None:
         """Keep what `after` gave; what was undone can then no longer be redone."""
-        if step.at != self._done:
+        if step.at != self._undo.done:
             raise InputError("the object has changed since this was computed; compute it again")
-        self._entries[step.at :] = [step.entry]
-        self._kept.drop_after(step.at)
         self._inexact = None
-        self._done += 1
-        if step.held is not None:
-            if step.held.nbytes > KEEP_BYTES:  # as of 100 megapixels: one at a time
-                self._kept.drop_after(0)
-            self._kept.keep(self._done, step.held)
+        if step.held is not None and step.held.nbytes > KEEP_BYTES:  # as of 100 megapixels: one at a time
+            self._kept.drop_after(0)
+        self._undo.commit(step.entry, step.held)
         if step.passes:
             self._passes = step.at, step.passes
 
     def undo(self) -> bool:
         """Take back the last action; False when there is none."""
-        possible = self._done > 0
-        self._done -= possible
-        return possible
+        return self._undo.undo()
 
     def redo(self) -> bool:
         """Do again what was undone last; False when there is none."""
-        possible = self._done < len(self._entries)
-        self._done += possible
-        return possible
+        return self._undo.redo()
 
     def warm(self) -> None:
         """Compute the present state if it is not kept, so that the next click does not have to."""
-        self._held(self._done)
+        self._held(self._undo.done)
 
     def thin(self) -> None:
         """Give the memory of all states but the present one back: the next click needs no other."""
-        self._kept.drop_but(self._done)
+        self._kept.drop_but(self._undo.done)
 
     def _mask(self, done: int) -> EncodedMask:
-        return self._entries[done - 1].mask if done else EncodedMask.empty(hw_of(self._start))
+        return self._undo.every[done - 1].mask if done else EncodedMask.empty(hw_of(self._start))
 
     def _held(self, done: int) -> Snapshot:
         """What there is after `done` actions: kept, computed again, or what the kept mask tells."""
@@ -211,9 +204,9 @@ class History:
         """Computed again from the nearest point that is kept; None if that takes long or gives another mask."""
         near = self._kept.nearest(done)
         for n in range(near, done):
-            if _forgets(self._entries[n]):
+            if _forgets(self._undo.every[n]):
                 near = n
-        todo = self._entries[near:done]
+        todo = self._undo.every[near:done]
         if sum(len(entry.changed_px) for entry in todo if isinstance(entry.action, Clicked)) > REPLAY_PASSES:
             return None
         held = self._kept[near] if near in self._kept else self._from_mask(near)
@@ -226,12 +219,12 @@ class History:
 
     def _from_mask(self, done: int) -> Snapshot:
         """What the mask after `done` actions tells, and what the user has said until then."""
-        begin = max((n for n in range(done) if isinstance(self._entries[n].action, Replaced)), default=0)
+        begin = max((n for n in range(done) if isinstance(self._undo.every[n].action, Replaced)), default=0)
         marks = Prompts(threshold=self._start.threshold)
-        for entry in self._entries[begin:done]:
+        for entry in self._undo.every[begin:done]:
             marks = replace(marked(marks, entry.action, hw_of(self._start)), clicks=entry.clicks)
         if done:
-            marks = replace(marks, threshold=self._entries[done - 1].threshold)
+            marks = replace(marks, threshold=self._undo.every[done - 1].threshold)
         return of_mask(self._predictor, self._start, self._mask(done), marks)
 
     def _after(self, done: int, action: Action) -> Step:
