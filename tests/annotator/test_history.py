@@ -74,7 +74,7 @@ def test_undo_redo_and_restarts_never_change_a_mask(steps):
             assert history.redo() == (done < len(masks) - 1)
             done = min(len(masks) - 1, done + 1)
         elif step == "restart":  # what a store keeps: all entries, and how many are done
-            history = History(PREDICTOR, START, history._entries, done)
+            history = History(PREDICTOR, START, history._undo.every, done)
         elif step == "thin":
             history.thin()
         else:
