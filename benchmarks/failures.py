@@ -20,8 +20,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fewclicks.cli.options import Setup
 from fewclicks.clicks import Click, Clicks
+from fewclicks.config import resolve
 from fewclicks.datasets import open_benchmark
 from fewclicks.datasets.validation import Validation
 from fewclicks.errors import FewClicksError, InputError
@@ -238,7 +238,7 @@ def draw(report: Path, picture: Path, result: Path) -> None:
     if settings.get("weights_sha256") != weights_hash():
         raise InputError(f"'{report}' was measured with other weights than the default's; measure it again")
     dataset = open_benchmark("validation")
-    predictor = Setup(cfr=settings["cfr"], threads=1).build()
+    predictor = resolve(cfr=settings["cfr"], threads=1).build()
     shown = {kind: replayed(predictor, case) for kind, case in chosen(cases(figures, dataset)).items()}
     if not shown:
         raise InputError(f"no object of '{report}' failed in a way that has a name here; there is nothing to draw")

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fewclicks.cli.bench import Job, measure
-from fewclicks.cli.options import Setup
-from fewclicks.config import preset_options
+from fewclicks.config import preset_options, resolve
 from fewclicks.evaluation.metrics import interval
 from fewclicks.files.replace import replace_file, write_text
 from fewclicks.methods.default import weights_hash
@@ -79,11 +78,12 @@ ENDS = {"paper": Row("", "", "", ""), "adaptive": Row("", "", "", "", ADAPTIVE)}
 
 def measured(row: Row, limit: int | None, processes: int) -> dict[str, Any]:
     """Options and, per dataset, the clicks to each level of every object."""
-    setup = Setup(preset=row.preset, threads=1, options={"cfr": 1, **row.change})
-    jobs = [Job(setup, name, None, limit) for name in DATASETS]
+    options = {"cfr": 1, **row.change}
+    resolved = resolve(options=options, preset=row.preset, threads=1)
+    jobs = [Job(resolved, name, None, limit) for name in DATASETS]
     results = measure(jobs, [job.open() for job in jobs], processes)
     clicks = {result.dataset: {level: result.clicks_to(float(level)) for level in LEVELS} for result in results}
-    return {"preset": row.preset, "options": setup.options, "clicks": clicks}
+    return {"preset": row.preset, "options": options, "clicks": clicks}
 
 
 def about(limit: int | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ import numpy as np
 import PIL.Image
 
 from fewclicks.cli.bench import Job, measure
-from fewclicks.cli.options import Setup
+from fewclicks.config import resolve
 from fewclicks.errors import FewClicksError
 from fewclicks.evaluation.metrics import interval
 from fewclicks.evaluation.rollout import Result
@@ -180,13 +180,13 @@ def signed(mean: float, low: float, high: float) -> str:
 
 def run(dataset: str, limit: int | None, processes: int) -> dict[str, Any]:
     """Measure every change."""
-    setup = Setup(cfr=1, threads=1)
-    jobs = [ChangedJob(setup, dataset, None, limit, change=change) for change in CHANGES]
+    resolved = resolve(cfr=1, threads=1)
+    jobs = [ChangedJob(resolved, dataset, None, limit, change=change) for change in CHANGES]
     results = dict(zip(CHANGES, measure(jobs, [job.open() for job in jobs], processes), strict=True))
     clean = results["none"]
     return {
         "command": "python benchmarks/robustness.py",
-        "settings": {**setup.describe(), "limit": limit, **clean.protocol()},
+        "settings": {**resolved.describe(), "limit": limit, **clean.protocol()},
         "dataset": clean.dataset.partition(",")[0],
         "objects": len(clean.traces),
         "changes": figures(results),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from fewclicks.config import resolve
 from fewclicks.errors import InputError
-from fewclicks.files.replace import recover
 from fewclicks.images.levels import Levels
 from fewclicks.images.reading import Source
-from fewclicks.plugins import names
 from fewclicks.predictor import Predictor
 from fewclicks.session import Session, SessionSource
 
@@ -20,8 +19,7 @@ def load(name_or_path: str | os.PathLike[str] = "default", **options: Any) -> Pr
     Weights are a folder with config.json and model.safetensors, or a .onnx file. `options` go to the method's `build`.
     UnknownName, CheckpointError or InputError if there is no such thing.
     """
-    method, options = _resolved(name_or_path, options)
-    return SessionSource(None, method, options).build(trusted=True)
+    return resolve(name_or_path, options).build()
 
 
 def open(  # noqa: A001
@@ -38,22 +36,8 @@ def open(  # noqa: A001
     """
     path = os.fspath(image) if isinstance(image, str | os.PathLike) else None
     if isinstance(predictor, str | os.PathLike):
-        method, options = _resolved(predictor, options)
-        origin = SessionSource(path, method, options, levels)
-        return Session(image, origin.build(trusted=True), origin)
+        found = resolve(predictor, options)
+        return Session(image, found.build(), SessionSource(path, found.method, found.options, levels))
     if options:
         raise InputError(f"options {', '.join(options)} need a method's name, not a predictor already made")
     return Session(image, predictor, SessionSource(path, levels=levels))
-
-
-def _resolved(name_or_path: str | os.PathLike[str], options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The method's name and its options."""
-    name = os.fspath(name_or_path)
-    is_path = not isinstance(name_or_path, str) or "/" in name or os.sep in name or name.endswith(".onnx")
-    if is_path:
-        recover(name)
-    if is_path and not os.path.exists(name):
-        raise InputError(f"no weights at '{name}'; pass a method's name, a .onnx file or a folder with config.json")
-    if is_path or (os.path.isdir(name) and name not in names("methods")):
-        return "default", {"weights": name, **options}
-    return name, options

@@ -1,15 +1,22 @@
-"""What is put around a network, and the two published ways of it: docs/reproduction.md compares them.
+"""Which predictor: the method that a name or a path stands for, its options and presets, and what is put around it.
 
-Anchor(CFR(ZoomIn(Flip(network))))     each ring where its option asks for it
+ClickConsistency(CFR(ZoomIn(Flip(network))))     each wrapper where its option asks for it
+
+`resolve` is the one place that tells a name from a path. docs/reproduction.md compares the presets.
 """
 
 from __future__ import annotations
 
+import inspect
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Any
 
-from fewclicks.errors import UnknownName
+from fewclicks.errors import InputError, UnknownName
+from fewclicks.files.replace import recover
+from fewclicks.plugins import find, names
 from fewclicks.predictor import Predictor
 from fewclicks.refinement import CFR, TOL, ClickConsistency
 from fewclicks.transforms import Crop, Fit, Flip, Outside, ZoomIn
@@ -118,3 +125,96 @@ def preset_options(preset: str, dataset: str | None = None) -> dict[str, Any]:
     if preset not in PRESETS:
         raise UnknownName(f"no preset named '{preset}'; there are: {', '.join(PRESETS)}")
     return {**PRESETS[preset], **DATASETS[preset].get((dataset or "").lower(), {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedPredictor:
+    """A method with its options, and what is put around it; plain values, which another process can be given."""
+
+    method: str = "default"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Those of the method's `build`."""
+    wrappers: PredictorConfig | None = None
+    """What is put around a method that has no options for it."""
+    threads: int | None = None
+    """CPU threads of OpenCV; None: one per core."""
+    trusted: bool = False
+    """The method is the user's own word, not that of a document (see `plugins.find`)."""
+
+    @property
+    def module(self) -> ModuleType:
+        """The module of the method. UnknownName if there is none."""
+        return find("methods", self.method, trusted=self.trusted)
+
+    def build(self) -> Predictor:
+        """Make the predictor. InputError if the method does not take these options."""
+        module = self.module
+        try:
+            inspect.signature(module.build).bind(**self.options)
+        except TypeError as error:
+            raise InputError(f"the method '{self.method}' does not take these options: {error}") from None
+        if self.threads:
+            import cv2
+
+            cv2.setNumThreads(self.threads)
+        predictor: Predictor = module.build(**self.options)
+        return self.wrappers.around(predictor) if self.wrappers else predictor
+
+    def on(self, dataset: str) -> ResolvedPredictor:
+        """The same on a benchmark dataset, of which a preset may know more."""
+        return replace(self, options={**self.options, "dataset": dataset}) if "preset" in self.options else self
+
+    def describe(self) -> dict[str, Any]:
+        """What a result names as its settings, as plain data; a network tells of its weights and of every option."""
+        from importlib.metadata import version
+
+        about: dict[str, Any] = {"fewclicks": version("fewclicks"), "method": self.method, "preset": None}
+        if self.wrappers is None and hasattr(self.module, "describe"):
+            told: dict[str, Any] = self.module.describe(**self.options)
+            return about | told
+        around = self.wrappers or PredictorConfig(zoom=0, anchor=False)
+        about |= {"cfr": around.steps, **{key: getattr(around, key) for key in ("adaptive", "until_click", "flip")}}
+        return about | {"threads": self.threads, **self.options}
+
+
+def resolve(
+    name_or_path: str | os.PathLike[str] = "default",
+    options: Mapping[str, Any] | None = None,
+    *,
+    preset: str | None = None,
+    cfr: int | None = None,
+    adaptive: bool = False,
+    until_click: int | None = None,
+    flip: bool | None = None,
+    threads: int | None = None,
+) -> ResolvedPredictor:
+    """Find the method that the user means by a name ("grow", "my_lab.my_method") or by the path of weights.
+
+    Networks (methods with WEIGHTS, and weights by their path) take all that is said here among the `options` of their
+    `build`; around any other method Flip and CFR are put. None, and False for `adaptive`: as the method, the preset or
+    the checkpoint has it; `until_click` 0: refine after every click. UnknownName or InputError for what is not there.
+    """
+    said: dict[str, Any] = {"adaptive": True} if adaptive else {}
+    said |= {"until_click": until_click or None} if until_click is not None else {}
+    said |= {name: value for name, value in (("cfr", cfr), ("flip", flip)) if value is not None}
+    given = dict(options or {})
+    name, weights = _method_of(name_or_path)
+    found = ResolvedPredictor(method=name, threads=threads, trusted=True)
+    if weights is None and not hasattr(found.module, "WEIGHTS"):
+        if preset:
+            raise InputError(f"presets are for networks; leave --preset out, or name weights instead of '{name}'")
+        return replace(found, options=given, wrappers=PredictorConfig(zoom=0, anchor=False, **said) if said else None)
+    said |= {key: value for key, value in (("preset", preset), ("threads", threads)) if value is not None}
+    return replace(found, options={**({"weights": weights} if weights else {}), **said, **given})
+
+
+def _method_of(name_or_path: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """The name of the method, and the path of the weights where that was given."""
+    name = os.fspath(name_or_path)
+    is_path = not isinstance(name_or_path, str) or "/" in name or os.sep in name or name.endswith(".onnx")
+    if not is_path and name.lower().replace("-", "_") in names("methods"):
+        return name, None
+    recover(name)
+    if is_path and not os.path.exists(name):
+        raise InputError(f"no weights at '{name}'; pass a method's name, a .onnx file or a folder with config.json")
+    return ("default", name) if is_path or os.path.isdir(name) else (name, None)

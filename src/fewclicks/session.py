@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import inspect
 import io
 import json
 import os
@@ -19,13 +18,13 @@ import PIL.Image
 
 from fewclicks import visualization
 from fewclicks.clicks import Click, Clicks
+from fewclicks.config import ResolvedPredictor
 from fewclicks.errors import InputError
 from fewclicks.files import bounded
 from fewclicks.history import UndoHistory
 from fewclicks.images.levels import Levels, require_levels
 from fewclicks.images.mask_meaning import MaskIs
 from fewclicks.images.reading import Source, read_image, read_mask
-from fewclicks.plugins import find
 from fewclicks.predictor import Predictor, State
 from fewclicks.types import Image, Mask, Prob
 
@@ -52,20 +51,11 @@ class SessionSource:
     levels: Levels | None = None
     """The stored values of the image that became black and white, where they were given by hand."""
 
-    def build(self, trusted: bool = False) -> Predictor:
-        """The predictor: `build(**options)` of the method. InputError if it has no such options.
-
-        `trusted`: the method is the user's own word, not that of a document (see `find`).
-        """
+    def build(self) -> Predictor:
+        """Make the predictor. The method is a document's word: see `plugins.find`. InputError for options it lacks."""
         if self.method is None:
             raise InputError("the session was made with a predictor object; pass it again as predictor=...")
-        module = find("methods", self.method, trusted=trusted)
-        try:
-            inspect.signature(module.build).bind(**self.options)
-        except TypeError as error:
-            raise InputError(f"the method '{self.method}' does not take these options: {error}") from None
-        predictor: Predictor = module.build(**self.options)
-        return predictor
+        return ResolvedPredictor(method=self.method, options=self.options).build()
 
 
 class Session:

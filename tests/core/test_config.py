@@ -15,9 +15,8 @@ import torch.nn.functional as F
 import fewclicks
 from fakes import shared
 from fewclicks.cli import main
-from fewclicks.cli.options import Setup
 from fewclicks.clicks import Click, Clicks
-from fewclicks.config import DATASETS, PRESETS, PredictorConfig, preset_options
+from fewclicks.config import DATASETS, PRESETS, PredictorConfig, preset_options, resolve
 from fewclicks.engines.network import Network
 from fewclicks.errors import CheckpointError, InputError, UnknownName
 from fewclicks.evaluation.robot import deepest_error
@@ -271,7 +270,7 @@ def test_adaptive_alone_refines_four_times_at_most():
 def test_bench_applies_the_preset_per_dataset_and_names_it(monkeypatch, capsys):
     def measure(jobs, datasets, processes, journal):
         """No click is made: only what would have been measured is told."""
-        assert [job.own_setup.build().inner.size for job in jobs] == [448, 672]
+        assert [job.own.build().inner.size for job in jobs] == [448, 672]
         trace = ObjectResult("one", (ClickResult(Click(1, 1), 1.0, 0.1, 0.1, 0.1),), 0.1)
         return [Result(dataset.name, (trace,), "deepest_error", 20, 0.95) for dataset in datasets]
 
@@ -289,8 +288,8 @@ def test_bench_applies_the_preset_per_dataset_and_names_it(monkeypatch, capsys):
 
 
 def test_the_command_line_says_what_is_explicit():
-    def used(**said):
-        return Setup(preset="released", **said).describe()
+    def used(options=None, dataset="", **said):
+        return resolve("default", options, preset="released", **said).on(dataset).describe()
 
     assert (used()["flip"], used()["until_click"], used()["cfr"]) == (True, 1, 0)
     assert used(flip=False)["flip"] is False
@@ -299,7 +298,7 @@ def test_the_command_line_says_what_is_explicit():
     assert used(dataset="davis")["zoom"] == 672
     assert used(dataset="davis", options={"zoom": 300})["zoom"] == 300
     with pytest.raises(InputError, match="'grow'"):
-        Setup(method="grow", preset="released").build()
+        resolve("grow", preset="released")
 
 
 def benchmark_script():

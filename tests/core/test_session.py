@@ -267,11 +267,11 @@ def test_load_and_open_name_the_cure(photo, method, tmp_path):
 
 
 def test_a_path_of_weights_is_the_default_method_on_them(tmp_path, monkeypatch):
-    from fewclicks import session
+    from fewclicks import config
 
     built = []
     module = type("Module", (), {"build": staticmethod(lambda weights: built.append(weights) or Discs())})
-    monkeypatch.setattr(session, "find", lambda kind, name, **_: {("methods", "default"): module}[kind, name])
+    monkeypatch.setattr(config, "find", lambda kind, name, **_: {("methods", "default"): module}[kind, name])
     (tmp_path / "model.onnx").touch()
     monkeypatch.chdir(tmp_path)
     for weights in ("model.onnx", tmp_path / "model.onnx", tmp_path, str(tmp_path)):

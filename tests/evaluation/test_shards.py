@@ -14,7 +14,7 @@ import pytest
 
 from fakes import gradient
 from fewclicks.cli.bench import Job
-from fewclicks.cli.options import Setup
+from fewclicks.config import resolve
 from fewclicks.errors import FewClicksError
 from fewclicks.evaluation.shards import evaluate_in_processes
 
@@ -96,7 +96,7 @@ def test_what_goes_wrong_in_a_process_is_told(kind, says):
 
 def test_more_processes_than_objects(folder):
     seen = []
-    result = evaluate_in_processes(Job(Setup(method="grow"), "folder", folder, 2), 3, lambda *one: seen.append(one))
+    result = evaluate_in_processes(Job(resolve("grow"), "folder", folder, 2), 3, lambda *one: seen.append(one))
     assert [trace.name for trace in result.traces] == ["0#1", "2#1"]
     assert {(position, trace.name) for position, trace in seen} == {(0, "0#1"), (1, "2#1")}
     assert all(trace.mask is not None for trace in result.traces)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fewclicks.cli.options import Setup
 from fewclicks.clicks import Click
+from fewclicks.config import resolve
 from fewclicks.datasets import folder
 from fewclicks.evaluation.report import write_json
 from fewclicks.evaluation.rollout import ClickResult, ObjectResult, Report, Result
@@ -141,7 +141,7 @@ def test_grey_and_jpeg_lose_what_they_should(robustness, coffee):
 
 
 def test_a_job_opens_the_changed_objects(robustness, coffee):
-    opened = robustness.ChangedJob(Setup(), "folder", ROOT / "examples", 2, change="rotated").open()
+    opened = robustness.ChangedJob(resolve(), "folder", ROOT / "examples", 2, change="rotated").open()
     assert (len(opened), opened.name) == (2, "examples, turned by 90 degrees")
     assert opened[0].image.shape[:2] == folder.open(ROOT / "examples")[0].image.shape[1::-1]
 

@@ -13,8 +13,7 @@ import pytest
 import fewclicks
 from fewclicks import Anchor, Click, Clicks, ZoomIn
 from fewclicks.cli import main
-from fewclicks.cli.options import Setup
-from fewclicks.config import PredictorConfig
+from fewclicks.config import PredictorConfig, resolve
 from fewclicks.engines import onnx
 from fewclicks.engines.network import Network
 from fewclicks.errors import CheckpointError, DatasetError, InputError
@@ -116,12 +115,11 @@ def test_the_name_means_the_file(small, monkeypatch):
 @pytest.mark.parametrize("name", ["default-int8", "default_int8"])
 def test_the_command_line_knows_it_as_a_network(small, monkeypatch, name):
     monkeypatch.setattr(default_int8, "WEIGHTS", small)
-    setup = Setup(method=name, cfr=2, threads=1)
-    setup.check()
-    predictor = setup.build()
+    resolved = resolve(name, cfr=2, threads=1)
+    predictor = resolved.build()
     assert isinstance(predictor.inner, CFR)
     assert isinstance(predictor.inner.inner, ZoomIn), "its own rings, and none around them"
-    told = setup.describe()
+    told = resolved.describe()
     assert (told["weights"], told["cfr"]) == ("small.onnx", 2)
     assert told["weights_sha256"] == default.weights_hash(small)
 
@@ -130,8 +128,8 @@ def test_what_ships_in_8_bits_is_the_model_that_ships():
     about = onnx.metadata(onnx.load(default_int8.WEIGHTS, threads=1))
     made_by = f"fewclicks quantise {default.WEIGHTS} {default_int8.WEIGHTS}"
     assert about["float_sha256"] == default.weights_hash(), f"the default model has changed; run: {made_by}"
-    assert Setup(method="default-int8").describe()["method"] == "default-int8"
-    assert Setup(method="default").describe()["method"] == "default"
+    assert resolve("default-int8").describe()["method"] == "default-int8"
+    assert resolve("default").describe()["method"] == "default"
 
 
 def test_without_its_file_there_is_a_clear_error(tmp_path, monkeypatch, capsys):

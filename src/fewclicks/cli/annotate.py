@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewclicks.cli import options
-from fewclicks.cli.options import Setup
 from fewclicks.images.levels import parse_levels
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def annotate(
     photos = PhotoFolder(folder)
     if not photos.names():
         raise InputError(f"there are no photos in '{folder}'; put some into it, or name another folder")
-    setup = Setup(method=method, threads=threads, options=options.plain_values(settings))
-    model = model_of(setup, cfr, adaptive)
+    model = model_of(method, options.plain_values(settings), threads, cfr, adaptive)
     names, proxies = tuple(name or ()), tuple(proxy or ())
     place = Place(host=host, port=port, names=names, proxies=proxies, tokens=tokens, no_token=no_token)
     by_hand = parse_levels(levels) if levels is not None else None
@@ -120,19 +119,22 @@ def require_annotated(folder: Path, database: str | None) -> None:
         raise InputError(f"nothing was annotated in '{folder}' yet; do so by: fewclicks annotate {folder}")
 
 
-def model_of(setup: Setup, cfr: int | None, adaptive: bool) -> Model:
+def model_of(
+    method: str, values: Mapping[str, Any], threads: int | None, cfr: int | None = None, adaptive: bool = False
+) -> Model:
     """The model as the annotator takes it: CFR is up to each click. What can be found wrong at once is."""
     from fewclicks.annotator.editing.actions import MAX_CFR
     from fewclicks.annotator.services.annotator import Model
+    from fewclicks.config import resolve
     from fewclicks.errors import InputError
 
     if cfr is not None and cfr > MAX_CFR:
         raise InputError(f"the annotator refines 0 to {MAX_CFR} times, got --cfr {cfr}")
-    setup.check()
+    resolved = resolve(method, values, threads=threads)
 
     def load() -> tuple[Predictor, str]:
-        about: dict[str, Any] = setup.describe()
+        about = resolved.describe()
         weights = about.get("weights_sha256", "")[:12]
-        return setup.build(), " ".join(filter(None, (about["method"], str(about.get("weights", "")), weights)))
+        return resolved.build(), " ".join(filter(None, (about["method"], str(about.get("weights", "")), weights)))
 
-    return Model(load=load, name=setup.method, cfr=cfr or 0, adaptive=adaptive)
+    return Model(load=load, name=method, cfr=cfr or 0, adaptive=adaptive)

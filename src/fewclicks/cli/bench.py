@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewclicks.cli import options
-from fewclicks.cli.options import Setup
 from fewclicks.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
+    from fewclicks.config import ResolvedPredictor
     from fewclicks.evaluation.robot import Robot
     from fewclicks.evaluation.rollout import ObjectResult, Report, Result
     from fewclicks.evaluation.run_journal import RunJournal
@@ -92,6 +92,7 @@ def bench(
     gallery_folder: GalleryFolder = None,
 ) -> None:  # a parameter per option: how typer reads them
     """Let a robot click on every object of the datasets and count its clicks (NoC)."""
+    from fewclicks.config import resolve
     from fewclicks.evaluation.report import write_csv, write_json
     from fewclicks.evaluation.rollout import Report
     from fewclicks.evaluation.run_journal import RunJournal
@@ -101,12 +102,12 @@ def bench(
     if resume and (json_file is None or str(json_file) == "-"):
         raise InputError("--resume goes on with the run of a --json FILE; name the file of that run")
     several = processes * torchrun_ranks()[1]
-    setup = Setup(
-        method=method, preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip,
-        threads=threads or (1 if several > 1 else None), options=options.plain_values(settings),
+    resolved = resolve(
+        method, options.plain_values(settings), preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click,
+        flip=flip, threads=threads or (1 if several > 1 else None),
     )  # fmt: skip
     rules = {"max_clicks": max_clicks, "stop_iou": level(stop_iou), "boundary": boundary_iou}
-    jobs = [Job(setup, name, data_root, limit, robot, rules) for name in datasets]
+    jobs = [Job(resolved, name, data_root, limit, robot, rules) for name in datasets]
     _ = jobs[0].chosen_robot()  # an unknown name is told at once
     opened = [job.open() for job in jobs]  # all of them before the first is measured
     common, own = settings_of(jobs)
@@ -141,7 +142,7 @@ def bench(
 class Job:
     """A dataset to be measured, in plain values that another process can be given."""
 
-    setup: Setup
+    resolved: ResolvedPredictor
     dataset: str
     data_root: Path | None
     limit: int | None
@@ -163,7 +164,7 @@ class Job:
 
     def __call__(self) -> tuple[Predictor, Dataset, Robot, Mapping[str, Any]]:
         """What a process evaluates."""
-        return self.own_setup.build(), self.open(), self.chosen_robot(), self.rules
+        return self.own.build(), self.open(), self.chosen_robot(), self.rules
 
     def chosen_robot(self) -> Robot:
         """The robot that was named, or the method's own, wherever the method comes from, or `deepest_error`."""
@@ -171,14 +172,13 @@ class Job:
 
         if self.robot is not None:
             return robot_named(self.robot)
-        method = self.setup.module()
-        own: Robot = getattr(method, "robot", deepest_error)
+        own: Robot = getattr(self.resolved.module, "robot", deepest_error)
         return own
 
     @property
-    def own_setup(self) -> Setup:
-        """The setup on this dataset, on which a preset may say otherwise."""
-        return replace(self.setup, dataset=self.dataset)
+    def own(self) -> ResolvedPredictor:
+        """The predictor on this dataset, on which a preset may say otherwise."""
+        return self.resolved.on(self.dataset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def require_places(*files: Path | None) -> None:
 
 def settings_of(jobs: list[Job]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The settings that all jobs share, and per job those that only it has (a preset's zoom for DAVIS)."""
-    each = [job.own_setup.describe() for job in jobs]
+    each = [job.own.describe() for job in jobs]
     shared = {key: value for key, value in each[0].items() if all(one[key] == value for one in each)}
     return shared, [{key: value for key, value in one.items() if key not in shared} for one in each]
 

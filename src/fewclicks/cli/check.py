@@ -12,11 +12,13 @@ import typer
 
 from fewclicks.cli import options
 from fewclicks.cli.annotate import DatabaseUrl, model_of, require_annotated, source_of
-from fewclicks.cli.options import Setup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fewclicks.annotator.editing.replay import Replayer
     from fewclicks.annotator.services.checking import Checked
+    from fewclicks.predictor import Predictor
 
 MOST_IN_JSON = 10_000
 
@@ -49,11 +51,11 @@ def check(
     else:
         require_annotated(place, database)
         source = source_of(place, database)
-    setup = Setup(method=method, threads=threads, options=options.plain_values(settings))
+    load = model_of(method, options.plain_values(settings), threads).load
     opened, checked, faults = Database(source, "read"), Checked(), 0
     named: list[str] = []
     try:
-        with _replayer(place, opened, setup) if replay_model else _nothing() as replayer:
+        with _replayer(place, opened, load) if replay_model else _nothing() as replayer:
             for fault in faults_of(opened, replayer, checked):
                 faults += 1
                 if not as_json:
@@ -107,7 +109,7 @@ def _nothing() -> Iterator[None]:
 
 
 @contextmanager
-def _replayer(folder: Path, database: object, setup: Setup) -> Iterator[Replayer]:
+def _replayer(folder: Path, database: object, load: Callable[[], tuple[Predictor, str]]) -> Iterator[Replayer]:
     """The model at hand, and the photos it looks at."""
     from fewclicks.annotator.editing.replay import Replayer
     from fewclicks.annotator.editing.windows import first_state
@@ -118,7 +120,7 @@ def _replayer(folder: Path, database: object, setup: Setup) -> Iterator[Replayer
     from fewclicks.predictor import State
 
     assert isinstance(database, Database)
-    predictor, name = model_of(setup, None, False).load()
+    predictor, name = load()
     photos, decoder = PhotoFolder(folder), Decoder()
     pictures = Pictures(photos, decoder, room_bytes=0)
 

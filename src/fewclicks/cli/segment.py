@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewclicks.cli import options
-from fewclicks.cli.options import Setup
 from fewclicks.clicks import Click
 from fewclicks.errors import InputError
 from fewclicks.images.levels import Levels, parse_levels
 from fewclicks.images.mask_meaning import MaskIs, require_mask_is
 
 if TYPE_CHECKING:
+    from fewclicks.config import ResolvedPredictor
     from fewclicks.session import Session
 
 ClickTexts = Annotated[
@@ -70,12 +70,14 @@ def segment(
     for file in (out, overlay):
         if file is not None and file.exists() and photo.exists() and file.samefile(photo):
             raise InputError(f"'{file}' is the photo itself; choose another file to write to")
-    setup = Setup(
-        method=method, preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click, flip=flip, threads=threads,
-        options=options.plain_values(settings),
-    )  # fmt: skip
     by_hand = parse_levels(levels) if levels is not None else None
-    session, seconds = run(photo, clicks, mask, setup, by_hand, require_mask_is(mask_is))
+    from fewclicks.config import resolve
+
+    resolved = resolve(
+        method, options.plain_values(settings), preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click,
+        flip=flip, threads=threads,
+    )  # fmt: skip
+    session, seconds = run(photo, clicks, mask, resolved, by_hand, require_mask_is(mask_is))
     session.save(out, cutout=cutout)
     if overlay is not None:
         from fewclicks import visualization
@@ -108,14 +110,14 @@ def run(
     photo: Path,
     clicks: list[Click],
     mask: Path | None,
-    setup: Setup,
+    resolved: ResolvedPredictor,
     levels: Levels | None = None,
     mask_is: MaskIs | None = None,
 ) -> tuple[Session, list[float]]:
     """The session after the mask and all clicks, and the seconds that each click took."""
     import fewclicks
 
-    session = fewclicks.open(photo, setup.build(), levels=levels)
+    session = fewclicks.open(photo, resolved.build(), levels=levels)
     seconds = []
     if mask is not None:
         session.load_mask(mask, mask_is)

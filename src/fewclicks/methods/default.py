@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ def build(**options: Any) -> Predictor:
     # Any network pads what does not suit it; a crop that suits it from the start wastes nothing.
     multiple = forward.net.backbone.multiple if isinstance(forward, torch.TorchForward) else 32
     return used.around(Network(forward, used.threshold), multiple)
+
+
+def describe(**options: Any) -> dict[str, Any]:
+    """What a result names as its settings: each option as it is used, weights by file name and sha256."""
+    used = chosen(**options)
+    weights = Path(used.weights)
+    name = weights.stem if weights.parent == WEIGHTS.parent else "default"
+    about = {"method": name, **asdict(used), "cfr": used.steps, "weights": weights.name}
+    del about["dataset"]
+    return about | {"weights_sha256": weights_hash(weights), "onnxruntime": version("onnxruntime")}
 
 
 def _own_options(weights: Path) -> dict[str, Any]:

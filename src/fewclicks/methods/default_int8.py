@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fewclicks.methods.default import build as build_default
+from fewclicks.methods.default import describe as describe_default
 from fewclicks.predictor import Predictor
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "default-int8.onnx"
@@ -17,3 +18,8 @@ WEIGHTS = Path(__file__).parents[1] / "weights" / "default-int8.onnx"
 def build(**options: Any) -> Predictor:
     """The predictor of `default` on the weights in 8 bits."""
     return build_default(**{"weights": WEIGHTS, **options})
+
+
+def describe(**options: Any) -> dict[str, Any]:
+    """What `default` tells of itself, of these weights."""
+    return describe_default(**{"weights": WEIGHTS, **options})
