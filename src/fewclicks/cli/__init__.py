@@ -29,6 +29,7 @@ from fewclicks.cli.figures import figures
 from fewclicks.cli.import_annotations import import_annotations
 from fewclicks.cli.listing import listing
 from fewclicks.cli.quantize import quantize
+from fewclicks.cli.refine import refine
 from fewclicks.cli.segment import segment
 from fewclicks.cli.table4 import table4
 from fewclicks.cli.train import train
@@ -40,6 +41,7 @@ app.command()(segment)
 app.command()(annotate)
 app.command()(export)
 app.command("import")(import_annotations)
+app.command()(refine)
 app.command()(backup)
 app.command()(restore)
 app.command()(check)

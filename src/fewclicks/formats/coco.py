@@ -90,6 +90,15 @@ def _annotation(found: Annotation, box: Box, segmentation: Any) -> dict[str, Any
     return entry
 
 
+def segmentation_like(mask: Mask, model: Any) -> Any:
+    """The `segmentation` of an HxW mask, in the shape that `model`, another one, has: polygons or one of the RLEs."""
+    if isinstance(model, dict):
+        runs = rle.runs(mask)
+        counts = runs.tolist() if isinstance(model.get("counts"), list) else rle.text(runs)
+        return {**model, "size": list(mask.shape), "counts": counts}
+    return _segmenter("polygons", 0.0, Notes())(mask)
+
+
 def _segmenter(shapes: str, tolerance_px: float, notes: Notes) -> Callable[[Mask], Any]:
     """What makes the `segmentation` of a mask, and notes what it loses."""
 

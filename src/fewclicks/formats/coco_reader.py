@@ -35,6 +35,7 @@ from fewclicks.formats.reading import (
 )
 from fewclicks.formats.structure import json_format
 from fewclicks.formats.writing import UNLABELLED
+from fewclicks.types import Mask
 
 UNUSABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError)
 """What a damaged row causes."""
@@ -288,6 +289,13 @@ def _shaped(photo: AnnotatedPhoto, shape: Any, notes: Notes, label: str, name: s
         notes.left("{n} smaller than a pixel: left out")
         return None
     return stored(mask, label, name, score_of(score))
+
+
+def mask_of_segmentation(shape: Any, hw: tuple[int, int]) -> Mask:
+    """The HxW mask of a `segmentation`: an RLE, or polygons. ValueError (InputError too) where it cannot be one."""
+    if isinstance(shape, dict):
+        return rle.mask_of(_runs(shape, hw), hw)
+    return polygon_masks.by_edges(_polygons_of(shape), hw)
 
 
 def _runs(shape: Mapping[str, Any], hw: tuple[int, int]) -> rle.Runs:

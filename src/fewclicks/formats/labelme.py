@@ -108,8 +108,13 @@ def _shape(found: Annotation, kind: str, points: list[list[float]], group: int |
 
 
 def _mask_shape(found: Annotation, box: Box) -> dict[str, Any]:
-    """A shape with the pixels of the box as a picture; its two points are the first and the last pixel of the box."""
+    """A shape with the pixels of the box as a picture."""
+    return {**_shape(found, "mask", [], None), **mask_fields(found.mask, box)}
+
+
+def mask_fields(mask: Mask, box: Box) -> dict[str, Any]:
+    """Fields of a shape of the type `mask`: the pixels of the box as a picture, and the first and last pixel of it."""
     file = io.BytesIO()
-    PIL.Image.fromarray(found.mask[box.slices]).save(file, format="PNG")
+    PIL.Image.fromarray(mask[box.slices]).save(file, format="PNG")
     corners = [[float(box.x0), float(box.y0)], [float(box.x1 - 1), float(box.y1 - 1)]]
-    return {**_shape(found, "mask", corners, None), "mask": base64.b64encode(file.getvalue()).decode("ascii")}
+    return {"shape_type": "mask", "points": corners, "mask": base64.b64encode(file.getvalue()).decode("ascii")}

@@ -121,7 +121,7 @@ def _objects(photo: AnnotatedPhoto, shapes: Sequence[Any], notes: Notes) -> list
         mask, drawn = np.zeros(photo.hw, np.bool_), list[dict[str, Any]]()
         for number, shape, label in members:
             try:
-                if _draw(shape, mask, notes):
+                if draw_shape(shape, mask, notes):
                     drawn.append(shape)
             except UNUSABLE as error:
                 reason = f"it lacks {error}" if isinstance(error, KeyError) else error
@@ -135,7 +135,7 @@ def _objects(photo: AnnotatedPhoto, shapes: Sequence[Any], notes: Notes) -> list
     return makers
 
 
-def _draw(shape: dict[str, Any], mask: Mask, notes: Notes) -> bool:
+def draw_shape(shape: dict[str, Any], mask: Mask, notes: Notes) -> bool:
     """Set the pixels of a shape in HxW `mask`; False and a note where it has none."""
     hw, kind = (mask.shape[0], mask.shape[1]), shape.get("shape_type") or "polygon"
     if kind not in AREAS:

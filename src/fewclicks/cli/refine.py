@@ -1,0 +1,131 @@
+"""`fewclicks refine`: correct the masks of a set of any tool, in the file format that it has."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fewclicks.cli import options
+
+if TYPE_CHECKING:
+    from fewclicks.integrations.refine import Job, Refined
+    from fewclicks.predictor import Predictor
+
+
+def refine(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A COCO file, or a folder of LabelMe files.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The corrected set: a file, or a folder.")],
+    format_name: Annotated[str, typer.Option("--format", "-f", metavar="NAME", help="coco or labelme.")] = "coco",
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="DIR", help="The photos; images/ beside IN, or its folder.")
+    ] = None,
+    clicks: Annotated[
+        str, typer.Option("--clicks", metavar="none|FILE", help='JSON, {"ID": [[x, y, 1], [x, y, 0]]}.')
+    ] = "none",
+    least: Annotated[float, typer.Option("--least", help="Keep masks of which a smaller share changes.")] = 0.1,
+    most: Annotated[float, typer.Option("--most", help="Keep masks of which a larger share changes.")] = 0.7,
+    review: Annotated[
+        Path | None, typer.Option("--review", metavar="HTML", help="Write the masks, most changed first, as a page.")
+    ] = None,
+    show: Annotated[int, typer.Option("--show", min=0, metavar="N", help="Pictures in the page.")] = 100,
+    shard: Annotated[
+        str | None, typer.Option("--shard", metavar="I/N", help="Every N-th photo from the I-th on, to OUT-I-of-N.")
+    ] = None,
+    join: Annotated[
+        int | None, typer.Option("--join", min=1, metavar="N", help="Put N shards that are done together.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done.")] = False,
+    method: options.MethodName = "default",
+    cfr: options.Cfr = 1,
+    threads: options.Threads = None,
+    settings: options.Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Tell what became of each mask as JSON.")] = False,
+) -> None:  # a parameter per option: how typer reads them
+    """Correct existing masks: each through the cascade, with clicks if given, written back in its own format.
+
+    What the format holds besides masks stays as it is. Whole shards that are done are skipped.
+    """
+    from fewclicks.config import resolve
+    from fewclicks.errors import InputError
+    from fewclicks.files.replace import write_text
+    from fewclicks.integrations import mask_sets
+    from fewclicks.integrations import refine as refining
+    from fewclicks.integrations.refine_review import review as page
+
+    if shard and join:
+        raise InputError("--join puts shards together that are done; leave --shard out")
+    resolved = resolve(method, options.plain_values(settings), cfr=cfr, threads=threads)
+    about = resolved.describe()
+    about.pop("threads", None)
+    job = refining.Job(
+        source=source,
+        out=out,
+        format=format_name,
+        images=images or images_beside(source),
+        shard=refining.parse_shard(shard) if shard else mask_sets.Shard(),
+        clicks={} if clicks == "none" else refining.read_clicks(Path(clicks)),
+        least=least,
+        most=most,
+        settings=about,
+    )
+    if overwrite:
+        refining.forget(job)
+    predictor = resolved.build()
+    if join:
+        rows, skipped = refining.join(job, join), False
+    else:
+        rows, skipped = _refined(predictor, job)
+    if review is not None:
+        write_text(review, page(predictor, job, rows, show))
+    if as_json:
+        print(
+            json.dumps({"out": str(job.target), "skipped": skipped, "masks": [asdict(row) for row in rows]}, indent=1)
+        )
+        return
+    print(f"{job.target}: {'done before; skipped' if skipped else _summary(rows)}")
+    if review is not None:
+        print(f"  {review}: the masks, those first that changed most")
+    for problem, count in Counter(row.problem for row in rows if row.problem).most_common(10):
+        print(f"  {count:,} left as {'it was' if count == 1 else 'they were'}: {problem}")
+
+
+def images_beside(source: Path) -> Path:
+    """The folder of the photos where it is not named: images/ in or beside the folder of the masks, or that folder."""
+    folder = source if source.is_dir() else source.parent
+    places = [folder / "images", folder.parent / "images"]
+    return next((place for place in places if place.is_dir()), folder)
+
+
+def _refined(predictor: Predictor, job: Job) -> tuple[list[Refined], bool]:
+    """What became of each mask, and whether it was done before; tells how far it is."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from fewclicks.integrations import refine as refining
+
+    done = refining.finished(job)
+    if done is not None:
+        return done, True
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} masks"), TextColumn("{task.description}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        rows = refining.refine(
+            predictor,
+            job,
+            lambda photo: bar.update(task, advance=len(photo.entries), description=photo.name[-40:]),
+        )
+    return rows, False
+
+
+def _summary(rows: list[Refined]) -> str:
+    taken = [row for row in rows if row.taken]
+    kept = sum(not row.taken and not row.problem for row in rows)
+    return (
+        f"{len(rows):,} masks: {len(taken):,} exchanged, {kept:,} kept, {len(rows) - len(taken) - kept:,} not readable"
+    )

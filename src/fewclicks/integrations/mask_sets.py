@@ -1,0 +1,222 @@
+"""Sets of masks that are changed in place: what is not a mask stays as it is, whatever it means.
+
+A set gives its photos one at a time, each with its masks (`Entry`); `Entry.put` exchanges a mask, in the form that it
+has in the file. Each file of a set is one document; `text` is what it is after the exchanges.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fewclicks.errors import InputError
+from fewclicks.formats import polygons
+from fewclicks.formats.annotations import AnnotatedPhoto
+from fewclicks.formats.coco import segmentation_like
+from fewclicks.formats.coco_reader import mask_of_segmentation
+from fewclicks.formats.labelme import mask_fields
+from fewclicks.formats.labelme_reader import draw_shape
+from fewclicks.formats.matching import Photos
+from fewclicks.formats.notes import Notes
+from fewclicks.formats.reading import blame, files_in, key_of, number_of, read_json
+from fewclicks.geometry import Box
+from fewclicks.images.raster_formats import SUFFIXES
+from fewclicks.types import Mask
+
+FORMATS = ("coco", "labelme")
+"""What `Entry.put` exists for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One mask of a photo. `key` is its name in the set; `read` raises ValueError for a mask that cannot be read."""
+
+    key: str
+    label: str
+    read: Callable[[tuple[int, int]], Mask]
+    put: Callable[[Mask], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedPhoto:
+    """A photo of a document and its masks. `path` is None where the photo is not in the folder of the photos."""
+
+    name: str
+    path: Path | None
+    hw: tuple[Any, Any]
+    """Height and width as the document says them, None where it does not."""
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Every `count`-th photo (or file) of a set, from `index` on; `index` is counted from 1."""
+
+    index: int = 1
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.index}-of-{self.count}"
+
+    def holds(self, number: int) -> bool:
+        """Whether thing `number`, counted from 0, is of this shard."""
+        return number % self.count == self.index - 1
+
+
+class CocoDocument:
+    """A file of COCO instances, or a shard of it: every n-th of its photos with their annotations, and all the rest."""
+
+    def __init__(self, path: Path, photos: Path, shard: Shard) -> None:
+        self.path = path
+        with blame(path, "pass a file of COCO instances"):
+            self._content = read_json(path)
+            if not isinstance(self._content, dict) or not all(
+                isinstance(self._content.get(key), list) for key in ("images", "annotations")
+            ):
+                raise ValueError("it has no lists `images` and `annotations`")
+        self._known = photos_in(photos)
+        self._root = photos
+        if shard.count > 1:
+            shard_of = shards_of_images(self._content["images"], shard.count)
+            for table, key in (("images", "id"), ("annotations", "image_id")):
+                rows = (row for row in self._content[table] if isinstance(row, dict))
+                self._content[table] = [row for row in rows if shard_of.get(key_of(row.get(key))) == shard.index]
+        self._images = [row for row in self._content["images"] if isinstance(row, dict)]
+        self._names = {
+            key_of(row.get("id")): str(row.get("name"))
+            for row in self._content.get("categories") or ()
+            if isinstance(row, dict)
+        }
+
+    def __iter__(self) -> Iterator[MaskedPhoto]:
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in self._content["annotations"]:
+            if isinstance(row, dict) and not number_of(row.get("iscrowd")) and row.get("segmentation"):
+                rows.setdefault(_image_of(row), []).append(row)
+        for image in self._images:
+            entries = tuple(map(self._entry, rows.get(key_of(image.get("id")), ())))
+            if entries:
+                name = str(image.get("file_name", ""))
+                photo = self._known.find(name)
+                path = self._root / photo.file if photo else None
+                yield MaskedPhoto(name, path, (image.get("height"), image.get("width")), entries)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def text(self) -> str:
+        """The document as JSON, on one line as COCO's own files are."""
+        return json.dumps(self._content, ensure_ascii=False)
+
+    def _entry(self, row: dict[str, Any]) -> Entry:
+        def put(mask: Mask) -> None:
+            row["segmentation"] = segmentation_like(mask, row["segmentation"])
+            box = Box.around(np.ascontiguousarray(mask))
+            assert box is not None, "an empty mask takes the place of none"
+            row["bbox"] = [box.x0, box.y0, box.hw[1], box.hw[0]]
+            row["area"] = int(np.count_nonzero(mask))
+
+        label = self._names.get(key_of(row.get("category_id")), "")
+        return Entry(key_of(row.get("id")), label, lambda hw: mask_of_segmentation(row["segmentation"], hw), put)
+
+
+class LabelmeDocument:
+    """A file of LabelMe. Shapes of one group and label are one object; only polygons and masks are exchanged.
+
+    An object that is no longer one part without holes becomes a shape of the type `mask`.
+    """
+
+    def __init__(self, path: Path, name: str, photos: Path, known: Photos) -> None:
+        self.path = path
+        self.name = name
+        with blame(path, "it should be a file of LabelMe"):
+            self._content = read_json(path)
+            if not isinstance(self._content, dict) or not isinstance(self._content.get("shapes"), list):
+                raise ValueError("it has no list `shapes`")
+        written = str(self._content.get("imagePath") or "").replace("\\", "/")
+        photo = known.find(written) or known.by_stem(str(Path(name).with_suffix("")))
+        self._photo = photos / photo.file if photo else None
+
+    def __iter__(self) -> Iterator[MaskedPhoto]:
+        groups: dict[Any, list[dict[str, Any]]] = {}
+        for number, shape in enumerate(self._content["shapes"]):
+            if isinstance(shape, dict) and shape.get("shape_type", "polygon") in ("polygon", "mask"):
+                group = shape.get("group_id")
+                key = (str(group), str(shape.get("label"))) if group is not None else number
+                groups.setdefault(key, []).append(shape)
+        entries = tuple(self._entry(shapes) for shapes in groups.values())
+        if entries:
+            hw = (self._content.get("imageHeight"), self._content.get("imageWidth"))
+            yield MaskedPhoto(self.name, self._photo, hw, entries)
+
+    def text(self) -> str:
+        """The document as JSON, two spaces deep as LabelMe writes it."""
+        return json.dumps(self._content, ensure_ascii=False, indent=2)
+
+    def _entry(self, shapes: list[dict[str, Any]]) -> Entry:
+        number = next(i for i, shape in enumerate(self._content["shapes"]) if shape is shapes[0])
+
+        def read(hw: tuple[int, int]) -> Mask:
+            mask = np.zeros(hw, np.bool_)
+            for shape in shapes:
+                draw_shape(shape, mask, Notes())
+            return mask
+
+        def put(mask: Mask) -> None:
+            _write_shape(shapes[0], mask)
+            others = {id(shape) for shape in shapes[1:]}
+            self._content["shapes"] = [shape for shape in self._content["shapes"] if id(shape) not in others]
+
+        return Entry(f"{self.name}#{number + 1}", str(shapes[0].get("label", "")), read, put)
+
+
+def shards_of_images(rows: Sequence[Any], count: int) -> dict[str, int]:
+    """The shard, counted from 1, of each image of a COCO file, by its id."""
+    ids = dict.fromkeys(key_of(row.get("id")) for row in rows if isinstance(row, dict))
+    return {key: number % count + 1 for number, key in enumerate(ids)}
+
+
+def photos_in(folder: Path) -> Photos:
+    """The photos of a folder and its folders, to be found by name; InputError where there are none."""
+    if not folder.is_dir():
+        raise InputError(f"there is no folder '{folder}'; name the folder of the photos by --images")
+    found = files_in(folder, sorted(SUFFIXES))
+    if not found:
+        raise InputError(f"there are no photos in '{folder}'; name the folder of the photos by --images")
+    return Photos([AnnotatedPhoto(file, (0, 0)) for file in found])
+
+
+def labelme_files(source: Path) -> list[str]:
+    """The JSON files of a folder, as names in it; InputError where there are none."""
+    found = files_in(source, [".json"])
+    if not found:
+        raise InputError(f"'{source}' holds no JSON file; pass the folder of the LabelMe files")
+    return found
+
+
+def checked_hw(said: Sequence[Any], hw: tuple[int, int]) -> None:
+    """ValueError where a document was made for a photo of another size."""
+    sides = [number_of(side) for side in said]
+    if any(side is not None and side > 0 and side != real for side, real in zip(sides, hw, strict=True)):
+        raise ValueError(f"it says {said[1]}x{said[0]} pixels, but the photo has {hw[1]}x{hw[0]} as displayed")
+
+
+def _image_of(row: Mapping[str, Any]) -> str:
+    return key_of(row.get("image_id"))
+
+
+def _write_shape(shape: dict[str, Any], mask: Mask) -> None:
+    """Exchange the mask of a shape: a polygon where it is one part without holes and was one, else a picture."""
+    parts = polygons.parts(mask, edges=False)
+    ring = polygons.straightened(parts[0].outer)
+    if shape.get("shape_type", "polygon") == "polygon" and len(parts) == 1 and not parts[0].holes and len(ring) > 2:
+        shape["points"] = ring.astype(float).tolist()
+        return
+    box = Box.around(np.ascontiguousarray(mask))
+    assert box is not None, "an empty mask takes the place of none"
+    shape |= mask_fields(mask, box)

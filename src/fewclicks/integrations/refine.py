@@ -1,0 +1,344 @@
+"""Correct the masks of any tool in batch: each goes through the cascade, with clicks where there are any.
+
+f(X, P, Y) with Y the mask that is there and P empty: the model says what it would have drawn. How much that differs is
+also a check of the set: what changes most is what is most wrong. A set is done in shards, each of which is written
+whole or not at all; one that is done is skipped, so that any scheduler may start it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fewclicks.clicks import Click, Clicks
+from fewclicks.errors import FewClicksError, InputError
+from fewclicks.files import bounded
+from fewclicks.files.replace import write_json, write_text
+from fewclicks.formats.reading import key_of
+from fewclicks.formats.reading import read_json as read_annotations
+from fewclicks.images.reading import read_image
+from fewclicks.integrations.mask_sets import (
+    FORMATS,
+    CocoDocument,
+    Entry,
+    LabelmeDocument,
+    MaskedPhoto,
+    Shard,
+    checked_hw,
+    labelme_files,
+    photos_in,
+    shards_of_images,
+)
+from fewclicks.predictor import Predictor, State
+from fewclicks.types import Image, Mask
+
+UNREADABLE = (FewClicksError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+"""What a damaged mask or photo causes."""
+
+Masks: TypeAlias = tuple[Image, Mask, Mask]
+"""A photo, and an object's mask as it was and as the cascade has it."""
+
+MARK = ".fewclicks-refine"
+"""In a folder that refining writes into: what it is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """What became of one mask. `changed`: pixels that changed side, over those that were or are of the object.
+
+    `taken`: whether the new mask was written. `problem`: why the mask was left as it is, else "".
+    """
+
+    key: str
+    photo: str
+    label: str = ""
+    changed: float = 0.0
+    taken: bool = False
+    area_px: int = 0
+    new_area_px: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is refined, and where it goes."""
+
+    source: Path
+    out: Path
+    format: str
+    images: Path
+    shard: Shard = field(default_factory=Shard)
+    clicks: Mapping[str, Clicks] = field(default_factory=dict)
+    """By the key of the mask: the id of an annotation (COCO), FILE#NUMBER of a shape, counted from 1 (LabelMe)."""
+    least: float = 0.1
+    """A mask that changes less stays as it is: it was as good as the model's."""
+    most: float = 0.7
+    """As does one that changes more: the model means another object."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What else the result depends on, as plain data."""
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise InputError(f"masks are refined in the formats {', '.join(FORMATS)}, not '{self.format}'")
+        if not self.source.exists():
+            raise InputError(f"nothing is at '{self.source}'; check the path")
+        if self.out.exists() and self.out.samefile(self.source):
+            raise InputError(f"'{self.out}' is what is refined; choose another place, so that nothing is lost")
+        if not 0 <= self.least <= self.most <= 1:
+            raise InputError(f"shares are 0 <= least <= most <= 1, got least={self.least:g}, most={self.most:g}")
+        if not 1 <= self.shard.index <= self.shard.count:
+            raise InputError(f"a shard is i/n with 1 <= i <= n, got {self.shard.index}/{self.shard.count}")
+
+    @property
+    def target(self) -> Path:
+        """Where this shard goes: OUT-1-of-8.json for OUT.json; a folder is shared by its shards."""
+        return named(self.out, self.shard) if self.format == "coco" else self.out
+
+    @property
+    def report(self) -> Path:
+        """Where its report goes, beside the output: the last that is written."""
+        place = named(self.out, self.shard)
+        return place.with_name(f"{place.stem if self.format == 'coco' else place.name}.refine.json")
+
+    def fingerprint(self) -> str:
+        """Name what the result depends on: the same for the same input, clicks and settings."""
+        digest = hashlib.sha256()
+        if self.source.is_dir():
+            for name in labelme_files(self.source):
+                digest.update(f"{name} {(self.source / name).stat().st_size}\n".encode())
+        else:
+            with open(self.source, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        said = {key: clicks.to_array().tolist() for key, clicks in sorted(self.clicks.items())}
+        rest = [self.format, self.least, self.most, said, dict(self.settings)]
+        digest.update(json.dumps(rest, default=str, sort_keys=True).encode())
+        return digest.hexdigest()[:16]
+
+
+def named(out: Path, shard: Shard) -> Path:
+    """The name of a shard's output: OUT itself where there is one shard only."""
+    return out if shard.count == 1 else out.with_name(f"{out.stem}-{shard}{out.suffix}")
+
+
+def refine_mask(predictor: Predictor, start: State, mask: Mask, clicks: Clicks) -> tuple[Mask, float]:
+    """The mask as `predictor` corrects it, and which share of the pixels in either of the two has changed.
+
+    `start`: the predictor's state of the photo, which serves for all of its masks.
+    """
+    state = predictor.step(replace(start, prob=mask.astype(np.float32)), clicks)
+    either = int(np.count_nonzero(mask | state.mask))
+    return state.mask, int(np.count_nonzero(mask != state.mask)) / max(either, 1)
+
+
+def refine(
+    predictor: Predictor,
+    job: Job,
+    progress: Callable[[MaskedPhoto], object] = lambda _: None,
+) -> list[Refined]:
+    """Refine the masks of a shard and write it; what became of each mask. A shard that is done is not done again.
+
+    `progress` is told each photo that is done. InputError where the output is there and was made of something else.
+    """
+    print_of = job.fingerprint()
+    done = finished(job, print_of)
+    if done is not None:
+        return done
+    rows: list[Refined] = []
+    for document, write in _outputs(job, print_of, rows):
+        for photo in document:
+            rows += [row for row, _ in refine_photo(predictor, photo, job)]
+            progress(photo)
+        write()
+    if job.shard.count == 1:
+        unknown = sorted(job.clicks.keys() - {row.key for row in rows})
+        rows += [Refined(key, "", problem="the clicks name it, but there is no such mask") for key in unknown]
+    write_json(job.report, {"fewclicks_refine": print_of, "masks": [asdict(row) for row in rows]})
+    return rows
+
+
+def finished(job: Job, print_of: str | None = None) -> list[Refined] | None:
+    """What became of each mask of a shard that is done; None where it is not. InputError where it is of another run."""
+    if not (job.report.exists() and job.target.exists()):
+        if job.format == "coco" and job.target.exists():
+            raise InputError(f"'{job.target}' exists and no refining made it; name another file, or pass --overwrite")
+        return None
+    try:
+        report = bounded.read_json(job.report, bounded.JSON_BYTES)
+        rows = [Refined(**row) for row in report["masks"]]
+        made_of = report["fewclicks_refine"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"the report '{job.report}' is damaged ({error}); delete it, or pass --overwrite") from None
+    if made_of != (print_of or job.fingerprint()):
+        raise InputError(
+            f"'{job.target}' was made of another input or with other settings; name another place, or pass --overwrite"
+        )
+    return rows
+
+
+def forget(job: Job) -> None:
+    """Remove what earlier runs made for a shard, so that it is done again. InputError for what no refining made."""
+    if job.target.exists() and not job.report.exists() and not (job.out / MARK).is_file():
+        raise InputError(f"no refining made '{job.target}'; delete it yourself, or name another place")
+    job.report.unlink(missing_ok=True)
+    if job.format == "coco":
+        job.target.unlink(missing_ok=True)
+    elif (job.out / MARK).is_file():
+        write_text(job.out / MARK, job.fingerprint() + "\n")
+
+
+def join(job: Job, count: int) -> list[Refined]:
+    """Put the outputs of all shards together as if there had been one, and their reports; the shards stay.
+
+    InputError where one is not done yet.
+    """
+    rows: list[Refined] = []
+    shards = [replace(job, shard=Shard(index, count)) for index in range(1, count + 1)]
+    print_of = job.fingerprint()
+    missing = []
+    for shard in shards:
+        done = finished(shard, print_of)
+        if done is None:
+            missing.append(str(shard.shard))
+        else:
+            rows += done
+    if missing:
+        raise InputError(f"{len(missing)} of {count} shards are not done, as {missing[0]}; run them, then join again")
+    if job.format == "coco":
+        finished(job, print_of)
+        write_text(job.target, _joined(job.source, [shard.target for shard in shards]))
+    write_json(job.report, {"fewclicks_refine": print_of, "masks": [asdict(row) for row in rows]})
+    return rows
+
+
+def parse_shard(text: str) -> Shard:
+    """The shard that "2/8" means: the second of eight."""
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise InputError(f"'{text}' is no shard; write i/n with 1 <= i <= n, as 2/8")
+    return Shard(int(index), int(count))
+
+
+def read_clicks(path: Path) -> dict[str, Clicks]:
+    """The clicks of a file {"KEY": [[x, y, 1], [x, y, 0]]}: pixels, 1 on the object, 0 off it."""
+    try:
+        content = bounded.read_json(path, bounded.JSON_BYTES)
+        found = {}
+        for key, rows in content.items():
+            for _, _, label in rows:
+                if label not in (0, 1):
+                    raise ValueError(f"the label {label!r} is neither 1 nor 0")
+            found[key] = Clicks(tuple(Click(float(x), float(y), bool(label)) for x, y, label in rows))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"no clicks can be read from '{path}' ({error}); write " + '{"KEY": [[x, y, 1], [x, y, 0]]}'
+        ) from None
+    return found
+
+
+def documents(job: Job, problems: list[Refined] | None = None) -> Iterator[CocoDocument | LabelmeDocument]:
+    """The documents of a shard, one at a time. `problems` is told of each file that cannot be read, one of many."""
+    if job.format == "coco":
+        yield CocoDocument(job.source, job.images, job.shard)
+        return
+    known = photos_in(job.images)
+    files = labelme_files(job.source) if job.source.is_dir() else [job.source.name]
+    root = job.source if job.source.is_dir() else job.source.parent
+    for number, name in enumerate(files):
+        if job.shard.holds(number):
+            try:
+                yield LabelmeDocument(root / name, name, job.images, known)
+            except InputError as error:
+                if problems is not None:
+                    problems.append(Refined(name, name, problem=_reason(error)))
+
+
+def _outputs(
+    job: Job, print_of: str, problems: list[Refined]
+) -> Iterator[tuple[CocoDocument | LabelmeDocument, Callable[[], None]]]:
+    """The documents of a shard, and for each what writes it whole."""
+    if job.format == "labelme":
+        _claim(job.out, print_of)
+    for document in documents(job, problems):
+        place = job.target if isinstance(document, CocoDocument) else job.out / document.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield document, lambda document=document, place=place: write_text(place, document.text())  # type: ignore[misc]
+
+
+def _claim(out: Path, print_of: str) -> None:
+    """Make the folder of the output and mark whose it is; InputError where it holds something else."""
+    mark = out / MARK
+    if mark.is_file():
+        if mark.read_text("utf-8").strip() != print_of:
+            raise InputError(
+                f"'{out}' was made of another input or with other settings; name another place, or pass --overwrite"
+            )
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"'{out}' holds what no refining made; name another folder, or pass --overwrite")
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(mark, print_of + "\n")
+
+
+def refine_photo(predictor: Predictor, photo: MaskedPhoto, job: Job) -> Iterator[tuple[Refined, Masks | None]]:
+    """What becomes of the masks of a photo, and the photo with the old and the new one; exchanges those that are taken.
+
+    A mask that cannot be read costs no other.
+    """
+    blank = [Refined(entry.key, photo.name, entry.label) for entry in photo.entries]
+    try:
+        if photo.path is None:
+            raise InputError(f"the photo is not in '{job.images}'")
+        image = read_image(photo.path)
+        checked_hw(photo.hw, (image.shape[0], image.shape[1]))
+        start = predictor.start(image)
+    except UNREADABLE as error:
+        yield from ((replace(row, problem=_reason(error)), None) for row in blank)
+        return
+    for row, entry in zip(blank, photo.entries, strict=True):
+        try:
+            yield _refine_entry(predictor, start, entry, row, job)
+        except UNREADABLE as error:
+            yield replace(row, problem=_reason(error)), None
+
+
+def _refine_entry(
+    predictor: Predictor, start: State, entry: Entry, row: Refined, job: Job
+) -> tuple[Refined, Masks | None]:
+    hw = (start.image.shape[0], start.image.shape[1])
+    mask = entry.read(hw)
+    if not mask.any():
+        raise InputError("the mask has no pixels")
+    clicks = job.clicks.get(entry.key, Clicks())
+    clicks.require_inside(hw)
+    new, changed = refine_mask(predictor, start, mask, clicks)
+    taken = bool(new.any()) and changed > 0 and (len(clicks) > 0 or job.least <= changed <= job.most)
+    if taken:
+        entry.put(new)
+    areas = (int(np.count_nonzero(mask)), int(np.count_nonzero(new)))
+    row = replace(row, changed=round(changed, 5), taken=taken, area_px=areas[0], new_area_px=areas[1])
+    return row, (start.image, mask, new)
+
+
+def _joined(source: Path, shards: list[Path]) -> str:
+    """The COCO file of its shards, its rows in the order of the source."""
+    whole = read_annotations(source)
+    ours = [iter(read_annotations(path)["annotations"]) for path in shards]
+    shard_of = shards_of_images(whole["images"], len(shards))
+
+    def refined(row: Any) -> Any:
+        shard = shard_of.get(key_of(row.get("image_id"))) if isinstance(row, dict) else None
+        return row if shard is None else next(ours[shard - 1])
+
+    whole["annotations"] = [refined(row) for row in whole["annotations"]]
+    return json.dumps(whole, ensure_ascii=False)
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:200]
+    return f"it lacks {text}" if isinstance(error, KeyError) else text or type(error).__name__
