@@ -437,7 +437,7 @@ def tar_seeds() -> list[bytes]:
 
 def read_archive(data: bytes, place: Path) -> None:
     """Unpack it as a fetched data set."""
-    from fewclicks.datasets.archives import unpack
+    from fewclicks.files.archives import unpack
 
     (place / "archive.tar.gz").write_bytes(data)
     shutil.rmtree(place / "unpacked", ignore_errors=True)

@@ -12,13 +12,13 @@ from annotating import make_folder
 from exported import LABELS, bare, facts, folder_of_photos, photo
 from fewclicks import formats
 from fewclicks.annotator.services import import_child, import_reader
-from fewclicks.annotator.services.archives import unzip
 from fewclicks.annotator.services.import_export import import_found, import_from
 from fewclicks.annotator.services.import_reader import DEATHS, ImportReader
 from fewclicks.annotator.services.importing import take_in
 from fewclicks.annotator.services.photos import PhotoFolder
 from fewclicks.annotator.store.objects import Store
 from fewclicks.errors import InputError
+from fewclicks.files.archives import unzip
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory holds on Linux")
 

@@ -21,12 +21,12 @@ import numpy as np
 import PIL.Image
 
 from fewclicks import formats
-from fewclicks.annotator.services.archives import unzip
 from fewclicks.checkpoints import checkpoint, pth
-from fewclicks.datasets import archives, download, mat, plain_pickle
+from fewclicks.datasets import download, mat, plain_pickle
 from fewclicks.errors import FewClicksError
 from fewclicks.evaluation import report
-from fewclicks.files import bounded
+from fewclicks.files import archives, bounded
+from fewclicks.files.archives import unzip
 from fewclicks.formats import rle
 from fewclicks.formats.annotations import AnnotatedPhoto
 from fewclicks.methods import default

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from fewclicks.cli import main
-from fewclicks.datasets import archives
-from fewclicks.datasets.archives import unpack
 from fewclicks.datasets.download import get
 from fewclicks.datasets.sources import CATALOGUE, Source
 from fewclicks.errors import DatasetError
+from fewclicks.files import archives
+from fewclicks.files.archives import unpack
 from fewclicks.plugins import find, names
 
 FILES = {"img/a.jpg": b"photo" * 999, "gt/a.png": b"mask" * 99, "gt/b.png": b""}

@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from fewclicks.datasets.archives import CHUNK_BYTES, require_room, unpack
 from fewclicks.datasets.sources import Source
 from fewclicks.errors import DatasetError
 from fewclicks.files import bounded
+from fewclicks.files.archives import CHUNK_BYTES, require_room, unpack
 from fewclicks.files.replace import move_file, write_json
 
 Report: TypeAlias = Callable[[Source, str, int, int | None], object]

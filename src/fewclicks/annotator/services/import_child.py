@@ -13,9 +13,9 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from fewclicks import formats
-from fewclicks.annotator.services.archives import unzip
 from fewclicks.annotator.services.child import answer_questions, as_array
 from fewclicks.child_process import address_space, limit
+from fewclicks.files.archives import unzip
 from fewclicks.files.safe_open import walk_real
 from fewclicks.formats.annotations import AnnotatedPhoto
 

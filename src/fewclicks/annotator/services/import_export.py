@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from fewclicks import formats
-from fewclicks.annotator.services.archives import ZIP_BYTES, ZIP_FILES
 from fewclicks.annotator.services.decoder import Decoder
 from fewclicks.annotator.services.detection import masks_are_likely
 from fewclicks.annotator.services.exporting import StoredFolder
@@ -19,6 +18,7 @@ from fewclicks.annotator.services.importing import ImportOptions, TakenIn, take_
 from fewclicks.annotator.services.photos import PhotoFolder
 from fewclicks.annotator.store.objects import Store
 from fewclicks.errors import FewClicksError, InputError
+from fewclicks.files.archives import ZIP_BYTES, ZIP_FILES
 from fewclicks.files.replace import replace_file, staging
 from fewclicks.files.scratch import scratch_folder
 from fewclicks.formats.annotations import AnnotatedPhoto, Exported

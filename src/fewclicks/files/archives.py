@@ -1,4 +1,7 @@
-"""Unpack a fetched .zip or .tar as if it were hostile: regular files only, none outside its folder, bounded."""
+"""Unpack a .zip or .tar as if it were hostile: regular files only, none outside its folder, within bounds.
+
+`unpack` is for fetched datasets, which may be large; `unzip` for annotations that anybody may have packed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import gzip
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -14,7 +18,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeAlias, cast
 
-from fewclicks.errors import DatasetError
+from fewclicks.errors import DatasetError, InputError
 from fewclicks.files.replace import replace_file
 
 Progress: TypeAlias = Callable[[int, int], object]
@@ -38,6 +42,14 @@ CHUNK_BYTES = 2**20
 PLAIN_ZIP = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})
 """How members may be packed. LZMA asks for as much memory as the file says."""
 
+ZIP_BYTES = 4 * 2**30
+ZIP_FILES = 200_000
+ZIP_ROOM_BYTES = 64 * 2**20
+"""What a .zip of annotations may unpack to: bytes, files and folders; also MAX_RATIO times its size and some room."""
+
+DEEPEST = 64
+"""Folders that a file may lie in: one name can make two thousand of them, each of which takes place on the disk."""
+
 
 class _Unreadable(Exception):
     """A member could not be read."""
@@ -46,6 +58,10 @@ class _Unreadable(Exception):
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, _Unreadable,
 )  # fmt: skip
+"""What reading the members of a damaged archive can end with."""
+
+_ZIP_DAMAGE = (*_DAMAGE, struct.error, OSError, RuntimeError, LookupError, ValueError)
+"""The same of a .zip as a whole."""
 
 
 def unpack(archive: Path, into: Path, keep: str = "", progress: Progress | None = None) -> int:
@@ -83,6 +99,45 @@ def unpack(archive: Path, into: Path, keep: str = "", progress: Progress | None 
     if not count:
         raise DatasetError(f"{archive} holds nothing of the dataset; its publisher may have changed it")
     return count
+
+
+def unzip(source: Path, folder: Path, max_bytes: int = ZIP_BYTES, max_files: int = ZIP_FILES) -> None:
+    """Unpack into a folder that is empty; InputError for what is no .zip, too much, or wants to lie elsewhere."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            _unzip(archive, folder.resolve(), max_bytes, max_files)
+    except _ZIP_DAMAGE as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"'{source.name}' is no .zip that can be unpacked ({reason:.200}); pack it again") from None
+
+
+def _unzip(archive: zipfile.ZipFile, folder: Path, max_bytes: int, max_files: int) -> None:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    folders = set[PurePosixPath]()
+    for entry in entries:
+        parents = PurePosixPath(entry.filename).parents
+        if len(parents) > DEEPEST:
+            raise InputError(f"a file of the .zip lies in more than {DEEPEST} folders; pack it with fewer")
+        folders.update(parents)
+        if len(entries) + len(folders) > max_files:
+            raise InputError(f"the .zip holds more than {max_files:,} files and folders; pack fewer")
+    left = min(max_bytes, MAX_RATIO * sum(entry.compress_size for entry in entries) + ZIP_ROOM_BYTES)
+    for entry in entries:
+        target = (folder / entry.filename).resolve()
+        if not target.is_relative_to(folder) or stat.S_ISLNK(entry.external_attr >> 16):
+            raise InputError(f"the .zip wants to put '{entry.filename:.200}' elsewhere; pack plain files")
+        if entry.compress_type not in PLAIN_ZIP:
+            raise InputError("the .zip is packed in an unusual way; pack it again as a plain .zip")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(entry) as packed, open(target, "xb") as file:
+            while part := packed.read(min(left + 1, 2**20)):
+                left -= len(part)
+                if left < 0:
+                    most = f"{max_bytes // 2**30} GiB or {MAX_RATIO} times its size"
+                    raise InputError(f"the .zip unpacks to more than {most}; pack less")
+                file.write(part)
 
 
 def _members(archive: Path, file: IO[bytes]) -> Iterator[Member]:
