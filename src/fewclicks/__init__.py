@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from fewclicks.plugins import allow
     from fewclicks.predictor import Predictor, State
-    from fewclicks.refinement import CFR, Anchor
+    from fewclicks.refinement import CFR, Anchor, LocalCorrection
     from fewclicks.session import Session
     from fewclicks.transforms import Flip, ZoomIn
 
@@ -45,6 +45,7 @@ __all__ = [
     "FewClicksError",
     "Flip",
     "InputError",
+    "LocalCorrection",
     "MissingExtra",
     "Predictor",
     "Session",
@@ -75,7 +76,7 @@ _HOMES = {
     ],
     "plugins": ["allow"],
     "predictor": ["Predictor", "State"],
-    "refinement": ["CFR", "Anchor"],
+    "refinement": ["CFR", "Anchor", "LocalCorrection"],
     "session": ["Session"],
     "transforms": ["Flip", "ZoomIn"],
 }

@@ -27,17 +27,19 @@ def open(  # noqa: A001
     predictor: str | os.PathLike[str] | Predictor = "default",
     *,
     levels: Levels | None = None,
+    local: bool | None = None,
     **options: Any,
 ) -> Session:
     """A session on a photo: a path, an open binary file, a Pillow image or an array (see `images.read_image`).
 
     `predictor` and `options` are those of `load`, or a predictor already made (then without options). `levels`: the
-    stored values of the photo that become black and white (see `fewclicks.images.levels`).
+    stored values of the photo that become black and white (see `fewclicks.images.levels`). `local`: corrections change
+    the connected part that they touch, and keep the rest; None: those of a loaded mask do.
     """
     path = os.fspath(image) if isinstance(image, str | os.PathLike) else None
     if isinstance(predictor, str | os.PathLike):
         found = resolve(predictor, options)
-        return Session(image, found.build(), SessionSource(path, found.method, found.options, levels))
+        return Session(image, found.build(), SessionSource(path, found.method, found.options, levels), local)
     if options:
         raise InputError(f"options {', '.join(options)} need a method's name, not a predictor already made")
-    return Session(image, predictor, SessionSource(path, levels=levels))
+    return Session(image, predictor, SessionSource(path, levels=levels), local)

@@ -1,7 +1,8 @@
-"""Refine an answer, predictors around a predictor: CFR, and ClickConsistency, of which `Anchor` is the public name.
+"""Refine an answer, predictors around a predictor: CFR, LocalCorrection, and ClickConsistency, publicly `Anchor`.
 
 Cascade-forward refinement (CFR) shows the predictor its own answer again, with the same clicks. ClickConsistency: the
-user is right. Of contrary clicks on one place the last counts, and its pixel has the label it gave.
+user is right. Of contrary clicks on one place the last counts, and its pixel has the label it gave. LocalCorrection: a
+correction changes what its click touches, and keeps the rest.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 
 from fewclicks.clicks import Clicks
@@ -160,3 +162,59 @@ class ClickConsistency:
 
 Anchor = ClickConsistency
 """Its public name."""
+
+TOUCH_PX = 2
+"""A click touches what changed no farther from it than this: the disk that `ClickConsistency` holds."""
+SEEN = "seen"
+"""Where a state remembers the clicks that were there when it was made."""
+
+
+def keep_local(before: State, after: State, clicks: Clicks) -> State:
+    """Of what changed from `before` to `after`, keep only the connected parts that one of these clicks touches.
+
+    A positive click adds, a negative one takes away; all other pixels have the prob of `before`. FocalClick (Chen et
+    al., CVPR 2022) calls it progressive merge; its release takes all pixels that did not change for the part that
+    a click touches, where it touches none.
+    """
+    hw = (before.prob.shape[0], before.prob.shape[1])
+    was, now = before.mask, after.mask
+    prob = before.prob.copy()
+    for positive in (True, False):
+        pixels = [click.pixel(hw) for click in clicks if click.positive == positive]
+        if not pixels:
+            continue
+        changed = now & ~was if positive else was & ~now
+        labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=8)[1]
+        near = (
+            labels[max(0, y - TOUCH_PX) : y + TOUCH_PX + 1, max(0, x - TOUCH_PX) : x + TOUCH_PX + 1] for y, x in pixels
+        )
+        touched = np.unique(np.concatenate([part.ravel() for part in near]))
+        part = np.isin(labels, touched[touched > 0])
+        prob[part] = after.prob[part]
+    return replace(after, prob=prob)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCorrection:
+    """A predictor whose corrections stay local: see `keep_local`.
+
+    The first step after an empty mask is free: there is nothing to keep. With `only_given` only masks to begin with are
+    corrected so, and what clicks alone have made is not.
+    """
+
+    inner: Predictor
+    only_given: bool = False
+
+    def start(self, image: Image) -> State:
+        """The state before the first click: that of `inner`."""
+        return self.inner.start(image)
+
+    def step(self, state: State, clicks: Clicks) -> State:
+        """The step of `inner`, of which only what the new clicks touch is kept."""
+        seen: tuple[bool, Clicks] | None = state.memo.get(SEEN)
+        given, known = seen or (bool(state.mask.any()), Clicks(clicks.items[:-1]))
+        after = self.inner.step(state, clicks)
+        new = Clicks(tuple(click for click in clicks if click not in known.items))
+        if state.mask.any() and (given or not self.only_given):
+            after = keep_local(state, after, new)
+        return replace(after, memo={**after.memo, SEEN: (given, clicks)})

@@ -8,7 +8,8 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,10 +27,15 @@ from fewclicks.images.levels import Levels, require_levels
 from fewclicks.images.mask_meaning import MaskIs
 from fewclicks.images.reading import Source, read_image, read_mask
 from fewclicks.predictor import Predictor, State
+from fewclicks.prompts import BoxPrompt, Choice, Scribble, look_in_box, meanings
+from fewclicks.refinement import keep_local
 from fewclicks.types import Image, Mask, Prob
 
-FORMAT = 1
-"""Version of the JSON document."""
+FORMAT = 2
+"""Version of the JSON document: 2 has boxes, strokes, choices and local corrections; without these it is 1."""
+
+MASKS = {"mask_png", "prob_float32_zlib"}
+"""The fields of actions that are masks."""
 
 MASKS_BYTES = 2**30
 """What the masks of a session document may take, unpacked."""
@@ -37,8 +43,8 @@ MASKS_BYTES = 2**30
 HISTORY_BYTES = 256 * 2**20
 """States that are kept for undo: some 160 of a 480x854 photo, 5 of 12 megapixels. Older ones are computed again."""
 
-Action: TypeAlias = Click | Prob
-"""What the user did: a click, or a mask loaded as the previous mask."""
+Action: TypeAlias = Click | Scribble | BoxPrompt | Choice | Prob
+"""What the user did: clicks, one or along a stroke; a box; another meaning of the click; a loaded mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +67,15 @@ class SessionSource:
 class Session:
     """Click on an object, get its mask. `fewclicks.open` makes one.
 
-    Clicks are (x, y) pixels of the image. Nothing changes when a call raises.
+    Clicks are (x, y) pixels of the image. Nothing changes when a call raises. `local`: corrections change the connected
+    part that they touch, and keep the rest (see `refinement.keep_local`); None: those of a loaded mask do.
     """
 
-    def __init__(self, image: Source, predictor: Predictor, origin: SessionSource | None = None) -> None:
+    def __init__(
+        self, image: Source, predictor: Predictor, origin: SessionSource | None = None, local: bool | None = None
+    ) -> None:
         self._origin = origin or SessionSource()
+        self._local = local
         self.notes: list[str] = []
         """What had to be ignored of the image, one sentence each."""
         self.image: Image = read_image(image, levels=self._origin.levels, notes=self.notes)
@@ -90,11 +100,56 @@ class Session:
         Clicks((click,)).require_inside((self.image.shape[0], self.image.shape[1]))
         return self._do(click)
 
+    def box(self, x0: float, y0: float, x1: float, y1: float) -> Mask:
+        """Begin with a box around the object, and return the new HxW mask; InputError where it holds no pixel.
+
+        Half-open edges in pixels of the image; any two opposite corners. The box is where to look, and promises no
+        pixel: any click corrects what was found. Earlier clicks stay, the mask before does not. Undone like a click.
+        """
+        box = _box(x0, y0, x1, y1)
+        box.pixels(self._hw)
+        return self._do(box)
+
+    def scribble(self, points: Iterable[tuple[float, float]], positive: bool = True) -> Mask:
+        """Draw a stroke over the object, or off it, and return the new mask: clicks along it, done and undone as one.
+
+        `points`: (x, y) pixels of the image, in their order. InputError where none lies in the image.
+        """
+        try:
+            stroke = Scribble(tuple((float(x), float(y)) for x, y in points), bool(positive))
+        except (TypeError, ValueError, OverflowError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"a stroke is points (x, y), got {points!r:.80}; pass pixels of the image") from None
+        stroke.clicks(self._hw)
+        return self._do(stroke)
+
+    def candidates(self) -> list[Mask]:
+        """The masks that the first click can mean: up to three, the one that it gave first, then the largest first.
+
+        Empty unless that click, a positive one, is all that was said.
+        """
+        first = self._only_click(self._history.done)
+        if first is None:
+            return []
+        return [state.mask for state in meanings(self._predictor, self._history.states[0], first)]
+
+    def choose(self, number: int) -> Mask:
+        """Take another of `candidates` by its number; InputError where there is none. Undone like a click."""
+        choice = Choice(number)
+        first = self._only_click(self._history.done)
+        if first is None:
+            raise InputError("only a first click has several meanings; click once, then choose")
+        count = len(meanings(self._predictor, self._history.states[0], first))
+        if choice.number >= count:
+            raise InputError(f"the click means {count} masks, numbered from 0; there is none with the number {number}")
+        return self._do(choice)
+
     def load_mask(self, mask: Source, mask_is: MaskIs | None = None) -> Mask:
         """Make an existing mask (see `images.read_mask`) the previous mask, to be corrected by the next clicks.
 
         `mask_is`: "ids", "levels" or "probability", where the values could mean either. Earlier clicks stay. It can be
-        undone like a click.
+        undone like a click. Corrections of it are local, unless the session says otherwise.
         """
         return self._do(read_mask(mask, self._hw, mask_is=mask_is, notes=self.notes))
 
@@ -133,11 +188,14 @@ class Session:
         image = {"path": self._origin.image, "width": width, "height": height, "sha256": _digest(self.image)}
         if self._origin.levels is not None:
             image["levels"] = list(self._origin.levels)
+        actions = self._history.actions
+        plain = self._local is None and all(isinstance(action, Click) for action in actions)
         document = {
-            "fewclicks_session": FORMAT,
+            "fewclicks_session": 1 if plain else FORMAT,
+            **({} if self._local is None else {"local": self._local}),
             "image": image,
             "predictor": {"method": self._origin.method, "options": dict(self._origin.options)},
-            "actions": [_packed(action) for action in self._history.actions],
+            "actions": [_packed(action) for action in actions],
         }
         try:
             return json.dumps(document, indent=1, allow_nan=False, default=os.fspath)
@@ -158,9 +216,10 @@ class Session:
         try:
             about, named = document["image"], document["predictor"]
             hw, done = (int(about["height"]), int(about["width"])), list(document["actions"])
-            masks_bytes = 4 * hw[0] * hw[1] * sum("x" not in action for action in done)
+            masks_bytes = 4 * hw[0] * hw[1] * sum(bool(action.keys() & MASKS) for action in done)
             options = {name: tuple(v) if isinstance(v, list) else v for name, v in named["options"].items()}
             levels = require_levels(about["levels"]) if about.get("levels") is not None else None
+            local = _local(document)
             origin, digest = SessionSource(about["path"], named["method"], options, levels), about["sha256"]
             if not isinstance(origin.image, str | None):
                 raise TypeError("the path of the image is no text")
@@ -176,35 +235,61 @@ class Session:
             image = _located(origin.image, folder)
         if predictor is not None:
             origin = replace(origin, method=None, options={})
-        session = cls(image, predictor or origin.build(), origin)
+        session = cls(image, predictor or origin.build(), origin, local)
         if _digest(session.image) != digest:
             raise InputError("the image is not the one of the session, its pixels differ; pass the right one as image=")
         for action in _all_unpacked(done, hw, session.image):
-            session._do(action)
+            if isinstance(action, Choice):
+                session.choose(action.number)
+            else:
+                session._do(action)
         return session
 
     def _do(self, action: Action) -> Mask:
         """Apply an action to the present state; what was undone can then no longer be redone."""
         done = self._history.done
-        clicks = self._clicks(done)
-        if isinstance(action, Click):
-            said, clicks = clicks, (clicks + action).counting(self._hw)
-            if clicks == said:
-                return self.mask
-        before = self._state(done) if isinstance(action, Click) else self._history.states[0]  # a mask begins anew
-        state = self._after(before, done, action, clicks)
+        clicks = Clicks((*self._clicks(done), *self._said(action))).counting(self._hw)
+        if isinstance(action, Click | Scribble) and clicks == self._clicks(done):
+            return self.mask
+        state = self._after(self._state(done), done, action, clicks)
         self._history.commit(action, state)
         return state.mask
 
     def _after(self, state: State, done: int, action: Action, clicks: Clicks) -> State:
         """The state after one more action than `done`; `clicks` are those that count then."""
-        first = self._history.states[0]
-        if not isinstance(action, Click):
-            return replace(first, prob=action)
-        loaded = (said for said in self._history.every[:done] if not isinstance(said, Click))
-        if clicks.has_positive or any(said.any() for said in loaded):
-            return self._predictor.step(state, clicks)
-        return first
+        first, every = self._history.states[0], self._history.every[:done]
+        match action:
+            case BoxPrompt():
+                return deque(look_in_box(self._predictor, first, action.pixels(self._hw), clicks), maxlen=1)[0]
+            case Choice():
+                return meanings(self._predictor, first, clicks)[action.number]
+            case Click() | Scribble():
+                begun = [said for said in every if isinstance(said, BoxPrompt | np.ndarray)]
+                given = any(isinstance(said, BoxPrompt) or said.any() for said in begun)
+                if not given and not clicks.has_positive:
+                    return first
+                after = self._predictor.step(state, clicks)
+                local = given and isinstance(begun[-1], np.ndarray) if self._local is None else self._local
+                return keep_local(state, after, self._said(action)) if local and state.mask.any() else after
+            case _:
+                return replace(first, prob=action)
+
+    def _said(self, action: Action) -> Clicks:
+        """The clicks that an action says."""
+        match action:
+            case Click():
+                return Clicks((action,))
+            case Scribble():
+                return action.clicks(self._hw)
+        return Clicks()
+
+    def _only_click(self, done: int) -> Clicks | None:
+        """The first click, if nothing else was said that counts."""
+        said = self._history.every[:done]
+        if not said or not all(isinstance(action, Choice) for action in said[1:]):
+            return None
+        clicks = self._said(said[0]) if isinstance(said[0], Click) else Clicks()
+        return clicks if clicks.has_positive else None
 
     @property
     def _hw(self) -> tuple[int, int]:
@@ -212,8 +297,8 @@ class Session:
 
     def _clicks(self, done: int) -> Clicks:
         """The clicks that count after `done` actions."""
-        clicks = Clicks(tuple(action for action in self._history.every[:done] if isinstance(action, Click)))
-        return clicks.counting(self._hw)
+        said = (click for action in self._history.every[:done] for click in self._said(action))
+        return Clicks(tuple(said)).counting(self._hw)
 
     def _state(self, done: int) -> State:
         """The state after `done` actions."""
@@ -224,14 +309,33 @@ class Session:
         return self._after(state, n, self._history.every[n], self._clicks(n + 1))
 
 
+def _box(*numbers: float) -> BoxPrompt:
+    """The box of these numbers; InputError where they are none."""
+    try:
+        return BoxPrompt(*(float(number) for number in numbers))
+    except InputError:
+        raise
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"a box is four numbers x0, y0, x1, y1, got {numbers!r:.80}; pass pixels of the image"
+        ) from None
+
+
 def _digest(image: Image) -> str:
     return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
 
 
 def _packed(action: Action) -> dict[str, Any]:
     """An action as JSON: masks of 0 and 1 as PNG, others as compressed float32, both without loss."""
-    if isinstance(action, Click):
-        return {"x": action.x, "y": action.y, "positive": action.positive}
+    match action:
+        case Click():
+            return {"x": action.x, "y": action.y, "positive": action.positive}
+        case Scribble():
+            return {"scribble": [list(point) for point in action.points], "positive": action.positive}
+        case BoxPrompt():
+            return {"box": [action.x0, action.y0, action.x1, action.y1]}
+        case Choice():
+            return {"choose": action.number}
     binary = action > 0
     if np.array_equal(binary, action):
         file = io.BytesIO()
@@ -244,6 +348,17 @@ def _unpacked(action: Mapping[str, Any], hw: tuple[int, int]) -> Action:
     """The inverse of `_packed`."""
     if "x" in action:
         return Click(float(action["x"]), float(action["y"]), bool(action["positive"]))
+    if "scribble" in action:
+        stroke = Scribble(tuple((float(x), float(y)) for x, y in action["scribble"]), bool(action["positive"]))
+        stroke.clicks(hw)
+        return stroke
+    if "box" in action:
+        x0, y0, x1, y1 = action["box"]
+        box = BoxPrompt(float(x0), float(y0), float(x1), float(y1))
+        box.pixels(hw)
+        return box
+    if "choose" in action:
+        return Choice(action["choose"])
     if "mask_png" in action:
         return read_mask(io.BytesIO(base64.b64decode(action["mask_png"])), hw)
     packed = base64.b64decode(action["prob_float32_zlib"])
@@ -277,9 +392,17 @@ def _document(source: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
     except ValueError as error:
         raise InputError(f"the session is not JSON ({error}); pass what to_json wrote") from None
     version = document.get("fewclicks_session") if isinstance(document, dict) else None
-    if version != FORMAT:
-        raise InputError(f"this is no session document of format {FORMAT}, but {version}; pass what to_json wrote")
+    if version not in (1, FORMAT) or isinstance(version, bool):
+        raise InputError(f"this is no session document of format 1 or {FORMAT}, but {version}; pass what to_json wrote")
     return document, folder
+
+
+def _local(document: Mapping[str, Any]) -> bool | None:
+    """Whether corrections stay local; those of format 1 never did."""
+    local = document.get("local")
+    if not isinstance(local, bool | None):
+        raise TypeError("local is no truth value")
+    return False if document["fewclicks_session"] == 1 else local
 
 
 def _located(image: str, folder: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from fewclicks.config import ResolvedPredictor
     from fewclicks.session import Session
 
+Prompt: TypeAlias = tuple[str, tuple[Any, ...]]
+"""Something that is said of the object: the method of the session, and what it is given."""
+
 ClickTexts = Annotated[
     list[str] | None,
     typer.Option("--click", metavar="X,Y", help="A pixel (column,row) on the object; -X,Y is one off it. Repeatable."),
@@ -26,6 +29,28 @@ ClickTexts = Annotated[
 NegativeTexts = Annotated[
     list[str] | None,
     typer.Option("--negative", metavar="X,Y", help="A pixel off the object; these come after all --click."),
+]
+BoxText = Annotated[
+    str | None,
+    typer.Option("--box", metavar="X0,Y0,X1,Y1", help="A box around the object to begin with; clicks correct it."),
+]
+ScribbleTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scribble",
+        metavar="X,Y,X,Y,...",
+        help="A stroke of clicks over the object; with - before it over what is not. Repeatable; after all --click.",
+    ),
+]
+Choose = Annotated[
+    int | None,
+    typer.Option(
+        "--choose", metavar="N", min=0, help="Whole or part: the Nth of the up to three masks of one click, from 0."
+    ),
+]
+LocalOption = Annotated[
+    bool | None,
+    typer.Option("--local/--no-local", help="Corrections change the part they touch. Unset: those of --mask do."),
 ]
 MaskFile = Annotated[
     Path | None, typer.Option("--mask", metavar="PNG", help="An existing mask, to be corrected by the clicks.")
@@ -45,6 +70,10 @@ def segment(
     ],
     click: ClickTexts = None,
     negative: NegativeTexts = None,
+    box: BoxText = None,
+    scribble: ScribbleTexts = None,
+    choose: Choose = None,
+    local: LocalOption = None,
     mask: MaskFile = None,
     mask_is: options.MaskIsText = None,
     out: OutFile = None,
@@ -62,10 +91,16 @@ def segment(
     as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
 ) -> None:  # a parameter per option: how typer reads them
     """Click on an object in a photo and write its mask."""
+    said: list[Prompt] = [("box", parse_box(box))] if box is not None else []
     clicks = [parse_click(text) for text in click or []]
     clicks += [parse_click(text, negative=True) for text in negative or []]
-    if not clicks and mask is None:
-        raise InputError("there is nothing to do without a click; pass --click X,Y on the object (or --mask PNG)")
+    said += [("click", (one.x, one.y, one.positive)) for one in clicks]
+    said += [("scribble", parse_scribble(text)) for text in scribble or []]
+    said += [("choose", (choose,))] if choose is not None else []
+    if not said and mask is None:
+        raise InputError(
+            "there is nothing to do without a click; pass --click X,Y on the object (or --box, --mask PNG)"
+        )
     out = out or Path(f"{photo.stem}_{'cutout' if cutout else 'mask'}.png")
     for file in (out, overlay):
         if file is not None and file.exists() and photo.exists() and file.samefile(photo):
@@ -77,7 +112,7 @@ def segment(
         method, options.plain_values(settings), preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click,
         flip=flip, threads=threads,
     )  # fmt: skip
-    session, seconds = run(photo, clicks, mask, resolved, by_hand, require_mask_is(mask_is))
+    session, seconds = run(photo, said, mask, resolved, by_hand, require_mask_is(mask_is), local)
     session.save(out, cutout=cutout)
     if overlay is not None:
         from fewclicks import visualization
@@ -106,24 +141,44 @@ def parse_click(text: str, negative: bool = False) -> Click:
     return Click(x, y, positive=not (background or negative))
 
 
+def parse_box(text: str) -> tuple[float, ...]:
+    """ "30,40,130,90" is the box from x=30, y=40 up to x=130, y=90."""
+    try:
+        x0, y0, x1, y1 = (float(number) for number in text.split(","))
+    except ValueError:
+        raise InputError(f"'{text:.80}' is no box; write X0,Y0,X1,Y1 in pixels, as 30,40,130,90") from None
+    return x0, y0, x1, y1
+
+
+def parse_scribble(text: str) -> tuple[list[tuple[float, float]], bool]:
+    """ "30,40,60,50" is a stroke over the object from x=30, y=40 to x=60, y=50; "-30,40,60,50" one over what is not."""
+    try:
+        numbers = [float(number) for number in text.removeprefix("-").split(",")]
+        points = list(zip(numbers[::2], numbers[1::2], strict=True))
+    except ValueError:
+        raise InputError(f"'{text:.80}' is no stroke; write X,Y,X,Y,... in pixels, as 30,40,60,50") from None
+    return points, not text.startswith("-")
+
+
 def run(
     photo: Path,
-    clicks: list[Click],
+    said: list[Prompt],
     mask: Path | None,
     resolved: ResolvedPredictor,
     levels: Levels | None = None,
     mask_is: MaskIs | None = None,
+    local: bool | None = None,
 ) -> tuple[Session, list[float]]:
-    """The session after the mask and all clicks, and the seconds that each click took."""
+    """The session after the mask and all that is said of the object, and the seconds that each of it took."""
     import fewclicks
 
-    session = fewclicks.open(photo, resolved.build(), levels=levels)
+    session = fewclicks.open(photo, resolved.build(), levels=levels, local=local)
     seconds = []
     if mask is not None:
         session.load_mask(mask, mask_is)
-    for click in clicks:
+    for prompt, given in said:
         began = perf_counter()
-        session.click(click.x, click.y, click.positive)
+        getattr(session, prompt)(*given)
         seconds.append(perf_counter() - began)
     return session, seconds
 

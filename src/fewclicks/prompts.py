@@ -1,0 +1,286 @@
+"""What can be said beside a click: a box to look at, a stroke of clicks, and which of several masks a click means.
+
+All work with any predictor: a part of the photo is shown to it as if it were the photo (`LookAt`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+
+from fewclicks.clicks import Click, Clicks
+from fewclicks.errors import InputError
+from fewclicks.geometry import Box, clamp_clicks
+from fewclicks.predictor import Predictor, State
+from fewclicks.refinement import CFR, GIVEN, ClickConsistency, Hold, passes
+from fewclicks.types import Image, Mask, Prob
+
+MAX_POINTS = 20_000
+"""Points of one stroke."""
+FAR_PX = 1_000_000
+"""What no coordinate exceeds."""
+STROKE_CLICKS = 8
+"""A stroke is at most so many clicks."""
+MEANINGS = 3
+"""So many masks a first click can mean."""
+APART_RATIO = 0.04
+"""They are so far apart, as a share of the photo's diagonal, where the stroke is not longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxPrompt:
+    """A box around the object: the region to look at, and nothing that is promised of any pixel.
+
+    Half-open edges in pixels of the image, as everywhere; any two opposite corners. What lies beside the image is
+    left out.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __post_init__(self) -> None:
+        if not all(abs(value) <= FAR_PX for value in (self.x0, self.y0, self.x1, self.y1)):  # false for NaN too
+            raise InputError(f"a box has four numbers near the image, got {self}; pass pixels x0, y0, x1, y1")
+
+    def __str__(self) -> str:
+        return f"({self.x0:g}, {self.y0:g}, {self.x1:g}, {self.y1:g})"
+
+    def pixels(self, hw: tuple[int, int]) -> Box:
+        """The whole pixels of it in an image of size `hw`; InputError where there are none."""
+        (left, right), (top, bottom) = sorted((self.x0, self.x1)), sorted((self.y0, self.y1))
+        x0, x1 = (min(max(math.floor(x + 0.5), 0), hw[1]) for x in (left, right))
+        y0, y1 = (min(max(math.floor(y + 0.5), 0), hw[0]) for y in (top, bottom))
+        if x0 >= x1 or y0 >= y1:
+            raise InputError(
+                f"the box {self} holds no pixel of the image of {hw[1]}x{hw[0]}; pass x0, y0, x1, y1 around the object"
+            )
+        return Box(x0, y0, x1, y1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scribble:
+    """A stroke over the object, or over what is not: clicks along it, all said at once."""
+
+    points: tuple[tuple[float, float], ...]
+    """(x, y) in pixels of the image; what lies beside it is left out."""
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.points) <= MAX_POINTS:
+            raise InputError(f"a stroke has 1 to {MAX_POINTS:,} points, got {len(self.points):,}; draw it in parts")
+        if not all(abs(value) <= FAR_PX for point in self.points for value in point):
+            raise InputError("a stroke has a point far from any image; pass pixels of the image")
+
+    def clicks(self, hw: tuple[int, int]) -> Clicks:
+        """The clicks along it in an image of size `hw`, evenly spaced; InputError where none lies in the image."""
+        points = np.array(self.points, np.float64)
+        steps = np.hypot(*np.diff(points, axis=0).T) if len(points) > 1 else np.zeros(0)
+        along = np.concatenate([[0.0], np.cumsum(steps)])
+        length = float(along[-1])
+        count = min(STROKE_CLICKS, 1 + int(length / (APART_RATIO * math.hypot(*hw))))
+        # In the middle of equal parts: hands overshoot at the ends.
+        places = (np.arange(count) + 0.5) * length / count
+        found = [(np.interp(at, along, points[:, 0]), np.interp(at, along, points[:, 1])) for at in places]
+        inside = [(x, y) for x, y in found if -0.5 <= x < hw[1] - 0.5 and -0.5 <= y < hw[0] - 0.5]
+        if not inside:
+            raise InputError(f"the stroke lies beside the image of {hw[1]}x{hw[0]} pixels; draw it over the image")
+        clicks = (Click(max(0.0, round(float(x), 2)), max(0.0, round(float(y), 2)), self.positive) for x, y in inside)
+        return Clicks(tuple(clicks))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Another of the masks that the first click can mean, by its number in `meanings`."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        if type(self.number) is not int or self.number not in range(MEANINGS):
+            raise InputError(f"a click means up to {MEANINGS} masks, numbered from 0, got {self.number}")
+
+
+@dataclass(frozen=True, slots=True)
+class LookAt:
+    """A predictor that shows `inner` one region of the photo as if it were all of it, with clicks of its own added.
+
+    What lies outside of the region keeps its prob. `hints` steer `inner` and promise nothing: nobody holds them.
+    """
+
+    inner: Predictor
+    region: Box
+    hints: Clicks = field(default_factory=Clicks)
+
+    def start(self, image: Image) -> State:
+        """The blank state."""
+        inner = self.inner.start(self._part(image))
+        return State(image, np.zeros(image.shape[:2], np.float32), inner.threshold, {"look": inner.memo})
+
+    def step(self, state: State, clicks: Clicks) -> State:
+        """One step of `inner` on the region; its prob is pasted into the previous one."""
+        memo = state.memo.get("look")
+        part = self._part(state.image)
+        if memo is None:
+            memo = self.inner.start(part).memo
+        hw = (state.image.shape[0], state.image.shape[1])
+        there = (c for c in (*self.hints, *clamp_clicks(clicks, hw)) if self.region.contains(*c.pixel(hw)))
+        moved = Clicks(tuple(Click(c.x - self.region.x0, c.y - self.region.y0, c.positive) for c in there))
+        before = State(part, np.ascontiguousarray(state.prob[self.region.slices]), state.threshold, memo)
+        after = self.inner.step(before, clamp_clicks(moved, self.region.hw))
+        prob = state.prob.copy()
+        prob[self.region.slices] = after.prob
+        return replace(state, prob=prob, memo={**state.memo, "look": after.memo})
+
+    def _part(self, image: Image) -> Image:
+        return np.ascontiguousarray(image[self.region.slices])
+
+
+MARGIN_RATIO = 0.2
+"""So much of a box's sides is looked at beyond each of them."""
+BOX_PROB = 0.3
+"""The prob of the pixels of a box, before it is looked at."""
+
+
+def look_in_box(
+    predictor: Predictor,
+    start: State,
+    box: Box,
+    clicks: Clicks,
+    steps: int | None = None,
+    tol: int | None = None,
+    hold: Hold | None = None,
+) -> Iterator[State]:
+    """Give the state after each pass over a box: the object in it, as `predictor` sees the box and a little more.
+
+    `start` is the state before the first click. `clicks` are held, and nothing else is: no pixel of the box is
+    promised. Where `predictor` finds nothing, the mask is the box itself. `steps`, `tol` and `hold` are those of
+    `passes`; without `steps` the predictor refines as it does by itself.
+    """
+    anchor, inner = _parts(predictor)
+    if steps is None:
+        steps, tol = (inner.steps, inner.tol) if isinstance(inner, CFR) else (0, None)
+    hw = (start.prob.shape[0], start.prob.shape[1])
+    look = LookAt(inner.inner if isinstance(inner, CFR) else inner, _grown(box, hw), _hints(box, hw))
+    begin, filled = np.zeros_like(start.prob), np.zeros_like(start.prob)
+    begin[box.slices], filled[box.slices] = BOX_PROB, 1
+    for state in passes(look, replace(start, prob=begin), clicks, steps, tol, hold):
+        if not state.mask.any():
+            state = replace(state, prob=filled)
+        state = replace(state, memo={**start.memo, GIVEN: True})
+        state = anchor.hold(state, clicks) if anchor else state
+        yield hold(state) if hold else state
+
+
+def _parts(predictor: Predictor) -> tuple[ClickConsistency | None, Predictor]:
+    """What holds the clicks, if anything does, and the rest."""
+    return (predictor, predictor.inner) if isinstance(predictor, ClickConsistency) else (None, predictor)
+
+
+def _grown(box: Box, hw: tuple[int, int]) -> Box:
+    """The box and its margin, within the image."""
+    height, width = (math.ceil(MARGIN_RATIO * side) for side in box.hw)
+    grown = Box(box.x0 - width, box.y0 - height, box.x1 + width, box.y1 + height)
+    return grown.intersection(Box.whole(hw)) or box
+
+
+def _hints(box: Box, hw: tuple[int, int]) -> Clicks:
+    """A click in the middle of the box, and negative ones beside its corners and sides, where the image has pixels."""
+    x, y = (box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2
+    away = max(2, round(0.02 * max(box.hw)))
+    columns, rows = (box.x0 - away, x, box.x1 - 1 + away), (box.y0 - away, y, box.y1 - 1 + away)
+    around = [(column, row) for row in rows for column in columns if (column, row) != (x, y)]
+    outside = [Click(cx, cy, False) for cx, cy in around if 0 <= cx < hw[1] and 0 <= cy < hw[0]]
+    return Clicks((Click(x, y), *outside))
+
+
+SCALES = (1.0, 0.5, 0.25)
+"""Sides of the regions that are looked at around a click, over those of the photo."""
+LEAST_SIDE_PX = 64
+THRESHOLDS = (0.5, 0.2, 0.8)
+"""Where a mask that the regions do not give is looked for, as shares of the way from 0 to 1."""
+ALIKE_IOU = 0.8
+"""Masks that overlap more mean the same."""
+CUT_RATIO = 0.15
+"""A mask that fills more of the border of its region goes on outside of it: it is cut, and no answer."""
+
+
+def meanings(predictor: Predictor, start: State, clicks: Clicks) -> list[State]:
+    """What a first click can mean: up to three masks that differ, the one that a click gives by itself first.
+
+    The others, the largest first, are what `predictor` sees in regions of three sizes around the click, and at other
+    thresholds. Each holds the click, is one piece, and goes on nowhere beyond its region.
+    """
+    usual = predictor.step(start, clicks)
+    hw = (start.prob.shape[0], start.prob.shape[1])
+    row, column = clicks[-1].pixel(hw)
+    anchor, inner = _parts(predictor)
+    found: list[tuple[Mask, Prob]] = [(usual.mask, usual.prob)]
+
+    def offer(prob: Prob, threshold: float, region: Box) -> None:
+        mask = _piece(prob > threshold, row, column)
+        if mask is None or _is_cut(mask, region) or any(_iou(mask, other) > ALIKE_IOU for other, _ in found):
+            return
+        found.append(
+            (mask, _moved_threshold(np.where(mask, prob, np.minimum(prob, threshold)), threshold, start.threshold))
+        )
+
+    looks = []
+    for scale in SCALES[1:]:
+        region = _region(row, column, scale, hw)
+        looks.append((LookAt(inner, region).step(start, clicks).prob, region))
+    for share in THRESHOLDS:
+        for prob, region in ((usual.prob, Box.whole(hw)), *looks):
+            if len(found) < MEANINGS:
+                offer(prob, share if share != 0.5 else start.threshold, region)
+    others = sorted(found[1:], key=lambda item: -int(item[0].sum()))
+    states = [usual]
+    for _, prob in others:
+        state = replace(usual, prob=prob, memo={**start.memo, GIVEN: False})
+        states.append(anchor.hold(state, clicks) if anchor else state)
+    return states
+
+
+def _region(row: int, column: int, scale: float, hw: tuple[int, int]) -> Box:
+    """A part of the image around a pixel, pushed inside."""
+    height, width = (min(side, max(LEAST_SIDE_PX, round(scale * side))) for side in hw)
+    y0 = min(max(0, row - height // 2), hw[0] - height)
+    x0 = min(max(0, column - width // 2), hw[1] - width)
+    return Box(x0, y0, x0 + width, y0 + height)
+
+
+def _piece(mask: Mask, row: int, column: int) -> Mask | None:
+    """The connected piece of the mask that the pixel lies in."""
+    if not mask[row, column]:
+        return None
+    labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[1]
+    return np.asarray(labels == labels[row, column])
+
+
+def _is_cut(mask: Mask, region: Box) -> bool:
+    """Whether the mask goes on beyond the borders of the region that are not those of the image."""
+    part = mask[region.slices]
+    sides = [
+        (part[0], region.y0 > 0), (part[-1], region.y1 < mask.shape[0]),
+        (part[:, 0], region.x0 > 0), (part[:, -1], region.x1 < mask.shape[1]),
+    ]  # fmt: skip
+    return any(within and float(side.mean()) > CUT_RATIO for side, within in sides)
+
+
+def _iou(one: Mask, other: Mask) -> float:
+    return int(np.count_nonzero(one & other)) / max(1, int(np.count_nonzero(one | other)))
+
+
+def _moved_threshold(prob: Prob, old: float, new: float) -> Prob:
+    """The prob stretched so that what was above the old threshold, and nothing else, is above the new one."""
+    if old == new:
+        return np.asarray(prob, np.float32)
+    below = prob * (new / old)
+    above = new + (prob - old) * ((1 - new) / (1 - old))
+    least = np.nextafter(np.float32(new), np.float32(1))
+    stretched = np.where(prob > old, np.maximum(above, least), np.minimum(below, new))
+    return np.asarray(np.clip(stretched, 0, 1), np.float32)
