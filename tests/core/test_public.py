@@ -18,6 +18,7 @@ PUBLIC = [
     "FewClicksError",
     "Flip",
     "InputError",
+    "LocalCorrection",
     "MissingExtra",
     "Predictor",
     "Session",
