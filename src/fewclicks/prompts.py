@@ -6,6 +6,7 @@ All work with any predictor: a part of the photo is shown to it as if it were th
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -209,13 +210,19 @@ CUT_RATIO = 0.15
 """A mask that fills more of the border of its region goes on outside of it: it is cut, and no answer."""
 
 
-def meanings(predictor: Predictor, start: State, clicks: Clicks) -> list[State]:
+def meanings(
+    predictor: Predictor, start: State, clicks: Clicks, steps: int | None = None, tol: int | None = None
+) -> list[State]:
     """What a first click can mean: up to three masks that differ, the one that a click gives by itself first.
 
     The others, the largest first, are what `predictor` sees in regions of three sizes around the click, and at other
-    thresholds. Each holds the click, is one piece, and goes on nowhere beyond its region.
+    thresholds. Each holds the click, is one piece, and goes on nowhere beyond its region. `steps`, `tol`: as of
+    `look_in_box`.
     """
-    usual = predictor.step(start, clicks)
+    if steps is None:
+        usual = predictor.step(start, clicks)
+    else:
+        usual = deque(passes(predictor, start, clicks, steps, tol), maxlen=1)[0]
     hw = (start.prob.shape[0], start.prob.shape[1])
     row, column = clicks[-1].pixel(hw)
     anchor, inner = _parts(predictor)

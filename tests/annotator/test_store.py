@@ -624,7 +624,7 @@ def test_what_fails_half_way_has_not_happened(store, thing, monkeypatch):
 def test_newer_and_foreign_databases_are_refused(place, tmp_path):
     with Store(place) as store, store._db.writing() as session:
         session.execute(text("UPDATE fewclicks_about SET schema_version = 99"))
-    with pytest.raises(StoreError, match="version 99, this fewclicks knows 2; update fewclicks"):
+    with pytest.raises(StoreError, match="version 99, this fewclicks knows 3; update fewclicks"):
         Store(place)
     (tmp_path / "f" / ".fewclicks").mkdir(parents=True)
     (tmp_path / "f" / PLACE).write_bytes(b"this is no database, but text" * 100)

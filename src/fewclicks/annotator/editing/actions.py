@@ -1,19 +1,18 @@
-"""What can be done to an object: a click, a stroke of the brush, cleaning, another mask, another threshold."""
+"""What can be done to an object: clicks, a box, a choice, a stroke of the brush, cleaning, a mask, a threshold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from fewclicks.annotator.editing.mask_codec import EncodedMask
-from fewclicks.clicks import Click
+from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
+from fewclicks.prompts import MAX_POINTS, BoxPrompt, Choice, Scribble
 
 MAX_CFR = 8
 """Refinements after a click that can be asked for."""
-MAX_POINTS = 20_000
-"""Points of one stroke."""
 FAR_PX = 1_000_000
 """What no coordinate and no radius exceeds."""
 
@@ -28,16 +27,85 @@ class Clicked:
     positive: bool = True
     cfr: int = 0
     adaptive: bool = False
+    local: bool | None = False
+    """It changes the connected part that it touches, and keeps the rest; None: if it corrects a given mask."""
 
     def __post_init__(self) -> None:
         _ = self.click
-        if not 0 <= self.cfr <= MAX_CFR:
-            raise InputError(f"a click is refined 0 to {MAX_CFR} times, got cfr={self.cfr}")
+        _require_passes(self.cfr)
 
     @property
     def click(self) -> Click:
         """The click itself."""
         return Click(self.x, self.y, self.positive)
+
+    def clicks(self, hw: tuple[int, int]) -> Clicks:
+        """What it says; InputError outside of a photo of size `hw`."""
+        clicks = Clicks((self.click,))
+        clicks.require_inside(hw)
+        return clicks
+
+
+@dataclass(frozen=True, slots=True)
+class Scribbled:
+    """Clicks along a stroke, refined as one click is (see `Scribble`)."""
+
+    kind: ClassVar[str] = "scribble"
+    points: tuple[tuple[float, float], ...]
+    positive: bool = True
+    cfr: int = 0
+    adaptive: bool = False
+    local: bool | None = False
+    """As of `Clicked`."""
+
+    def __post_init__(self) -> None:
+        _ = Scribble(self.points, self.positive)
+        _require_passes(self.cfr)
+
+    def clicks(self, hw: tuple[int, int]) -> Clicks:
+        """What it says; InputError beside a photo of size `hw`."""
+        return Scribble(self.points, self.positive).clicks(hw)
+
+
+@dataclass(frozen=True, slots=True)
+class Boxed:
+    """A box around the object, to begin with: where to look (see `BoxPrompt`). Clicks and painted pixels stay."""
+
+    kind: ClassVar[str] = "box"
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    cfr: int = 0
+    adaptive: bool = False
+
+    def __post_init__(self) -> None:
+        _ = self.box
+        _require_passes(self.cfr)
+
+    @property
+    def box(self) -> BoxPrompt:
+        """The box itself."""
+        return BoxPrompt(self.x0, self.y0, self.x1, self.y1)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Another of the masks that a first click can mean (see `Choice`), which was refined so."""
+
+    kind: ClassVar[str] = "choose"
+    number: int
+    cfr: int = 0
+    adaptive: bool = False
+
+    def __post_init__(self) -> None:
+        _ = Choice(self.number)
+        _require_passes(self.cfr)
+
+
+def _require_passes(cfr: int) -> None:
+    if not 0 <= cfr <= MAX_CFR:
+        raise InputError(f"a click is refined 0 to {MAX_CFR} times, got cfr={cfr}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +165,29 @@ class Thresholded:
             raise InputError(f"a threshold lies between 0 and 1, got {self.value}")
 
 
-Action: TypeAlias = Clicked | Brushed | Cleaned | Replaced | Thresholded
+Prompted: TypeAlias = Clicked | Scribbled | Boxed
+"""What the predictor answers in passes."""
+Action: TypeAlias = Prompted | Chosen | Brushed | Cleaned | Replaced | Thresholded
+KINDS: dict[str, type[Action]] = {
+    action.kind: action
+    for action in (Clicked, Scribbled, Boxed, Chosen, Brushed, Cleaned, Replaced, Thresholded)
+}  # fmt: skip
+"""All of them by their names in the journal."""
+PROMPTS = frozenset(action.kind for action in (Clicked, Scribbled, Boxed))
 
 
 def to_json(action: Action) -> dict[str, Any]:
     """The action as plain data, without its kind. That of `Replaced` is empty: its mask is kept as the result."""
     match action:
         case Clicked():
-            how = {"cfr": action.cfr, "adaptive": action.adaptive}
-            return {"x": action.x, "y": action.y, "positive": action.positive, **how}
+            return {"x": action.x, "y": action.y, "positive": action.positive, **_how(action)}
+        case Scribbled():
+            points = [list(point) for point in action.points]
+            return {"points": points, "positive": action.positive, **_how(action)}
+        case Boxed():
+            return {"x0": action.x0, "y0": action.y0, "x1": action.x1, "y1": action.y1, **_how(action)}
+        case Chosen():
+            return {"number": action.number, **_how(action)}
         case Brushed():
             points = [list(point) for point in action.points]
             return {"points": points, "radius_px": action.radius_px, "erase": action.erase}
@@ -117,24 +199,47 @@ def to_json(action: Action) -> dict[str, Any]:
             return {}
 
 
+def _how(action: Prompted | Chosen) -> dict[str, Any]:
+    """How it is refined. That it is local is written only where it is: journals before knew no such thing."""
+    local = {"local": True} if isinstance(action, Clicked | Scribbled) and action.local else {}
+    return {"cfr": action.cfr, "adaptive": action.adaptive, **local}
+
+
 def from_json(kind: str, payload: Mapping[str, Any], mask: EncodedMask | None = None) -> Action:
     """The inverse of `to_json`; `mask` is what `Replaced` put in place. InputError for anything else."""
+    if kind == Replaced.kind and mask is not None:
+        return Replaced(mask)
+    if kind not in _READERS:
+        raise InputError(f"there is no action of the kind '{kind}'; there are: {', '.join(KINDS)}")
     try:
-        match kind:
-            case "click":
-                how = int(payload.get("cfr", 0)), bool(payload.get("adaptive", False))
-                return Clicked(float(payload["x"]), float(payload["y"]), bool(payload.get("positive", True)), *how)
-            case "brush":
-                points = tuple((float(x), float(y)) for x, y in payload["points"])
-                return Brushed(points, float(payload["radius_px"]), bool(payload.get("erase", False)))
-            case "clean":
-                return Cleaned(int(payload.get("fill_holes_px", 0)), int(payload.get("drop_specks_px", 0)))
-            case "threshold":
-                return Thresholded(float(payload["value"]))
-            case "mask" if mask is not None:
-                return Replaced(mask)
+        return _READERS[kind](payload)
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"this is no action of the kind '{kind}' ({error!r}); see the API's page") from None
-    raise InputError(f"there is no action of the kind '{kind}'; there are: click, brush, clean, mask, threshold")
+
+
+def _points(payload: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(x), float(y)) for x, y in payload["points"])
+
+
+def _refined(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {"cfr": int(payload.get("cfr", 0)), "adaptive": bool(payload.get("adaptive", False))}
+
+
+def _said(payload: Mapping[str, Any]) -> dict[str, Any]:
+    how = {"positive": bool(payload.get("positive", True)), "local": bool(payload.get("local", False))}
+    return {**how, **_refined(payload)}
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], Action]] = {
+    "click": lambda given: Clicked(float(given["x"]), float(given["y"]), **_said(given)),
+    "scribble": lambda given: Scribbled(_points(given), **_said(given)),
+    "box": lambda given: Boxed(
+        float(given["x0"]), float(given["y0"]), float(given["x1"]), float(given["y1"]), **_refined(given)
+    ),
+    "choose": lambda given: Chosen(given["number"], **_refined(given)),
+    "brush": lambda given: Brushed(_points(given), float(given["radius_px"]), bool(given.get("erase", False))),
+    "clean": lambda given: Cleaned(int(given.get("fill_holes_px", 0)), int(given.get("drop_specks_px", 0))),
+    "threshold": lambda given: Thresholded(float(given["value"])),
+}

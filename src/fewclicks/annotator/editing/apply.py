@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fewclicks.annotator.editing.actions import Action, Brushed, Cleaned, Clicked, Replaced, Thresholded
+from fewclicks.annotator.editing.actions import (
+    Action,
+    Boxed,
+    Brushed,
+    Chosen,
+    Cleaned,
+    Clicked,
+    Prompted,
+    Replaced,
+    Scribbled,
+    Thresholded,
+)
 from fewclicks.annotator.editing.brush import OFF, ON, PixelConstraints, cleaned, locked, painted
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.clicks import Clicks
@@ -15,7 +26,8 @@ from fewclicks.config import PredictorConfig
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
-from fewclicks.refinement import TOL, passes
+from fewclicks.prompts import look_in_box, meanings
+from fewclicks.refinement import TOL, keep_local, passes
 from fewclicks.types import Mask
 
 
@@ -27,7 +39,9 @@ class Prompts:
     locks: PixelConstraints | None = None
     threshold: float = 0.5
     given: bool = False
-    """Pixels were marked by a stroke or a mask, not by clicks alone."""
+    """Pixels were marked by a stroke, a box or a mask, not by clicks alone."""
+    imported: bool = False
+    """What is corrected is a mask that was given: by default corrections of it stay local."""
 
     @property
     def says_something(self) -> bool:
@@ -43,43 +57,86 @@ def from_mask(start: State, mask: EncodedMask, threshold: float) -> State:
 def marked(marks: Prompts, action: Action, hw: tuple[int, int]) -> Prompts:
     """What the user has said after one more action. No predictor is asked. InputError if it does not fit the photo."""
     match action:
-        case Clicked():
-            Clicks((action.click,)).require_inside(hw)
-            locks = marks.locks and marks.locks.released(action.click.pixel(hw), action.positive)
-            return replace(marks, clicks=(marks.clicks + action.click).counting(hw), locks=locks)
+        case Clicked() | Scribbled():
+            locks, said = marks.locks, action.clicks(hw)
+            for click in said:
+                locks = locks and locks.released(click.pixel(hw), click.positive)
+            return replace(marks, clicks=Clicks((*marks.clicks, *said)).counting(hw), locks=locks)
+        case Boxed():
+            action.box.pixels(hw)
+            return replace(marks, given=True, imported=False)
+        case Chosen():
+            if marks.given or marks.locks or len(marks.clicks) != 1 or not marks.clicks.has_positive:
+                raise InputError("only a first click has several meanings; click once on the object, then choose")
+            return marks
         case Brushed():
-            found = painted(action, hw)
-            if found is None:
-                return marks
-            box, cover = found
-            side = OFF if action.erase else ON
-            # A click under a later stroke of the other meaning is overruled.
-            clicks = [c for c in marks.clicks if c.positive != action.erase or not _covers(box, cover, c.pixel(hw))]
-            given = marks.given or not action.erase
-            locks = locked(marks.locks, box, cover, side)
-            return replace(marks, clicks=Clicks(tuple(clicks)), locks=locks, given=given)
+            return _brushed(marks, action, hw)
         case Replaced():
-            if action.mask.hw != hw:
-                got, need = f"{action.mask.hw[1]}x{action.mask.hw[0]}", f"{hw[1]}x{hw[0]}"
-                raise InputError(f"the mask is {got} pixels but the photo is {need}; resize the mask to {need}")
-            mask = action.mask.mask()
-            clicks = [c for c in marks.clicks if mask[c.pixel(hw)] == c.positive]
-            return replace(marks, clicks=Clicks(tuple(clicks)), locks=None, given=bool(mask.any()))
+            return _given(marks, action.mask, hw)
         case Thresholded():
             return replace(marks, threshold=action.value)
         case Cleaned():
             return marks
 
 
+def _brushed(marks: Prompts, action: Brushed, hw: tuple[int, int]) -> Prompts:
+    found = painted(action, hw)
+    if found is None:
+        return marks
+    box, cover = found
+    side = OFF if action.erase else ON
+    # A click under a later stroke of the other meaning is overruled.
+    clicks = [c for c in marks.clicks if c.positive != action.erase or not _covers(box, cover, c.pixel(hw))]
+    locks = locked(marks.locks, box, cover, side)
+    return replace(marks, clicks=Clicks(tuple(clicks)), locks=locks, given=marks.given or not action.erase)
+
+
+def _given(marks: Prompts, mask: EncodedMask, hw: tuple[int, int]) -> Prompts:
+    if mask.hw != hw:
+        got, need = f"{mask.hw[1]}x{mask.hw[0]}", f"{hw[1]}x{hw[0]}"
+        raise InputError(f"the mask is {got} pixels but the photo is {need}; resize the mask to {need}")
+    pixels = mask.mask()
+    clicks = [c for c in marks.clicks if pixels[c.pixel(hw)] == c.positive]
+    some = bool(pixels.any())
+    return replace(marks, clicks=Clicks(tuple(clicks)), locks=None, given=some, imported=some)
+
+
 def _covers(box: Box, cover: Mask, pixel: tuple[int, int]) -> bool:
     return box.contains(*pixel) and bool(cover[pixel[0] - box.y0, pixel[1] - box.x0])
 
 
-def acted(predictor: Predictor, start: State, state: State, marks: Prompts, action: Action) -> Iterator[State]:
-    """The states that an action gives, one per pass of a click, else one. `marks` are those after the action."""
+def said_by(action: Action, hw: tuple[int, int]) -> Clicks:
+    """The clicks that an action on a photo of size `hw` says."""
+    return action.clicks(hw) if isinstance(action, Clicked | Scribbled) else Clicks()
+
+
+def settled(action: Action, marks: Prompts, first: Action | None) -> Action:
+    """The action with what it leaves open decided: whether it is local, and how the click it chooses of was refined.
+
+    `marks` are those before it, `first` is the first action of the object.
+    """
+    if isinstance(action, Clicked | Scribbled) and action.local is None:
+        return replace(action, local=marks.imported)
+    if isinstance(action, Chosen) and isinstance(first, Clicked):
+        return replace(action, cfr=first.cfr, adaptive=first.adaptive)
+    return action
+
+
+def acted(
+    predictor: Predictor, start: State, state: State, marks: Prompts, action: Action, said: Clicks
+) -> Iterator[State]:
+    """The states that an action gives, one per pass of a click, else one. `marks` are those after the action.
+
+    `said` are its clicks.
+    """
     match action:
-        case Clicked():
-            yield from _cascade(predictor, state, marks, action)
+        case Clicked() | Scribbled() | Boxed():
+            yield from _cascade(predictor, start, state, marks, action, said)
+        case Chosen():
+            meant = candidates(predictor, start, marks, action)
+            if action.number >= len(meant):
+                raise InputError(f"the click means {len(meant)} masks, numbered from 0; choose one of them")
+            yield meant[action.number]
         case Brushed():
             found = painted(action, (state.prob.shape[0], state.prob.shape[1]))
             if found:
@@ -101,11 +158,32 @@ def acted(predictor: Predictor, start: State, state: State, marks: Prompts, acti
             yield replace(state, threshold=action.value)
 
 
-def _cascade(predictor: Predictor, state: State, marks: Prompts, action: Clicked) -> Iterator[State]:
-    """The passes of one click, with the click's CFR in place of the predictor's own."""
-    steps = PredictorConfig(cfr=action.cfr, adaptive=action.adaptive).steps
-    tol = TOL if action.adaptive else None
-    return passes(predictor, state, marks.clicks, steps, tol, marks.locks.hold if marks.locks else None)
+def candidates(predictor: Predictor, start: State, marks: Prompts, action: Chosen) -> list[State]:
+    """What the only click can mean, of which `action` chooses."""
+    steps, tol = _refined(action)
+    return meanings(predictor, replace(start, threshold=marks.threshold), marks.clicks, steps, tol)
+
+
+def _cascade(
+    predictor: Predictor, start: State, state: State, marks: Prompts, action: Prompted, said: Clicks
+) -> Iterator[State]:
+    """The passes of a prompt, with the prompt's CFR in place of the predictor's own."""
+    steps, tol = _refined(action)
+
+    def hold(after: State) -> State:
+        if not isinstance(action, Boxed) and action.local and state.mask.any():
+            after = keep_local(state, after, said)
+        return marks.locks.hold(after) if marks.locks else after
+
+    if not isinstance(action, Boxed):
+        return passes(predictor, state, marks.clicks, steps, tol, hold)
+    begin = replace(start, threshold=marks.threshold)
+    return look_in_box(predictor, begin, action.box.pixels(hw_of(state)), marks.clicks, steps, tol, hold)
+
+
+def _refined(action: Prompted | Chosen) -> tuple[int, int | None]:
+    """How often it is refined, and where A-CFR stops."""
+    return PredictorConfig(cfr=action.cfr, adaptive=action.adaptive).steps, TOL if action.adaptive else None
 
 
 def hw_of(state: State) -> tuple[int, int]:

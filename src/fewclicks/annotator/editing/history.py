@@ -11,10 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from fewclicks.annotator.editing.actions import Action, Clicked, Replaced, Thresholded
-from fewclicks.annotator.editing.apply import Prompts, hw_of, marked
+from fewclicks.annotator.editing.actions import (
+    Action,
+    Boxed,
+    Chosen,
+    Clicked,
+    Prompted,
+    Replaced,
+    Scribbled,
+    Thresholded,
+)
+from fewclicks.annotator.editing.apply import Prompts, hw_of, marked, settled
 from fewclicks.annotator.editing.mask_codec import EncodedMask, count_changed, difference
-from fewclicks.annotator.editing.windows import Snapshot, folded, of_mask, performed
+from fewclicks.annotator.editing.windows import Snapshot, folded, meant, of_mask, performed
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.history import UndoHistory
@@ -129,8 +138,9 @@ class History:
 
     @property
     def passes(self) -> tuple[EncodedMask, ...]:
-        """The masks after each pass of the last click that is done; computed again if need be. Empty without clicks."""
-        last = max((n for n in range(self._undo.done) if isinstance(self._undo.every[n].action, Clicked)), default=None)
+        """The masks after each pass of the last prompt that is done; computed again if need be. Empty without one."""
+        prompts = (n for n, entry in enumerate(self.entries) if isinstance(entry.action, Prompted))
+        last = max(prompts, default=None)
         if last is None:
             return ()
         if self._passes[0] != last:
@@ -139,6 +149,18 @@ class History:
             same = difference(step.entry.mask, entry.mask) is None
             self._passes = last, step.passes if same else (entry.mask,)
         return self._passes[1]
+
+    @property
+    def candidates(self) -> tuple[EncodedMask, ...]:
+        """What the first click can mean, its own mask first; empty once more was said."""
+        first, *others = self.entries or (None,)
+        if first is None or not isinstance(first.action, Clicked) or not first.action.positive:
+            return ()
+        if not all(entry is not None and isinstance(entry.action, Chosen) for entry in others):
+            return ()
+        choice = Chosen(0, first.action.cfr, first.action.adaptive)
+        held = replace(self._kept[0], marks=marked(self._kept[0].marks, first.action, hw_of(self._start)))
+        return tuple(found.mask(hw_of(self._start)) for found in meant(self._predictor, self._start, held, choice))
 
     def repeats(self, action: Action) -> bool:
         """Whether an action is a click that counts already, refined in the same way: it has nothing to say."""
@@ -207,7 +229,7 @@ class History:
             if _forgets(self._undo.every[n]):
                 near = n
         todo = self._undo.every[near:done]
-        if sum(len(entry.changed_px) for entry in todo if isinstance(entry.action, Clicked)) > REPLAY_PASSES:
+        if sum(len(entry.changed_px) for entry in todo if isinstance(entry.action, Prompted)) > REPLAY_PASSES:
             return None
         held = self._kept[near] if near in self._kept else self._from_mask(near)
         for n, entry in enumerate(todo, near):
@@ -229,13 +251,16 @@ class History:
 
     def _after(self, done: int, action: Action) -> Step:
         known = done in self._kept
-        if isinstance(action, Clicked | Thresholded):  # what they give depends on the prob, of the others on the mask
+        if isinstance(
+            action, Clicked | Scribbled | Thresholded
+        ):  # what they give depends on the prob, of the others on the mask
             held = self._held(done)
             known, fresh = True, done not in self._kept
         else:
             held, fresh = self._kept[done] if known else self._from_mask(done), False
-            known |= isinstance(action, Replaced)
+            known |= isinstance(action, _FROM_MASKS)
         hw, before = hw_of(self._start), self._mask(done)
+        action = settled(action, held.marks, self._undo.every[0].action if done else None)
         marks = marked(held.marks, action, hw)
         masks, changed = [], []
         for after in performed(self._predictor, self._start, held, marks, action):
@@ -243,14 +268,18 @@ class History:
             masks.append(held.mask(hw))
             changed.append(count_changed(before, masks[-1]))
             before = masks[-1]
-        passes = tuple(masks) if isinstance(action, Clicked) else ()
+        passes = tuple(masks) if isinstance(action, Prompted) else ()
         entry = Entry(action, masks[-1], fresh, marks.clicks, marks.threshold, tuple(changed))
         return Step(entry, done, held if known else None, passes)
 
 
 def _forgets(entry: Entry) -> bool:
     """Whether what the entry gave depends on nothing before it but masks."""
-    return entry.fresh or isinstance(entry.action, Replaced)
+    return entry.fresh or isinstance(entry.action, _FROM_MASKS)
+
+
+_FROM_MASKS = Replaced | Boxed | Chosen
+"""What begins anew, with the clicks and the painted pixels that there are."""
 
 
 def replay(predictor: Predictor, start: State, entries: Sequence[Entry]) -> Iterator[Mask]:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from fewclicks.annotator.editing.actions import Clicked, Replaced, Thresholded
+from fewclicks.annotator.editing.actions import Boxed, Chosen, Prompted, Replaced, Thresholded
 from fewclicks.annotator.editing.apply import Prompts, marked
 from fewclicks.annotator.editing.brush import OFF, ON
 from fewclicks.annotator.editing.history import Entry
@@ -84,9 +84,10 @@ class MaskReplay:
             return self._lost(entry, wrong)
         before, self._last = self._mask, predictor
         self._marks = replace(marks, threshold=entry.threshold)
-        begin = self._from_mask(before) if entry.fresh or isinstance(entry.action, Replaced) else self._held
-        depends = isinstance(entry.action, Clicked | Thresholded)
-        if isinstance(entry.action, Clicked) and predictor != self._name:
+        anew = entry.fresh or isinstance(entry.action, Replaced | Boxed | Chosen)
+        begin = self._from_mask(before) if anew else self._held
+        depends = isinstance(entry.action, Prompted | Chosen | Thresholded)
+        if isinstance(entry.action, Prompted | Chosen) and predictor != self._name:
             begin = None
         if begin is None and not depends:
             begin = self._from_mask(before)
@@ -134,10 +135,10 @@ def _ill_packed(mask: EncodedMask) -> Iterator[str]:
 
 def _by_rule(before: EncodedMask, entry: Entry, marks: Prompts) -> Iterator[str]:
     """What is wrong with a click or a threshold, as far as that can be told without the model."""
-    if isinstance(entry.action, Clicked) and not 1 <= len(entry.changed_px) <= 1 + max(entry.action.cfr, 4):
+    if isinstance(entry.action, Prompted) and not 1 <= len(entry.changed_px) <= 1 + max(entry.action.cfr, 4):
         yield f"it tells of {len(entry.changed_px)} passes"
     locks = marks.locks
-    if isinstance(entry.action, Clicked) and locks:
+    if isinstance(entry.action, Prompted) and locks:
         view = entry.mask.within(locks.box)
         if bool((~view[locks.sides == ON]).any()) or bool(view[locks.sides == OFF].any()):
             yield "pixels that were painted before have not stayed as they were painted"

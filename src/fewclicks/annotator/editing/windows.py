@@ -8,14 +8,14 @@ window, and nothing here touches them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from fewclicks.annotator.editing.actions import Action, Brushed, Clicked, Replaced
-from fewclicks.annotator.editing.apply import Prompts, acted, from_mask, hw_of
+from fewclicks.annotator.editing.actions import Action, Boxed, Brushed, Chosen, Clicked, Replaced, Scribbled
+from fewclicks.annotator.editing.apply import Prompts, acted, candidates, from_mask, hw_of, said_by
 from fewclicks.annotator.editing.brush import PixelConstraints
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.clicks import Click, Clicks
@@ -93,23 +93,36 @@ def of_mask(predictor: Predictor, start: State, mask: EncodedMask, marks: Prompt
 def performed(predictor: Predictor, start: State, held: Snapshot, marks: Prompts, action: Action) -> Iterator[Snapshot]:
     """What an action gives after each pass of a click, else once. `marks` are those after the action."""
     hw = hw_of(start)
-    if isinstance(action, Clicked) and not marks.says_something:
+    said, clicks = said_by(action, hw), isinstance(action, Clicked | Scribbled)
+    if clicks and not marks.says_something:
         yield Snapshot(replace(start, threshold=marks.threshold), marks)
     elif not is_large(hw):
-        for state in acted(predictor, start, held.state, marks, action):
+        for state in acted(predictor, start, held.state, marks, action, said):
             yield Snapshot(state, marks)
     elif isinstance(action, Replaced):
         yield of_mask(predictor, start, action.mask, marks)
-    elif isinstance(action, Clicked) and (held.window is None or not held.state.mask.any()):
-        yield from _found(predictor, start, held, marks, action)
+    elif isinstance(action, Chosen) or (clicks and (held.window is None or not held.state.mask.any())):
+
+        def answer(begin: State, there: Prompts) -> Iterator[State]:
+            return acted(predictor, begin, begin, there, action, there.clicks)
+
+        yield from _found(predictor, start, held, marks, answer)
     else:
         held = _framed(predictor, start, held, marks, action)
         if held.window is None:  # nothing to work on, such as a threshold for an empty mask
             yield Snapshot(replace(held.state, threshold=marks.threshold), marks)
             return
-        here = _marks_in(marks, held.window)
-        for state in acted(predictor, held.state, held.state, here, _action_in(action, held.window)):
+        here, said = _marks_in(marks, held.window), _clicks_in(said, held.window)
+        for state in acted(predictor, held.state, held.state, here, _action_in(action, held.window), said):
             yield Snapshot(state, marks, held.window)
+
+
+def meant(predictor: Predictor, start: State, held: Snapshot, choice: Chosen) -> list[Snapshot]:
+    """What the only click can mean, the mask of the click first."""
+    if not is_large(hw_of(start)):
+        return [Snapshot(state, held.marks) for state in candidates(predictor, start, held.marks, choice)]
+    found = _found(predictor, start, held, held.marks, lambda begin, there: candidates(predictor, begin, there, choice))
+    return list(found)
 
 
 def folded(predictor: Predictor, start: State, held: Snapshot, marks: Prompts, action: Action) -> Snapshot:
@@ -119,14 +132,20 @@ def folded(predictor: Predictor, start: State, held: Snapshot, marks: Prompts, a
     return held
 
 
-def _found(predictor: Predictor, start: State, held: Snapshot, marks: Prompts, action: Clicked) -> Iterator[Snapshot]:
-    """A click while there is no object yet: the passes on the small copy, each enlarged in the window of all."""
+def _found(
+    predictor: Predictor,
+    start: State,
+    held: Snapshot,
+    marks: Prompts,
+    answer: Callable[[State, Prompts], Iterable[State]],
+) -> Iterator[Snapshot]:
+    """Clicks while there is no object yet: the answers on the small copy, each enlarged in the window of all."""
     hw = hw_of(start)
     small: State = (start if SMALL in start.memo else first_state(predictor, start.image)).memo[SMALL]
     clicks = Clicks(tuple(_scaled(click, hw, hw_of(small)) for click in marks.clicks))
     there = Prompts(clamp_clicks(clicks, hw_of(small)), None, marks.threshold, marks.given)
     begin = replace(small, threshold=held.state.threshold)
-    probs = [state.prob for state in acted(predictor, begin, begin, there, action)]
+    probs = [state.prob for state in answer(begin, there)]
     need = _needed(marks, hw, [_enlarged(Box.around(prob > begin.threshold), hw_of(small), hw) for prob in probs])
     window = _around(need or Box.whole(hw), SPARE, hw)
     state = _state(predictor, start, window, np.zeros(window.hw, np.float32), begin.threshold)
@@ -147,6 +166,8 @@ def _framed(predictor: Predictor, start: State, held: Snapshot, marks: Prompts, 
         points = np.array(action.points)
         low, high = points.min(axis=0) - action.radius_px, points.max(axis=0) + action.radius_px
         boxes.append(Box(int(low[0]), int(low[1]), int(high[0]) + 2, int(high[1]) + 2))
+    if isinstance(action, Boxed):
+        boxes = [action.box.pixels(hw)]
     need = _needed(marks, hw, boxes)
     if need is None:
         return held
@@ -189,14 +210,17 @@ def _state(predictor: Predictor, start: State, window: Box, prob: Prob, threshol
 
 def _marks_in(marks: Prompts, window: Box) -> Prompts:
     """What the user has said, in pixels of the window; what was said outside of it is left out."""
-    clicks = [Click(c.x - window.x0, c.y - window.y0, c.positive) for c in marks.clicks if _holds(window, c)]
     locks = marks.locks
     both = locks.box.intersection(window) if locks else None
     if locks and both:
         locks = PixelConstraints(both.relative_to(window), locks.sides[both.relative_to(locks.box).slices])
-    return Prompts(
-        clamp_clicks(Clicks(tuple(clicks)), window.hw), locks if both else None, marks.threshold, marks.given
-    )
+    return Prompts(_clicks_in(marks.clicks, window), locks if both else None, marks.threshold, marks.given)
+
+
+def _clicks_in(clicks: Clicks, window: Box) -> Clicks:
+    """Those clicks that lie in the window, in its pixels."""
+    there = (Click(c.x - window.x0, c.y - window.y0, c.positive) for c in clicks if _holds(window, c))
+    return clamp_clicks(Clicks(tuple(there)), window.hw)
 
 
 def _holds(window: Box, click: Click) -> bool:
@@ -207,7 +231,10 @@ def _action_in(action: Action, window: Box) -> Action:
     """The action in pixels of the window."""
     if isinstance(action, Brushed):
         return replace(action, points=tuple((x - window.x0, y - window.y0) for x, y in action.points))
-    return action  # of a click only the refinement counts here: it is among the marks
+    if isinstance(action, Boxed):
+        x, y = window.x0, window.y0
+        return replace(action, x0=action.x0 - x, x1=action.x1 - x, y0=action.y0 - y, y1=action.y1 - y)
+    return action  # what clicks say is among the marks
 
 
 def _scaled(click: Click, hw: tuple[int, int], small: tuple[int, int]) -> Click:

@@ -6,11 +6,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from fewclicks.annotator.editing.actions import MAX_CFR, MAX_POINTS, Brushed, Cleaned, Clicked, Thresholded
+from fewclicks.annotator.editing.actions import (
+    MAX_CFR,
+    Boxed,
+    Brushed,
+    Chosen,
+    Cleaned,
+    Clicked,
+    Scribbled,
+    Thresholded,
+)
 from fewclicks.annotator.server.schemas import Base64
 from fewclicks.annotator.store.records import Edit
 from fewclicks.formats.annotations import PhotoState
 from fewclicks.geometry import Box
+from fewclicks.prompts import MAX_POINTS, MEANINGS
 
 RowId = Annotated[int, Field(ge=1, lt=2**31)]
 """Of a class or a photo."""
@@ -68,11 +78,18 @@ class ObjectEdit(RequestModel):
     z: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
     state: Literal["open", "done"] | None = None
     deleted: bool | None = None
+    hidden: bool | None = None
+    """The page does not draw it. Exports have it all the same."""
+    locked: bool | None = None
+    """Nothing but unlocking changes it."""
     if_version: VersionNumber | None = None
 
     def edit(self) -> Edit:
         """As the store takes it."""
-        return Edit(class_id=self.class_id, name=self.name, z=self.z, state=self.state, deleted=self.deleted)
+        return Edit(
+            class_id=self.class_id, name=self.name, z=self.z, state=self.state, deleted=self.deleted,
+            hidden=self.hidden, locked=self.locked,
+        )  # fmt: skip
 
 
 class ClickIn(RequestModel):
@@ -87,11 +104,22 @@ class ClickIn(RequestModel):
         return Clicked(self.x, self.y, self.positive, cfr, adaptive)
 
 
-class RefinedClick(ClickIn):
-    """A click, and how its mask is refined."""
+class Refined(RequestModel):
+    """How the mask of a prompt is refined."""
 
     cfr: Annotated[int, Field(ge=0, le=MAX_CFR)] = 0
     adaptive: bool = False
+
+
+class RefinedClick(ClickIn, Refined):
+    """A click, how its mask is refined, and how far it reaches."""
+
+    local: bool | None = None
+    """It changes the connected part that it touches, and keeps the rest. Null: if it corrects a mask from elsewhere."""
+
+    def refined(self) -> Clicked:
+        """As an action."""
+        return Clicked(self.x, self.y, self.positive, self.cfr, self.adaptive, self.local)
 
 
 class Step(RequestModel):
@@ -106,6 +134,50 @@ class ClickAction(Step, RefinedClick):
     """A click."""
 
     kind: Literal["click"]
+
+
+class StrokeIn(RequestModel):
+    """A stroke of clicks over the object, or off it."""
+
+    points: Annotated[list[tuple[Finite, Finite]], Field(min_length=1, max_length=MAX_POINTS)]
+    positive: bool = True
+
+
+class ScribbleAction(Step, StrokeIn, Refined):
+    """A stroke: clicks along it, done and undone as one."""
+
+    kind: Literal["scribble"]
+    local: bool | None = None
+    """As of a click."""
+
+    def scribbled(self) -> Scribbled:
+        """As an action."""
+        return Scribbled(tuple(self.points), self.positive, self.cfr, self.adaptive, self.local)
+
+
+class BoxAction(Step, Refined):
+    """A box around the object, to begin with: where to look. It promises no pixel; clicks correct what it gives."""
+
+    kind: Literal["box"]
+    x0: Finite
+    y0: Finite
+    x1: Finite
+    y1: Finite
+
+    def boxed(self) -> Boxed:
+        """As an action."""
+        return Boxed(self.x0, self.y0, self.x1, self.y1, self.cfr, self.adaptive)
+
+
+class ChooseAction(Step):
+    """Another of the `candidates` of a first click."""
+
+    kind: Literal["choose"]
+    number: Annotated[int, Field(ge=0, lt=MEANINGS)]
+
+    def chosen(self) -> Chosen:
+        """As an action."""
+        return Chosen(self.number)
 
 
 class BrushAction(Step):
@@ -152,8 +224,15 @@ class MaskAction(Step):
 
 
 ActionIn = Annotated[
-    ClickAction | BrushAction | CleanAction | ThresholdAction | MaskAction, Field(discriminator="kind")
+    ClickAction | ScribbleAction | BoxAction | ChooseAction | BrushAction | CleanAction | ThresholdAction | MaskAction,
+    Field(discriminator="kind"),
 ]
+
+
+class MergeIn(Step):
+    """Other objects of the photo, which become a part of this one."""
+
+    others: Annotated[list[Uuid], Field(min_length=1, max_length=1000)]
 
 
 class PreviewIn(RefinedClick):
@@ -188,9 +267,14 @@ class ExportIn(RequestModel):
 
 
 class PredictIn(RequestModel):
-    """An image and the clicks on it, oldest first; an existing mask of its size, to be corrected."""
+    """An image and what is said of it: a mask of its size, or a box, to begin with; clicks, oldest first; strokes."""
 
     image: Base64
+    box: tuple[Finite, Finite, Finite, Finite] | None = None
+    """x0, y0, x1, y1 around the object."""
+    scribbles: Annotated[list[StrokeIn], Field(max_length=MAX_PREDICT_CLICKS)] = []
+    local: bool | None = None
+    """Corrections change the connected part that they touch. Null: those of a mask do."""
     clicks: Annotated[list[ClickIn], Field(max_length=MAX_PREDICT_CLICKS)] = []
     mask: Base64 | None = None
     cfr: Annotated[int, Field(ge=0, le=MAX_CFR)] = 0

@@ -100,6 +100,10 @@ class ObjectOut(ResponseModel):
     """The higher lies on top."""
     state: Literal["open", "done"]
     deleted: bool
+    hidden: bool
+    """The page does not draw it."""
+    locked: bool
+    """Nothing but unlocking changes it."""
     version: int
     """Grows with every change."""
     box: BoxOut | None
@@ -108,7 +112,7 @@ class ObjectOut(ResponseModel):
     """Null before the first action: that of the method."""
     clicks: list[ClickOut]
     passes: list[PassOut]
-    """Those of the last action, if that was a click."""
+    """Those of the last action, if that was a click, a stroke of clicks or a box."""
     can_undo: bool
     can_redo: bool
     undo_kind: str | None
@@ -121,8 +125,8 @@ class ObjectOut(ResponseModel):
         """As the store tells it."""
         return cls(
             id=info.id, photo_id=info.photo_id, class_id=info.class_id, name=info.name, z=info.z, state=info.state,
-            deleted=info.deleted, version=info.version, box=as_box(info.box), area_px=info.area_px,
-            threshold=info.threshold,
+            deleted=info.deleted, hidden=info.hidden, locked=info.locked, version=info.version, box=as_box(info.box),
+            area_px=info.area_px, threshold=info.threshold,
             clicks=[ClickOut(x=click.x, y=click.y, positive=click.positive) for click in info.clicks],
             passes=[PassOut(changed_px=count) for count in info.changed_px],
             can_undo=info.undo_kind is not None, can_redo=info.redo_kind is not None,
@@ -135,7 +139,7 @@ class LineOut(ResponseModel):
 
     action_id: str
     kind: str
-    """click, brush, clean, threshold, mask, undo, redo or change."""
+    """click, scribble, box, choose, brush, clean, threshold, mask, undo, redo or change."""
     version: int
     """That of the object after it."""
     person: str
@@ -215,6 +219,25 @@ class WholeMask(ResponseModel):
 
     patch: Patch | None
     """Null: it was empty."""
+
+
+class Candidates(ResponseModel):
+    """The masks that a first click can mean."""
+
+    items: list[WholeMask]
+
+
+class CombinedOut(ChangeOut):
+    """What merging or splitting did to the object, and to others."""
+
+    others: list[ObjectOut]
+    """Those that became part of it, or were parts of it."""
+
+    @classmethod
+    def of(cls, change: Change, others: Sequence[ObjectInfo], ms: Milliseconds) -> Self:  # type: ignore[override]
+        """As `combining` tells it."""
+        own = ChangeOut.of(change, ms)
+        return cls(**dict(own), others=[ObjectOut.of(other) for other in others])
 
 
 class PassMask(ResponseModel):

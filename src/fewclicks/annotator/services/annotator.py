@@ -23,6 +23,7 @@ from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.editing.windows import first_state
 from fewclicks.annotator.server.errors import sentence
 from fewclicks.annotator.server.schemas import ClassOut, Imported, ObjectOut, PhotoOut
+from fewclicks.annotator.services import combining
 from fewclicks.annotator.services.database_watch import Watch
 from fewclicks.annotator.services.decoder import Decoder, Urgency
 from fewclicks.annotator.services.detection import annotations_are_likely
@@ -279,6 +280,32 @@ class Annotator:
         """What a click would do; on a photo, if there is no such object yet. A newer one cancels it."""
         return self.worker.preview(object_id, lambda: self._edit().preview(object_id, action, photo_id))
 
+    def candidates(self, object_id: str) -> Future[Timed[tuple[EncodedMask, ...]]]:
+        """What the first click of an object can mean. After the clicks that wait; newer ones cancel it."""
+        return self.worker.preview(f"candidates {object_id}", lambda: self._edit().history(object_id).candidates)
+
+    def merge(
+        self,
+        object_id: str,
+        action_id: str,
+        others: Sequence[str],
+        if_version: int | None,
+        person: str = "",
+        asker: str | None = None,
+    ) -> Future[Timed[tuple[Change, list[ObjectInfo]]]]:
+        """Make other objects a part of this one, and tell of those too."""
+        return self._combined(
+            object_id, asker, lambda edit: combining.merge(edit, object_id, action_id, others, if_version, person)
+        )
+
+    def split(
+        self, object_id: str, action_id: str, if_version: int | None, person: str = "", asker: str | None = None
+    ) -> Future[Timed[tuple[Change, list[ObjectInfo]]]]:
+        """Make an object of each connected part."""
+        return self._combined(
+            object_id, asker, lambda edit: combining.split(edit, object_id, action_id, if_version, person)
+        )
+
     def look(self, object_id: str, see: Callable[[History], Result], asker: str | None = None) -> Future[Timed[Result]]:
         """Look into the history of an object: its passes, its prob."""
         return self.worker.submit(f"look {object_id}", lambda: see(self._edit().history(object_id)), asker)
@@ -342,6 +369,18 @@ class Annotator:
                 return Change(change.object, EncodedMask.pack(mask.mask(), Box.whole(mask.hw)), change.changed_px)
             self.publish_object(change.object)
             return change
+
+        return self.worker.submit(object_id, work, asker)
+
+    def _combined(
+        self, object_id: str, asker: str | None, do: Callable[[Editing], tuple[Change, list[ObjectInfo]]]
+    ) -> Future[Timed[tuple[Change, list[ObjectInfo]]]]:
+        def work() -> tuple[Change, list[ObjectInfo]]:
+            self._require_same_file(self._photo_of(object_id))
+            change, others = do(self._edit())
+            for info in (change.object, *others):
+                self._told(info, photo_too=info is change.object)
+            return change, others
 
         return self.worker.submit(object_id, work, asker)
 

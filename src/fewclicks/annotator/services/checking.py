@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
-from fewclicks.annotator.editing.actions import Brushed, Cleaned, Clicked, Replaced, Thresholded
+from fewclicks.annotator.editing.actions import KINDS, PROMPTS
 from fewclicks.annotator.editing.apply import hw_of
 from fewclicks.annotator.editing.replay import MaskReplay, Replayer
 from fewclicks.annotator.store import rows
@@ -36,7 +36,6 @@ from fewclicks.errors import FewClicksError, InputError
 from fewclicks.images.reading import MAX_PIXELS
 from fewclicks.predictor import State
 
-KINDS = frozenset(kind.kind for kind in (Clicked, Brushed, Cleaned, Replaced, Thresholded))
 KEYS_AT_ONCE = 1000
 UNREADABLE = (SQLAlchemyError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 """What reading a row raises that fewclicks did not write."""
@@ -251,7 +250,7 @@ def _replayed(
         checked.exact += 1
     else:
         checked.by_rule += 1
-        if entry.action.kind == "click":
+        if entry.action.kind in PROMPTS or entry.action.kind == "choose":
             checked.models.add(row.predictor)
     for what in wrong:
         yield f" ({entry.action.kind})", what

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, text, update
 
 from fewclicks.annotator.store.tables import PERSON_LETTERS, SCHEMA, About
 
+FLAGS = ("hidden", "locked")
 STEPS: dict[int, tuple[str, ...]] = {
     1: (f"ALTER TABLE fewclicks_action ADD COLUMN person VARCHAR({PERSON_LETTERS}) DEFAULT '' NOT NULL",),
+    2: tuple(f"ALTER TABLE fewclicks_object ADD COLUMN {name} BOOLEAN DEFAULT false NOT NULL" for name in FLAGS),
 }
 """Version -> the SQL that makes the next one of it, in the words that all databases share."""
 

@@ -211,6 +211,8 @@ class Store(Catalogue):
         with self._db.writing() as session:
             photo, row = _locked(session, object_id)
             _require_version(session, row, if_version)
+            if edit.locked is not False and any(v not in (None, getattr(row, k)) for k, v in asdict(edit).items()):
+                _require_unlocked(row)
             wanted = {key: value for key, value in asdict(edit).items() if value not in (None, getattr(row, key))}
             if "class_id" in wanted:
                 class_exists(session, wanted["class_id"])
@@ -245,6 +247,7 @@ class Store(Catalogue):
             photo, row = _locked(session, object_id)
             if not _repeated(session, row, action_id):
                 _require_version(session, row, if_version, base)
+                _require_unlocked(row)
                 _require_size(photo, entry.mask)
                 undone = (ActionRow.object_id == row.id) & (ActionRow.number > row.done)
                 session.execute(update(ActionRow).where(undone).values(number=None, mask=None, box=None))
@@ -272,6 +275,7 @@ class Store(Catalogue):
             photo, row = _locked(session, object_id)
             if not _repeated(session, row, action_id):
                 _require_version(session, row, if_version, base)
+                _require_unlocked(row)
                 last = session.scalar(select(func.max(ActionRow.number)).where(ActionRow.object_id == row.id))
                 if 0 <= row.done + by <= (last or 0):
                     row.done += by
@@ -383,6 +387,11 @@ def _require_version(session: Session, row: ObjectRow, version: int | None, base
         raise Conflict(
             "the object has been changed by somebody else; look at it as it is now", _object_info(session, row.id)
         )
+
+
+def _require_unlocked(row: ObjectRow) -> None:
+    if row.locked:
+        raise InputError("the object is locked; unlock it to change it")
 
 
 def _require_size(photo: PhotoRow, mask: EncodedMask) -> None:

@@ -61,7 +61,8 @@ class ObjectInfo:
     `mask_version` is what it was after the last action, undo or redo. `threshold` is None before the first action: that
     of the method. `clicks` are those that count; `changed_px` the pixels that changed side in each pass of the last
     action, if that was a click. `undo_kind` and `redo_kind`: what undo and redo would take back and do again, or None.
-    `person` did the last action that is done; "" if nobody knows.
+    `person` did the last action that is done; "" if nobody knows. Who looks does not see a `hidden` one, and nothing
+    but unlocking changes a `locked` one.
     """
 
     id: str
@@ -71,6 +72,8 @@ class ObjectInfo:
     z: int
     state: ObjectState
     deleted: bool
+    hidden: bool
+    locked: bool
     version: int
     mask_version: int
     box: Box | None
@@ -92,6 +95,8 @@ class Edit:
     z: int | None = None
     state: ObjectState | None = None
     deleted: bool | None = None
+    hidden: bool | None = None
+    locked: bool | None = None
 
     def __post_init__(self) -> None:
         if self.state not in (None, "open", "done"):

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from sqlalchemy import Row
 
-from fewclicks.annotator.editing.actions import from_json, to_json
+from fewclicks.annotator.editing.actions import PROMPTS, from_json, to_json
 from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.store.records import Line, ObjectInfo, ObjectState
@@ -27,13 +27,15 @@ def object_info(row: Row[*tuple[Any, ...]]) -> ObjectInfo:
         z=found.z,
         state=cast(ObjectState, found.state),
         deleted=found.deleted,
+        hidden=found.hidden,
+        locked=found.locked,
         version=found.version,
         mask_version=found.mask_version,
         box=_box(row.box) if row.box else None,
         area_px=row.area_px or 0,
         threshold=row.threshold,
         clicks=_clicks(row.clicks or []),
-        changed_px=_counts(row.changed_px) if row.kind == "click" else (),
+        changed_px=_counts(row.changed_px) if row.kind in PROMPTS else (),
         undo_kind=row.kind,
         redo_kind=row.redo_kind,
         person=row.person or "",

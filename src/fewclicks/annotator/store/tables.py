@@ -25,10 +25,11 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables."""
 PERSON_LETTERS = 200
 
@@ -138,6 +139,8 @@ class ObjectRow(Base):
     z: Mapped[int]
     state: Mapped[str] = mapped_column(Words(4, ("open", "done")), default="open")
     deleted: Mapped[bool] = mapped_column(default=False)
+    hidden: Mapped[bool] = mapped_column(default=False, server_default=false())
+    locked: Mapped[bool] = mapped_column(default=False, server_default=false())
     version: Mapped[int] = mapped_column(default=1)
     mask_version: Mapped[int] = mapped_column(default=1)
     """`version` after the last action, undo or redo."""

@@ -17,14 +17,18 @@ from fewclicks.annotator.editing.history import History
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.server.requests import (
     ActionIn,
+    BoxAction,
     BrushAction,
+    ChooseAction,
     CleanAction,
     ClickAction,
     MaskAction,
+    MergeIn,
     ObjectEdit,
     ObjectNew,
     PreviewIn,
     Region,
+    ScribbleAction,
     Step,
     ThresholdAction,
 )
@@ -43,7 +47,9 @@ from fewclicks.annotator.server.routes.common import (
     unpacked,
 )
 from fewclicks.annotator.server.schemas import (
+    Candidates,
     ChangeOut,
+    CombinedOut,
     JournalPage,
     LineOut,
     ObjectOut,
@@ -98,7 +104,9 @@ async def change(given: AnnotatorDep, person: Person, asker: Asker, object_id: O
 
 @router.post("/actions", response_model=ChangeOut)
 async def act(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, action: ActionIn) -> Response:
-    """Click, brush, clean, move the threshold, put another mask in place. Saved when the answer comes.
+    """Click, scribble, box, choose, brush, clean, move the threshold, put another mask in place.
+
+    Saved when the answer comes.
 
     Actions of an object are done in the order in which they arrive. One whose `action_id` was done already is not done
     again; the patch is then the whole mask.
@@ -122,7 +130,7 @@ async def redo(given: AnnotatorDep, person: Person, asker: Asker, object_id: Obj
 @router.post("/preview", response_model=PreviewOut, responses={204: {"description": "A newer preview took its place."}})
 async def preview(given: AnnotatorDep, object_id: ObjectId, click: PreviewIn) -> Response:
     """What a click would do. Nothing is kept; clicks go first, and a newer preview of the object takes its place."""
-    future = given.preview(object_id, click.photo_id, click.clicked(click.cfr, click.adaptive))
+    future = given.preview(object_id, click.photo_id, click.refined())
     try:
         timed = await done(future)
     except asyncio.CancelledError:
@@ -131,6 +139,39 @@ async def preview(given: AnnotatorDep, object_id: ObjectId, click: PreviewIn) ->
         raise
     passes = [PassOut(changed_px=count) for count in timed.result.changed_px]
     return as_json(PreviewOut(patch=Patch.of(timed.result.patch), passes=passes, ms=milliseconds(timed)))
+
+
+@router.post("/merge")
+async def merge(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, step: MergeIn) -> CombinedOut:
+    """Make other objects of the photo a part of this one: it gets their pixels, and they are deleted.
+
+    `undo` takes the pixels back; the others are there again where each is given `deleted` false.
+    """
+    timed = await done(given.merge(object_id, step.action_id, step.others, step.if_version, person, asker))
+    return CombinedOut.of(*timed.result, milliseconds(timed))
+
+
+@router.post("/split")
+async def split(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, step: Step) -> CombinedOut:
+    """Make an object of each connected part: this one keeps the largest, the others are new.
+
+    `undo` takes the mask back; the new ones are gone where each is given `deleted` true.
+    """
+    timed = await done(given.split(object_id, step.action_id, step.if_version, person, asker))
+    return CombinedOut.of(*timed.result, milliseconds(timed))
+
+
+@router.get("/candidates", responses={204: {"description": "Newer ones were asked for."}}, response_model=Candidates)
+async def candidates(given: AnnotatorDep, object_id: ObjectId) -> Response:
+    """The masks that the first click can mean, its own first; `choose` takes one. Empty once more was said."""
+    future = given.candidates(object_id)
+    try:
+        found = (await done(future)).result
+    except asyncio.CancelledError:
+        if future.cancelled():
+            return Response(status_code=204)
+        raise
+    return as_json(Candidates(items=[WholeMask(patch=Patch.of(mask)) for mask in found]))
 
 
 @router.get("/passes/{number}")
@@ -184,7 +225,13 @@ async def _action(given: Annotator, object_id: str, action: Any) -> Action:
     """What the request asks for, as the history takes it."""
     match action:
         case ClickAction():
-            return action.clicked(action.cfr, action.adaptive)
+            return action.refined()
+        case ScribbleAction():
+            return action.scribbled()
+        case BoxAction():
+            return action.boxed()
+        case ChooseAction():
+            return action.chosen()
         case BrushAction():
             return action.brushed()
         case CleanAction():

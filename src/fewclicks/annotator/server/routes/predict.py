@@ -8,7 +8,7 @@ import uuid
 
 from fastapi import APIRouter
 
-from fewclicks.annotator.editing.actions import Action, Replaced, Thresholded
+from fewclicks.annotator.editing.actions import Action, Boxed, Clicked, Replaced, Scribbled, Thresholded
 from fewclicks.annotator.editing.history import History
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.server.requests import PredictIn
@@ -29,8 +29,8 @@ AT_ONCE = 4
 @router.post("/predict")
 async def predict(given: AnnotatorDep, asker: Asker, asked: PredictIn) -> Predicted:
     """The mask of the object that the clicks mean, each click following on the one before, as in the page."""
-    if not asked.clicks and asked.mask is None:
-        raise InputError("there is nothing to do without a click; send clicks, or a mask to be corrected")
+    if not (asked.clicks or asked.scribbles or asked.box or asked.mask is not None):
+        raise InputError("there is nothing to do without a click; send clicks, a box, or a mask to be corrected")
     if given.predicting >= AT_ONCE:
         raise Busy("other images are being predicted; try again")
     given.predicting += 1
@@ -50,7 +50,11 @@ async def _predicted(given: Annotator, asked: PredictIn, asker: str) -> Predicte
     if asked.mask is not None:
         mask = await in_thread(given.pool, lambda: given.decoder.mask(unpacked(asked.mask or ""), hw))
         actions.append(Replaced(EncodedMask.pack(mask > 0.5)))
-    actions += [click.clicked(asked.cfr, asked.adaptive) for click in asked.clicks]
+    how = asked.cfr, asked.adaptive
+    if asked.box is not None:
+        actions.append(Boxed(*asked.box, *how))
+    actions += [Clicked(click.x, click.y, click.positive, *how, asked.local) for click in asked.clicks]
+    actions += [Scribbled(tuple(one.points), one.positive, *how, asked.local) for one in asked.scribbles]
     # One job for each click, so that others have their turns in between.
     key, queue_ms, work_ms = f"predict {uuid.uuid4()}", 0.0, 0.0
     history = (await done(given.worker.submit(key, lambda: given.history(image), asker))).result
