@@ -102,10 +102,14 @@ class DeepLab(nn.Module):
         self, features: list[Tensor], clicks: Tensor | None = None, hw: tuple[int, int] | None = None
     ) -> Tensor:
         """[BxCxhxw at 1/4, BxC'xh/2xw/2 at 1/8] -> BxDxhxw; with diffusion, clicks BxNx3 in an image of size hw too."""
+        out: Tensor = self.fuse(self.join(features, clicks, hw))
+        return out
+
+    def join(self, features: list[Tensor], clicks: Tensor | None = None, hw: tuple[int, int] | None = None) -> Tensor:
+        """As forward, but for the last convolutions -> Bx(D+32)xhxw."""
         fine, coarse = features
         x = self.aspp(coarse)
         if self.diffusion is not None:
             x = self.diffusion(x, clicks, hw)
         x = F.interpolate(x, fine.shape[-2:], mode="bilinear", align_corners=True)
-        out: Tensor = self.fuse(torch.cat((x, self.skip(fine)), 1))
-        return out
+        return torch.cat((x, self.skip(fine)), 1)

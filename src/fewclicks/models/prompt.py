@@ -13,28 +13,35 @@ from fewclicks.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Clicks BxNx3 and previous mask Bx1xHxW -> BxchannelsxHxW: previous mask, positive clicks, negative clicks."""
+    """Clicks BxNx3 and previous mask Bx1xHxW -> BxchannelsxHxW: previous mask, positive clicks, negative clicks.
+
+    With maps "first" there is one map only: the disk of the first positive click (EMC-Click).
+    """
 
     radius_px: float = 5.0
     maps: str = "disk"
     with_prev: bool = True
 
     def __post_init__(self) -> None:
-        if self.maps not in ("disk", "tanh"):
-            raise InputError(f"maps of clicks are disk or tanh, got '{self.maps}'")
+        if self.maps not in ("disk", "tanh", "first"):
+            raise InputError(f"maps of clicks are disk, tanh or first, got '{self.maps}'")
         if not 0 <= self.radius_px < math.inf or (self.maps == "tanh" and self.radius_px == 0):
             raise InputError(f"radius_px must be a positive number of pixels, got {self.radius_px}")
 
     @property
     def channels(self) -> int:
-        """Of the maps: 3, or 2 without the previous mask."""
-        return 2 + self.with_prev
+        """Of the maps: 3, or 2 without the previous mask; one less for the first click alone."""
+        return (1 if self.maps == "first" else 2) + self.with_prev
 
     def __call__(self, clicks: Tensor, prev: Tensor) -> Tensor:
         """clicks BxNx3 (x, y, label 1 | 0, -1 pads) and prev Bx1xHxW -> BxchannelsxHxW, of prev's type."""
-        draw = disk_maps if self.maps == "disk" else tanh_maps
+        draw = tanh_maps if self.maps == "tanh" else disk_maps
         height, width = prev.shape[-2:]
+        if self.maps == "first":
+            positive = clicks[..., 2] == 1
+            clicks = torch.where((positive & (positive.cumsum(1) == 1)).unsqueeze(-1), clicks, -1.0)
         maps = draw(clicks, (height, width), self.radius_px).to(prev.dtype)
+        maps = maps[:, : self.channels - self.with_prev]
         return torch.cat((prev, maps), 1) if self.with_prev else maps
 
 
@@ -66,6 +73,11 @@ def tanh_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 260.0) -> 
 
     1 where there is no such click (f-BRS, Sofiiuk et al., CVPR 2020).
     """
+    return torch.tanh(2 * squared_distances(clicks, hw).sqrt() / radius_px)
+
+
+def squared_distances(clicks: Tensor, hw: tuple[int, int]) -> Tensor:
+    """clicks BxNx3 -> Bx2xHxW: of each pixel to the nearest positive | negative click, infinite where there is none."""
     rows = torch.arange(hw[0], device=clicks.device, dtype=torch.float32).view(-1, 1)
     cols = torch.arange(hw[1], device=clicks.device, dtype=torch.float32)
     nearest = torch.full((len(clicks), 2, *hw), math.inf, device=clicks.device)
@@ -75,7 +87,7 @@ def tanh_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 260.0) -> 
         squared = (rows - y) ** 2 + (cols - x) ** 2  # Bx1xHxW
         squared = torch.where(label == polarities.view(2, 1, 1), squared, math.inf)
         nearest = torch.minimum(nearest, squared)
-    return torch.tanh(2 * nearest.sqrt() / radius_px)
+    return nearest
 
 
 class ScaleLayer(nn.Module):

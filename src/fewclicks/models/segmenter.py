@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,15 +66,31 @@ class Backbone(Protocol):
         ...
 
 
-class Segmenter(nn.Module):
+class ClickNet(nn.Module):
+    """Base of the networks: image, clicks and previous mask -> logits. Each has a `backbone`."""
+
+    mean: Tensor
+    std: Tensor
+
+    def outputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
+        """As forward -> logits Bx1xHxW, and what else the network has to say."""
+        return Outputs(self(image, clicks, prev))
+
+    def lr_factor(self, name: str) -> float:
+        """Factor on the learning rate of the parameter `name`: that of the first fitting prefix, 1 where none fits.
+
+        The backbone's `lr_factors` gives the prefixes, in the names of the network's parameters.
+        """
+        factors: Mapping[str, float] = getattr(self.backbone, "lr_factors", {})
+        return next((factor for prefix, factor in factors.items() if name.startswith(prefix)), 1.0)
+
+
+class Segmenter(ClickNet):
     """Image, clicks and previous mask -> logits.
 
     Parts in order: patch_embed_coords, backbone, neck, head and, in FocalClick, refiner. Published checkpoints hold
     them under the names that models/key_maps.py translates.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -104,7 +120,7 @@ class Segmenter(nn.Module):
 
     def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Tensor:
         """image Bx3xHxW in [0,1]; clicks BxNx3 (x, y, label 1|0, -1 pads); prev Bx1xHxW prob -> logits Bx1xHxW."""
-        return self._enlarged(self._low(image, clicks, prev).logits, image)
+        return self.enlarged(self._low(image, clicks, prev).logits, image.shape[-2:])
 
     def outputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
         """As forward -> logits and, from heads that have them, auxiliary logits Bx1xHxW and the feature BxCxhxw.
@@ -112,8 +128,9 @@ class Segmenter(nn.Module):
         Where the image had to be padded, the feature is that of the padded one.
         """
         low = self._low(image, clicks, prev)
-        aux = None if low.aux is None else self._enlarged(low.aux, image)
-        return Outputs(self._enlarged(low.logits, image), aux, low.feature)
+        hw = image.shape[-2:]
+        aux = None if low.aux is None else self.enlarged(low.aux, hw)
+        return Outputs(self.enlarged(low.logits, hw), aux, low.feature)
 
     def refine(self, image: Tensor, clicks: Tensor, coarse: Outputs, boxes: Tensor) -> Refined:
         """The local step of FocalClick: image Bx3xhxw in [0,1], a crop; clicks BxNx3 in its frame -> logits Bx1xhxw.
@@ -126,38 +143,37 @@ class Segmenter(nn.Module):
         out: Refined = self.refiner(image, clicks, coarse.feature, coarse.logits, boxes)
         return out
 
-    def lr_factor(self, name: str) -> float:
-        """Factor on the learning rate of the parameter `name`: that of the first fitting prefix, 1 where none fits.
-
-        The backbone's `lr_factors` gives the prefixes, in the names of a Segmenter's parameters.
-        """
-        factors: Mapping[str, float] = getattr(self.backbone, "lr_factors", {})
-        return next((factor for prefix, factor in factors.items() if name.startswith(prefix)), 1.0)
-
     def _low(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
         """The head's outputs at its own resolution."""
+        image, maps = self.inputs(image, clicks, prev)
+        features = self.encode(image, maps)
+        reads_clicks = getattr(self.neck, "reads_clicks", False)
+        features = self.neck(features, clicks, image.shape[-2:]) if reads_clicks else self.neck(features)
+        out = self.head(features)
+        return out if isinstance(out, Outputs) else Outputs(out)
+
+    def inputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> tuple[Tensor, Tensor]:
+        """What the layers read, padded where the backbone asks for it: the normalised image, the prompt's maps."""
         image = (image - self.mean) / self.std
         maps = self.prompt(clicks, prev)
-        down, right = self._padding(image)
+        down, right = self._padding(image.shape[-2:])
         if down or right:
             image, maps = F.pad(image, (0, right, 0, down)), F.pad(maps, (0, right, 0, down))
-        hw = image.shape[-2:]
+        return image, maps
+
+    def encode(self, image: Tensor, maps: Tensor) -> list[Tensor]:
+        """The backbone's features of `inputs`, finest first."""
         if self.scale != 1:
             image, maps = (
                 F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=True) for x in (image, maps)
             )
         if self.fusion == "input":
-            features = self.backbone(self.patch_embed_coords(torch.cat((image, maps), 1)), None)
-        else:
-            features = self.backbone(image, self.patch_embed_coords(maps))
-        reads_clicks = getattr(self.neck, "reads_clicks", False)
-        features = self.neck(features, clicks, hw) if reads_clicks else self.neck(features)
-        out = self.head(features)
-        return out if isinstance(out, Outputs) else Outputs(out)
+            return self.backbone(self.patch_embed_coords(torch.cat((image, maps), 1)), None)
+        return self.backbone(image, self.patch_embed_coords(maps))
 
-    def _padding(self, image: Tensor) -> tuple[int, int]:
+    def _padding(self, hw: Sequence[int]) -> tuple[int, int]:
         """Rows and columns to add at the bottom and the right."""
-        height, width = image.shape[-2:]
+        height, width = hw
         multiple = math.ceil(self.backbone.multiple / self.scale)
         down, right = -height % multiple, -width % multiple
         if (down or right) and not self.backbone.pads:
@@ -167,10 +183,10 @@ class Segmenter(nn.Module):
             )
         return down, right
 
-    def _enlarged(self, logits: Tensor, image: Tensor) -> Tensor:
-        """Logits Bx1xhxw of the padded image -> Bx1xHxW."""
-        height, width = image.shape[-2:]
-        down, right = self._padding(image)
+    def enlarged(self, logits: Tensor, hw: Sequence[int]) -> Tensor:
+        """Logits Bx1xhxw of the padded image -> Bx1xHxW, hw the size of the image."""
+        height, width = hw
+        down, right = self._padding(hw)
         size = (height + down, width + right)
         logits = F.interpolate(logits.float(), size, mode="bilinear", align_corners=True)
         return logits[..., :height, :width]

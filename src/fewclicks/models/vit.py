@@ -114,10 +114,10 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """Attention and MLP, each after a norm and around a residual connection."""
 
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, heads: int, eps: float = 1e-6) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
-        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.norm1 = nn.LayerNorm(dim, eps=eps)
+        self.norm2 = nn.LayerNorm(dim, eps=eps)
         self.attn = Attention(dim, heads)
         self.mlp = MLP(dim)
 
