@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from fewclicks.errors import InputError, UnknownName
+from fewclicks.files.bounded import read_object_or_nothing
 from fewclicks.files.replace import recover
 from fewclicks.plugins import find, names
 from fewclicks.predictor import Predictor
@@ -50,6 +51,10 @@ class PredictorConfig:
     """Up to this many clicks the network sees the whole photo at its own size; -1: none (see `ZoomIn`)."""
     region_threshold: float | None = None
     """Where prob becomes the mask that is zoomed in on; None: where it becomes the mask."""
+    min_crop_px: int = 200
+    """The zoom-in crop is at least so wide and high."""
+    recompute_iou: float = 0.5
+    """The crop is kept while its IoU with a newly found one is at least this; 1: while that is the same."""
     multiple: int | None = None
     """The crop's sides are multiples of this; None: what suits the network."""
     corners: bool = False
@@ -70,7 +75,7 @@ class PredictorConfig:
             inner = ZoomIn(
                 inner, self.zoom, skip_clicks=self.skip_clicks, expansion=self.expansion, outside=self.outside,
                 fit=self.fit, crop=self.crop, multiple=self.multiple or multiple, corners=self.corners,
-                region_threshold=self.region_threshold,
+                region_threshold=self.region_threshold, min_crop_px=self.min_crop_px, recompute_iou=self.recompute_iou,
             )  # fmt: skip
         if self.steps:
             inner = CFR(inner, self.steps, self.tol if self.adaptive else None, self.until_click)
@@ -190,7 +195,7 @@ def resolve(
 ) -> ResolvedPredictor:
     """Find the method that the user means by a name ("grow", "my_lab.my_method") or by the path of weights.
 
-    Networks (methods with WEIGHTS, and weights by their path) take all that is said here among the `options` of their
+    Networks (methods that `describe` themselves, and weights by their path) take all that is said here among the `options` of their
     `build`; around any other method Flip and CFR are put. None, and False for `adaptive`: as the method, the preset or
     the checkpoint has it; `until_click` 0: refine after every click. UnknownName or InputError for what is not there.
     """
@@ -200,7 +205,7 @@ def resolve(
     given = dict(options or {})
     name, weights = _method_of(name_or_path)
     found = ResolvedPredictor(method=name, threads=threads, trusted=True)
-    if weights is None and not hasattr(found.module, "WEIGHTS"):
+    if not hasattr(found.module, "describe"):
         if preset:
             raise InputError(f"presets are for networks; leave --preset out, or name weights instead of '{name}'")
         return replace(found, options=given, wrappers=PredictorConfig(zoom=0, anchor=False, **said) if said else None)
@@ -217,4 +222,10 @@ def _method_of(name_or_path: str | os.PathLike[str]) -> tuple[str, str | None]:
     recover(name)
     if is_path and not os.path.exists(name):
         raise InputError(f"no weights at '{name}'; pass a method's name, a .onnx file or a folder with config.json")
-    return ("default", name) if is_path or os.path.isdir(name) else (name, None)
+    return (_method_in(name), name) if is_path or os.path.isdir(name) else (name, None)
+
+
+def _method_in(weights: str) -> str:
+    """The method that runs weights: the one that their config.json names where there is such a method, or "default"."""
+    method = read_object_or_nothing(os.path.join(weights, "config.json")).get("method")
+    return method if isinstance(method, str) and method in names("methods") else "default"

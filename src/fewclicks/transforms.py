@@ -7,7 +7,7 @@ SimpleClick and CFR-ICL.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,6 +21,9 @@ from fewclicks.types import Image, Prob
 Outside = Literal["keep", "zero"]
 Fit = Literal["longest", "square"]
 Crop = Literal["box", "square"]
+
+CARRIED = "carried"
+"""What an inner predictor leaves under this in its memo is of the object, not of the view: ZoomIn hands it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,9 @@ class ZoomIn:
         kept = view.roi if view else None
         roi = self._roi(state, clicks, kept)
         if view is None or view.frame != self._frame(state.image, roi):
-            view, _ = self._look(state.image, roi)
+            fresh, _ = self._look(state.image, roi)
+            carried = {key: value for key, value in (view.memo.items() if view else ()) if key == CARRIED}
+            view = replace(fresh, memo={**fresh.memo, **carried})
         frame = view.frame
         inner = State(view.image, frame.prob(state.prob), state.threshold, view.memo)
         inner = self.inner.step(inner, self._shown(frame, clicks, state.image.shape[:2]))

@@ -27,12 +27,20 @@ def disc_photo(height=64, width=96):
 
 
 @pytest.fixture(scope="module", params=names("methods"))
-def predictor(request):
+def predictor(request, tmp_path_factory):
+    """Of methods that have no weights of their own: on small networks of their kind, drawn at random."""
     module = find("methods", request.param)
     weights = getattr(module, "WEIGHTS", None)
     if weights is not None and not Path(weights).exists():
         pytest.skip(f"the weights of {request.param} are not built yet: {weights}")
-    return module.build()
+    if not hasattr(module, "SMALL"):
+        return module.build()
+    pytest.importorskip("torch")
+    from goldens import small_weights
+
+    options = {key: 64 for key in ("zoom", "side_px") if getattr(module.chosen(), key, 0)}
+    folder = small_weights(request.param, tmp_path_factory.mktemp("weights") / request.param)
+    return module.build(weights=folder, device="cpu", threads=1, **options)
 
 
 def run(predictor, photo, clicks):

@@ -1,14 +1,18 @@
 """The weights and inputs of the golden runs, and how their numbers are compared."""
 
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from fakes import shared
+from fewclicks.checkpoints import checkpoint
 from fewclicks.models.key_maps import RENAMES, ours, published
+from fewclicks.models.networks import build_network
 from fewclicks.models.segmenter import Segmenter, build_segmenter
+from fewclicks.plugins import find
 
 
 def drawn(key: str, value: torch.Tensor) -> torch.Tensor:
@@ -34,6 +38,16 @@ def golden_net(family: str, **network: Any) -> Segmenter:
     net = build_segmenter(**network)
     net.load_state_dict({key: drawn(published(key, RENAMES[family]), v) for key, v in net.state_dict().items()})
     return net.eval()
+
+
+def small_weights(method: str, folder: Path) -> Path:
+    """A checkpoint folder with the small network that a method names, its weights drawn from a seed."""
+    small = find("methods", method).SMALL
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = build_network(small)
+    checkpoint.save(folder, {checkpoint.WEIGHTS: net.state_dict()}, {"network": small, "method": method})
+    return folder
 
 
 def golden_inputs(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -19,7 +19,8 @@ from torch.overrides import TorchFunctionMode
 from fewclicks.errors import CheckpointError, FewClicksError, InputError
 from fewclicks.files.bounded import open_file, read_json
 from fewclicks.files.replace import recover, replace_folder
-from fewclicks.models.segmenter import Segmenter, build_segmenter
+from fewclicks.models.networks import build_network
+from fewclicks.models.segmenter import ClickNet
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 MAX_CONFIG_BYTES = 16 * 2**20
@@ -42,7 +43,7 @@ def save(
     def fill(fresh: Path) -> None:
         hashes = {}
         for file, values in tensors.items():
-            safetensors.torch.save_file({k: v.contiguous() for k, v in values.items()}, fresh / file)
+            safetensors.torch.save_file(_unshared(values), fresh / file)
             hashes[file] = sha256(fresh / file)
         (fresh / CONFIG).write_text(json.dumps({**config, "sha256": hashes}, indent=1), "utf-8")
         _keep_foreign(folder, fresh)
@@ -53,6 +54,18 @@ def save(
     except (OSError, safetensors.SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"'{folder}' cannot be written ({reason}); make room, or choose another place") from None
+
+
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors in one piece, of which no two share memory, as safetensors wants them: later ones are copied."""
+    found: dict[str, Tensor] = {}
+    seen = set()
+    for key, tensor in tensors.items():
+        whole = tensor.contiguous()
+        place = whole.untyped_storage().data_ptr()
+        found[key] = whole.clone() if place in seen else whole
+        seen.add(place)
+    return found
 
 
 def _keep_foreign(old: Path, fresh: Path) -> None:
@@ -113,7 +126,7 @@ def _require_short_header(path: Path) -> None:
         raise ValueError(f"its header says that it has {length:,} bytes, too large: networks have some thousands")
 
 
-def load(folder: str | os.PathLike[str]) -> Segmenter:
+def load(folder: str | os.PathLike[str]) -> ClickNet:
     """The network of a checkpoint, in eval mode, on the CPU; its weights are a memory map of the file.
 
     Nothing that lies in the folder is run. UnknownName for a backbone outside the package that nobody allowed: see
@@ -159,19 +172,19 @@ def average(folders: Sequence[str | os.PathLike[str]], out: str | os.PathLike[st
     save(out, {WEIGHTS: mean}, config)
 
 
-def fill(net: Segmenter, tensors: Mapping[str, Tensor], source: str) -> None:
+def fill(net: ClickNet, tensors: Mapping[str, Tensor], source: str) -> None:
     """Copy tensors into a network; CheckpointError if any is missing, too many or of another shape."""
     _check(net, tensors, source)
     net.load_state_dict(dict(tensors))
 
 
-def unfilled(network: Mapping[str, Any]) -> Segmenter:
+def unfilled(network: Mapping[str, Any]) -> ClickNet:
     """A network whose weights take no memory and no time to draw, for `adopt`."""
     with _Unfilled():
-        return build_segmenter(**network)
+        return build_network(network)
 
 
-def adopt(net: Segmenter, tensors: Mapping[str, Tensor], source: str) -> None:
+def adopt(net: ClickNet, tensors: Mapping[str, Tensor], source: str) -> None:
     """Make tensors, without copying them, the weights of an unfilled network; CheckpointError as from `fill`.
 
     Those of another type (float16) are copied to the network's own.
@@ -201,7 +214,7 @@ def _sides(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) or "a number"
 
 
-def _check(net: Segmenter, tensors: Mapping[str, Tensor], source: str) -> None:
+def _check(net: ClickNet, tensors: Mapping[str, Tensor], source: str) -> None:
     wanted = {key: value.shape for key, value in net.state_dict().items()}
     if found := difference(wanted, {key: value.shape for key, value in tensors.items()}):
         raise CheckpointError(f"{source} does not fit its network: of its tensors {found}")

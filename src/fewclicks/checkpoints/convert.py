@@ -20,26 +20,21 @@ from fewclicks.checkpoints.families import Family, class_of, recognise
 from fewclicks.errors import CheckpointError, InputError
 from fewclicks.files.replace import recover
 from fewclicks.models.key_maps import ours
-from fewclicks.models.segmenter import Segmenter
+from fewclicks.models.segmenter import ClickNet
 
 __all__ = ["convert", "read_published"]
 
 PREFIX = "module."
 
 
-def read_published(path: str | os.PathLike[str]) -> Segmenter:
+def read_published(path: str | os.PathLike[str]) -> ClickNet:
     """The network of a published .pth file, in eval mode, on the CPU: net(image, clicks, prev) -> logits.
 
-    Its weights are a memory map of the file. CheckpointError for a file that is damaged or hostile, that lacks tensors
-    or has too many, or whose family has no network here.
+    Its weights are a memory map of the file. CheckpointError for a file that is damaged or hostile, or that lacks
+    tensors or has too many.
     """
     file = pth.read(path)
     found = _recognised(file)
-    if found.family.network is None:
-        raise CheckpointError(
-            f"{path} is of the family {found.family.title}, whose network fewclicks does not have yet; the method "
-            f"'{found.family.method}' will run it, from the folder that `fewclicks convert` writes"
-        )
     net = checkpoint.unfilled(found.family.network)
     checkpoint.adopt(net, found.tensors(), str(path))
     return net.eval()
@@ -48,13 +43,12 @@ def read_published(path: str | os.PathLike[str]) -> Segmenter:
 def convert(file: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path:
     """Write the checkpoint of a published .pth file into the folder `out`, whole or not at all; returns it.
 
-    CheckpointError as from `read_published`, but families without a network here are written too; InputError if `out`
-    holds something else than a checkpoint.
+    CheckpointError as from `read_published`; InputError if `out` holds something else than a checkpoint.
     """
     out = Path(out)
     _check_free(out)
     found = _recognised(pth.read(file))
-    checkpoint.save(out.resolve(), {checkpoint.WEIGHTS: _unshared(found.tensors())}, found.about())
+    checkpoint.save(out.resolve(), {checkpoint.WEIGHTS: found.tensors()}, found.about())
     return out
 
 
@@ -76,7 +70,7 @@ class _Found:
     def about(self) -> dict[str, Any]:
         """The config.json of the converted checkpoint."""
         family = self.family
-        network = {"network": dict(family.network)} if family.network else {}
+        network = {"network": dict(family.network)}
         predictor = {"predictor": dict(family.predictor)} if family.predictor else {}
         source = {
             "file": self.file.path.name,
@@ -106,16 +100,6 @@ def _bare(names: Iterable[str]) -> dict[str, str]:
     """The names of a file, without the "module." that DataParallel puts before every one."""
     wrapped = all(name.startswith(PREFIX) for name in names)
     return {name: name.removeprefix(PREFIX) if wrapped else name for name in names}
-
-
-def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of which no two share memory, as safetensors wants it: later ones are copied."""
-    found, seen = {}, set()
-    for key, tensor in tensors.items():
-        place = tensor.untyped_storage().data_ptr()
-        found[key] = tensor.clone() if place in seen else tensor
-        seen.add(place)
-    return found
 
 
 def _check_free(out: Path) -> None:

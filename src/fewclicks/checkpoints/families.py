@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from fewclicks.checkpoints import layouts
 from fewclicks.checkpoints.checkpoint import unfilled
 from fewclicks.errors import CheckpointError
 from fewclicks.models.key_maps import RENAMES, Pairs, published
@@ -37,7 +36,7 @@ VITS = {160: "xtiny", 768: "base", 1024: "large", 1280: "huge"}
 HRNETS = {(18, 48): "18s", (18, 64): "18", (32, 128): "32"}
 """(width, width of the OCR) -> size."""
 MITS = {32: "b0", 64: "b3"}
-SAMS = {768: ("B", 12), 1024: ("L", 24), 1280: ("H", 32)}
+SAMS = {768: "b", 1024: "l", 1280: "h"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +46,23 @@ class Family:
     name: str
     title: str
     method: str
-    """The method that runs all of it, or will; the default method runs the network alone, where there is one."""
-    network: Mapping[str, Any] | None = None
-    """What `segmenter.build_segmenter` takes; None: there is no such network in fewclicks yet."""
-    renames: str = ""
-    """The entry of `key_maps.RENAMES`; "": the published names are kept."""
+    """The method that runs it."""
+    network: Mapping[str, Any]
+    """What `networks.build_network` takes."""
+    renames: str = "own"
+    """The entry of `key_maps.RENAMES`."""
     predictor: Mapping[str, Any] = field(default_factory=dict)
-    """Options of the default method that suit the network."""
-    preset: str = ""
-    """The preset of the default method that is its authors' evaluation, where there is one."""
-    keys: frozenset[str] | None = None
-    """The published names, where there is no network to ask."""
+    """Options of the method that suit the network."""
+    preset: str = "released"
+    """The preset of the method that is its authors' evaluation."""
 
     @property
     def pairs(self) -> Pairs:
         """Published names -> ours."""
-        return RENAMES[self.renames] if self.renames else ()
+        return RENAMES[self.renames]
 
     def wanted(self) -> dict[str, tuple[int, ...] | None]:
-        """The published names of all its tensors, with their shapes if there is a network."""
-        if self.network is None:
-            return dict.fromkeys(sorted(self.keys or ()))
+        """The published names of all its tensors, with their shapes."""
         return _published(self.network, self.pairs)
 
 
@@ -243,40 +238,39 @@ def _known(table: Mapping[K, str], number: K, what: str) -> str:
     return table[number]
 
 
-# --- networks that only their methods will run ---
+# --- networks of another make ---
 
 
 def _sam(shapes: Shapes, _: Params) -> Family:
     """Segment Anything (Kirillov et al., ICCV 2023)."""
-    width = shapes["image_encoder.patch_embed.proj.weight"][0]
-    if width not in SAMS:
-        raise CheckpointError(f"is a SAM of width {width}, which fewclicks does not know")
-    size, depth = SAMS[width]
-    return Family(name="sam", title=f"SAM ViT-{size}", method="sam", keys=frozenset(layouts.sam(depth)))
+    size = _known(SAMS, shapes["image_encoder.patch_embed.proj.weight"][0], "a SAM of width")
+    return Family(name="sam", title=f"SAM ViT-{size.upper()}", method="sam", network={"net": "sam", "size": size})
 
 
 def _fcanet(shapes: Shapes, _: Params) -> Family:
     """FCA-Net (Lin et al., CVPR 2020)."""
     res2net = any(".convs." in key for key in shapes if key.startswith("backbone_pre."))
     title = f"FCA-Net on {'Res2Net' if res2net else 'ResNet'}-101"
-    return Family(name="fcanet", title=title, method="fcanet", keys=frozenset(layouts.fcanet(res2net)))
+    network = {"net": "fcanet", "size": "res2net" if res2net else "resnet"}
+    return Family(name="fcanet", title=title, method="fcanet", network=network)
 
 
 def _emcclick(shapes: Shapes, _: Params) -> Family:
-    """EMC-Click (Du et al., CVPR 2023): the names of RITM's or FocalClick's network, and a correction network."""
-    if HRNET_MARK in shapes:
-        body = _hrnet(shapes)
-        title = f"HRNet{body['size']} + OCR"
-        first = set(_published(body, RENAMES["ritm"]))
-    else:
-        body = _mit(shapes)
-        title = f"SegFormer-{body['size'].upper()}"
-        first = {name for name in _published(body, RENAMES["focalclick_segformer"]) if name[:5] != "maps_"}
-        first |= layouts.names(layouts.EMC_SEGFORMER)
+    """EMC-Click (Du et al., CVPR 2023): RITM's or FocalClick's network, and a correction network."""
+    hrnet = HRNET_MARK in shapes
+    body = _hrnet(shapes) if hrnet else _mit(shapes)
+    title = f"HRNet{body['size']} + OCR" if hrnet else f"SegFormer-{body['size'].upper()}"
     return Family(
-        name="emcclick", title=f"EMC-Click {title}, first network and correction network",
-        method="emcclick", keys=frozenset(first | layouts.emc_refiner()),
+        name="emcclick", title=f"EMC-Click {title}, first network and correction network", method="emcclick",
+        network={"net": "emcclick", **body}, renames=f"emcclick_{body['backbone']}",
     )  # fmt: skip
+
+
+def _segnext(shapes: Shapes, _: Params) -> Family:
+    """SegNext (Liu et al., CVPR 2024)."""
+    depth = sum(key.endswith(".norm1.weight") for key in shapes if key.startswith("fusion_blocks."))
+    network = {"net": "segnext", "size": f"base_sa{depth}"}
+    return Family(name="segnext", title=f"SegNext ViT-B, sa x{depth}", method="segnext", network=network)
 
 
 # --- weights that are no click network ---
@@ -293,6 +287,7 @@ def _backbone(what: str, option: str) -> Callable[[Shapes, Params], Family]:
 
 
 MARKS: tuple[tuple[str, Callable[[Shapes, Params], Family]], ...] = (
+    ("visual_prompts_encoder.", _segnext),
     ("patch_embed_coords.", _vit),
     ("image_encoder.", _sam),
     ("backbone_pre.", _fcanet),

@@ -33,19 +33,13 @@ def convert(
 
     with Console(stderr=True).status(f"Converting {file.name} ..."):
         config = checkpoint.read_config(conversion.convert(file, out))
-    method = config["method"]
-    there = method in names("methods")
     if as_json:
         told = {
             key: config[key] for key in ("family", "title", "method", "preset", "network", "predictor") if key in config
         }
+        there = config["method"] in names("methods")
         print(json.dumps({"file": str(file), "out": str(out), **told, "method_is_there": there}, indent=1))
         return
     print(f"{out}: {config['title']}")
-    if "network" in config:
-        print(f"Use it: fewclicks segment PHOTO --click X,Y --method {out}")
-    if config["preset"]:
-        print(f"As its authors measured it: fewclicks bench grabcut --method {out} --preset {config['preset']}")
-    if not there:
-        runs = "the network alone runs there, for " if "network" in config else ""
-        print(f"Note: {runs}the method '{method}', made for it, is not in this version of fewclicks")
+    print(f"Use it: fewclicks segment PHOTO --click X,Y --method {out}")
+    print(f"As its authors measured it: fewclicks bench grabcut --method {out} --preset {config['preset']}")

@@ -10,14 +10,14 @@ from fewclicks.engines.network import Floats
 from fewclicks.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
-    from fewclicks.models.segmenter import Segmenter
+    from fewclicks.models.segmenter import ClickNet
 
 
 @dataclass(frozen=True, slots=True)
 class TorchForward:
-    """A Forward (see engines/network.py) around a Segmenter in eval mode."""
+    """A Forward (see engines/network.py) around a network in eval mode."""
 
-    net: Segmenter
+    net: ClickNet
     device: str = "cpu"
 
     def __call__(self, image: Floats, clicks: Floats, prev: Floats) -> Floats:

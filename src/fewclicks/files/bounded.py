@@ -32,6 +32,15 @@ def read_json(
     return parse_json(read_bytes(path, limit), hook)
 
 
+def read_object_or_nothing(path: str | os.PathLike[str], limit: int = JSON_BYTES) -> dict[str, Any]:
+    """The object in a JSON file, or an empty one where there is no such file, or something else in it."""
+    try:
+        value = read_json(path, limit)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def parse_json(text: bytes | str, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """The value of a JSON text, UTF-8 with or without a mark; `hook` is applied to each object in it, the inner first.
 

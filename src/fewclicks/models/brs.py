@@ -9,20 +9,21 @@ is a forward and a backward of the rest. Nothing of the network's own is ever ch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewclicks.arrays import Image
 from fewclicks.errors import InputError
-from fewclicks.nets.deeplab import DeepLab
-from fewclicks.nets.ocr import OCR
-from fewclicks.nets.segmenter import Segmenter
+from fewclicks.models.arrays import clicks_tensor, image_tensor, map_tensor
+from fewclicks.models.deeplab import DeepLab
+from fewclicks.models.ocr import OCR
+from fewclicks.models.segmenter import Segmenter
+from fewclicks.types import Image
 
 VARIANTS = ("a", "b", "c", "rgb", "distmap")
 
@@ -137,8 +138,7 @@ class Refinement:
     def changed(self, x: Tensor, variables: Tensor) -> Tensor:
         """What the rest of the network reads."""
         if self.variant in ("a", "b", "c"):
-            scale, bias = variables
-            return x * (1 + scale) + bias
+            return x * (1 + variables[0]) + variables[1]
         both = torch.cat((variables, variables.flip(-1))) if self.flip else variables
         return x + both
 
@@ -150,13 +150,14 @@ class Refinement:
 
     def enlarged(self, low: Tensor, hw: tuple[int, int]) -> Tensor:
         """Low logits of the photo and, with flip, its mirror image -> of the photo both times, at full size."""
-        logits = self.net.enlarged(low, hw)
-        return torch.cat((logits[:1], logits[1:].flip(-1))) if self.flip else logits
+        logits: Tensor = self.net.enlarged(low, hw)
+        if self.flip:
+            logits = torch.cat((logits[:1], logits[1:].flip(-1)))
+        return logits
 
     def _computed(self, photo: Image, clicks: NDArray[np.float32], prev: NDArray[np.float32]) -> Rest:
         device = self.net.mean.device
-        image = torch.from_numpy(photo.transpose(2, 0, 1).astype(np.float32) / np.float32(255))[None].to(device)
-        points, mask = (torch.from_numpy(x)[None].to(device) for x in (clicks, prev[None]))
+        image, points, mask = image_tensor(photo, device), clicks_tensor(clicks, device), map_tensor(prev, device)
         if self.flip:
             mirrored = points.clone()
             mirrored[..., 0] = image.shape[-1] - 1 - mirrored[..., 0]
@@ -200,10 +201,8 @@ class _Search:
                 (self.variables.grad,) = torch.autograd.grad(loss, [self.variables])
             return loss.detach()
 
-        try:
+        with suppress(_Over):
             solver.step(evaluate)  # type: ignore[no-untyped-call]
-        except _Over:
-            pass
 
     def _loss(self) -> Tensor:
         self.evaluations += 1
@@ -214,8 +213,8 @@ class _Search:
             if len(pixels[0]):
                 loss = loss + (prob[:, 0, pixels[0], pixels[1]] - wanted).square().mean()
         self.prob = prob.detach()
-        if float(loss) < self.least:
-            self.least, self.best = float(loss), logits.detach()
+        if float(loss.detach()) < self.least:
+            self.least, self.best = float(loss.detach()), logits.detach()
         return loss
 
     def _enough(self) -> bool:
@@ -236,9 +235,7 @@ class _Over(Exception):
     """The search has evaluated as often as it may."""
 
 
-def around(
-    clicks: NDArray[np.float32], hw: tuple[int, int], label: int, device: torch.device
-) -> tuple[Tensor, Tensor]:
+def around(clicks: NDArray[np.float32], hw: tuple[int, int], label: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """The rows and columns of all pixels at the clicks with a label and around them, each once."""
     pixels: set[tuple[int, int]] = set()
     for x, y, _ in clicks[clicks[:, 2] == label].tolist():

@@ -6,8 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fewclicks.errors import InputError
 from fewclicks.models.deeplab import SepConvHead
 from fewclicks.models.prompt import disk_maps
+from fewclicks.models.segmenter import Backbone, ClickNet, Segmenter
 
 RADIUS_PX = 24.0
 """Of the clicks' disks on features."""
@@ -121,3 +123,23 @@ class Kernel(nn.Module):
         planes = x.reshape(batch * channels, 1, height, width)
         seen = [F.conv2d(F.pad(planes, (d,) * 4, "replicate"), self.kernel, dilation=d) for d in DILATIONS]
         return torch.cat(seen, 1).reshape(batch, channels, -1, height, width)
+
+
+class WithPixelDiffusion(ClickNet):
+    """A CDNet whose logits are those after the pixel diffusion."""
+
+    def __init__(self, net: Segmenter) -> None:
+        super().__init__()
+        if not isinstance(net.head, DiffusionHead):
+            raise InputError("this network has no pixel diffusion; CDNet's have: take pixel_diffusion=false")
+        self.net, self.diffusion = net, net.head.PDM
+
+    @property
+    def backbone(self) -> Backbone:
+        """That of the network."""
+        return self.net.backbone
+
+    def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Tensor:
+        """image Bx3xHxW in [0,1]; clicks BxNx3 (x, y, label 1|0, -1 pads) -> logits Bx1xHxW."""
+        logits: Tensor = self.diffusion(self.net(image, clicks, prev), image, clicks)
+        return logits

@@ -3,22 +3,27 @@
 A base network looks at the photo and the first click, once. Every click is then answered by a small correction network
 on what the base network has found: it looks for the pixels that are most like the clicks, compares all others with
 them, and redraws the mask. The base networks are those of RITM and FocalClick; the names of the weights are in
-nets/names.py.
+models/key_maps.py.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fewclicks.errors import InputError
-from fewclicks.find import find
-from fewclicks.nets.prompt import Prompt, disk_maps, squared_distances
-from fewclicks.nets.refiner import ConvBNReLU
-from fewclicks.nets.segmenter import ClickNet, Outputs, Segmenter
+from fewclicks.models.arrays import clicks_tensor, image_tensor, map_tensor
+from fewclicks.models.prompt import Prompt, disk_maps, squared_distances
+from fewclicks.models.refiner import ConvBNReLU
+from fewclicks.models.segmenter import ClickNet, Outputs, Segmenter
+from fewclicks.plugins import find
 
 WIDTH = 96
 """Channels of the correction network; as many pixels of either kind are compared with."""
@@ -31,11 +36,11 @@ RADIUS_PX = 5.0
 BACKBONES = ("hrnet", "segformer")
 
 
-def build(backbone: str = "hrnet", size: str = "18s") -> EMCClick:
+def build_net(backbone: str = "hrnet", size: str = "18s") -> EMCClick:
     """An EMC-Click on an hrnet or a segformer of a size with fresh weights; InputError for other backbones."""
     if backbone not in BACKBONES:
         raise InputError(f"EMC-Click is made on {' or '.join(BACKBONES)}, got the backbone '{backbone}'")
-    return EMCClick(Segmenter(find("backbones", backbone).build(size), Prompt(RADIUS_PX, "first", False)))
+    return EMCClick(Segmenter(find("models", backbone).build(size), Prompt(RADIUS_PX, "first", False)))
 
 
 class DoubleXConv(nn.Module):
@@ -152,3 +157,26 @@ class EMCClick(ClickNet):
         low = self.refiner(F.pad(image, padding), clicks, F.pad(prev, padding), found.feature)
         size = (height + padding[3], width + padding[1])
         return F.interpolate(low.float(), size, mode="bilinear", align_corners=True)[..., :height, :width]
+
+    @torch.inference_mode()
+    def look(self, photo: NDArray[Any], clicks: NDArray[np.float32]) -> Look:
+        """The base network on a photo HxWx3 of 0 to 255 and the first positive of the clicks Nx3."""
+        image = image_tensor(photo, self.base.mean.device)
+        points = clicks_tensor(clicks, image.device)
+        return Look(image, self.base.outputs(image, points, torch.zeros_like(image[:, :1])))
+
+    @torch.inference_mode()
+    def answer(self, look: Look, clicks: NDArray[np.float32], prob: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        """Clicks Nx3 and the previous mask HxW (None: that of the base network) -> logits HxW."""
+        device = look.image.device
+        prev = look.found.logits.sigmoid() if prob is None else map_tensor(prob, device)
+        logits = self.correct(look.image, clicks_tensor(clicks, device), prev, look.found)
+        return np.asarray(logits[0, 0].cpu().numpy(), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the base network has seen and found."""
+
+    image: Tensor
+    found: Outputs

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fewclicks.backbones.resnet import Bottleneck
 from fewclicks.errors import UnknownName
-from fewclicks.nets.prompt import squared_distances
-from fewclicks.nets.segmenter import ClickNet, Outputs
+from fewclicks.models.prompt import squared_distances
+from fewclicks.models.resnet import Bottleneck
+from fewclicks.models.segmenter import ClickNet, Outputs
 
 SIGMA_PX, FIRST_SIGMA_PX = 10.0, 30.0
 """Width at half the height of the Gaussians of all clicks, and of the first one's."""
@@ -46,7 +46,7 @@ class Size:
 SIZES = {"resnet": Size((3, 4, 23, 3)), "res2net": Size((3, 4, 23, 3), True), "tiny": Size((1, 1, 1, 1))}
 
 
-def build(size: str = "resnet") -> FCANet:
+def build_net(size: str = "resnet") -> FCANet:
     """An FCA-Net of size resnet, res2net or tiny with fresh weights; UnknownName for any other."""
     if size not in SIZES:
         raise UnknownName(f"no fcanet of size '{size}'; there are: {', '.join(SIZES)}")
@@ -68,9 +68,7 @@ class Res2Block(nn.Module):
         self.conv1 = nn.Conv2d(inputs, 4 * part, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(4 * part)
         self.pool = nn.AvgPool2d(3, stride, 1) if self.first else nn.Identity()
-        self.convs = nn.ModuleList(
-            nn.Conv2d(part, part, 3, stride, dilation, dilation, bias=False) for _ in range(3)
-        )
+        self.convs = nn.ModuleList(nn.Conv2d(part, part, 3, stride, dilation, dilation, bias=False) for _ in range(3))
         self.bns = nn.ModuleList(nn.BatchNorm2d(part) for _ in range(3))
         self.conv3 = nn.Conv2d(4 * part, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
@@ -147,9 +145,7 @@ class FirstBranch(nn.Module):
         super().__init__()
         dims = (257, 256, 256, 256, 512, 512, 512)
         strides = (2, 1, 1, 2, 1, 1)
-        self.convs = nn.ModuleList(
-            nn.Sequential(*conv_bn_relu(dims[i], dims[i + 1], 3, strides[i])) for i in range(6)
-        )
+        self.convs = nn.ModuleList(nn.Sequential(*conv_bn_relu(dims[i], dims[i + 1], 3, strides[i])) for i in range(6))
 
     def forward(self, x: Tensor) -> Tensor:
         """Bx257xh xw -> Bx512xh/4xw/4."""
@@ -163,9 +159,7 @@ class Atrous(nn.Module):
 
     def __init__(self, inputs: int, rate: int) -> None:
         super().__init__()
-        self.atrous_conv = nn.Conv2d(
-            inputs, DIM, 3 if rate else 1, padding=rate, dilation=rate or 1, bias=False
-        )
+        self.atrous_conv = nn.Conv2d(inputs, DIM, 3 if rate else 1, padding=rate, dilation=rate or 1, bias=False)
         self.bn = nn.BatchNorm2d(DIM)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """HRNet (Wang et al., TPAMI 2020) with OCR, as in RITM (Sofiiuk et al., ICIP 2022), f-BRS (CVPR 2020), FocalClick.
 
 A fine branch runs through the whole network; coarser ones join it one by one, and all exchange what they know after
-each module. Sizes: 18s, 18, 32. The names, order and shapes of the weights are those of the published checkpoints, with
-the prefixes of models/key_maps.py. Sides of any length are taken as they are.
+each module. Sizes: 18s, 18, 32; and tiny, for trying out. The names, order and shapes of the weights are those of the
+published checkpoints, with the prefixes of models/key_maps.py. Sides of any length are taken as they are.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ SIZES = {
     "18s": Size(18, 48, 2, (1, 3, 2)),
     "18": Size(18, 64, 4, (1, 4, 3)),
     "32": Size(32, 128, 4, (1, 4, 3)),
+    "tiny": Size(8, 8, 1, (1, 1, 1)),
 }
 
 IMAGENET: Pairs = (("module.", ""), ("model.", ""))
@@ -51,7 +52,7 @@ UNUSED = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.", 
 
 
 def build(size: str = "18") -> HRNet:
-    """An HRNet of size 18s, 18 or 32 with fresh weights; UnknownName for any other."""
+    """An HRNet of size 18s, 18, 32 or tiny with fresh weights; UnknownName for any other."""
     if size not in SIZES:
         raise UnknownName(f"no hrnet of size '{size}'; there are: {', '.join(SIZES)}")
     return HRNet(SIZES[size])

@@ -41,8 +41,17 @@ RENAMES: dict[str, Pairs] = {
         ("PDM.", "head.PDM."),
         *DEEPLAB,
     ),
+    "emcclick_hrnet": tuple(
+        (theirs, f"base.{own}") for theirs, own in (("maps_transform.", "patch_embed_coords."), *HRNET_OCR)
+    ),
+    "emcclick_segformer": (
+        ("feature_extractor.backbone.patch_embed_side1.", "base.patch_embed_coords."),
+        ("feature_extractor.backbone.", "base.backbone."),
+        ("feature_extractor.decode_head.", "base.head."),
+    ),
+    "own": (),
 }
-"""Family -> pairs. The names of SimpleClick are ours, for they came first."""
+"""Family -> pairs. The names of SimpleClick are ours, for they came first; "own": those of SAM, FCA-Net and SegNext."""
 
 
 def ours(key: str, pairs: Pairs) -> str:

@@ -1,7 +1,8 @@
 """ResNet (He et al., CVPR 2016), dilated to a resolution of 1/8, below DeepLabV3+: the networks of f-BRS and CDNet.
 
 Sizes: 34, and 50 and 101 with three 3x3 convolutions as a stem, as in the "v1b" and "v1s" of GluonCV (He et al., CVPR
-2019); "34_cdnet" is 34 with the feature diffusion of CDNet above it. Sides of any length are taken as they are.
+2019); "34_cdnet" is 34 with the feature diffusion of CDNet above it; and tiny ones, for trying out. Sides of any length
+are taken as they are.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ SIZES = {
     "34_cdnet": Size((3, 4, 6, 3), False, diffusion=True),
     "50": Size((3, 4, 6, 3), True),
     "101": Size((3, 4, 23, 3), True, 256, 0.5),
+    "tiny": Size((1, 1, 1, 1), False, 32),
+    "tiny_cdnet": Size((1, 1, 1, 1), False, 32, diffusion=True),
 }
 
 

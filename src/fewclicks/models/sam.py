@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from torch import Tensor, nn
 
-from fewclicks.arrays import Image
 from fewclicks.errors import UnknownName
-from fewclicks.nets.sam_decoder import MaskDecoder, PromptEncoder
-from fewclicks.nets.segmenter import IMAGENET_MEAN, IMAGENET_STD, ClickNet
-from fewclicks.nets.vit_relative import LayerNorm2d, RelativeBlock
+from fewclicks.models.arrays import clicks_tensor, image_tensor, map_tensor
+from fewclicks.models.sam_decoder import MaskDecoder, PromptEncoder
+from fewclicks.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, ClickNet
+from fewclicks.models.vit_relative import LayerNorm2d, RelativeBlock
+from fewclicks.types import Image
 
 PATCH_PX = 16
 WINDOW = 14
@@ -59,7 +60,7 @@ SIZES = {
 }
 
 
-def build(size: str = "b") -> SAM:
+def build_net(size: str = "b") -> SAM:
     """A SAM of size b, l, h or tiny with fresh weights; UnknownName for any other."""
     if size not in SIZES:
         raise UnknownName(f"no sam of size '{size}'; there are: {', '.join(SIZES)}")
@@ -177,8 +178,7 @@ class SAM(ClickNet):
         if photo.dtype != np.uint8:  # a crop of ZoomIn.corners
             photo = photo.round().astype(np.uint8)
         small = np.asarray(Picture.fromarray(photo).resize(hw[::-1], Picture.Resampling.BILINEAR))
-        tensor = torch.from_numpy(small.transpose(2, 0, 1).astype(np.float32) / 255)[None]
-        return self.embed(tensor.to(self.mean.device))
+        return self.embed(image_tensor(small, self.mean.device))
 
     @torch.inference_mode()
     def answer(
@@ -186,22 +186,22 @@ class SAM(ClickNet):
     ) -> Answer:
         """Clicks Nx3 in pixels of a photo of size hw, mask logits 4gridx4grid or None -> the four masks."""
         device = embedding.device
-        points = scaled(torch.from_numpy(clicks)[None].to(device), hw, self.fitted(hw))
-        prompt = None if mask is None else torch.from_numpy(mask)[None, None].to(device)
+        points = scaled(clicks_tensor(clicks, device), hw, self.fitted(hw))
+        prompt = None if mask is None else map_tensor(mask, device)
         low, expected = self.decode(embedding, points, prompt)
         return Answer(low[0].float().cpu().numpy(), expected[0].float().cpu().numpy())
 
     @torch.inference_mode()
     def logits_of(self, low: NDArray[np.float32], hw: tuple[int, int]) -> NDArray[np.float32]:
         """One mask of an answer, 4gridx4grid -> HxW of the photo."""
-        logits = self.enlarged(torch.from_numpy(low)[None, None], self.fitted(hw), hw)
-        return np.asarray(logits[0, 0].numpy(), np.float32)
+        logits = self.enlarged(map_tensor(low, self.mean.device), self.fitted(hw), hw)
+        return np.asarray(logits[0, 0].cpu().numpy(), np.float32)
 
     @torch.inference_mode()
     def prompt_of(self, prob: NDArray[np.float32]) -> NDArray[np.float32]:
         """A mask from elsewhere, HxW prob -> the logits of a mask prompt."""
         hw = self.fitted((prob.shape[0], prob.shape[1]))
-        return np.asarray(self.as_prompt(torch.from_numpy(prob)[None, None], hw)[0, 0].numpy(), np.float32)
+        return np.asarray(self.as_prompt(map_tensor(prob, self.mean.device), hw)[0, 0].cpu().numpy(), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

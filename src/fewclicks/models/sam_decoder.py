@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fewclicks.nets.vit_relative import LayerNorm2d
+from fewclicks.models.vit_relative import LayerNorm2d
 
 MASKS = 4
 """One for prompts that leave no doubt, three for those that do."""
@@ -57,9 +57,10 @@ class PromptEncoder(nn.Module):
         points = torch.cat((points, points.new_tensor([[[0, 0, PAD_LABEL]]]).expand(len(points), 1, 3)), 1)
         tokens = self.pe_layer((points[..., :2] + 0.5) / self.side_px)
         label = points[..., 2:]
-        negative, positive = (self.point_embeddings[i].weight for i in (0, 1))
         tokens = torch.where(label == PAD_LABEL, self.not_a_point_embed.weight, tokens)
-        tokens = tokens + torch.where(label == 1, positive, torch.where(label == 0, negative, 0.0))
+        for meaning in (0, 1):
+            own: Tensor = self.point_embeddings[meaning].weight  # type: ignore[assignment]
+            tokens = tokens + own * (label == meaning)
         none = self.no_mask_embed.weight.view(1, -1, 1, 1).expand(len(points), -1, self.grid, self.grid)
         if mask is None:
             return tokens, none

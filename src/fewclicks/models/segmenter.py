@@ -72,6 +72,11 @@ class ClickNet(nn.Module):
     mean: Tensor
     std: Tensor
 
+    @property
+    def multiple(self) -> int:
+        """Sides of an image that are multiples of this need no padding."""
+        return 1
+
     def outputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
         """As forward -> logits Bx1xHxW, and what else the network has to say."""
         return Outputs(self(image, clicks, prev))
@@ -117,6 +122,11 @@ class Segmenter(ClickNet):
             self.refiner = build_refiner(refiner, channels)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def multiple(self) -> int:
+        """That of the backbone."""
+        return self.backbone.multiple
 
     def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Tensor:
         """image Bx3xHxW in [0,1]; clicks BxNx3 (x, y, label 1|0, -1 pads); prev Bx1xHxW prob -> logits Bx1xHxW."""

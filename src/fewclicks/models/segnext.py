@@ -16,14 +16,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fewclicks.arrays import Image
-from fewclicks.backbones.vit import Block, PatchEmbed, ViT
-from fewclicks.backbones.vit import Size as EncoderSize
 from fewclicks.errors import UnknownName
-from fewclicks.nets.prompt import disk_maps
-from fewclicks.nets.segmenter import IMAGENET_MEAN, IMAGENET_STD, ClickNet
-from fewclicks.nets.simple_fpn import SimpleFPN
-from fewclicks.nets.simple_head import ConvReLU
+from fewclicks.models.arrays import clicks_tensor, image_tensor, map_tensor
+from fewclicks.models.prompt import disk_maps
+from fewclicks.models.segmenter import IMAGENET_MEAN, IMAGENET_STD, ClickNet
+from fewclicks.models.simple_fpn import SimpleFPN
+from fewclicks.models.simple_head import ConvReLU
+from fewclicks.models.vit import Block, PatchEmbed, ViT
+from fewclicks.models.vit import Size as EncoderSize
+from fewclicks.types import Image
 
 RADIUS_PX = 5.0
 """Of the clicks' disks, in the square."""
@@ -48,7 +49,7 @@ SIZES = {
 }
 
 
-def build(size: str = "base_sa1") -> SegNext:
+def build_net(size: str = "base_sa1") -> SegNext:
     """A SegNext of size base_sa1, base_sa2 or tiny with fresh weights; UnknownName for any other."""
     if size not in SIZES:
         raise UnknownName(f"no segnext of size '{size}'; there are: {', '.join(SIZES)}")
@@ -84,7 +85,8 @@ class Head(nn.Module):
         for conv, share, x in zip(self.convs, shares, features, strict=True):
             x = F.conv2d(conv(x), share)  # it commutes with interpolation, and is cheaper before it
             fused = x if fused is None else fused + F.interpolate(x, fused.shape[-2:], mode="bilinear")
-        assert fused is not None and fusion.bias is not None
+        assert fused is not None
+        assert fusion.bias is not None
         logits: Tensor = self.seg_conv(self.dropout(F.relu(fused + fusion.bias.view(1, -1, 1, 1))))
         return logits
 
@@ -137,13 +139,10 @@ class SegNext(ClickNet):
     @torch.inference_mode()
     def embed_photo(self, photo: Image) -> Tensor:
         """HxWx3 RGB of 0 to 255 -> 1xCxgridxgrid on the network's device."""
-        image = torch.from_numpy(photo.transpose(2, 0, 1).astype(np.float32) / np.float32(255))[None]
-        return self.embed(image.to(self.mean.device))
+        return self.embed(image_tensor(photo, self.mean.device))
 
     @torch.inference_mode()
-    def answer(
-        self, features: Tensor, clicks: NDArray[np.float32], prob: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+    def answer(self, features: Tensor, clicks: NDArray[np.float32], prob: NDArray[np.float32]) -> NDArray[np.float32]:
         """Clicks Nx3 and the previous mask HxW of the photo -> logits HxW."""
-        points, prev = (torch.from_numpy(x)[None].to(features.device) for x in (clicks, prob[None]))
+        points, prev = clicks_tensor(clicks, features.device), map_tensor(prob, features.device)
         return np.asarray(self.decode(features, points, prev)[0, 0].cpu().numpy(), np.float32)

@@ -12,7 +12,7 @@ import torch
 from fewclicks.checkpoints import checkpoint
 from fewclicks.errors import MissingExtra
 from fewclicks.files.replace import replace_file
-from fewclicks.models.segmenter import Segmenter
+from fewclicks.models.segmenter import ClickNet
 
 
 def export_onnx(folder: str | Path, out: str | Path) -> Path:
@@ -29,7 +29,7 @@ def export_onnx(folder: str | Path, out: str | Path) -> Path:
     return write_onnx(checkpoint.load(folder), Path(out), about)
 
 
-def write_onnx(net: Segmenter, path: Path, about: dict[str, str]) -> Path:
+def write_onnx(net: ClickNet, path: Path, about: dict[str, str]) -> Path:
     """Export a network in eval mode; the file appears whole or not at all."""
     try:
         import onnx  # noqa: F401 - torch's exporter needs both

@@ -1,0 +1,137 @@
+"""What the methods that are networks share: their options, and where their weights come from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewclicks.config import PredictorConfig
+from fewclicks.engines import torch
+from fewclicks.errors import CheckpointError, InputError, UnknownName
+from fewclicks.files.bounded import read_object_or_nothing
+from fewclicks.methods.options import from_options
+from fewclicks.predictor import State
+from fewclicks.types import Prob
+
+Presets = Mapping[str, Mapping[str, Any]]
+"""Options by the name of the preset; under "NAME/DATASET" what is otherwise on one dataset."""
+
+WHOLE = {"zoom": 0, "flip": False, "anchor": False}
+"""Of presets whose authors put nothing around their network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions(PredictorConfig):
+    """What stands around a network (see `PredictorConfig`), and the network itself."""
+
+    weights: str | os.PathLike[str] = ""
+    """A checkpoint folder, as `fewclicks convert` and `fewclicks train` write it."""
+    preset: str | None = None
+    """What other options are where they are not given."""
+    dataset: str | None = None
+    """The benchmark dataset, for presets that differ between datasets."""
+    threshold: float = 0.5
+    """Where prob becomes mask."""
+    threads: int | None = None
+    """CPU threads; None: one per core."""
+    device: str = "auto"
+    """For checkpoint folders: "auto", "cpu", "cuda", "mps"."""
+
+
+Chosen = TypeVar("Chosen", bound=NetworkOptions)
+
+
+def chosen_options(
+    kind: type[Chosen], options: Mapping[str, Any], presets: Presets | Callable[[str, str | None], Mapping[str, Any]]
+) -> Chosen:
+    """The options as they are used: those given, then the preset's, then the checkpoint's own, then the defaults.
+
+    InputError for an option that does not exist, or a value that it cannot have; CheckpointError where it is the
+    checkpoint's own.
+    """
+    given = from_options(kind, options)
+    own = read_object_or_nothing(Path(given.weights) / "config.json").get("predictor", {}) if given.weights else {}
+    own = own if isinstance(own, dict) else {}
+    rings = {"threshold", *(f.name for f in fields(PredictorConfig))}
+    try:
+        if other := sorted(own.keys() - rings):
+            raise InputError(f"there is no option '{other[0]:.80}' for it")
+        from_options(kind, own)
+    except InputError as error:
+        raise CheckpointError(f"the config.json of {given.weights} is not right: {error}; mend it") from None
+    preset: Mapping[str, Any] = {}
+    if given.preset:
+        preset = (
+            _preset(presets, given.preset, given.dataset)
+            if isinstance(presets, Mapping)
+            else presets(given.preset, given.dataset)
+        )
+    return kind(**{**own, **preset, **options})
+
+
+def _preset(presets: Presets, name: str, dataset: str | None) -> dict[str, Any]:
+    known = [key for key in presets if "/" not in key]
+    if name not in known:
+        raise UnknownName(f"no preset named '{name}' for this method; there are: {', '.join(known)}")
+    return {**presets[name], **presets.get(f"{name}/{(dataset or '').lower()}", {})}
+
+
+def network(options: NetworkOptions, method: str, net: str | None = None) -> Any:
+    """The network of the weights in eval mode on its device; `net` is its "net" in config.json (None: a Segmenter).
+
+    InputError where no weights are named, or those of another method; CheckpointError where they cannot be read.
+    """
+    weights = options.weights
+    if not weights:
+        raise InputError(
+            f"the method '{method}' has no weights of its own; name a folder of them (--set weights=FOLDER, or "
+            f"--method FOLDER), which `fewclicks convert FILE.pth FOLDER` writes, or `fewclicks train`"
+        )
+    if os.path.isfile(weights):
+        raise InputError(f"'{weights}' is a file; make a folder of it: fewclicks convert {weights} FOLDER")
+    config = read_object_or_nothing(Path(weights) / "config.json")
+    made = config.get("network")
+    if isinstance(made, dict) and made.get("net") != net:
+        raise InputError(
+            f"'{weights}' holds a network of the method '{config.get('method', 'default')}', not of '{method}'; "
+            f"take --method {weights}"
+        )
+    loaded = torch.load(weights, options.device, options.threads).net
+    loaded.requires_grad_(False)
+    return loaded
+
+
+def described(method: str, used: NetworkOptions) -> dict[str, Any]:
+    """What a result names as the settings of a method: each option as it is used, weights by name and sha256."""
+    weights = Path(used.weights)
+    about = {"method": method, **asdict(used), "cfr": used.steps, "weights": weights.name}
+    del about["dataset"]
+    told = {"weights_sha256": weights_hash(weights)} if used.weights and weights.exists() else {}
+    return about | told | {"onnxruntime": version("onnxruntime")}
+
+
+def weights_hash(weights: str | os.PathLike[str]) -> str:
+    """sha256 of the weight file, so that a result can name what it was made with."""
+    path = Path(weights)
+    file = path / "model.safetensors" if os.path.isdir(path) else path
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sigmoid(logits: NDArray[np.float32]) -> Prob:
+    """Logits -> prob, float32."""
+    prob: Prob = np.asarray(1 / (1 + np.exp(-logits.clip(-30, 30))), np.float32)
+    return prob
+
+
+def is_own(state: State, prob: Prob | None) -> bool:
+    """Whether a state still has the prob that a predictor answered with: nobody has changed or cropped it since."""
+    return prob is not None and (state.prob is prob or np.array_equal(state.prob, prob))
