@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fakes import Spy, gradient, shared
 from fewclicks import api, cli, visualization
@@ -65,6 +66,7 @@ TITLES = {
     "sam_vit_l": "SAM ViT-L",
     "sam_vit_h": "SAM ViT-H",
 }
+SLOW = pytest.mark.slow
 RUNNABLE = {
     "simpleclick_vit_xtiny": ("sc:xtiny", "config_simpleclick_vit_base", (448, 448)),
     "ritm_hrnet18s": ("ritm:hrnet18s", "config_ritm_hrnet18", (160, 192)),
@@ -93,11 +95,6 @@ def noise(key, tensor):
     """Bits of any kind, numbers or not."""
     bits = np.random.default_rng(len(key) * 1000 + tensor.nbytes).integers(0, 256, tensor.nbytes, np.uint8)
     return torch.from_numpy(bits).view(tensor.dtype).view(tensor.shape)
-
-
-def tiny(key, tensor):
-    """One number, in as many axes."""
-    return torch.full((min(tensor.shape[:1], default=1),) + (1,) * (tensor.ndim - 1), float(len(key))).to(tensor.dtype)
 
 
 def bits(tensor):
@@ -135,11 +132,11 @@ def test_every_published_model_is_recognised_and_known_tensor_by_tensor(model):
     family = recognise(shapes, None)
     assert family.title == TITLES[model]
     assert family.preset in ("", *PRESETS)
+    assert family.method in names("methods")
     assert {f.name for f in fields(Options)} >= family.predictor.keys()
     wanted = family.wanted()
     assert wanted.keys() == shapes.keys()
-    if family.network:
-        assert wanted == shapes
+    assert wanted == shapes
     renamed = {ours(key, family.pairs) for key in shapes}
     assert len(renamed) == len(shapes)
     assert {published(key, family.pairs) for key in renamed} == shapes.keys()
@@ -195,25 +192,32 @@ def test_every_tensor_keeps_its_bits(tmp_path, isegm, model, form):
 
 
 @pytest.mark.parametrize(
-    ("model", "method"), [("fcanet_res2net", "fcanet"), ("sam_vit_b", "sam"), ("emcclick_hrnet18s", "emcclick")]
-)
-def test_families_without_a_network_keep_their_names_and_say_what_will_run_them(tmp_path, capsys, model, method):
-    """Each tensor is a single number: only the names of such families are known."""
-    state = state_of(model, tiny if model != "emcclick_hrnet18s" else noise)
-    for key in state:
-        if ".corr_conv_" in key:  # one module under three names
-            state[key] = state[key.replace("_pos.", ".").replace("_neg.", ".")]
-    path = tmp_path / "net.pth"
-    torch.save({f"module.{key}": value for key, value in state.items()}, path)
-    assert cli._run(["convert", str(path), str(tmp_path / "out")]) == 0
-    assert f"the method '{method}'" in capsys.readouterr().out
-    tensors = checkpoint.read_tensors(tmp_path / "out")
-    assert tensors.keys() == state.keys()
-    assert all(torch.equal(bits(tensors[key]), bits(value)) for key, value in state.items())
-    with pytest.raises(CheckpointError, match=f"the method '{method}' will run it"):
-        read_published(path)
-    with pytest.raises(CheckpointError, match=f"'{method}'"):
-        api.load(tmp_path / "out")
+    "model",
+    [
+        "ritm_hrnet18s", "simpleclick_vit_xtiny", "focalclick_segformerB0_S2", "cdnet_res34", "fbrs_resnet34_dh128",
+        "fbrs_hrnet18_ocr64", "emcclick_hrnet18s", "emcclick_segformerB0", pytest.param("fcanet_resnet", marks=SLOW),
+        pytest.param("sam_vit_b", marks=SLOW),
+    ],
+)  # fmt: skip
+def test_a_published_file_of_each_family_is_converted_and_measured_as_its_authors_did(tmp_path, model):
+    """On a small photo, in smaller crops than theirs."""
+    path, out, report = tmp_path / "net.pth", tmp_path / "out", tmp_path / "report.json"
+    torch.save({f"module.{key}": value for key, value in state_of(model).items()}, path)
+    assert cli._run(["convert", str(path), str(out)]) == 0
+    about, data = checkpoint.read_config(out), tmp_path / "data"
+    assert len(checkpoint.read_tensors(out)) == len(shapes_of(model))
+    for folder, name in (("images", "coffee.png"), ("masks", "coffee.png")):
+        (data / folder).mkdir(parents=True)
+        with Image.open(Path(__file__).parents[2] / "examples" / folder / name) as picture:
+            picture.resize((72, 48), Image.Resampling.NEAREST).save(data / folder / "coffee.png")
+    options = ["--max-clicks", "3", "--threads", "1", "--json", str(report)]
+    if "zoom" in about.get("predictor", {}):
+        options += ["--set", "zoom=64"]
+    bench = ["bench", "folder", "--data-root", str(data), "--method", str(out), "--preset", "released"]
+    assert cli._run([*bench, *options]) == 0
+    told = json.loads(report.read_text())["settings"]
+    assert (told["method"], told["preset"], told["anchor"]) == (about["method"], "released", False)
+    assert told["weights_sha256"] == checkpoint.sha256(out / "model.safetensors")
 
 
 def test_a_converted_folder_is_a_method_like_any_other(tmp_path, xtiny, monkeypatch, capsys):

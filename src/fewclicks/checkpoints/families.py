@@ -137,7 +137,7 @@ def _ritm_resnet(shapes: Shapes, params: Params) -> Family:
 
 def _ritm(body: str, network: Params, renames: str) -> Family:
     return Family(
-        name="ritm", title=f"RITM {body}, {_told(network)}", method="default", network=network, renames=renames,
+        name="ritm", title=f"RITM {body}, {_told(network)}", method="ritm", network=network, renames=renames,
         predictor=LONGEST, preset="released-ritm",
     )  # fmt: skip
 

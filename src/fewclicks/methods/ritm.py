@@ -22,8 +22,10 @@ PRESETS: Presets = {
     "released/davis": preset_options("released-ritm", "davis"),
     "released-ritm": preset_options("released-ritm"),
     "released-ritm/davis": preset_options("released-ritm", "davis"),
+    "paper": preset_options("paper"),
+    "paper/davis": preset_options("paper", "davis"),
 }
-"""Its authors' evaluation, under both names that it has here."""
+"""Its authors' evaluation under both names that it has here, and what the paper of CFR-ICL says."""
 
 SMALL = {"backbone": "hrnet", "size": "tiny"}
 """A network to try the method with."""
