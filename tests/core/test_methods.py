@@ -122,7 +122,9 @@ def test_nothing_is_marked_before_anything_positive_was_said(predictor):
         assert not state.mask.any(), f"after {count} background clicks"
 
 
-def test_a_mask_to_begin_with_is_corrected_and_not_forgotten(predictor):
+def test_a_mask_to_begin_with_is_corrected_and_not_forgotten(predictor, request):
+    if hasattr(find("methods", request.node.callspec.params["predictor"]), "SMALL"):
+        pytest.skip("what a network with random weights makes of a mask is random")
     rows, columns = np.mgrid[:64, :96]
     loaded = ((rows - 40) ** 2 + (columns - 52) ** 2 < 400).astype(np.float32)
     start = predictor.start(disc_photo())
@@ -146,8 +148,8 @@ def memory(memo):
 
 
 def test_what_a_state_remembers_does_not_grow_with_the_clicks(predictor):
-    states = run(predictor, disc_photo(), Clicks(tuple(Click(30 + 4 * i, 40, i != 3) for i in range(12))))
-    assert memory(states[12].memo) <= 1.5 * memory(states[3].memo) + 4096
+    states = run(predictor, disc_photo(), Clicks(tuple(Click(20 + 4 * i, 40, i % 4 < 3) for i in range(16))))
+    assert memory(states[16].memo) <= 1.2 * memory(states[10].memo) + 4096
 
 
 @pytest.mark.parametrize("hw", [(7, 2000), (4000, 3000)])
