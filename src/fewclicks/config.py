@@ -195,9 +195,10 @@ def resolve(
 ) -> ResolvedPredictor:
     """Find the method that the user means by a name ("grow", "my_lab.my_method") or by the path of weights.
 
-    Networks (methods that `describe` themselves, and weights by their path) take all that is said here among the `options` of their
-    `build`; around any other method Flip and CFR are put. None, and False for `adaptive`: as the method, the preset or
-    the checkpoint has it; `until_click` 0: refine after every click. UnknownName or InputError for what is not there.
+    Networks (methods that `describe` themselves, and weights by their path) take all that is said here among the
+    `options` of their `build`; around any other method Flip and CFR are put. None, and False for `adaptive`: as the
+    method, the preset or the checkpoint has it; `until_click` 0: refine after every click. UnknownName or InputError
+    for what is not there.
     """
     said: dict[str, Any] = {"adaptive": True} if adaptive else {}
     said |= {"until_click": until_click or None} if until_click is not None else {}
@@ -228,4 +229,6 @@ def _method_of(name_or_path: str | os.PathLike[str]) -> tuple[str, str | None]:
 def _method_in(weights: str) -> str:
     """The method that runs weights: the one that their config.json names where there is such a method, or "default"."""
     method = read_object_or_nothing(os.path.join(weights, "config.json")).get("method")
-    return method if isinstance(method, str) and method in names("methods") else "default"
+    if isinstance(method, str) and method in names("methods") and hasattr(find("methods", method), "describe"):
+        return method
+    return "default"

@@ -98,7 +98,9 @@ def test_imports_point_down(file):
         if LEVEL[room] == LEVEL[other]:
             assert WING[room] == WING[other], f"{room} imports {module}, of another wing"
         if room == other == "methods" and module.rpartition(".")[2] in plugins.names("methods"):
-            assert {*names} <= {"build", "chosen", "describe"}, f"a method reaches another only through its build, not {module}"
+            assert {*names} <= {"build", "chosen", "describe"}, (
+                f"a method reaches another only through its build, not {module}"
+            )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.geometry import Box, Frame
-from fewclicks.methods.networks import WHOLE, NetworkOptions, Presets, chosen_options, described, is_own, network, sigmoid
+from fewclicks.methods.networks import (
+    WHOLE,
+    NetworkOptions,
+    Presets,
+    chosen_options,
+    described,
+    is_own,
+    network,
+    sigmoid,
+)
 from fewclicks.predictor import Predictor, State, blank
 from fewclicks.types import Image, Prob
 

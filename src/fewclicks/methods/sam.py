@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewclicks.clicks import Clicks
-from fewclicks.methods.networks import WHOLE, NetworkOptions, Presets, chosen_options, described, is_own, network, sigmoid
+from fewclicks.methods.networks import (
+    WHOLE,
+    NetworkOptions,
+    Presets,
+    chosen_options,
+    described,
+    is_own,
+    network,
+    sigmoid,
+)
 from fewclicks.predictor import Predictor, State, blank
 from fewclicks.types import Image, Prob
 
