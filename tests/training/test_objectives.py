@@ -30,7 +30,7 @@ class Tiny(nn.Module):
     def forward(self, image, clicks, prev):
         self.calls += 1
         logits = self.body(torch.cat((image, prev, disk_maps(clicks, tuple(image.shape[-2:]), 2)), 1))
-        return logits, 2 * logits
+        return logits, (2 * logits, None, None)
 
 
 def batch() -> Batch:

@@ -267,7 +267,7 @@ def test_a_batch_begins_with_its_foreign_masks():
 
     def net(image, clicks, prev):
         seen.append(prev)
-        return torch.zeros_like(prev, requires_grad=True), None
+        return torch.zeros_like(prev, requires_grad=True), (None, None, None)
 
     rngs = [np.random.default_rng(i) for i in range(8)]
     list(objectives.build(recipe).terms(net, batch, (1.0, 1.0), rngs))

@@ -84,8 +84,9 @@ def _preset(presets: Presets, name: str, dataset: str | None) -> dict[str, Any]:
     return {**presets[name], **presets.get(f"{name}/{(dataset or '').lower()}", {})}
 
 
-def network(options: NetworkOptions, method: str, net: str | None = None) -> Any:
-    """The network of the weights in eval mode on its device; `net` is its "net" in config.json (None: a Segmenter).
+def network(options: NetworkOptions, method: str, net: str | None = None, extra: str = "") -> Any:
+    """The network of the weights in eval mode on its device; `net` is its "net" in config.json (None: a Segmenter), and
+    `extra` the head that the method cannot do without.
 
     InputError where no weights are named, or those of another method; CheckpointError where they cannot be read.
     """
@@ -99,7 +100,7 @@ def network(options: NetworkOptions, method: str, net: str | None = None) -> Any
         raise InputError(f"'{weights}' is a file; make a folder of it: fewclicks convert {weights} FOLDER")
     config = read_object_or_nothing(Path(weights) / "config.json")
     made = config.get("network")
-    if isinstance(made, dict) and made.get("net") != net:
+    if isinstance(made, dict) and (made.get("net") != net or (extra and made.get("extra") != extra)):
         raise InputError(
             f"'{weights}' holds a network of the method '{config.get('method', 'default')}', not of '{method}'; "
             f"take --method {weights}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -23,19 +24,19 @@ class Prompt:
     with_prev: bool = True
 
     def __post_init__(self) -> None:
-        if self.maps not in ("disk", "tanh", "first"):
-            raise InputError(f"maps of clicks are disk, tanh or first, got '{self.maps}'")
-        if not 0 <= self.radius_px < math.inf or (self.maps == "tanh" and self.radius_px == 0):
+        if self.maps not in MAPS:
+            raise InputError(f"maps of clicks are {', '.join(MAPS)}, got '{self.maps}'")
+        if not 0 <= self.radius_px < math.inf or (self.radius_px == 0 and self.maps not in ("disk", "first")):
             raise InputError(f"radius_px must be a positive number of pixels, got {self.radius_px}")
 
     @property
     def channels(self) -> int:
-        """Of the maps: 3, or 2 without the previous mask; one less for the first click alone."""
-        return (1 if self.maps == "first" else 2) + self.with_prev
+        """Of the maps: 3, or 2 without the previous mask; one less for the first click alone, and for outlines."""
+        return (1 if self.maps in ("first", "contour") else 2) + self.with_prev
 
     def __call__(self, clicks: Tensor, prev: Tensor) -> Tensor:
         """clicks BxNx3 (x, y, label 1 | 0, -1 pads) and prev Bx1xHxW -> BxchannelsxHxW, of prev's type."""
-        draw = tanh_maps if self.maps == "tanh" else disk_maps
+        draw = MAPS[self.maps]
         height, width = prev.shape[-2:]
         if self.maps == "first":
             positive = clicks[..., 2] == 1
@@ -88,6 +89,33 @@ def squared_distances(clicks: Tensor, hw: tuple[int, int]) -> Tensor:
         squared = torch.where(label == polarities.view(2, 1, 1), squared, math.inf)
         nearest = torch.minimum(nearest, squared)
     return nearest
+
+
+def truncated_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 255.0) -> Tensor:
+    """clicks BxNx3 -> Bx2xHxW in [0, 1]: the distance to the nearest positive | negative click, over `radius_px`.
+
+    1 where it is farther away, or where there is none (DIOS, Xu et al., CVPR 2016: 255).
+    """
+    return (squared_distances(clicks, hw).sqrt() / radius_px).clamp(max=1.0)
+
+
+def proximity_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 255.0) -> Tensor:
+    """clicks BxNx3 -> Bx2xHxW in [0, 1]: 1 at a positive | negative click, 0 from `radius_px` on (BRS: 255)."""
+    return 1 - truncated_maps(clicks, hw, radius_px)
+
+
+def contour_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 10.0) -> Tensor:
+    """clicks BxNx3, points of an outline whatever their label -> Bx1xHxW: a bump of width `radius_px` at each."""
+    alike = torch.where(clicks[..., 2:] >= 0, torch.ones_like(clicks[..., 2:]), clicks[..., 2:])
+    squared = squared_distances(torch.cat((clicks[..., :2], alike), -1), hw)[:, :1]
+    return torch.exp(-squared / (2 * radius_px**2))
+
+
+MAPS: Mapping[str, Callable[[Tensor, tuple[int, int], float], Tensor]] = {
+    "disk": disk_maps, "first": disk_maps, "tanh": tanh_maps, "truncated": truncated_maps,
+    "proximity": proximity_maps, "contour": contour_maps,
+}  # fmt: skip
+"""How clicks are drawn, by name."""
 
 
 class ScaleLayer(nn.Module):

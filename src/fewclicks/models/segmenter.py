@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,6 +35,14 @@ class Outputs:
     """Logits of an auxiliary head that training may use (the OCR's coarse mask), of the size of `logits`."""
     feature: Tensor | None = None
     """BxCxhxw: what the head's last layer reads, C its `feature_channels`; always at the head's resolution."""
+    maps: Tensor | None = None
+    """BxKxhxw, logits: what `extra_heads` say beside the mask; of the size of `logits`."""
+    scores: Tensor | None = None
+    """BxK: how good a head thinks each of its masks is (latent diversity)."""
+
+
+OwnLosses = Callable[[Outputs, Tensor, Tensor, Callable[[Tensor, Tensor], Tensor]], Tensor]
+"""Outputs at full size, clicks BxNx3, truth BxHxW {1, 0, -1}, the loss of a mask (logits, truth -> B) -> B losses."""
 
 
 class Backbone(Protocol):
@@ -104,6 +112,7 @@ class Segmenter(ClickNet):
         fusion: str = "add",
         scale: float = 1.0,
         refiner: str = "",
+        extra: str = "",
     ) -> None:
         super().__init__()
         self.prompt, self.fusion, self.scale = prompt, fusion, scale
@@ -111,6 +120,10 @@ class Segmenter(ClickNet):
         self.patch_embed_coords = InputFusion(channels) if fusion == "input" else backbone.coords_embedding(channels)
         self.backbone = backbone
         self.neck, self.head = backbone.decoder()
+        if extra:
+            from fewclicks.models.extra_heads import with_extra  # needed by few networks
+
+            self.head = with_extra(extra, self.head)
         if refiner:
             from fewclicks.models.refiner import build_refiner  # needed by few networks
 
@@ -139,8 +152,8 @@ class Segmenter(ClickNet):
         """
         low = self._low(image, clicks, prev)
         hw = image.shape[-2:]
-        aux = None if low.aux is None else self.enlarged(low.aux, hw)
-        return Outputs(self.enlarged(low.logits, hw), aux, low.feature)
+        aux, maps = (None if x is None else self.enlarged(x, hw) for x in (low.aux, low.maps))
+        return Outputs(self.enlarged(low.logits, hw), aux, low.feature, maps, low.scores)
 
     def refine(self, image: Tensor, clicks: Tensor, coarse: Outputs, boxes: Tensor) -> Refined:
         """The local step of FocalClick: image Bx3xhxw in [0,1], a crop; clicks BxNx3 in its frame -> logits Bx1xhxw.
@@ -152,6 +165,12 @@ class Segmenter(ClickNet):
             raise InputError("this network has no refiner; FocalClick's have")
         out: Refined = self.refiner(image, clicks, coarse.feature, coarse.logits, boxes)
         return out
+
+    @property
+    def losses(self) -> OwnLosses | None:
+        """How its head wants to be taught, where that is not by the mask alone."""
+        own: OwnLosses | None = getattr(self.head, "losses", None)
+        return own
 
     def _low(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
         """The head's outputs at its own resolution."""
@@ -212,23 +231,28 @@ def build_segmenter(  # one parameter for each value of config.json's "network"
     fusion: str = "add",
     scale: float = 1.0,
     refiner: str = "",
+    extra: str = "",
     **unknown: Any,
 ) -> Segmenter:
     """A Segmenter from the plain values that a checkpoint's config.json holds, with fresh weights.
 
     backbone, size   file in models/, and the size that its `build` takes (None: its default)
     radius_px        of the clicks' disks; of "tanh" maps: the distance at which they reach tanh(2)
-    maps             "disk" (RITM), or "tanh": 0 at a click, 1 far away (f-BRS; its radius_px is 260)
+    maps             "disk" (RITM), or "tanh": 0 at a click, 1 far away (f-BRS; its radius_px is 260);
+                     "truncated": the distance to the nearest click, at most radius_px, over that (DIOS: 255);
+                     "proximity": 1 less that (BRS: 255); "contour": one map, a bump at each click (UCP-Net)
     with_prev        whether the previous mask is an input
     fusion           "add": the maps are embedded and added after the backbone's first layer (RITM);
                      "input": image and maps are mixed into the three channels that the backbone reads (f-BRS)
     scale            by which image and maps are shrunk first, at most 1 (FocalClick S1: 0.5)
     refiner          "", or one of models/refiner.py, which methods run on the outputs (FocalClick)
 
+    extra            "", or a head of models/extra_heads.py on that of the backbone: "errors" (PseudoClick), "latent"
+
     InputError for any other key or value, UnknownName for an unknown backbone.
     """
     if unknown:
-        known = "backbone, size, radius_px, maps, with_prev, fusion, scale and refiner"
+        known = "backbone, size, radius_px, maps, with_prev, fusion, scale, refiner and extra"
         raise InputError(f"a network takes {known}, got also {', '.join(sorted(unknown))}")
     family = find("models", backbone)
     body = family.build() if size is None else family.build(size)
@@ -237,4 +261,4 @@ def build_segmenter(  # one parameter for each value of config.json's "network"
         raise InputError(f"the fusion of backbone {backbone} is {' or '.join(possible)}, got '{fusion}'")
     if not 0 < scale <= 1:
         raise InputError(f"scale must be above 0 and at most 1, got {scale}")
-    return Segmenter(body, Prompt(radius_px, maps, with_prev), fusion, scale, refiner)
+    return Segmenter(body, Prompt(radius_px, maps, with_prev), fusion, scale, refiner, extra)

@@ -105,6 +105,19 @@ def gpu() -> Recipe:
     return replace(prompts(), name="compact_gpu", seed=51, batch=96, lr=1e-3, steps=5000, warmup=100, ema=0.998)
 
 
+def on_compact(recipe: Recipe) -> Recipe:
+    """A recipe with the default model's backbone, ImageNet weights, photos and crops, for two cores."""
+    return replace(
+        recipe, name=f"{recipe.name}_compact", backbone="compact", size="lite0", init="imagenet", starts_from="",
+        sets=tuple(SETS), set_weights=tuple(SETS.values()), whole_sets=("ccp_garments",), holdout=20,
+        native=False, crop_hw=(256, 256), pad_counts=False, min_area_px=300, keep_background_prob=0.0, stuff_prob=0.0,
+        zoom_crop_prob=0.6, resize=(0.8, 1.5), rotate_deg=10.0, rotate_prob=1.0, merge_prob=0.15,
+        flip_vertical=False, rotate90_prob=0.0, shift=0.0, eval_clicks=False, aux_weight=0.0,
+        batch=16, accumulate=1, steps=3000, lr=1e-3, backbone_lr=0.3, warmup=100, milestones=(), decay_from=0.5,
+        clip_norm=1.0, precision="bf16",
+    )  # fmt: skip
+
+
 def _later(name: str, **changes: Any) -> Recipe:
     """What the phases after the first share."""
     shared = replace(

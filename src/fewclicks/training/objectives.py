@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fewclicks.errors import InputError
+from fewclicks.models.segmenter import Outputs, OwnLosses
 from fewclicks.training.clicks import draw
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.simulated_clicks import clicks_on_errors
@@ -61,6 +62,12 @@ class Term:
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Bx1xHxW logits and BxHxW truth -> B losses."""
 
+Extras = tuple[Tensor | None, Tensor | None, Tensor | None]
+"""Of a network beside its logits: auxiliary logits, maps, scores (see `segmenter.Outputs`), where it has them."""
+
+NextClicks = Callable[[Batch, Tensor, Sequence[np.random.Generator]], Batch]
+"""A batch, prob Bx1xHxW, and the rng of each sample -> the batch with one more click a sample."""
+
 Weights = tuple[float, ...]
 """beta of Eq. 3, one for each prediction of a step. Where it is zero the prediction only leads to the next click."""
 
@@ -105,25 +112,33 @@ class Objective:
     aux_weight: float = 0.0
     eval_clicks: bool = False
     """Predictions of weight zero in eval mode (RITM's way), not in training mode."""
+    own: OwnLosses | None = None
+    """How the network wants to be taught instead of by `loss` alone."""
+    next_clicks: NextClicks | None = None
+    """Simulates the clicks of a user of another kind; None: `add_clicks`."""
 
     def terms(
         self, net: nn.Module, batch: Batch, weights: Weights, rngs: Sequence[np.random.Generator]
     ) -> Iterator[Term]:
         """Yield the terms of the sum one by one; a click is simulated between them, with the rng of each sample.
 
-        `net(image, clicks, prev)` returns logits and auxiliary logits (or None), each Bx1xHxW. The caller runs each
+        `net(image, clicks, prev)` returns logits Bx1xHxW and `Extras`. The caller runs each
         backward before it asks for the next term: the previous mask is detached, so the gradients add, and the memory
         is that of one forward instead of all.
         """
         prev = torch.zeros_like(batch.image[:, :1]) if batch.prev is None else batch.prev
         for i, weight in enumerate(weights):
             if i:
-                batch = add_clicks(batch, prev, rngs)
+                batch = (self.next_clicks or add_clicks)(batch, prev, rngs)
             if self.eval_clicks:
                 net.train(weight != 0)
             with torch.set_grad_enabled(weight != 0):
-                logits, aux = net(batch.image, batch.clicks, prev)
-                losses = self.loss(logits, batch.truth)
+                logits, (aux, maps, scores) = net(batch.image, batch.clicks, prev)
+                if self.own is None:
+                    losses = self.loss(logits, batch.truth)
+                else:
+                    said = Outputs(logits, aux, None, maps, scores)
+                    losses = self.own(said, batch.clicks, batch.truth, self.loss)
                 if self.aux_weight:
                     losses = losses + self.aux_weight * bce(aux, batch.truth)
                 value = weight * losses.mean() if weight else logits.new_zeros(())

@@ -26,6 +26,16 @@ class Recipe:
     size: str = "lite0"
     radius_px: float = 5.0
     """Radius of the click disks, pixels of the crop."""
+    maps: str = "disk"
+    """How clicks are drawn: see `segmenter.build_segmenter`."""
+    with_prev: bool = True
+    """Whether the previous mask is an input."""
+    fusion: str = "add"
+    scale: float = 1.0
+    extra: str = ""
+    """A head beside the mask's: "errors" (PseudoClick) or "latent" (latent diversity)."""
+    method: str = "default"
+    """The method that the weights are for."""
     init: str = ""
     """"default" (the shipped weights), "imagenet", a checkpoint folder, a file of published weights (.pth,
     .safetensors) or that `fewclicks export-onnx` wrote (.onnx), or "" for fresh weights."""
@@ -108,6 +118,10 @@ class Recipe:
     """Chance to begin with a box around the object as the previous mask, loosely drawn; half of the time no click."""
     scribble_prob: float = 0.0
     """Chance to begin with a run of clicks over the object, half of the time with one beside it too."""
+
+    contour_clicks: bool = False
+    """Clicks are on the outline of the object, and of no polarity: two far apart first, then one where the outline of
+    the mask is farthest away (UCP-Net)."""
 
     # the objective
     objective: str = "icl"

@@ -18,6 +18,7 @@ from fewclicks.training.augmentation import crop_matrix, native_matrix, recolour
 from fewclicks.training.clicks import Points, next_click, random_clicks
 from fewclicks.training.corruption import corrupt_mask
 from fewclicks.training.objectives import Batch
+from fewclicks.training.outline_clicks import first_outline_clicks
 from fewclicks.training.prompts import loose_box, scribble
 from fewclicks.training.recipe import Recipe
 from fewclicks.types import IGNORE_ID, Image, Mask, Prob, Scene, Scenes, Truth
@@ -186,7 +187,9 @@ class Samples(Dataset[Item]):
     def first_clicks(
         self, truth: Truth, others: Mask, rng: np.random.Generator, parts: tuple[Mask, ...] = ()
     ) -> Points:
-        """Random clicks, or the first click of a user who sees no mask yet."""
+        """Random clicks, or the first click of a user who sees no mask yet; or clicks on the outline."""
+        if self.recipe.contour_clicks:
+            return first_outline_clicks(truth, self.recipe.max_clicks, self.recipe.click_gamma, rng)
         if rng.random() < self.recipe.single_click_prob:
             return next_click(truth, np.zeros(truth.shape, np.float32), rng)
         return random_clicks(truth, others, self.recipe.max_clicks, self.recipe.click_gamma, rng, parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,16 @@ from fewclicks.models.segmenter import Segmenter, build_segmenter
 from fewclicks.plugins import find
 from fewclicks.training import layers, objectives, onnx_weights, optimizer, sets
 from fewclicks.training.distributed import fail
-from fewclicks.training.objectives import Batch, Term
+from fewclicks.training.objectives import Batch, Extras, Term
+from fewclicks.training.outline_clicks import add_outline_clicks
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples, collate
 
 PUBLISHED = {"vit": "simpleclick", "hrnet": "ritm"}
 """Backbone -> the family of key_maps.RENAMES whose published networks a run may start from."""
+
+PLAIN: Mapping[str, Any] = {"maps": "disk", "with_prev": True, "fusion": "add", "scale": 1.0, "extra": ""}
+"""Fields of a recipe that config.json holds only where they are other than this, which is nearly nowhere."""
 
 SETTLING = 32
 """So many samples tell a network from an exported file what its activations are."""
@@ -41,19 +46,22 @@ STATE = "training.safetensors"
 
 
 class WithAux(nn.Module):
-    """A network as the objective calls it: logits and auxiliary logits, which are computed only if they count."""
+    """A network as the objective calls it: logits, and what else it is taught by, which is computed only then."""
 
     def __init__(self, net: Segmenter, aux: bool) -> None:
         super().__init__()
-        self.net, self.aux = net, aux
+        self.net, self.aux, self.own = net, aux, getattr(net, "losses", None) is not None
 
-    def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> tuple[Tensor, Tensor | None]:
-        """image Bx3xHxW, clicks BxNx3, prev Bx1xHxW -> logits Bx1xHxW and the same of the auxiliary head, or None."""
-        if not self.aux:
+    def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> tuple[Tensor, Extras]:
+        """image Bx3xHxW, clicks BxNx3, prev Bx1xHxW -> logits Bx1xHxW, and the auxiliary ones, maps and scores."""
+        if not (self.aux or self.own):
             logits: Tensor = self.net(image, clicks, prev)
-            return logits.clone(), None  # FSDP2 wants no view
+            return logits.clone(), (None, None, None)  # FSDP2 wants no view
         outputs = self.net.outputs(image, clicks, prev)
-        return outputs.logits.clone(), None if outputs.aux is None else outputs.aux.clone()
+        aux = outputs.aux if self.aux else None
+        extras = (aux, outputs.maps, outputs.scores) if self.own else (aux, None, None)
+        aux, maps, scores = (None if x is None else x.clone() for x in extras)
+        return outputs.logits.clone(), (aux, maps, scores)
 
 
 class Trainer:
@@ -86,7 +94,11 @@ class Trainer:
         self.adam = optimizer.adam(self.net, recipe)
         self.optimizer: Any = fabric.setup_optimizers(self.adam)
         self.mean = optimizer.RunningMean(self.net, recipe.ema)
-        self.objective = objectives.build(recipe)
+        self.objective = replace(
+            objectives.build(recipe),
+            own=getattr(self.net, "losses", None),
+            next_clicks=add_outline_clicks if recipe.contour_clicks else None,
+        )
 
     def train_step(self, batches: Sequence[Batch], position: float) -> tuple[dict[str, float], Term]:
         """One step of Adam on this process's micro-batches -> what to log of all processes, and the last term here.
@@ -159,8 +171,10 @@ class Trainer:
             state |= {f"{key}.{names[parameter]}": value for key, value in moments.items()}
         files = {checkpoint.WEIGHTS: self.whole(self.mean.values), STATE: self.whole(state)}
         if self.fabric.is_global_zero:
+            method = {} if self.recipe.method == "default" else {"method": self.recipe.method}
             config = {
-                "network": network(self.recipe), "recipe": json.loads(self.recipe.to_json()), "step": self.step,
+                "network": network(self.recipe), **method,
+                "recipe": json.loads(self.recipe.to_json()), "step": self.step,
                 "elapsed_s": self.elapsed, **({"for_s": self.seconds} if self.seconds else {}),
             }  # fmt: skip
             scaler = self.fabric.strategy.precision.state_dict()
@@ -210,7 +224,8 @@ def placed(value: Tensor, like: Tensor) -> Tensor:
 
 def network(recipe: Recipe) -> dict[str, Any]:
     """What `segmenter.build_segmenter` needs: the part of a recipe that config.json repeats."""
-    return {"backbone": recipe.backbone, "size": recipe.size, "radius_px": recipe.radius_px}
+    made: dict[str, Any] = {"backbone": recipe.backbone, "size": recipe.size, "radius_px": recipe.radius_px}
+    return made | {key: value for key, plain in PLAIN.items() if (value := getattr(recipe, key)) != plain}
 
 
 def built(recipe: Recipe) -> Segmenter:
@@ -280,7 +295,7 @@ def without_gradient(recipe: Recipe) -> set[str]:
         size = (recipe.batch // recipe.accumulate, 1, *recipe.crop_hw)
         image, clicks, prev = torch.empty(size).expand(-1, 3, -1, -1), torch.empty(size[0], 1, 3), torch.empty(size)
         try:
-            logits, aux = net(image, clicks, prev)
+            logits, (aux, maps, scores) = net(image, clicks, prev)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -290,5 +305,5 @@ def without_gradient(recipe: Recipe) -> set[str]:
             ) from None
         if recipe.aux_weight and aux is None:
             raise InputError(f"the network {recipe.backbone} {recipe.size} has no auxiliary logits; set aux_weight=0")
-        (logits if aux is None else logits + aux).sum().backward()
+        sum(x.sum() for x in (logits, aux, maps, scores) if x is not None).backward()
     return {name for name, parameter in net.net.named_parameters() if parameter.grad is None}
