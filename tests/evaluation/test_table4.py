@@ -14,6 +14,7 @@ from fewclicks.cli import app
 from fewclicks.errors import InputError, UnknownName
 from fewclicks.evaluation import table4, table4_page
 from fewclicks.plugins import names
+from scripts import ROOT, script
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +138,19 @@ def test_the_page_needs_nothing_beside_it_and_escapes_what_it_shows(found):
 
 def test_the_same_figures_make_the_same_page(found):
     assert table4_page.page(found[1]) == table4_page.page(found[1])
+
+
+def test_the_page_of_methods_has_the_numbers_of_the_results(tmp_path, found):
+    methods_page = script("methods_page")
+    text = methods_page.numbers(found[0] / "table4.json")
+    assert "region growing" in text
+    assert "4 rows more have no weights here" in text
+    page = methods_page.filled((ROOT / "docs" / "methods.md").read_text("utf-8"), text)
+    assert methods_page.filled(page, methods_page.numbers()) == (ROOT / "docs" / "methods.md").read_text("utf-8")
+    assert methods_page.numbers(tmp_path / "gone.json") == methods_page.NOTHING
+
+
+def test_every_method_is_explained():
+    page = (ROOT / "docs" / "methods.md").read_text("utf-8")
+    for name in names("methods"):
+        assert f"`{name}`" in page or name == "default_int8", name
