@@ -94,6 +94,30 @@ ablation: $(VENV)/.dev  ## train and measure ICL, SUEM and CFR at our scale: hou
 annotate: $(VENV)/.annotate  ## open the annotator on the example photos in the browser (installs the core and a web server)
 	@$(BIN)/fewclicks annotate examples/images
 
+.PHONY: test-integrations
+ENVIRONMENTS := out/environments
+COMMA := ,
+test-integrations: $(VENV)/.dev  ## run the tests against the real programs, installed into environments of their own; ONLY=napari,ray
+	@for list in $(if $(ONLY),$(foreach name,$(subst $(COMMA), ,$(ONLY)),requirements/integrations/$(name).txt),requirements/integrations/*.txt); do \
+	  name=$$(basename $$list .txt); place=$(ENVIRONMENTS)/$$name; \
+	  cmp -s $$list $$place/.installed && continue; \
+	  echo "Installing $$name into $$place ..."; \
+	  $(PYTHON) -m venv --clear $$place && $$place/bin/python -m pip --disable-pip-version-check --quiet install -r $$list \
+	    && cp $$list $$place/.installed || echo "$$name cannot be installed; its tests are skipped"; done
+	$(BIN)/python -m pytest -m integration tests/integrations
+
+.PHONY: docs
+docs: requirements/docs.txt  ## build the docs site into out/site, strictly (mkdocs, in an environment of its own)
+	@cmp -s requirements/docs.txt $(ENVIRONMENTS)/docs/.installed || { \
+	  $(PYTHON) -m venv --clear $(ENVIRONMENTS)/docs \
+	  && $(ENVIRONMENTS)/docs/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/docs.txt \
+	  && cp requirements/docs.txt $(ENVIRONMENTS)/docs/.installed; }
+	NO_MKDOCS_2_WARNING=1 $(ENVIRONMENTS)/docs/bin/mkdocs build --strict --quiet
+
+.PHONY: wheel
+wheel: requirements/release.txt  ## build sdist and wheel, check them, and run the wheel in a clean environment outside of the repository
+	@PYTHON=$(PYTHON) requirements/wheel.sh
+
 contracts: $(VENV)/.dev  ## write anew what users rely on: tests/contracts (each change of it is one that users see)
 	$(BIN)/python tests/contracts.py
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownName,
     )
+    from fewclicks.integrations.widget import widget
     from fewclicks.plugins import allow
     from fewclicks.predictor import Predictor, State
     from fewclicks.refinement import CFR, Anchor, LocalCorrection
@@ -58,6 +59,7 @@ __all__ = [
     "allow",
     "load",
     "open",
+    "widget",
 ]
 
 _HOMES = {
@@ -79,6 +81,7 @@ _HOMES = {
     "refinement": ["CFR", "Anchor", "LocalCorrection"],
     "session": ["Session"],
     "transforms": ["Flip", "ZoomIn"],
+    "integrations.widget": ["widget"],
 }
 
 

@@ -24,6 +24,8 @@ EXTRAS = {
     "datasets": (("pycocotools",), "COCO and LVIS annotations"),
     "tensorboard": (("tensorboard",), "curves of a training"),
     "annotate": (("fastapi", "uvicorn", "sqlalchemy"), "the annotator"),
+    "jupyter": (("anywidget",), "fewclicks.widget in notebooks"),
+    "huggingface": (("huggingface-hub", "Jinja2"), "weights from and to the hub"),
     "postgresql": (("pg8000",), "annotations in a PostgreSQL database"),
 }
 """Extra -> its distributions, and what it gives."""

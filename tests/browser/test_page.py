@@ -494,7 +494,7 @@ def test_what_was_begun_is_known_after_a_reload(opened, served):
     drag(screen, (5, 5), (25, 5))
     screen.saved()
     screen.page.reload()
-    screen.page.locator("#object-list .row").filter(has_text="selected").wait_for()
+    screen.page.locator("#object-list .row").filter(has_text="in hand").wait_for()
     screen.opened()
     after = screen.drawn()
     assert (after & ~before).any()
@@ -540,7 +540,7 @@ def test_clean_rename_and_delete_can_be_undone(opened, served):
     screen.key("Control+z")
     screen.saved()
     assert [one["id"] for one in served.objects(12)] == [found["id"]]
-    assert "selected" in screen.rows()[0]
+    assert "in hand" in screen.rows()[0]
     screen.key("Delete")
     screen.saved()
     screen.page.reload()

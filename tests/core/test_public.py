@@ -31,6 +31,7 @@ PUBLIC = [
     "allow",
     "load",
     "open",
+    "widget",
 ]
 
 

@@ -31,6 +31,7 @@ from fewclicks.cli.listing import listing
 from fewclicks.cli.quantize import quantize
 from fewclicks.cli.refine import refine
 from fewclicks.cli.segment import segment
+from fewclicks.cli.serve import serve
 from fewclicks.cli.table4 import table4
 from fewclicks.cli.train import train
 from fewclicks.errors import FewClicksError
@@ -42,6 +43,7 @@ app.command()(annotate)
 app.command()(export)
 app.command("import")(import_annotations)
 app.command()(refine)
+app.command()(serve)
 app.command()(backup)
 app.command()(restore)
 app.command()(check)

@@ -48,8 +48,13 @@ HEADERS = {
 }
 
 MIB = 2**20
-BODY_LIMITS = (("/api/v1/predict", 128 * MIB), ("/api/v1/import", 128 * MIB), ("/actions", 8 * MIB), ("", MIB))
-"""Bytes of a body, by the beginning or the end of its path; the first that fits."""
+BODY_LIMITS = (
+    *(("/api/v1/predict", 128 * MIB), ("/api/v1/import", 128 * MIB), ("/actions", 8 * MIB)),
+    *(("/predict", 128 * MIB), ("/webhook", 128 * MIB), ("/v1/predict", 128 * MIB), ("/api/generate", 128 * MIB)),
+    ("", MIB),
+)
+"""Bytes of a body, by the beginning or the end of its path; the first that fits. The second line is that of
+`fewclicks serve`: tasks come with all their masks."""
 BODY_PAUSE_S = 30.0
 """A body that stops for so long is given up."""
 BODY_BYTES_PER_S = 16 * 1024

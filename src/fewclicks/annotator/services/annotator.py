@@ -256,19 +256,25 @@ class Annotator:
         asker: str | None = None,
     ) -> Future[Timed[Change]]:
         """Do an action. If it was done already, the change is the whole mask."""
-        return self._edited(object_id, asker, lambda edit: edit.act(object_id, action_id, action, if_version, person))
+        return self._edited(
+            object_id, action_id, asker, lambda edit: edit.act(object_id, action_id, action, if_version, person)
+        )
 
     def undo(
         self, object_id: str, action_id: str, if_version: int | None, person: str = "", asker: str | None = None
     ) -> Future[Timed[Change]]:
         """Take the last action back."""
-        return self._edited(object_id, asker, lambda edit: edit.undo(object_id, action_id, if_version, person))
+        return self._edited(
+            object_id, action_id, asker, lambda edit: edit.undo(object_id, action_id, if_version, person)
+        )
 
     def redo(
         self, object_id: str, action_id: str, if_version: int | None, person: str = "", asker: str | None = None
     ) -> Future[Timed[Change]]:
         """Do again what was undone last."""
-        return self._edited(object_id, asker, lambda edit: edit.redo(object_id, action_id, if_version, person))
+        return self._edited(
+            object_id, action_id, asker, lambda edit: edit.redo(object_id, action_id, if_version, person)
+        )
 
     def preview(self, object_id: str, photo_id: int | None, action: Clicked) -> Future[Timed[Preview]]:
         """What a click would do; on a photo, if there is no such object yet. A newer one cancels it."""
@@ -351,11 +357,14 @@ class Annotator:
 
     # Within
 
-    def _edited(self, object_id: str, asker: str | None, do: Callable[[Editing], Change]) -> Future[Timed[Change]]:
+    def _edited(
+        self, object_id: str, action_id: str, asker: str | None, do: Callable[[Editing], Change]
+    ) -> Future[Timed[Change]]:
         def work() -> Change:
+            repeated = self.store.known(action_id) is not None
             self._require_same_file(self._photo_of(object_id))
             change = do(self._edit())
-            if change.repeated:
+            if repeated:
                 mask = self.store.mask(object_id)
                 return Change(change.object, EncodedMask.pack(mask.mask(), Box.whole(mask.hw)), change.changed_px)
             self.publish_object(change.object)

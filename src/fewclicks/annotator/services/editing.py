@@ -10,7 +10,7 @@ from typing import Literal
 from fewclicks.annotator.editing.actions import Action
 from fewclicks.annotator.editing.history import KEEP_BYTES, History, replay
 from fewclicks.annotator.editing.mask_codec import EncodedMask, difference
-from fewclicks.annotator.store.objects import AlreadyDone, Store
+from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import ObjectInfo
 from fewclicks.errors import Conflict, UnknownName
 from fewclicks.predictor import Predictor, State
@@ -30,8 +30,6 @@ class Change:
     object: ObjectInfo
     patch: EncodedMask | None
     changed_px: tuple[int, ...] = ()
-    repeated: bool = False
-    """It was done before, and not again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +74,15 @@ class Editing:
         `person` is who asks for it, for the journal. Conflict if the object is no longer at `if_version`; then nothing
         has happened.
         """
+        if (done := self._done(object_id, action_id)) is not None:
+            return Change(done, None, done.changed_px)
         for _ in range(TRIES):
-            try:
-                live = self._at(object_id, if_version)
-            except Conflict:
-                if (done := self._done(object_id, action_id)) is not None:
-                    return done
-                raise
+            live = self._at(object_id, if_version)
             if live.history.repeats(action):
-                return self._done(object_id, action_id) or Change(self.store.object(object_id), None)
+                return Change(self.store.object(object_id), None)
             before, step = live.history.mask, live.history.after(action)
             try:
                 info = self.store.act(object_id, action_id, step.entry, live.version, if_version, self._by, person)
-            except AlreadyDone as known:
-                return _done_before(known.object)
             except Conflict:
                 if if_version is not None:
                     raise
@@ -132,18 +125,13 @@ class Editing:
     def _move(
         self, object_id: str, action_id: str, if_version: int | None, person: str, kind: Literal["undo", "redo"]
     ) -> Change:
+        if (done := self._done(object_id, action_id)) is not None:
+            return Change(done, None, done.changed_px)
         for _ in range(TRIES):
-            try:
-                live = self._at(object_id, if_version)
-            except Conflict:
-                if (done := self._done(object_id, action_id)) is not None:
-                    return done
-                raise
+            live = self._at(object_id, if_version)
             before = live.history.mask
             try:
                 info = getattr(self.store, kind)(object_id, action_id, live.version, if_version, person)
-            except AlreadyDone as known:
-                return _done_before(known.object)
             except Conflict:
                 if if_version is not None:
                     raise
@@ -154,10 +142,10 @@ class Editing:
             return Change(info, difference(before, live.history.mask), info.changed_px)
         raise Conflict("the object is being changed by others all the time; try again", self.store.object(object_id))
 
-    def _done(self, object_id: str, action_id: str) -> Change | None:
-        """What an action of this id did to the object before; None if there was none. Asked only where it matters."""
+    def _done(self, object_id: str, action_id: str) -> ObjectInfo | None:
+        """The object, if an action of this id was done to it before."""
         done = self.store.known(action_id)
-        return _done_before(done) if done is not None and done.id == object_id else None
+        return done if done is not None and done.id == object_id else None
 
     def _at(self, object_id: str, version: int | None = None) -> _Live:
         """The live history of an object, as the store has it now; Conflict if it is not at `version`."""
@@ -191,7 +179,3 @@ class Editing:
     def _nbytes(self) -> int:
         images = {id(live.history.image): live.history.image.nbytes for live in self._live.values()}
         return sum(images.values()) + sum(live.history.nbytes for live in self._live.values())
-
-
-def _done_before(info: ObjectInfo) -> Change:
-    return Change(info, None, info.changed_px, repeated=True)

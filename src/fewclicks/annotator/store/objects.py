@@ -40,14 +40,6 @@ class NewObject:
     state: ObjectState = "done"
 
 
-class AlreadyDone(Exception):
-    """What has this id was done before; nothing was done now. `object`: as it is."""
-
-    def __init__(self, info: ObjectInfo) -> None:
-        super().__init__("an action of this id was done before")
-        self.object = info
-
-
 class Store(Catalogue):
     """The annotations of a folder: `Store(folder)`, or `Store(url)` for another database. Threads may share it."""
 
@@ -248,23 +240,20 @@ class Store(Catalogue):
     ) -> ObjectInfo:
         """Keep an action and the mask it gave. What was undone can then no longer be redone.
 
-        AlreadyDone if an action of this id was kept before: it is asked within the transaction, so that what is sent
-        twice is done once.
-
         `base`: the object's `mask_version` that the mask was computed from. For the journal: `by` computed it, `person`
         asked for it.
         """
         with self._db.writing() as session:
             photo, row = _locked(session, object_id)
-            _require_new(session, row, action_id)
-            _require_version(session, row, if_version, base)
-            _require_unlocked(row)
-            _require_size(photo, entry.mask)
-            undone = (ActionRow.object_id == row.id) & (ActionRow.number > row.done)
-            session.execute(update(ActionRow).where(undone).values(number=None, mask=None, box=None))
-            row.done += 1
-            _log(session, photo, row, rows.action_row(entry, row.done, _id(action_id), by), person)
-            row.mask_version = row.version
+            if not _repeated(session, row, action_id):
+                _require_version(session, row, if_version, base)
+                _require_unlocked(row)
+                _require_size(photo, entry.mask)
+                undone = (ActionRow.object_id == row.id) & (ActionRow.number > row.done)
+                session.execute(update(ActionRow).where(undone).values(number=None, mask=None, box=None))
+                row.done += 1
+                _log(session, photo, row, rows.action_row(entry, row.done, _id(action_id), by), person)
+                row.mask_version = row.version
             return _object_info(session, row.id)
 
     def undo(
@@ -284,16 +273,16 @@ class Store(Catalogue):
     ) -> ObjectInfo:
         with self._db.writing() as session:
             photo, row = _locked(session, object_id)
-            _require_new(session, row, action_id)
-            _require_version(session, row, if_version, base)
-            _require_unlocked(row)
-            last = session.scalar(select(func.max(ActionRow.number)).where(ActionRow.object_id == row.id))
-            if 0 <= row.done + by <= (last or 0):
-                row.done += by
-                kind = "redo" if by > 0 else "undo"
-                line = ActionRow(uuid=_id(action_id), kind=kind, payload={"done": row.done})
-                _log(session, photo, row, line, person)
-                row.mask_version = row.version
+            if not _repeated(session, row, action_id):
+                _require_version(session, row, if_version, base)
+                _require_unlocked(row)
+                last = session.scalar(select(func.max(ActionRow.number)).where(ActionRow.object_id == row.id))
+                if 0 <= row.done + by <= (last or 0):
+                    row.done += by
+                    kind = "redo" if by > 0 else "undo"
+                    line = ActionRow(uuid=_id(action_id), kind=kind, payload={"done": row.done})
+                    _log(session, photo, row, line, person)
+                    row.mask_version = row.version
             return _object_info(session, row.id)
 
 
@@ -384,13 +373,12 @@ def _locked(session: Session, object_id: str) -> tuple[PhotoRow, ObjectRow]:
     return locked_photo(session, photo_id), session.get_one(ObjectRow, object_id, populate_existing=True)
 
 
-def _require_new(session: Session, row: ObjectRow, action_id: str) -> None:
-    """AlreadyDone if what has this id was done already; InputError if it was done to another object."""
+def _repeated(session: Session, row: ObjectRow, action_id: str) -> bool:
+    """Whether what has this id was done already; InputError if it was done to another object."""
     done_to = session.scalar(select(ActionRow.object_id).where(ActionRow.uuid == _id(action_id)))
     if done_to not in (None, row.id):
         raise InputError(f"the action {action_id} was done to another object; make a new id")
-    if done_to is not None:
-        raise AlreadyDone(_object_info(session, row.id))
+    return done_to is not None
 
 
 def _require_version(session: Session, row: ObjectRow, version: int | None, base: int | None = None) -> None:

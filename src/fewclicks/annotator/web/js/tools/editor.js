@@ -154,7 +154,7 @@ export class Hand {
   /** Finish the object in hand. */
   finish() {
     const entry = this.store.hand;
-    if (!entry) this.store.set({ armed: false, hint: "Nothing is selected. Click on an object." });
+    if (!entry) this.store.set({ armed: false, hint: "Nothing is in hand. Click on an object." });
     else this.release();
   }
 
@@ -269,7 +269,7 @@ export class Hand {
   removeInHand() {
     const entry = this.store.hand;
     if (entry) this.remove(entry, true);
-    else this.store.set({ hint: "Nothing is selected. Select the object to delete." });
+    else this.store.set({ hint: "Nothing is in hand. Take up the object to delete." });
   }
 
   /**
@@ -292,7 +292,7 @@ export class Hand {
   /** Fill the holes and drop the specks of the object in hand. */
   clean() {
     const { holesPx, specksPx } = this.store.state;
-    if (!this.store.hand) this.store.set({ hint: "Nothing is selected. Select the object to clean." });
+    if (!this.store.hand) this.store.set({ hint: "Nothing is in hand. Take up the object to clean." });
     else this.act({ kind: "clean", fill_holes_px: holesPx, drop_specks_px: specksPx });
   }
 

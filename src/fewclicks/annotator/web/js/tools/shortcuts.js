@@ -54,7 +54,7 @@ function clicking({ store, stage, hand, pointing }) {
     { group, keys: ["E"], label: "Eraser", run: tool("erase") },
     { group, keys: ["["], label: "Smaller brush", run: () => store.set({ brushPx: sized(store.state.brushPx, -1) }) },
     { group, keys: ["]"], label: "Bigger brush", run: () => store.set({ brushPx: sized(store.state.brushPx, 1) }) },
-    { group, keys: ["L"], label: "Clean: fill small holes, remove specks", run: () => hand.clean() },
+    { group, keys: ["L"], label: "Clean: fill small holes, drop specks", run: () => hand.clean() },
     { group, keys: ["W"], label: "Preview under the pointer", run: () => store.set({ hoverPreview: !store.state.hoverPreview }) },
     {
       group,
@@ -64,7 +64,7 @@ function clicking({ store, stage, hand, pointing }) {
     },
     ...arrows(stage),
     { group, keys: ["C"], label: "At the cursor: click on the object, paint or erase", run: here(true) },
-    { group, keys: ["Shift+C"], label: "At the cursor: the reverse", run: here(false) },
+    { group, keys: ["Shift+C"], label: "At the cursor: the contrary", run: here(false) },
     {
       group,
       keys: ["Space+drag", "Middle drag", "Two fingers"],
@@ -96,15 +96,15 @@ function objects({ hand, notices }, doors) {
   const group = "Objects";
   const digits = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
   return [
-    { group, keys: ["Enter", "Space"], label: "Finish the selected object" },
+    { group, keys: ["Enter", "Space"], label: "Finish the object in hand" },
     { group: "", keys: ["Enter"], label: "", run: () => hand.finish() },
-    { group, keys: ["Esc"], label: "Discard: delete a new object, undo the changes of another", run: () => hand.drop() },
-    { group, keys: ["Ctrl+Z", "Backspace"], label: "Undo in the selected object; after Delete: bring it back", run: () => hand.undo() },
-    { group, keys: ["Ctrl+Shift+Z", "Ctrl+Y"], label: "Redo in the selected object", run: () => hand.redo() },
-    { group, keys: ["Tab"], label: "Edit the next object", onStage: true, run: () => hand.next(1) },
-    { group, keys: ["Shift+Tab"], label: "Edit the object before", onStage: true, run: () => hand.next(-1) },
+    { group, keys: ["Esc"], label: "Drop it: delete a new one, undo the changes of another", run: () => hand.drop() },
+    { group, keys: ["Ctrl+Z", "Backspace"], label: "Undo in the object in hand; after Delete: bring it back", run: () => hand.undo() },
+    { group, keys: ["Ctrl+Shift+Z", "Ctrl+Y"], label: "Redo in the object in hand", run: () => hand.redo() },
+    { group, keys: ["Tab"], label: "Take up the next object", onStage: true, run: () => hand.next(1) },
+    { group, keys: ["Shift+Tab"], label: "Take up the one before", onStage: true, run: () => hand.next(-1) },
     { group, keys: ["N"], label: "The next click begins a new object, also on another one", run: () => hand.arm() },
-    { group, keys: ["1 – 9"], label: "Class of the selected object, and of the next ones" },
+    { group, keys: ["1 – 9"], label: "Class of the object in hand, and of the next ones" },
     ...digits.map((key) => ({ group: "", keys: [key], label: "", run: () => hand.classByKey(key) })),
     { group, keys: ["F2"], label: "Rename", run: doors.rename },
     { group, keys: ["Delete"], label: "Delete", run: () => hand.removeInHand() },

@@ -89,7 +89,7 @@ function cleanOptions(store, hand) {
 function ends(store, hand) {
   const undo = tool({ id: "undo", icon: "undo", label: "Undo", key: "Ctrl+Z", word: "never" }, () => hand.undo());
   const redo = tool({ id: "redo", icon: "redo", label: "Redo", key: "Ctrl+Shift+Z", word: "never" }, () => hand.redo());
-  const drop = tool({ id: "drop", icon: "drop", label: "Discard", key: "Esc", word: "wide" }, () => hand.drop());
+  const drop = tool({ id: "drop", icon: "drop", label: "Drop", key: "Esc", word: "wide" }, () => hand.drop());
   const fresh = tool({ id: "new", icon: "plus", label: "New", key: "N", word: "wide" }, () => hand.arm());
   const finish = tool({ id: "finish", icon: "check", label: "Finish", key: "Enter" }, () => hand.finish());
   finish.className = "button primary";

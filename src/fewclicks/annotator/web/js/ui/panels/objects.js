@@ -28,7 +28,7 @@ export class ObjectsPanel {
     this.name = h("input", {
       type: "text",
       id: "object-name",
-      "aria-label": "Name of the selected object",
+      "aria-label": "Name of the object in hand",
       autocomplete: "off",
       spellcheck: "false",
       maxlength: 200,
@@ -86,7 +86,7 @@ export class ObjectsPanel {
       /** @type {HTMLButtonElement} */ (control).disabled = !entry;
     }
     if (document.activeElement !== this.name) this.name.value = entry?.thing.name ?? "";
-    this.name.placeholder = entry ? nameOf(entry, this.store) : "Nothing selected";
+    this.name.placeholder = entry ? nameOf(entry, this.store) : "Nothing in hand";
     this.eye?.setAttribute("aria-pressed", String(entry?.hidden ?? false));
     this.drawThumbs();
   }
@@ -126,7 +126,7 @@ export class ObjectsPanel {
     const { thing } = entry;
     const own = this.store.state.classes.find((one) => one.id === thing.class_id);
     const inHand = thing.id === this.store.state.hand;
-    const state = inHand ? "selected" : thing.state === "open" ? "open" : "";
+    const state = inHand ? "in hand" : thing.state === "open" ? "open" : "";
     const news = [thing.name, own?.name, own?.colour, thing.area_px, thing.person, state, entry.hidden].join();
     if (old?.dataset.news === news) return old;
     const what = [thing.name ? own?.name : "", `${count(thing.area_px)} px`, thing.person, state].filter(Boolean).join(" · ");

@@ -17,19 +17,19 @@ export function viewPanel(store) {
       check(store, "outlineOnly", "Outlines only", "O"),
       check(store, "heat", "Heat map of the probability", "M"),
       check(store, "hidden", "Hide the masks", "T"),
-      choice(store, "paint", "Color of masks", [
+      choice(store, "paint", "Colour of masks", [
         ["auto", "Class, if it stands out"],
         ["class", "Class"],
         ["contrast", "What stands out most"],
       ]),
       pixels(store, "holesPx", "Clean fills holes up to, in px"),
-      pixels(store, "specksPx", "Clean removes specks up to, in px"),
+      pixels(store, "specksPx", "Clean drops specks up to, in px"),
       choice(store, "wheel", "Wheel", [
         ["auto", "Mouse zooms, trackpad moves"],
         ["zoom", "Zooms"],
         ["pan", "Moves"],
       ]),
-      choice(store, "theme", "Colors of the page", [
+      choice(store, "theme", "Colours of the page", [
         ["auto", "As the system"],
         ["light", "Light"],
         ["dark", "Dark"],
