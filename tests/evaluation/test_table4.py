@@ -69,6 +69,15 @@ def test_any_two_rows_are_compared(found):
     assert pair["low"] <= pair["change"] <= pair["high"]
 
 
+def test_a_method_with_its_own_robot_is_compared_too(found, tmp_path):
+    first, second = (found[0] / "table4").glob("*.json")
+    other = json.loads(second.read_text())
+    other["settings"]["robot"] = "outline_click"
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    (pair,) = table4.pairs({"a": first, "b": tmp_path / "other.json"})
+    assert pair["change"] == table4.pairs({"a": first, "b": second})[0]["change"]
+
+
 def test_called_again_nothing_is_measured_again(found, objects, monkeypatch):
     monkeypatch.setattr(table4, "start_module", None)
     before = (found[0] / "table4.md").read_text()
