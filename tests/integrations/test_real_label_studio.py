@@ -1,8 +1,7 @@
-"""The real Label Studio asks our backend, in a browser, and stores what it answered."""
+"""The real Label Studio asks our backend, and stores what it answered."""
 
 import json
 import os
-import shutil
 import urllib.request
 from pathlib import Path
 
@@ -95,49 +94,6 @@ def test_clicks_correct_the_mask_that_is_stored(studio):
     corrected = brush_rle.decode(ask(point(150, 290, False, hw))[0]["value"]["rle"], hw)
     assert _iou(corrected, again.click(150, 290, positive=False)) > 0.98
     api("DELETE", f"/api/annotations/{stored['id']}")
-
-
-@pytest.mark.integration
-@pytest.mark.browser
-def test_a_click_in_the_browser_becomes_a_stored_mask(studio, tmp_path):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no Chromium; on Debian and Ubuntu: apt install chromium")
-    from playwright.sync_api import sync_playwright
-
-    api, project, _ = studio
-    task = api("GET", f"/api/tasks?project={project}")["tasks"][0]["id"]
-    session = open_session(PHOTO, threads=1)
-    wanted = session.click(290, 130)
-    height, width = wanted.shape
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        page.set_default_timeout(60_000)
-        page.goto(api.base + "/user/login/")
-        page.fill("input[name=email]", "a@b.co")
-        page.fill("input[name=password]", "pass-word-1")
-        page.click("button[type=submit]")
-        page.goto(f"{api.base}/projects/{project}/data?task={task}")
-        page.wait_for_selector("canvas")
-        page.wait_for_timeout(3000)
-        page.keyboard.press("2")  # the label of the smart keypoint
-        canvas = page.locator(".konvajs-content").first.bounding_box()
-        with page.expect_response(lambda answer: "interactive-annotating" in answer.url) as answered:
-            page.mouse.click(
-                canvas["x"] + 290.5 / width * canvas["width"], canvas["y"] + 130.5 / height * canvas["height"]
-            )
-        assert answered.value.ok
-        page.wait_for_timeout(2000)
-        page.screenshot(path=os.environ.get("FEWCLICKS_SCREENSHOT") or tmp_path / "page.png")
-        page.keyboard.press("Enter")  # take the suggestion
-        page.wait_for_timeout(1000)
-        page.get_by_role("button", name="Submit").first.click()
-        page.wait_for_timeout(3000)
-        browser.close()
-    rows = [row for stored in api("GET", f"/api/tasks/{task}/annotations") for row in stored["result"]]
-    masks = [brush_rle.decode(row["value"]["rle"], wanted.shape) for row in rows if row["type"] == "brushlabels"]
-    assert max(_iou(mask, wanted) for mask in masks) > 0.9, "the click is some screen pixels off at most"
 
 
 def _iou(one, other):

@@ -17,6 +17,7 @@ import numpy as np
 from fewclicks.clicks import Click, Clicks
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import BoxPrompt, look_in_box
+from fewclicks.refinement import keep_local
 from fewclicks.types import Image, Prob
 
 PHOTOS = 8
@@ -46,7 +47,8 @@ class Replay:
     def state(self, clicks: Clicks, box: BoxPrompt | None = None, mask: Prob | None = None) -> State:
         """The state after `clicks`, one after the other, from a mask to correct, else a box, else nothing.
 
-        A box beside a mask is not looked at: the mask says more. InputError for clicks outside the photo.
+        A box beside a mask is not looked at: the mask says more. Of a mask that is given each click changes the part
+        that it touches, as in a session. InputError for clicks outside the photo.
         """
         clicks.require_inside(self.hw)
         with self._lock:
@@ -58,7 +60,9 @@ class Replay:
                 state, done = after, done + 1
             del self._path[done:]
             for n in range(done, len(clicks)):
-                state = self.predictor.step(state, Clicks(clicks.items[: n + 1]).counting(self.hw))
+                after = self.predictor.step(state, Clicks(clicks.items[: n + 1]).counting(self.hw))
+                is_local = mask is not None and bool(state.mask.any())
+                state = keep_local(state, after, Clicks((clicks[n],))) if is_local else after
                 self._path.append((clicks[n], state))
             return state
 
