@@ -53,7 +53,7 @@ ROWS = {
     ),
     "flip": Row("Average with the mirrored crop, in logits", "yes", "no (s)", "no", {"flip": True}),
     "fit": Row("Shape of the crop", "squashed to a square", "as it is (s)", "as it is", {"fit": "square"}),
-    "zoom": Row("Longest side of the crop", "448, DAVIS 672", "448, DAVIS 672", "448; 384 in 0.1", {"zoom": 384}),
+    "zoom": Row("Longest side of the crop", "448, DAVIS 672", "448", "448; 384 in 0.1", {"zoom": 384}),
     "outside": Row("Prob outside the crop", "becomes 0", "stays (s)", "stays", {"outside": "zero"}),
     "corners": Row(
         "Pixels in resizing", "corner on corner, clicks by another rule", "area on area (s)", "area on area",

@@ -120,7 +120,7 @@ what the paper says, and where it is silent, which is on most of this, the defau
 DATASETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "released": {"davis": {"zoom": 672}},
     "released-ritm": {"davis": {"zoom": 600}},
-    "paper": {"davis": {"zoom": 672}},
+    "paper": {},
 }
 """What a preset does otherwise on one dataset, by its name in datasets/."""
 

@@ -23,6 +23,7 @@ EXTRAS = {
     "plot": (("matplotlib",), "bench --plot"),
     "datasets": (("pycocotools",), "COCO and LVIS annotations"),
     "tensorboard": (("tensorboard",), "curves of a training"),
+    "wandb": (("wandb",), "curves of a training, at Weights & Biases"),
     "annotate": (("fastapi", "uvicorn", "sqlalchemy"), "the annotator"),
     "jupyter": (("anywidget",), "fewclicks.widget in notebooks"),
     "huggingface": (("huggingface-hub", "Jinja2"), "weights from and to the hub"),

@@ -6,7 +6,8 @@ the metadata of a model, a database.
 
 A dotted name (`my_lab.my_method`) is a module outside the package, which only the user may name: as an argument of a
 command or of `fewclicks.load`, which say `trusted=True`, by `fewclicks --allow MODULE`, or by `fewclicks.allow`. From
-then on data may name it too, in this process and in those that it starts.
+then on data may name it too, in this process and in those that it starts. It is looked for where Python looks, and then
+in the current folder. A part of one is written MODULE:NAME (`my_lab.losses:focal`): a robot, a loss, a metric.
 """
 
 import ast
@@ -15,10 +16,12 @@ import importlib
 import os
 import pkgutil
 import re
+import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from fewclicks.errors import UnknownName
 
@@ -31,7 +34,12 @@ DEFINES = {"methods": "build", "datasets": "open", "models": "build", "formats":
 ALLOWED = "FEWCLICKS_ALLOW"
 """The environment variable that names, with commas, the modules that data may name: processes inherit it."""
 
+ALLOWED_FROM = "FEWCLICKS_ALLOW_FROM"
+"""And that of the folder in which they were found, where that is the one the user was in."""
+
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+", re.ASCII)
+PLAIN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*", re.ASCII)
+"""A module by one name too: what stands before a colon is no name of ours."""
 SHOWN = 80
 """Characters of a name that an error repeats."""
 
@@ -58,7 +66,7 @@ def find(kind: str, name: str, *, trusted: bool = False) -> ModuleType:
     if file in installed:
         return importlib.import_module(installed[file].module)
     if name in allowed() or name in {point.module for point in installed.values()}:
-        return importlib.import_module(name)
+        return _imported(name, os.environ.get(ALLOWED_FROM, ""))
     raise _unknown(kind, name)
 
 
@@ -75,7 +83,41 @@ def check(kind: str, name: object) -> str:
 def own_module(name: str) -> ModuleType:
     """Import a module by the user's own words, and allow it from then on. UnknownName if there is none."""
     allow(name)
-    return importlib.import_module(name)
+    return sys.modules[name]
+
+
+def own_part(name: str, part: str) -> Any:
+    """Import MODULE:NAME, or `part` of a MODULE named alone, by the user's own words; its module is allowed then.
+
+    UnknownName if there is no such module, or nothing of that name in it.
+    """
+    let_part(name)
+    place, _, inner = name.partition(":")
+    try:
+        return getattr(sys.modules[place], inner or part)
+    except AttributeError:
+        raise UnknownName(f"'{place}' has no '{inner or part}'; name a function of it: {place}:NAME") from None
+
+
+def let_part(name: str) -> None:
+    """Import the module of MODULE:NAME by the user's own words, and allow it."""
+    _let(name.partition(":")[0], PLAIN)
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of a part outside the package: a dotted one, or one with a colon."""
+    return "." in name or ":" in name
+
+
+def check_own(name: str) -> str:
+    """Return MODULE or MODULE:NAME that stands in data if the user has allowed the module; UnknownName otherwise."""
+    place = name.partition(":")[0]
+    if place not in allowed():
+        raise UnknownName(
+            f"'{_shown(name)}' is code outside of fewclicks, which data may not have run; if you know it, allow it: "
+            f"fewclicks --allow {_shown(place)} ..., or in Python fewclicks.allow('{_shown(place)}')"
+        )
+    return name
 
 
 def allow(*modules: str) -> None:
@@ -85,15 +127,35 @@ def allow(*modules: str) -> None:
     a module that does not exist.
     """
     for name in modules:
-        if not (isinstance(name, str) and DOTTED.fullmatch(name)):
-            raise UnknownName(f"'{_shown(name)}' is no dotted name of a module; write it as my_lab.net")
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name and f"{name}.".startswith(f"{error.name}."):
-                raise UnknownName(f"no module named '{name}'; is it on the Python path?") from None
-            raise
-        os.environ[ALLOWED] = ",".join(sorted(allowed() | {name}))
+        _let(name, DOTTED)
+
+
+def _let(name: str, kind: re.Pattern[str]) -> None:
+    """Import a module, whose name must be of a kind, and allow it."""
+    if not (isinstance(name, str) and kind.fullmatch(name)):
+        raise UnknownName(f"'{_shown(name)}' is no dotted name of a module; write it as my_lab.net")
+    try:
+        module = _imported(name, os.getcwd())
+    except ModuleNotFoundError as error:
+        if error.name and f"{name}.".startswith(f"{error.name}."):
+            raise UnknownName(
+                f"no module named '{name}'; is it on the Python path, or under the current folder?"
+            ) from None
+        raise
+    os.environ[ALLOWED] = ",".join(sorted(allowed() | {name}))
+    if Path(getattr(module, "__file__", None) or "/").is_relative_to(Path.cwd()):
+        os.environ.setdefault(ALLOWED_FROM, os.getcwd())
+
+
+def _imported(name: str, folder: str) -> ModuleType:
+    """Import a module from where Python looks, and then from a folder. What it imports now is looked for there too."""
+    if not folder or folder in sys.path:
+        return importlib.import_module(name)
+    sys.path.append(folder)  # last: nothing there stands for a module that is installed
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
 
 
 def allowed() -> set[str]:

@@ -291,8 +291,28 @@ def test_train_trains_resumes_and_its_weights_segment(fewclicks):
     assert "run/last" in out
     assert json.loads(Path("run/recipe.json").read_text())["crop_hw"] == [32, 32]
     assert fewclicks(*small, "steps=1")[0] == 2, "a run is not overwritten"
-    assert fewclicks(*small, "steps=2", "--resume")[0] == 0
-    assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 2
+    before = Path("run/recipe.json").read_bytes()
+    assert fewclicks("train", "--out", "run", "--resume", "--workers", "0")[0] == 0, "its recipe is its own"
+    assert fewclicks(*small, "steps=1", "--resume")[0] == 0, "what is the same may be said again"
+    code, _, err = fewclicks("train", "toy", "steps=2", "lr=0.5", "--out", "run", "--resume")
+    assert code == 2
+    assert "steps is 1, not 2, lr is 0.001, not 0.5" in err
+    assert "--fork run" in err
+    assert "no field 'step'; did you mean 'steps'" in fewclicks("train", "step=2", "--out", "run", "--resume")[2]
+    assert "is a run of the recipe 'toy'" in fewclicks("train", "compact", "--out", "run", "--resume")[2]
+    assert "nothing to resume" in fewclicks("train", "--out", "nowhere", "--resume")[2]
+    assert "which recipe" in fewclicks("train", "--resume")[2]
+    assert "already" in fewclicks("train", "--fork", "run", "--out", "run")[2]
+    assert Path("run/recipe.json").read_bytes() == before
+    assert fewclicks("train", "steps=2", "--fork", "run", "--out", "second", "--workers", "0")[0] == 0
+    forked = json.loads(Path("second/recipe.json").read_text())
+    assert (forked["init"], forked["steps"], forked["crop_hw"]) == ("run/last", 2, [32, 32])
+    assert len(Path("second/metrics.jsonl").read_text().splitlines()) == 2
+    Path("third").mkdir()
+    Path("third/recipe.json").write_bytes(before)
+    _, _, err = fewclicks("train", "toy", "--out", "third")
+    assert "third/recipe.json is the recipe of another run, in which crop_hw" in err
+    assert Path("third/recipe.json").read_bytes() == before
     assert fewclicks("segment", "photo.png", "--click", "60,40", "--method", "run/last")[0] == 0
 
 

@@ -21,7 +21,7 @@ from fewclicks.datasets import open_benchmark
 from fewclicks.errors import DatasetError, FewClicksError, InputError, UnknownName
 from fewclicks.formats.annotations import AnnotatedPhoto
 from fewclicks.models import segmenter
-from fewclicks.plugins import ALLOWED, KINDS, allowed, check, find, names
+from fewclicks.plugins import ALLOWED, KINDS, allowed, check, check_own, find, names, own_part
 from fewclicks.session import Session
 from fewclicks.training import sets
 from fewclicks.training.recipe import Recipe
@@ -327,3 +327,31 @@ def test_a_checkpoint_chooses_what_stands_around_its_network_and_nothing_else(ow
     (saved / "config.json").write_text(json.dumps({"network": {}, "predictor": own}))
     with pytest.raises(checkpoint.CheckpointError, match=r"asks for|is not right"):
         fewclicks.load(saved)
+
+
+def test_the_users_own_words_are_looked_for_in_the_current_folder_last(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEWCLICKS_ALLOW", "")
+    monkeypatch.delenv("FEWCLICKS_ALLOW_FROM", raising=False)
+    (tmp_path / "here_lab").mkdir()
+    (tmp_path / "here_lab" / "parts.py").write_text("import here_alone\ndef loss(): return here_alone.WORD\n")
+    (tmp_path / "here_alone.py").write_text("WORD = 7\ndef other(): return 8\n")
+    (tmp_path / "colorsys.py").write_text("raise SystemExit('what is installed comes first')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    before = list(sys.path)
+    assert own_part("here_lab.parts", "loss")() == 7
+    assert own_part("here_alone:other", "loss")() == 8
+    assert own_part("colorsys:rgb_to_hsv", "loss")
+    assert sys.path == before
+    assert check_own("here_lab.parts:loss")
+    for wrong, says in (("nowhere.parts:loss", "no module named"), ("here_alone:none", "has no 'none'")):
+        with pytest.raises(UnknownName, match=says):
+            own_part(wrong, "loss")
+    with pytest.raises(UnknownName, match=r"fewclicks --allow nowhere\.parts"):
+        check_own("nowhere.parts:loss")
+    child = "from fewclicks.plugins import find; print(find('methods', 'here_lab.parts').loss())"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", child], env=environment, cwd="/", capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "7\n", "also in the processes that this one starts"

@@ -240,7 +240,7 @@ def test_the_command_tells_json_and_errors_in_one_line(tmp_path, xtiny, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["family"] == "simpleclick"
     assert told["network"] == {"backbone": "vit", "size": "xtiny", "radius_px": 5, "maps": "disk", "with_prev": True}
-    assert told["predictor"] == {"zoom": 448, "fit": "square"}
+    assert told["predictor"] == {"zoom": 448, "fit": "square", "flip": False, "threshold": 0.5}
     assert told["preset"] == "released"
     assert told["method_is_there"]
     assert cli._run(["convert", str(tmp_path / "none.pth"), str(tmp_path / "other")]) == 2

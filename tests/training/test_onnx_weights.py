@@ -70,11 +70,12 @@ def test_a_run_starts_from_the_shipped_weights_by_name_and_from_any_exported_fil
         assert int(norm.num_batches_tracked) > 0
     copy = tmp_path / "mine.onnx"
     copy.write_bytes(WEIGHTS.read_bytes())
-    again = checkpoint.load(loop.run(replace(SMALL, init=str(copy)), tmp_path / "again", workers=0, accelerator="cpu"))
+    options = {"workers": 0, "accelerator": "cpu"}
+    more = replace(SMALL, init=str(copy), steps=2)
+    again = checkpoint.load(loop.run(more, tmp_path / "again", stop_at=1, **options))
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values(), strict=True))
     copy.unlink()
-    more = replace(SMALL, init=str(copy), steps=2)
-    last = loop.run(more, tmp_path / "again", resume=True, workers=0, accelerator="cpu")
+    last = loop.run(more, tmp_path / "again", resume=True, **options)
     assert checkpoint.read_config(last)["step"] == 2, "what a run began with is not asked for again"
 
 

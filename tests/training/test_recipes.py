@@ -180,23 +180,33 @@ def test_ritm_trains_its_backbone_and_two_heads_at_a_tenth():
     assert head == {0.1, 1.0}
 
 
-@pytest.mark.parametrize(("backbone", "family"), [("vit", "simpleclick"), ("hrnet", "ritm")])
-def test_tuning_starts_from_published_networks(tmp_path, backbone, family):
-    recipe = Recipe(name="x", backbone=backbone, size=SMALLEST[backbone], seed=1)
+STARTS = {
+    "simpleclick": {"backbone": "vit", "size": "xtiny"},
+    "ritm": {"backbone": "hrnet", "size": "18s"},
+    "ritm_resnet": {"backbone": "resnet", "size": "34"},
+    "fbrs_hrnet": {
+        "backbone": "hrnet", "size": "18s", "fusion": "input", "maps": "tanh", "radius_px": 260.0, "with_prev": False,
+    },
+    "cdnet": {"backbone": "resnet", "size": "34_cdnet"},
+    "focalclick_segformer": {"backbone": "segformer", "size": "b0", "refiner": "focalclick_gate"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", STARTS)
+def test_tuning_starts_from_published_networks(tmp_path, family):
+    recipe = Recipe(name="x", seed=1, **STARTS[family])
     net = build_segmenter(**network(recipe))
     file = tmp_path / "published.safetensors"
-    tensors = {names_.published(key, names_.RENAMES[family]): value for key, value in net.state_dict().items()}
+    pairs = names_.RENAMES[family]
+    tensors = {names_.published(key, pairs): value for key, value in net.state_dict().items()}
     safetensors.torch.save_file(tensors, file)
     tuned = initialised(replace(recipe, init=str(file)))
-    assert all(
-        torch.equal(value, tensors[names_.published(key, names_.RENAMES[family])])
-        for key, value in tuned.state_dict().items()
-    )
+    assert all(torch.equal(v, tensors[names_.published(key, pairs)]) for key, v in tuned.state_dict().items())
     (tmp_path / "cut.safetensors").write_bytes(file.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="damaged"):
         initialised(replace(recipe, init=str(tmp_path / "cut.safetensors")))
-    with pytest.raises(CheckpointError, match="published"):
-        initialised(replace(recipe, init=str(file), size={"vit": "base", "hrnet": "18"}[backbone]))
+    with pytest.raises(CheckpointError, match=r"the recipe needs .*backbone="):
+        initialised(Recipe(name="other", init=str(file)))
 
 
 def test_sets_have_names_splits_or_paths(tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def as_under_torchrun(out):
     here(ACCUMULATED, out / "accumulated")
     here(SHARDED, out / "sharded", strategy="fsdp")
     here(HALF, out / "half")
-    here(replace(SHARDED, steps=2), out / "resumed", resume=True, strategy="fsdp")
+    here(SHARDED, out / "resumed", resume=True, strategy="fsdp", stop_at=2)
     told_to_stop(here, out, rank)
     one_fails(here, out, rank)
 
@@ -109,7 +109,7 @@ def broken(scenes, index):
 @pytest.fixture(scope="module")
 def left(tmp_path_factory):
     out = tmp_path_factory.mktemp("two")
-    alone(replace(SHARDED, steps=1), out / "resumed")
+    alone(SHARDED, out / "resumed", stop_at=1)
     launch(partial(as_under_torchrun, out), 2)
     return out
 

@@ -22,7 +22,7 @@ from fewclicks.files.replace import recover
 from fewclicks.models.key_maps import ours
 from fewclicks.models.segmenter import ClickNet
 
-__all__ = ["convert", "read_published"]
+__all__ = ["convert", "published", "read_published"]
 
 PREFIX = "module."
 
@@ -94,6 +94,19 @@ def _recognised(file: pth.Pth) -> _Found:
     if found := checkpoint.difference(family.wanted(), shapes):
         raise CheckpointError(f"{file.path} is no whole {family.title}: of its tensors {found}")
     return _Found(file, family, config, {key: ours(name, family.pairs) for key, name in bare.items()})
+
+
+def published(tensors: Mapping[str, Tensor], config: Any) -> tuple[Family, dict[str, Tensor]] | None:
+    """The family of a published click network and its tensors by our names; None for what is none: a backbone alone.
+
+    `config` is the plain config of its file, or None.
+    """
+    bare = _bare(tensors)
+    try:
+        family = recognise({bare[key]: tuple(value.shape) for key, value in tensors.items()}, config)
+    except CheckpointError:
+        return None
+    return family, {ours(name, family.pairs): tensors[key] for key, name in bare.items()}
 
 
 def _bare(names: Iterable[str]) -> dict[str, str]:

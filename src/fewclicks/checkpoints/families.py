@@ -26,9 +26,11 @@ NORMAL = {
     "norm_mean_std": [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]],
 }
 """Parameters in a config of which fewclicks' networks know this value only."""
-WHOLE = {"zoom": 448, "fit": "square"}
-LONGEST = {"zoom": 400}
-"""How the authors of ViT networks and of RITM showed crops to them, as options of the default method."""
+SHOWN = {"flip": False, "threshold": 0.5}
+WHOLE = {"zoom": 448, "fit": "square", **SHOWN}
+LONGEST = {"zoom": 400, "fit": "longest", **SHOWN}
+"""How ViT networks and those of RITM were shown crops, as options of their method. That their authors averaged with the
+mirrored crop when they measured is a matter of presets."""
 HRNET_MARK = "feature_extractor.stage2.0.branches.0.0.conv1.weight"
 SIDE_EMBED = "feature_extractor.backbone.patch_embed_side1.proj.weight"
 """Tensors of which the shape tells the size of an HRNet and of a SegFormer."""
@@ -161,7 +163,7 @@ def _cdnet(shapes: Shapes, params: Params) -> Family:
     body = _resnet(shapes)
     network = {**body, "size": f"{body['size']}_cdnet", **_prompt(params, shapes["maps_transform.0.weight"][1])}
     title = f"CDNet ResNet-{body['size']}, {_told(network)}"
-    options = {"zoom": 384, "fit": "square"}
+    options = {"zoom": 384, "fit": "square", **SHOWN}
     return Family(name="cdnet", title=title, method="cdnet", network=network, renames="cdnet", predictor=options)
 
 
@@ -186,7 +188,7 @@ def _focalclick(shapes: Shapes, params: Params) -> Family:
     if small:
         network |= {"scale": 0.5, "radius_px": float(radius_px)}
     title = f"FocalClick {title}, {'S1' if small else 'S2'}, coarse network and refiner, {_told(network)}"
-    options = {"zoom": 256, "fit": "square"}
+    options = {"zoom": 256, "fit": "square", **SHOWN}
     return Family(
         name="focalclick", title=title, method="focalclick", network=network, renames=renames, predictor=options
     )

@@ -309,11 +309,11 @@ def print_table(figures: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from fewclicks.evaluation.report import title
+
     settings = figures["settings"]
-    refinement = f"{'A-' if settings['adaptive'] else ''}CFR-{settings['cfr']}" if settings["cfr"] else "no CFR"
-    way = f"{settings['method']}, {settings['preset']}" if settings["preset"] else settings["method"]
     table = Table(
-        title=f"{way}, {refinement}: mean number of clicks (NoC) to an IoU of .80, .85, .90, .95",
+        title=f"{title(settings)}: mean number of clicks (NoC) to an IoU of .80, .85, .90, .95",
         box=SIMPLE,
         collapse_padding=True,  # 80 columns are few
     )
@@ -343,12 +343,12 @@ def print_table(figures: dict[str, Any]) -> None:
 
 def draw(report: Report, datasets: list[Dataset], plot_file: Path | None, folder: Path | None) -> None:
     """The pictures that were asked for."""
-    from fewclicks.evaluation.report import gallery
+    from fewclicks.evaluation.report import gallery, title
 
     if plot_file is not None:
         from fewclicks.evaluation.plots import plot
 
-        plot({str(report.settings["method"]): report.to_json()}, plot_file)
+        plot({title(report.settings): report.to_json()}, plot_file)
     if folder is not None:
         for dataset, result in zip(datasets, report.results, strict=True):
             gallery(result, dataset, folder)

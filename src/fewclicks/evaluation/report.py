@@ -25,6 +25,14 @@ PANEL_PX = 900
 """The longer side that small photos are enlarged to in the gallery."""
 
 
+def title(settings: Mapping[str, Any]) -> str:
+    """Name what was measured: the method, or where weights were named their network; the preset, and CFR."""
+    network = settings.get("network")
+    named = network["name"] if network else settings["method"]
+    refinement = f"{'A-' if settings['adaptive'] else ''}CFR-{settings['cfr']}" if settings["cfr"] else "no CFR"
+    return ", ".join(filter(None, (named, settings["preset"], refinement)))
+
+
 def write_json(report: Report, path: str | Path, full: bool = False) -> Path:
     """Write the report's figures (`full`: and every object's course); the file appears whole or not at all."""
     path = Path(path)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError, UnknownName
-from fewclicks.plugins import own_module
+from fewclicks.plugins import is_own, own_part
 from fewclicks.types import Mask, Truth
 
 Depth = tuple[float, int, int]
@@ -122,15 +122,11 @@ def robot_named(name: str) -> Robot:
     """
     if name in ROBOTS:
         return ROBOTS[name]
-    place, _, function = name.partition(":")
-    if "." not in place and not function:
+    if not is_own(name):
         near = difflib.get_close_matches(name, ROBOTS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(ROBOTS)}"
         raise UnknownName(f"no robot named '{name}'; {hint}")
-    try:
-        robot: Robot = getattr(own_module(place), function or "robot")
-    except AttributeError:
-        raise UnknownName(f"'{place}' has no '{function or 'robot'}'; name a function of it: {place}:NAME") from None
+    robot: Robot = own_part(name, "robot")
     return robot
 
 

@@ -17,12 +17,16 @@ from fewclicks.config import PredictorConfig
 from fewclicks.engines import torch
 from fewclicks.errors import CheckpointError, InputError, UnknownName
 from fewclicks.files.bounded import read_object_or_nothing
+from fewclicks.methods import identity
 from fewclicks.methods.options import from_options
 from fewclicks.predictor import State
 from fewclicks.types import Prob
 
 Presets = Mapping[str, Mapping[str, Any]]
 """Options by the name of the preset; under "NAME/DATASET" what is otherwise on one dataset."""
+
+SHIPPED = Path(__file__).parents[1] / "weights"
+"""The folder of the weights that come with fewclicks, which are named by their method."""
 
 WHOLE = {"zoom": 0, "flip": False, "anchor": False}
 """Of presets whose authors put nothing around their network."""
@@ -58,7 +62,7 @@ def chosen_options(
     checkpoint's own.
     """
     given = from_options(kind, options)
-    own = read_object_or_nothing(Path(given.weights) / "config.json").get("predictor", {}) if given.weights else {}
+    own = identity.about(given.weights).get("predictor", {}) if given.weights else {}
     own = own if isinstance(own, dict) else {}
     rings = {"threshold", *(f.name for f in fields(PredictorConfig))}
     try:
@@ -115,7 +119,12 @@ def described(method: str, used: NetworkOptions) -> dict[str, Any]:
     weights = Path(used.weights)
     about = {"method": method, **asdict(used), "cfr": used.steps, "weights": weights.name}
     del about["dataset"]
-    told = {"weights_sha256": weights_hash(weights)} if used.weights and weights.exists() else {}
+    told: dict[str, Any] = {}
+    if used.weights and weights.exists():
+        sha256 = weights_hash(weights)
+        told = {"weights_sha256": sha256, "network": identity.network(weights, sha256)}
+        if weights.parent == SHIPPED:
+            told["network"]["name"] = method
     return about | told | {"onnxruntime": version("onnxruntime")}
 
 

@@ -37,5 +37,5 @@ def _cell(objective: str, suem: bool) -> Recipe:
     return replace(
         compact(), name=f"ablation_{objective}{'_suem' if suem else ''}", objective=objective, steps=STEPS[objective],
         simple_prob=simple, union_prob=second, exclusion_prob=second, blend_prob=second, mixing_prob=mixing,
-        place_prob=0.0, decay_from=0.4, warmup=50, ema=0.995,
+        place_prob=0.0, zoom=0, decay_from=0.4, warmup=50, ema=0.995,
     )  # fmt: skip

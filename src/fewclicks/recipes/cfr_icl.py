@@ -169,7 +169,7 @@ def _base(start: Recipe) -> Recipe:
     return replace(
         start, name=f"cfr_icl_{rest}",
         starts_from=f"the weights of {family}:{rest}, as a checkpoint folder or the published file",
-        crop_hw=(448, 448), rotate_prob=0.75, rotate_deg=3.0, rotate90_prob=0.5,
+        crop_hw=(448, 448), zoom=0, rotate_prob=0.75, rotate_deg=3.0, rotate90_prob=0.5,
         steps=ritm.EPOCH[place] // start.batch, lr=5e-6, milestones=(), aux_weight=0.0,
         min_area_px=20 if place == "sbd" else 1000,
     )  # fmt: skip

@@ -40,7 +40,7 @@ def compact() -> Recipe:
     return Recipe(
         name="compact", init="imagenet",
         sets=tuple(SETS), set_weights=tuple(SETS.values()), whole_sets=("ccp_garments",),
-        crop_hw=(256, 256), min_area_px=300, zoom_crop_prob=0.6, zoom_margin=(1.1, 2.0), resize=(0.8, 1.5),
+        crop_hw=(256, 256), zoom=448, min_area_px=300, zoom_crop_prob=0.6, zoom_margin=(1.1, 2.0), resize=(0.8, 1.5),
         simple_prob=0.1, union_prob=0.06, exclusion_prob=0.1, blend_prob=0.04, mixing_prob=0.1, place_prob=0.7,
         max_clicks=12, click_gamma=0.6, single_click_prob=0.6,
         click_weights=(1.0, 2.0, 3.0), random_length=True,  # as the released code: 1 to 3 terms, Y^0 counts

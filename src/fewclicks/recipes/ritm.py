@@ -22,7 +22,7 @@ def hrnet18_cocolvis() -> Recipe:
         name="ritm_hrnet18_cocolvis",
         backbone="hrnet", size="18", starts_from="HRNetV2-W18 trained on ImageNet",
         sets=("coco_lvis/train",), holdout=0,
-        native=True, crop_hw=(320, 480), resize=(0.75, 1.4), rotate_prob=0.0, pad_counts=True,
+        native=True, crop_hw=(320, 480), zoom=400, resize=(0.75, 1.4), rotate_prob=0.0, pad_counts=True,
         min_area_px=1000, keep_background_prob=0.05, stuff_prob=0.3,
         simple_prob=0.0, union_prob=0.0, exclusion_prob=0.0, blend_prob=0.0, mixing_prob=0.0,
         objective="last_click", click_weights=(1.0,) * 4, random_length=True,  # 0 to 3 before the loss

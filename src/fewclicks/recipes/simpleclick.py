@@ -58,6 +58,6 @@ def _vit(data: Recipe, size: str, batch: int) -> Recipe:
     return replace(
         data, name=f"simpleclick_vit_{size}_{place}",
         backbone="vit", size=size, starts_from=f"ViT-{size[0].upper()} trained by MAE (mae_pretrain_vit_{size}.pth)",
-        crop_hw=(448, 448), aux_weight=0.0,
+        crop_hw=(448, 448), zoom=0, fit="square", aux_weight=0.0,
         steps=EPOCHS * (ritm.EPOCH[place] // batch), batch=batch, lr=5e-5, milestones=(50 / EPOCHS, 1.0),
     )  # fmt: skip

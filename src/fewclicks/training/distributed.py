@@ -76,7 +76,6 @@ class Distributed:
         where: dict[str, Any] = {"accelerator": self.accelerator, "devices": self.devices, "num_nodes": self.nodes}
         if self.accelerator == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32 where something is left in float32
-            torch.backends.cudnn.benchmark = True  # crops have one size: the first steps find the quickest kernels
         fabric = Fabric(**where, strategy=strategy, plugins=plugins)
         fabric.launch()
         return fabric

@@ -24,6 +24,7 @@ def export_onnx(folder: str | Path, out: str | Path) -> Path:
     about = {
         "recipe": json.dumps(config.get("recipe", {})),
         "step": str(config.get("step", "")),
+        "predictor": json.dumps(config.get("predictor", {})),
         "checkpoint_sha256": config.get("sha256", {}).get(checkpoint.WEIGHTS, ""),
     }
     return write_onnx(checkpoint.load(folder), Path(out), about)

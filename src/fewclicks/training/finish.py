@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from fewclicks import api
 from fewclicks.checkpoints import checkpoint
-from fewclicks.datasets import Subset, open_benchmark
+from fewclicks.datasets import Subset
 from fewclicks.errors import FewClicksError
-from fewclicks.evaluation.rollout import Result, evaluate
+from fewclicks.evaluation.rollout import evaluate
 from fewclicks.files.replace import replace_file
-from fewclicks.training import sets
 from fewclicks.training.export import export_onnx
 from fewclicks.training.recipe import Recipe
-from fewclicks.training.samples import held_out
-from fewclicks.types import Dataset, Sample, Scenes
+from fewclicks.training.resume import LAST
+from fewclicks.training.unseen import unseen
+from fewclicks.training.validation import figures
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +31,26 @@ def at_the_end(folder: Path, objects: int | None = None) -> dict[str, Any] | Non
 
     `objects` is by default 64 for runs that go by time, and otherwise none.
     """
-    config = checkpoint.read_config(folder)
-    timed = "for_s" in config
-    over = config["elapsed_s"] >= config["for_s"] if timed else config["step"] >= config["recipe"]["steps"]
+    timed = "for_s" in checkpoint.read_config(folder)
     count = (64 if timed else 0) if objects is None else objects
-    return finish(folder, count) if over and count else None
+    return finish(folder, count) if count and is_over(folder) else None
+
+
+def is_over(folder: Path) -> bool:
+    """Whether the run of a checkpoint has come to its end."""
+    config = checkpoint.read_config(folder)
+    if "for_s" in config:
+        return bool(config["elapsed_s"] >= config["for_s"])
+    return bool(config["step"] >= config["recipe"]["steps"])
+
+
+def measured(run: Path) -> dict[str, Any] | None:
+    """What a run was found to be worth at its end; None where it was not measured, or has gone on since."""
+    try:
+        found: dict[str, Any] = json.loads((run / MEASURED).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    return found if found.get("step") == checkpoint.read_config(run / LAST)["step"] else None
 
 
 def finish(folder: Path, objects: int) -> dict[str, Any] | None:
@@ -67,65 +80,3 @@ def finish(folder: Path, objects: int) -> dict[str, Any] | None:
     text = json.dumps({"step": checkpoint.read_config(folder)["step"], **found}, indent=1)
     replace_file(folder.parent / MEASURED, lambda file: file.write(text.encode()))
     return found
-
-
-def figures(result: Result) -> dict[str, Any]:
-    """Clicks to IoU 0.90 and 0.95, failures, and the mean IoU after each click."""
-    return {
-        "dataset": result.dataset,
-        "objects": len(result.traces),
-        "noc_90": round(result.noc(0.9), 3),
-        "noc_95": round(result.noc(0.95), 3),
-        "failures_90": result.failures(0.9),
-        "iou_at_click": [round(value, 4) for value in result.iou_at_click()],
-    }
-
-
-def unseen(recipe: Recipe) -> Dataset | None:
-    """Objects of photos that the recipe does not train on; None if it holds none out."""
-    standard = next(field.default for field in fields(Recipe) if field.name == "holdout")
-    if recipe.holdout == standard:
-        try:
-            validation = open_benchmark("validation")
-            if set(recipe.sets) & set(getattr(validation, "sets", ())):
-                return validation
-        except FewClicksError:
-            pass  # its sets are not here
-    found = HeldOut.of([sets.scenes(name) for name in recipe.sets], recipe)
-    return found if len(found) else None
-
-
-def _has_objects(scenes: Scenes, index: int) -> bool:
-    """Whether a photo has an object; False and a warning for one that cannot be used."""
-    try:
-        return bool(scenes[index].roots())
-    except FewClicksError as error:
-        log.warning("a photo of %s is left out: %s", scenes.name, " ".join(str(error).split()))
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """One object of each held-out photo: the first of at least `min_area_px` pixels, else the largest."""
-
-    photos: tuple[tuple[Scenes, int], ...]
-    min_area_px: int
-    name: str = "held out"
-
-    @classmethod
-    def of(cls, scenes: list[Scenes], recipe: Recipe) -> HeldOut:
-        """The held-out photos of the sets of a recipe; those without an object, or that cannot be used, are left out
-        as they are met, the latter with a warning."""
-        photos = ((one, i) for one in scenes for i in range(len(one)) if held_out(one, i, recipe.holdout))
-        return cls(tuple((one, i) for one, i in photos if _has_objects(one, i)), recipe.min_area_px)
-
-    def __len__(self) -> int:
-        return len(self.photos)
-
-    def __getitem__(self, index: int) -> Sample:
-        one, i = self.photos[index]
-        scene = one[i]
-        areas = np.bincount(scene.ids.ravel())
-        ids = scene.roots()
-        chosen = next((k for k in ids if areas[k] >= self.min_area_px), max(ids, key=lambda k: int(areas[k])))
-        return Sample(scene.image, scene.truth(chosen), f"{one.name}/{scene.name}#{chosen}")

@@ -9,17 +9,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from fewclicks.child_process import end_with_parent
-from fewclicks.errors import FewClicksError, TrainingError
+from fewclicks.errors import FewClicksError, InputError, TrainingError
 from fewclicks.files.replace import recover
-from fewclicks.training import sets
+from fewclicks.training import callbacks, sets
 from fewclicks.training.distributed import Distributed, agree, is_first, launch, machine, on_stop
 from fewclicks.training.logging import Watch
 from fewclicks.training.memory import keep_memory
@@ -27,17 +28,26 @@ from fewclicks.training.objectives import Batch, Term
 from fewclicks.training.photo_cache import Decoded
 from fewclicks.training.progress import Course
 from fewclicks.training.recipe import Recipe
+from fewclicks.training.resume import LAST, recipe_of, require_free, require_same
 from fewclicks.training.samples import Item, Samples, collate
 from fewclicks.training.trainer import Trainer
+from fewclicks.training.validation import Validation
 from fewclicks.types import Scenes
 
 log = logging.getLogger(__name__)
 
-LAST = "last"
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a run shows while it runs, beside metrics.jsonl and pictures."""
+
+    loggers: tuple[str, ...] | None = None
+    """Of `logging.LOGGERS`; None: TensorBoard where it is installed."""
+    validation: Validation | None = None
 
 
 def run(
-    recipe: Recipe,
+    recipe: Recipe | None,
     out: Path,
     resume: bool = False,
     *,
@@ -49,13 +59,15 @@ def run(
     accelerator: str = "auto",
     seconds: float | None = None,
     cache: Path | None = None,
+    stop_at: int | None = None,
+    shown: Shown = Shown(),
     clock: Callable[[], float] = time.monotonic,
 ) -> Path:
     """Train a recipe into the folder `out` and return the last checkpoint's folder.
 
     Every `minutes`: a checkpoint in out/last and a picture grid in out/pictures. Each step: a line in
     out/metrics.jsonl. Ctrl-C (or a polite kill) finishes the step and saves; `resume` continues exactly, also on
-    another machine.
+    another machine, with the recipe of the run: `recipe` is None, or the same.
 
     devices      processes on this machine, each with its GPU; "auto": one GPU, or the CPU where there is none
     nodes        machines; each is started by torchrun or srun, which then say how many there are
@@ -64,22 +76,31 @@ def run(
     seconds      train for so long, legs before a resume included, instead of the recipe's steps: its schedule is
                  stretched over that time. A resume without it goes on as the run began
     cache        a folder in which photos are kept decoded, about four bytes a pixel; None: they are decoded each time
+    stop_at      stop after so many steps in all, as at Ctrl-C
+    shown        the loggers, and how the run is validated while it runs
 
     A step is the same on any machine: the recipe's batch, drawn sample by sample, in equal parts. TrainingError if
-    `out` holds a run already, InputError if machine and recipe do not fit.
+    `out` holds a run already, InputError if machine and recipe do not fit, or another recipe shall go on.
     """
+    last = out / LAST
+    if resume:
+        own = recipe_of(out)
+        require_same(own, recipe or own, out)
+        recipe = own
+    elif recipe is None:
+        raise InputError("a new run needs a recipe; name one, or resume a run that is there")
     where = machine(devices, nodes, strategy, accelerator)
     where.check(recipe)
-    last = out / LAST
     recover(last)
     if last.exists() and not resume:
         raise TrainingError(f"{out} holds a run already; pass --resume to continue it, or another --out")
-    if resume and not last.exists():
-        raise TrainingError(f"nothing to resume: there is no checkpoint {last}; start without --resume")
+    if not resume:
+        require_free(out, recipe)
     out.mkdir(parents=True, exist_ok=True)
     work = partial(
         _train, recipe, out, resume,
-        workers=workers, minutes=minutes, where=where, seconds=seconds, cache=cache, clock=clock,
+        workers=workers, minutes=minutes, where=where, seconds=seconds, cache=cache, stop_at=stop_at,
+        shown=shown, clock=clock,
     )  # fmt: skip
     if where.processes == 1 or where.started:
         work()
@@ -93,12 +114,13 @@ def run(
 def _train(
     recipe: Recipe, out: Path, resume: bool, *,
     workers: int, minutes: float, where: Distributed, seconds: float | None, cache: Path | None,
-    clock: Callable[[], float],
+    stop_at: int | None, shown: Shown, clock: Callable[[], float],
 ) -> None:  # fmt: skip
     """The loop, on each process."""
     fabric = where.fabric(recipe.precision)
     if fabric.device.type == "cpu":
         keep_memory()
+    told = callbacks.named(recipe)
     trainer = Trainer(recipe, fabric, fresh=not resume)
     if resume:
         trainer.load(out / LAST)
@@ -106,38 +128,89 @@ def _train(
     timed = trainer.seconds is not None
     share = (fabric.global_rank, fabric.world_size)
     steps = batches(recipe, trainer.step, workers, *share, endless=timed, cache=cache, pin=fabric.device.type == "cuda")
-    stopping, seen = threading.Event(), None
-    watching = Watch(recipe, out, trainer.step, trainer.seconds) if fabric.is_global_zero else nullcontext()
+    stopping = threading.Event()
+    watching: Any = nullcontext()
+    if fabric.is_global_zero:
+        watching = Watch(recipe, out, trainer.step, trainer.seconds, shown.loggers, told, trainer.net)
     with on_stop(lambda _: stopping.set()), watching as watch:
         course = Course(recipe, trainer.seconds, trainer.elapsed, clock)
-        saved = trainer.elapsed
+        keeper = Keeper(trainer, out, watch, course, minutes, shown.validation)
         while not course.over(trainer.step, trainer.elapsed):
             looked = time.monotonic()
             parts, error = _next(steps)
             waited = time.monotonic() - looked
-            elapsed = course.elapsed()
-            stop, due, trainer.elapsed = agree(
-                fabric, stopping.is_set(), elapsed - saved > 60 * minutes, elapsed, error=error
-            )
+            asked = stopping.is_set() or trainer.step == stop_at
+            stop, trainer.elapsed = agree(fabric, asked, course.elapsed(), error=error)
             if stop or course.over(trainer.step, trainer.elapsed):
                 break
-            if due and seen:
-                _save(trainer, out, watch, seen)
-                saved = trainer.elapsed
+            keeper.keep()
             position = course.position(trainer.step, trainer.elapsed)
             began = time.monotonic()
             parts = [part.to(fabric.device) for part in parts]
             values, term = _step(trainer, parts, position)
-            seen = parts[-1], term
+            keeper.seen = parts[-1], term
             if watch:
                 took = time.monotonic() - began
                 spent = {"seconds": took, "waited": waited, "elapsed": trainer.elapsed}
                 watch.record(trainer.step, {**values, **spent})
-        if seen or course.over(trainer.step, trainer.elapsed):
-            _save(trainer, out, watch, seen)
+        keeper.end()
     if watch and not course.over(trainer.step, trainer.elapsed):
         at = f"{trainer.elapsed:.0f} of {course.seconds:.0f} s" if timed else f"step {trainer.step} of {recipe.steps}"
         log.warning("stopped at %s; --resume continues", at)
+
+
+class Keeper:
+    """Saves the checkpoints of a run, and has them validated, whenever the time has come. On each process."""
+
+    def __init__(
+        self, trainer: Trainer, out: Path, watch: Watch | None, course: Course, minutes: float,
+        validation: Validation | None,
+    ) -> None:  # fmt: skip
+        self.trainer, self.out, self.watch, self.course = trainer, out, watch, course
+        self.minutes, self.validation = minutes, validation
+        self.dataset = validation.open(trainer.recipe) if validation else None
+        self.saved = self.validated = trainer.elapsed
+        self.seen: tuple[Batch, Term] | None = None
+        """The last micro-batch and its last term; None before the first step."""
+
+    def keep(self) -> None:
+        """Save and validate what is due. All processes have agreed on the time."""
+        elapsed = self.trainer.elapsed
+        if not self.seen:
+            return
+        if self.validation and elapsed - self.validated > 60 * self.validation.minutes:
+            self.save()
+            self.validate()
+        elif elapsed - self.saved > 60 * self.minutes:
+            self.save()
+
+    def end(self) -> None:
+        """Save what the last steps have learnt, and validate it where the run is over."""
+        over = self.course.over(self.trainer.step, self.trainer.elapsed)
+        if self.seen or over:
+            self.save()
+        if self.seen and over:
+            self.validate()
+
+    def save(self) -> None:
+        """Write a checkpoint, and a picture of what was seen last."""
+        self.trainer.save(self.out / LAST)
+        if self.watch and self.seen:
+            self.watch.picture(self.trainer.step, *self.seen)
+        if self.watch:
+            self.watch.tell("checkpoint", self.out / LAST)
+        self.saved = self.trainer.elapsed
+
+    def validate(self) -> None:
+        """Measure the checkpoint just saved, on the first process; the others wait. It costs no time of the course."""
+        if self.validation is None or self.dataset is None:
+            return
+        with self.course.paused():
+            if self.watch:
+                found, best = self.validation.measure(self.out, self.dataset, str(self.trainer.fabric.device))
+                self.watch.validated(self.trainer.step, found, best)
+            self.trainer.fabric.barrier()
+        self.validated = self.trainer.elapsed
 
 
 def _step(trainer: Trainer, parts: list[Batch], position: float) -> tuple[dict[str, float], Term]:
@@ -148,13 +221,6 @@ def _step(trainer: Trainer, parts: list[Batch], position: float) -> tuple[dict[s
             "the GPU's memory is full; raise accumulate, set activation_checkpointing=true, "
             "or shard the network with --devices N --strategy fsdp"
         ) from None
-
-
-def _save(trainer: Trainer, out: Path, watch: Watch | None, seen: tuple[Batch, Term] | None) -> None:
-    """A checkpoint, and a picture of what was seen last."""
-    trainer.save(out / LAST)
-    if watch and seen:
-        watch.picture(trainer.step, *seen)
 
 
 def batches(

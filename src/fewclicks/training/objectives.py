@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, UnknownName
 from fewclicks.models.segmenter import Outputs, OwnLosses
+from fewclicks.plugins import is_own, own_part
 from fewclicks.training.clicks import draw
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.simulated_clicks import clicks_on_errors
@@ -147,15 +148,47 @@ class Objective:
 
 
 def build(recipe: Recipe) -> Objective:
-    """The objective that a recipe names: "icl" or "last_click"."""
-    loss = partial(nfl, alpha=recipe.alpha, gamma=recipe.gamma)
+    """The objective that a recipe names: "icl", "last_click", or one of the user's own. UnknownName if there is none.
+
+    An own one is a function: recipe -> Objective, which may be of a class of its own with other `terms`.
+    """
+    if is_own(recipe.objective):
+        own: Objective = own_part(recipe.objective, "objective")(recipe)
+        return own
+    loss = loss_named(recipe)
     draws: dict[str, Callable[[np.random.Generator], Weights]] = {
         "icl": partial(icl, recipe.click_weights, recipe.random_length),
         "last_click": partial(last_click, recipe.click_weights, recipe.random_length),
     }
     if recipe.objective not in draws:
-        raise InputError(f"no objective named '{recipe.objective}'; there are: {', '.join(draws)}")
+        raise UnknownName(
+            f"no objective named '{recipe.objective}'; there are: {', '.join(draws)}, or your own: MODULE:FUNCTION"
+        )
     return Objective(draws[recipe.objective], loss, recipe.aux_weight, recipe.eval_clicks)
+
+
+def loss_named(recipe: Recipe) -> Loss:
+    """The loss that a recipe names: "nfl", "bce", or one of the user's own. UnknownName if there is none.
+
+    InputError at once where the user's own does not return B losses.
+    """
+    if is_own(recipe.loss):
+        own: Loss = own_part(recipe.loss, "loss")
+        logits, truth = torch.zeros(2, 1, 8, 8, requires_grad=True), torch.zeros(2, 8, 8, dtype=torch.int8)
+        truth[:, 2:5] = 1
+        got = own(logits, truth)
+        if not (isinstance(got, Tensor) and got.shape == (2,) and got.requires_grad):
+            what = f"a tensor of {tuple(got.shape)}" if isinstance(got, Tensor) else repr(got)[:40]
+            raise InputError(
+                f"the loss {recipe.loss} gives {what} for two samples; compute one loss a sample, shape (B,)"
+            )
+        return own
+    losses: dict[str, Loss] = {"nfl": partial(nfl, alpha=recipe.alpha, gamma=recipe.gamma), "bce": bce}
+    if recipe.loss not in losses:
+        raise UnknownName(
+            f"no loss named '{recipe.loss}'; there are: {', '.join(losses)}, or your own: MODULE:FUNCTION"
+        )
+    return losses[recipe.loss]
 
 
 def nfl(logits: Tensor, truth: Tensor, alpha: float = 0.5, gamma: float = 2.0, eps: float = 1e-12) -> Tensor:

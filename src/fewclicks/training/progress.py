@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fewclicks.errors import InputError
@@ -42,6 +43,15 @@ class Course:
     def elapsed(self) -> float:
         """Seconds spent in training so far."""
         return self.before + self.clock() - self.began
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do something that is no training, and takes no time of the course."""
+        began = self.clock()
+        try:
+            yield
+        finally:
+            self.began += self.clock() - began
 
     def position(self, step: int, elapsed: float) -> float:
         """Where in the recipe's schedule a run is, in steps of the recipe: 0 to `recipe.steps`."""

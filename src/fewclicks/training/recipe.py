@@ -25,13 +25,18 @@ class Recipe:
     backbone: str = "compact"
     size: str = "lite0"
     radius_px: float = 5.0
-    """Radius of the click disks, pixels of the crop."""
+    """Radius of the click disks, pixels of the crop; of "tanh" maps the distance at which they reach tanh(2)."""
     maps: str = "disk"
-    """How clicks are drawn: see `segmenter.build_segmenter`."""
+    """How clicks are drawn: "disk" (RITM), or "tanh", distances (f-BRS; its radius_px is 260)."""
     with_prev: bool = True
     """Whether the previous mask is an input."""
     fusion: str = "add"
+    """"add": clicks and mask enter after the backbone's first layer (RITM); "input": before it (f-BRS)."""
     scale: float = 1.0
+    """By which photo and clicks are shrunk before the backbone, at most 1 (FocalClick S1: 0.5)."""
+    refiner: str = ""
+    """A second, local network that methods run on the outputs ("focalclick", "focalclick_gate"); built and kept, and
+    trained only by an objective of your own that runs it."""
     extra: str = ""
     """A head beside the mask's: "errors" (PseudoClick) or "latent" (latent diversity)."""
     method: str = "default"
@@ -123,8 +128,17 @@ class Recipe:
     """Clicks are on the outline of the object, and of no polarity: two far apart first, then one where the outline of
     the mask is farthest away (UCP-Net)."""
 
+    # how the network is shown photos once it is trained: its checkpoint says so
+    zoom: int = 0
+    """Longest side of the crop around the object, pixels; 0: that of the crops it was trained on."""
+    fit: str = "longest"
+    """"longest": the crop keeps its shape; "square": it is squashed to zoom x zoom, as the ViTs are trained on."""
+
     # the objective
     objective: str = "icl"
+    """"icl" (Eq. 3), "last_click" (Eq. 2), or MODULE:FUNCTION of your own, recipe -> `objectives.Objective`."""
+    loss: str = "nfl"
+    """"nfl" (normalized focal loss), "bce", or MODULE:FUNCTION: Bx1xHxW logits, BxHxW truth (1, 0, -1) -> B losses."""
     click_weights: tuple[float, ...] = (0.0, 1.0, 2.0, 3.0)
     """Weights of the predictions of a step: of Y^0, after the initial clicks, then one for each generated click. Eq. 3
     does not count Y^0, and its beta_i of Y^1..Y^3 are 1, 2, 3. The released code has (1, 2, 3) on Y^0..Y^2."""
@@ -165,6 +179,9 @@ class Recipe:
     """Compute the backbone's blocks a second time in the backward pass instead of keeping what is in them."""
     seed: int = 0
 
+    callbacks: tuple[str, ...] = ()
+    """MODULE:FUNCTION of your own, each called with a `callbacks.Event`: a start, a step, a checkpoint, an end."""
+
     def __post_init__(self) -> None:
         if len(self.sets) != len(self.set_weights):
             raise InputError(f"sets and set_weights differ in length: {len(self.sets)} and {len(self.set_weights)}")
@@ -181,6 +198,8 @@ class Recipe:
             raise InputError(f"{asked} is an option of RITM's crops; set native=true too")
         if not 2 <= len(self.foreign_faults) <= 8 or abs(sum(self.foreign_faults) - 1) > 1e-6:
             raise InputError(f"foreign_faults are 2 to 8 chances that add up to 1, got {self.foreign_faults}")
+        if self.fit not in ("longest", "square"):
+            raise InputError(f"fit is longest or square, got '{self.fit}'")
         if min(self.crop_hw) < 1:
             raise InputError(f"crop_hw is a height and a width of 1 or more, got {self.crop_hw}")
 
@@ -205,6 +224,9 @@ class Recipe:
                 got = json.dumps(fields[field.name])[:40]
                 raise InputError(f"{field.name} of a recipe is {field.type}, got {got}; pass what to_json wrote")
         plugins.check("models", fields.get("backbone", "compact"))
+        for name in (fields.get("loss", ""), fields.get("objective", ""), *fields.get("callbacks", ())):
+            if plugins.is_own(name):
+                plugins.check_own(name)
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         return cls(**values)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from fewclicks import visualization
@@ -12,8 +10,8 @@ from fewclicks.training.objectives import Batch, Term
 from fewclicks.types import Image
 
 
-def picture_grid(batch: Batch, term: Term, path: Path, rows: int = 8) -> None:
-    """Write a PNG: a row a sample; photo with clicks and truth, the last prediction's mask, its probability."""
+def picture_grid(batch: Batch, term: Term, rows: int = 8) -> Image:
+    """Draw a row a sample: photo with clicks and truth, the last prediction's mask, its probability."""
     images = (batch.image.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype(np.uint8)
     truths, clicks = batch.truth.cpu().numpy(), batch.clicks.cpu().numpy()
     probs = term.prob[:, 0].float().cpu().numpy()
@@ -29,5 +27,4 @@ def picture_grid(batch: Batch, term: Term, path: Path, rows: int = 8) -> None:
             grey,
         )
         lines.append(np.concatenate(panels, 1))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    visualization.save(np.concatenate(lines), path)
+    return np.concatenate(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from fewclicks.checkpoints import checkpoint
+from fewclicks.checkpoints.convert import published
 from fewclicks.errors import CheckpointError, InputError, TrainingError
 from fewclicks.methods.default import WEIGHTS as DEFAULT
-from fewclicks.models.key_maps import RENAMES, ours
 from fewclicks.models.segmenter import Segmenter, build_segmenter
 from fewclicks.plugins import find
 from fewclicks.training import layers, objectives, onnx_weights, optimizer, sets
@@ -32,11 +32,11 @@ from fewclicks.training.outline_clicks import add_outline_clicks
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples, collate
 
-PUBLISHED = {"vit": "simpleclick", "hrnet": "ritm"}
-"""Backbone -> the family of key_maps.RENAMES whose published networks a run may start from."""
+STANDARD = {field.name: field.default for field in fields(Recipe)}
+"""What the fields of a recipe are where nothing is said."""
 
-PLAIN: Mapping[str, Any] = {"maps": "disk", "with_prev": True, "fusion": "add", "scale": 1.0, "extra": ""}
-"""Fields of a recipe that config.json holds only where they are other than this, which is nearly nowhere."""
+NETWORK = ("maps", "with_prev", "fusion", "scale", "refiner", "extra")
+"""Fields of a recipe that config.json repeats where they are not the standard."""
 
 SETTLING = 32
 """So many samples tell a network from an exported file what its activations are."""
@@ -115,7 +115,7 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.step + 1_000_003 * recipe.seed)  # whatever a network draws beside dropout
             total, last = self.backward(batches, weights)
-        loss, iou = self.fabric.all_reduce(total.clone(), reduce_op="mean").tolist()  # type: ignore[union-attr]
+        loss, iou, *terms = self.fabric.all_reduce(total.clone(), reduce_op="mean").tolist()  # type: ignore[union-attr]
         if not math.isfinite(loss):
             self.fail(f"the loss is {loss}", batches, bad=not math.isfinite(float(total[0])))
         norm = self.fabric.clip_gradients(
@@ -127,15 +127,16 @@ class Trainer:
         self.optimizer.step()
         self.step += 1
         self.mean.update(self.step)
-        return {"loss": loss, "terms": len(weights), "iou": iou, "lr": lr, "gradient": length}, last
+        parts = {f"loss_y{i}": terms[i] for i, weight in enumerate(weights) if weight}
+        return {"loss": loss, "terms": len(weights), "iou": iou, "lr": lr, "gradient": length, **parts}, last
 
     def backward(self, batches: Sequence[Batch], weights: objectives.Weights) -> tuple[Tensor, Term]:
-        """Add up the gradient of a step, term by term -> (loss, IoU) of this process, and the last term.
+        """Add up the gradient of a step, term by term -> (loss, IoU, loss of each term) here, and the last term.
 
         DDP sends gradients between the processes with the last backward only. FSDP does so with each: it costs
         traffic, but no process ever holds the whole gradient.
         """
-        total = torch.zeros(2, device=self.fabric.device)
+        total = torch.zeros(2 + len(weights), device=self.fabric.device)
         counted = max((i for i, weight in enumerate(weights) if weight), default=-1)
         for m, batch in enumerate(batches):
             rngs = [np.random.default_rng([self.recipe.seed, 2, i]) for i in batch.samples]
@@ -149,6 +150,7 @@ class Trainer:
                     if term.loss.requires_grad:
                         self.fabric.backward(term.loss / len(batches))
                 total[0] += term.loss.detach() / len(batches)
+                total[2 + i] += term.loss.detach() / len(batches)
             total[1] += objectives.iou(term.prob, batch.truth).mean() / len(batches)
         return total, term
 
@@ -171,10 +173,10 @@ class Trainer:
             state |= {f"{key}.{names[parameter]}": value for key, value in moments.items()}
         files = {checkpoint.WEIGHTS: self.whole(self.mean.values), STATE: self.whole(state)}
         if self.fabric.is_global_zero:
-            method = {} if self.recipe.method == "default" else {"method": self.recipe.method}
+            method = "focalclick" if self.recipe.refiner and self.recipe.method == "default" else self.recipe.method
             config = {
-                "network": network(self.recipe), **method,
-                "recipe": json.loads(self.recipe.to_json()), "step": self.step,
+                "network": network(self.recipe), "method": method,
+                "predictor": shown(self.recipe), "recipe": json.loads(self.recipe.to_json()), "step": self.step,
                 "elapsed_s": self.elapsed, **({"for_s": self.seconds} if self.seconds else {}),
             }  # fmt: skip
             scaler = self.fabric.strategy.precision.state_dict()
@@ -224,8 +226,14 @@ def placed(value: Tensor, like: Tensor) -> Tensor:
 
 def network(recipe: Recipe) -> dict[str, Any]:
     """What `segmenter.build_segmenter` needs: the part of a recipe that config.json repeats."""
-    made: dict[str, Any] = {"backbone": recipe.backbone, "size": recipe.size, "radius_px": recipe.radius_px}
-    return made | {key: value for key, plain in PLAIN.items() if (value := getattr(recipe, key)) != plain}
+    always = {"backbone": recipe.backbone, "size": recipe.size, "radius_px": recipe.radius_px}
+    rare = {name: getattr(recipe, name) for name in NETWORK}
+    return always | {key: value for key, value in rare.items() if value != STANDARD[key]}
+
+
+def shown(recipe: Recipe) -> dict[str, Any]:
+    """How a network that the recipe trains is to be shown photos: options of its method, which config.json keeps."""
+    return {"zoom": recipe.zoom or max(recipe.crop_hw), "fit": recipe.fit, "flip": False, "threshold": 0.5}
 
 
 def built(recipe: Recipe) -> Segmenter:
@@ -247,16 +255,32 @@ def initialised(recipe: Recipe) -> Segmenter:
     elif recipe.init and Path(recipe.init).is_dir():
         checkpoint.fill(net, checkpoint.read_tensors(recipe.init), recipe.init)
     elif recipe.init:
-        tensors = read_file(Path(recipe.init))
-        pairs = RENAMES[PUBLISHED[recipe.backbone]] if recipe.backbone in PUBLISHED else ()
-        whole = {ours(key, pairs): value for key, value in tensors.items()}
-        if any(key.startswith("patch_embed_coords.") for key in whole):  # no backbone, but a network that takes clicks
-            checkpoint.fill(net, whole, recipe.init)
-        elif hasattr(family, "load_pretrained"):
-            family.load_pretrained(net.backbone, tensors)
-        else:
-            raise InputError(f"backbone {recipe.backbone} reads no pretrained file; give init a checkpoint folder")
+        start(net, family, recipe)
     return net
+
+
+def start(net: Segmenter, family: Any, recipe: Recipe) -> None:
+    """Give a network the weights of a published file: of a whole network that takes clicks, or of a backbone.
+
+    CheckpointError for a file of another network, which tells the fields of the recipe that would be right.
+    """
+    tensors, config = read_file(Path(recipe.init))
+    whole = published(tensors, config)
+    if whole is not None:
+        about, values = whole
+        if "net" in about.network:
+            raise CheckpointError(f"{recipe.init} is of the family {about.title}, which no recipe trains; convert it")
+        own = {**{name: STANDARD[name] for name in NETWORK}, **network(recipe)}
+        if other := {key: value for key, value in about.network.items() if own.get(key) != value}:
+            told = " ".join(f"{key}={str(value).lower()}" for key, value in other.items())
+            raise CheckpointError(f"{recipe.init} is of the family {about.title}; the recipe needs {told} for it")
+        checkpoint.fill(net, values, recipe.init)
+    elif any(key.startswith("patch_embed_coords.") for key in tensors):  # written by fewclicks
+        checkpoint.fill(net, tensors, recipe.init)
+    elif hasattr(family, "load_pretrained"):
+        family.load_pretrained(net.backbone, tensors)
+    else:
+        raise InputError(f"backbone {recipe.backbone} reads no pretrained file; give init a checkpoint folder")
 
 
 def exported(recipe: Recipe) -> Segmenter:
@@ -270,18 +294,19 @@ def exported(recipe: Recipe) -> Segmenter:
     return net.train()
 
 
-def read_file(path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a published file; CheckpointError if it is missing or damaged."""
+def read_file(path: Path) -> tuple[Mapping[str, Tensor], Any]:
+    """The tensors of a published file, and its config or None; CheckpointError if it is missing or damaged."""
     if not path.is_file():
         raise CheckpointError(f"init names no file or folder: {path}")
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            return load_file(path), None
         except SafetensorError as error:
             raise CheckpointError(f"{path} is damaged or no safetensors file ({error}); fetch it again") from None
     from fewclicks.checkpoints import pth
 
-    return pth.read(path).tensors
+    file = pth.read(path)
+    return file.tensors, None if file.config is None else pth.plain(file.config)
 
 
 def without_gradient(recipe: Recipe) -> set[str]:

@@ -1,0 +1,44 @@
+"""Which network weights hold, and how it is to be shown photos: what the files say of themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fewclicks.engines.onnx_metadata import read_metadata
+from fewclicks.files.bounded import parse_json, read_object_or_nothing
+
+CONFIG_BYTES = 16 * 2**20
+
+
+def about(weights: str | os.PathLike[str]) -> dict[str, Any]:
+    """The config.json of a checkpoint folder, or the same of an exported .onnx file; empty where there is none."""
+    path = Path(weights)
+    if path.is_file():
+        told = read_metadata(path)
+        return {key: _object(told[key]) for key in ("recipe", "predictor") if key in told}
+    return read_object_or_nothing(path / "config.json", CONFIG_BYTES)  # the loader will find what is wrong with it
+
+
+def network(weights: str | os.PathLike[str], sha256: str) -> dict[str, Any]:
+    """Name the network of weights: family (as published, else its backbone), size, run, sha256, and a "name"."""
+    config = about(weights)
+    made = _dict(config.get("network")) or _dict(config.get("recipe"))
+    family = str(config.get("family") or made.get("backbone") or Path(weights).stem)
+    size = str(made.get("size") or "")
+    run = _dict(config.get("recipe")).get("name")
+    name = " ".join(filter(None, (family, size, sha256[:8])))
+    return {"name": name, "family": family, "size": size, **({"run": run} if run else {}), "sha256": sha256}
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        return _dict(parse_json(text))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
