@@ -318,6 +318,7 @@ def screen_mask(screen):
 
 def test_the_cascade_is_shown_and_controlled(opened, served):
     screen = opened(6)
+    screen.page.locator("#cascade summary").click()
     screen.key(">", ">", ">")
     screen.click(*CENTRE, SIZE)
     screen.saved()
@@ -494,7 +495,7 @@ def test_what_was_begun_is_known_after_a_reload(opened, served):
     drag(screen, (5, 5), (25, 5))
     screen.saved()
     screen.page.reload()
-    screen.page.locator("#object-list .row").filter(has_text="in hand").wait_for()
+    screen.page.locator("#object-list .row").filter(has_text="selected").wait_for()
     screen.opened()
     after = screen.drawn()
     assert (after & ~before).any()
@@ -540,7 +541,7 @@ def test_clean_rename_and_delete_can_be_undone(opened, served):
     screen.key("Control+z")
     screen.saved()
     assert [one["id"] for one in served.objects(12)] == [found["id"]]
-    assert "in hand" in screen.rows()[0]
+    assert "selected" in screen.rows()[0]
     screen.key("Delete")
     screen.saved()
     screen.page.reload()
@@ -670,6 +671,7 @@ def test_every_control_has_a_name_and_a_ring_and_is_reached_by_keys(opened):
         return sorted(set(roles) & CONTROLS), len(nodes)
 
     screen.click(*CENTRE, SIZE)
+    screen.page.locator("#cascade summary").click()
     screen.page.locator("#view summary").click()
     screen.page.locator("[aria-label='Edit the classes']").click()
     screen.saved()

@@ -5,8 +5,10 @@ import { Problem } from "./sync/api.js";
 import { byId, h } from "./ui/dom.js";
 import { Desk } from "./state/workspace.js";
 import { exporting, sheet } from "./ui/dialogs.js";
+import { Filmstrip } from "./ui/filmstrip.js";
 import { importing } from "./ui/imports.js";
 import { Hand } from "./tools/editor.js";
+import { Many } from "./tools/many.js";
 import { Keyboard } from "./tools/keyboard.js";
 import { Lens } from "./canvas/preview.js";
 import { Navigator } from "./canvas/minimap.js";
@@ -36,13 +38,15 @@ const sync = new Sync(store, notices);
 const queue = new Queue(sync.handlers);
 sync.queue = queue;
 const hand = new Hand(store, queue, notices);
+const many = new Many(store, hand, notices);
+hand.many = many;
 const desk = new Desk({ store, queue, sync, hand, notices });
 const stage = new Stage(store, desk);
 const lens = new Lens(store, () => stage.changed());
 stage.lens = lens;
-const pointing = new Pointing({ store, stage, hand, lens });
+const pointing = new Pointing({ store, stage, hand, lens, many });
 const navigator = new Navigator(stage, desk);
-const objects = new ObjectsPanel({ store, desk, hand, stage });
+const objects = new ObjectsPanel({ store, desk, hand, stage, many });
 const doors = {
   sheet: () => sheet(shortcuts),
   exporting: () => void exporting(store, notices),
@@ -50,7 +54,8 @@ const doors = {
   rename: () => objects.rename(),
   pane: goToPane,
 };
-const shortcuts = table({ store, stage, hand, desk, pointing, notices }, doors);
+const shortcuts = table({ store, stage, hand, desk, pointing, notices, many }, doors);
+new Filmstrip({ store, desk, hand, stage });
 new Keyboard(shortcuts, stage.element);
 new PhotosPanel(store, desk);
 new ClassesPanel({ store, desk, hand });

@@ -32,6 +32,8 @@
  * @property {number} z higher lies on top
  * @property {"open" | "done"} state
  * @property {boolean} deleted
+ * @property {boolean} hidden not drawn
+ * @property {boolean} locked nothing but unlocking changes it
  * @property {number} version
  * @property {Box | null} box
  * @property {number} area_px
@@ -52,6 +54,7 @@
  * @property {Thing} object
  * @property {Patch | null} patch
  * @property {Pass[]} [passes]
+ * @property {Thing[]} [others] that were merged with it, or split from it
  * @property {{queue: number, model: number, total: number}} [ms]
  */
 
@@ -80,6 +83,8 @@
  * @property {Format[]} formats
  */
 
-/** @typedef {"click" | "brush" | "erase"} Tool */
+/** @typedef {"click" | "box" | "scribble" | "brush" | "erase"} Tool */
+
+/** @typedef {{kind: "box" | "scribble", points: [number, number][], positive: boolean}} Prompt a box by two corners, or a stroke */
 
 export {};

@@ -4,15 +4,15 @@
 /** @import { Entry } from "../state/annotation.js" */
 /** @import { Lens } from "./preview.js" */
 /** @import { Painted } from "./mask-render.js" */
-/** @import { Box, Photo } from "../types.js" */
+/** @import { Box, Photo, Prompt } from "../types.js" */
 /** @import { Rgb } from "./color.js" */
 /** @import { Store } from "../state/store.js" */
 import { Camera } from "./camera.js";
-import { pixel, rgb, standingOut } from "./color.js";
+import { instanceColour, pixel, rgb, standingOut } from "./color.js";
 import { byId } from "../ui/dom.js";
 import { Layer } from "./mask-layer.js";
 import { loopsOf } from "./outline.js";
-import { drawBorder, drawBrush, drawBusy, drawCross, drawMark } from "./overlay.js";
+import { drawBorder, drawBrush, drawBusy, drawCross, drawMark, drawPrompt } from "./overlay.js";
 
 /** So long after the last movement the masks are drawn anew at the present scale. */
 const REST_MS = 120;
@@ -35,6 +35,8 @@ export class Stage {
     this.own = new Layer();
     /** @type {Lens | null} */
     this.lens = null;
+    /** @type {Prompt | null} a box or a stroke of clicks that is being drawn */
+    this.prompt = null;
     /** @type {[number, number] | null} the pointer, or the cursor of the keyboard, on the stage */
     this.pointer = null;
     /** The cursor is moved by keys. */
@@ -60,12 +62,12 @@ export class Stage {
     new ResizeObserver(() => this.resized()).observe(this.element);
     store.on(["photo"], ({ photo }) => photo && this.opened(photo));
     store.on(["opacity", "outlineOnly"], () => this.redrawMasks());
-    store.on(["paint", "classes"], () => {
+    store.on(["paint", "classes", "instances"], () => {
       this.colours = new WeakMap();
       this.redrawMasks();
     });
     store.on(["entries", "hand", "before", "pass", "heat"], () => this.changed());
-    store.on(["hover", "tool", "brushPx", "busy", "photo", "hidden"], () => this.draw({ overlay: true }));
+    store.on(["hover", "selected", "tool", "brushPx", "busy", "photo", "hidden"], () => this.draw({ overlay: true }));
     store.on(["hidden"], ({ hidden }) => this.element.classList.toggle("hides-masks", hidden));
     store.on(["busy"], ({ busy }) => this.element.setAttribute("aria-busy", String(busy)));
   }
@@ -104,7 +106,7 @@ export class Stage {
 
   /** The object in hand has changed, and perhaps others: those are drawn anew only if they have. */
   changed() {
-    const signature = this.otherEntries.map((entry) => `${entry.thing.id} ${entry.revision} ${entry.thing.class_id}`).join();
+    const signature = this.otherEntries.map((entry) => `${entry.thing.id} ${entry.revision} ${entry.thing.class_id} ${this.store.placeOf(entry)}`).join();
     if (signature !== this.signature) this.others.invalidate();
     this.signature = signature;
     this.own.invalidate();
@@ -250,8 +252,12 @@ export class Stage {
    * @returns {Rgb}
    */
   colourOf(entry) {
-    const { classes, paint } = this.store.state;
-    const own = rgb(classes.find((one) => one.id === entry.thing.class_id)?.colour ?? "#ff3b6b");
+    const { classes, paint, instances } = this.store.state;
+    const label = rgb(classes.find((one) => one.id === entry.thing.class_id)?.colour ?? "#ff3b6b");
+    const place = instances ? this.store.placeOf(entry) : 0;
+    // The first of a class has its colour; the others have colours that are told apart.
+    if (place > 1) return instanceColour(label, place - 1);
+    const own = label;
     const picture = this.desk.picture;
     if (paint === "class" || !picture?.isReady) return own;
     // Chosen once, for the first mask: it does not change from click to click.
@@ -269,14 +275,19 @@ export class Stage {
   /** @param {CanvasRenderingContext2D} context */
   drawOverlay(context) {
     const { camera, store } = this;
-    const { hover, entries, hidden } = store.state;
+    const { hover, entries, hidden, selected } = store.state;
     context.setTransform(camera.dpr, 0, 0, camera.dpr, 0, 0);
     const hand = store.hand;
     const pointed = hover === null || hidden ? null : entries.get(hover);
-    if (pointed && pointed !== hand) drawBorder(context, camera, pointed.loops, { colour: "white", width: 1.75 });
+    if (pointed && pointed !== hand && !pointed.hidden) drawBorder(context, camera, pointed.loops, { colour: "white", width: 1.75 });
     if (hand && !hand.hidden && !hidden) this.drawHand(context, hand);
     const { preview } = this.lens ?? {};
     if (preview && !hidden) drawBorder(context, camera, preview.loops, { colour: "white", width: 1.5, dash: [5, 4] });
+    for (const id of hidden ? [] : selected) {
+      const entry = entries.get(id);
+      if (entry && entry !== hand && !entry.hidden) drawBorder(context, camera, entry.loops, { colour: "white", width: 1.75, dash: [7, 4] });
+    }
+    for (const prompt of [...(hand?.prompts ?? []), this.prompt]) if (prompt) drawPrompt(context, camera, prompt);
     this.drawCursor(context);
   }
 
@@ -307,7 +318,7 @@ export class Stage {
   drawCursor(context) {
     const { tool, brushPx, photo } = this.store.state;
     if (!this.pointer || !photo) return;
-    if (tool !== "click") drawBrush(context, this.pointer, brushPx * this.camera.scale, tool === "erase");
+    if (tool === "brush" || tool === "erase") drawBrush(context, this.pointer, brushPx * this.camera.scale, tool === "erase");
     else if (this.byKeys) drawCross(context, this.pointer);
   }
 }

@@ -73,6 +73,35 @@ export function standingOut(own, under, others, always) {
   return candidates.reduce((best, colour) => (apart(colour) > apart(best) + 1e-9 ? colour : best), own);
 }
 
+/** The hues of a circle are gone round by this angle: neighbours in the list are far apart in hue. */
+const GOLDEN = 137.508;
+
+/**
+ * The colour of the nth further object of a class: from the colour of the class round the circle of hues, as light as seen.
+ * @param {Rgb} label of the class
+ * @param {number} n from 1
+ * @returns {Rgb}
+ */
+export function instanceColour(label, n) {
+  const [, a, b] = oklab(label);
+  const hue = Math.atan2(b, a) + (n * GOLDEN * Math.PI) / 180;
+  const light = [0.74, 0.64, 0.84][n % 3];
+  return fromOklab(light, 0.17 * Math.cos(hue), 0.17 * Math.sin(hue));
+}
+
+/**
+ * @param {number} light
+ * @param {number} a
+ * @param {number} b
+ * @returns {Rgb}
+ */
+function fromOklab(light, a, b) {
+  const [l, m, s] = [light + 0.3963 * a + 0.2158 * b, light - 0.1056 * a - 0.0639 * b, light - 0.0895 * a - 1.2915 * b].map((one) => one ** 3);
+  const linear = [4.0767 * l - 3.3077 * m + 0.231 * s, -1.2684 * l + 2.6098 * m - 0.3413 * s, -0.0042 * l - 0.7034 * m + 1.7076 * s];
+  const [red, green, blue] = linear.map((one) => Math.round(255 * Math.max(0, Math.min(1, 1.055 * Math.max(0, one) ** (1 / 2.4) - 0.055))));
+  return [red, green, blue];
+}
+
 /** Stops of the heat map, from 0 to 1: nothing, blue, violet, orange, pale yellow. Lightness only rises. */
 const STOPS = [
   [10, 12, 60, 0],

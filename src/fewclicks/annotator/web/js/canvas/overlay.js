@@ -2,6 +2,7 @@
 
 /** @import { Camera } from "./camera.js" */
 /** @import { Rgb } from "./color.js" */
+/** @import { Prompt } from "../types.js" */
 import { pathOf } from "./outline.js";
 
 const MARK_PX = 6;
@@ -145,5 +146,30 @@ export function drawBusy(context, [x, y], turn) {
     context.arc(x, y, MARK_PX + 8, start, start + 1.5 * Math.PI);
     context.stroke();
   }
+  context.restore();
+}
+
+/**
+ * A box or a stroke of clicks that is drawn, or under way to the server.
+ * @param {Context} context
+ * @param {Camera} camera
+ * @param {Prompt} prompt
+ */
+export function drawPrompt(context, camera, { kind, points, positive }) {
+  const path = new Path2D();
+  const places = points.map(([x, y]) => camera.toStage(x, y));
+  const [[x0, y0], [x1, y1]] = [places[0], places[places.length - 1]];
+  if (kind === "box") path.rect(x0, y0, x1 - x0, y1 - y0);
+  else places.forEach(([x, y], i) => (i ? path.lineTo(x, y) : path.moveTo(x, y)));
+  context.save();
+  context.lineJoin = context.lineCap = "round";
+  const width = kind === "box" ? 1.5 : 4;
+  context.lineWidth = width + 2;
+  context.strokeStyle = "rgb(0 0 0 / 0.6)";
+  context.stroke(path);
+  context.lineWidth = width;
+  context.strokeStyle = positive ? "white" : "#ffb4ab";
+  if (kind === "box") context.setLineDash([6, 4]);
+  context.stroke(path);
   context.restore();
 }

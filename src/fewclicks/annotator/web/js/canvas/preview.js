@@ -194,7 +194,7 @@ export class Lens {
  * A whole mask as the server sends it.
  * @param {import("../types.js").Patch | null} patch
  */
-async function unpacked(patch) {
+export async function unpacked(patch) {
   return patch ? Mask.of(patch.box, await decodeGrey(fromBase64(patch.png))) : Mask.empty();
 }
 

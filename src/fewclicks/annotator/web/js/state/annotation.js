@@ -1,6 +1,6 @@
 /** @file An object as the page has it: what the server said, its mask, and what is under way to the server. */
 
-/** @import { Box, Click, Pass, Thing } from "../types.js" */
+/** @import { Box, Click, Pass, Prompt, Thing } from "../types.js" */
 /** @import { Store } from "./store.js" */
 import { Mask } from "../canvas/mask.js";
 import { loops } from "../canvas/outline.js";
@@ -26,6 +26,10 @@ export class Entry {
     this.strokes = [];
     /** @type {PendingClick[]} clicks that are not yet saved */
     this.clicks = [];
+    /** @type {(Prompt & {id: string})[]} boxes and strokes of clicks that are not yet saved */
+    this.prompts = [];
+    /** @type {{thing: Thing}[]} what it was split into last */
+    this.parts = [];
     /** @type {Pass[]} of the last click */
     this.passes = thing.passes ?? [];
     /** It was made since it was last finished: dropping it deletes it. */
@@ -34,8 +38,6 @@ export class Entry {
     this.since = 0;
     /** What was done to it in this tab, in order. */
     this.trail = new Trail();
-    /** Not drawn: a matter of this page only. */
-    this.hidden = false;
     /** The last stroke is being drawn. */
     this.drawing = false;
     /** Goes up with every change of the mask that is shown. */
@@ -44,6 +46,11 @@ export class Entry {
     this.withStrokes = null;
     /** @type {{loops: Int32Array[], revision: number} | null} */
     this.border = null;
+  }
+
+  /** Not drawn. */
+  get hidden() {
+    return this.thing.hidden;
   }
 
   /** The mask with the strokes that are under way. */
@@ -89,7 +96,7 @@ export class Entry {
 
   /** Whether nothing was clicked or painted on it, and nothing is under way. */
   get isNothing() {
-    return !this.thing.area_px && !this.clicks.length && !this.strokes.length;
+    return !this.thing.area_px && !this.clicks.length && !this.strokes.length && !this.prompts.length;
   }
 
   /**
@@ -98,6 +105,7 @@ export class Entry {
    */
   settle(action) {
     this.clicks = this.clicks.filter((click) => click.id !== action);
+    this.prompts = this.prompts.filter((prompt) => prompt.id !== action);
     const strokes = this.strokes.filter((stroke) => stroke.id !== action);
     if (strokes.length !== this.strokes.length) this.revision++;
     this.strokes = strokes;
@@ -115,15 +123,18 @@ export class Entry {
 export function newborn(id, photo, classId, z) {
   const history = { can_undo: false, can_redo: false, undo_kind: null, redo_kind: null, person: "" };
   const looks = { box: null, area_px: 0, threshold: 0.5, clicks: [] };
-  return { id, photo_id: photo, class_id: classId, name: "", z, state: "open", deleted: false, version: 0, ...looks, ...history };
+  return { id, photo_id: photo, class_id: classId, name: "", z, state: "open", deleted: false, hidden: false, locked: false, version: 0, ...looks, ...history };
 }
 
 /**
- * What an object is called: its own name, or that of its class.
+ * What an object is called: its own name, or that of its class, with a number where the class has more than one.
  * @param {Entry} entry
  * @param {Store} store
  */
 export function nameOf(entry, store) {
   const { name, class_id: classId } = entry.thing;
-  return name || store.state.classes.find((one) => one.id === classId)?.name || "object";
+  if (name) return name;
+  const label = store.state.classes.find((one) => one.id === classId)?.name || "object";
+  const place = store.placeOf(entry);
+  return place ? `${label} ${place}` : label;
 }

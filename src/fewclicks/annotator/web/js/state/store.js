@@ -2,6 +2,7 @@
 
 /** @import { Class, Folder, Photo, Tiles, Tool } from "../types.js" */
 /** @import { Entry } from "./annotation.js" */
+/** @import { Mask } from "../canvas/mask.js" */
 
 /**
  * @typedef {object} State
@@ -12,12 +13,16 @@
  * @property {Tiles | null} tiles
  * @property {Map<string, Entry>} entries the objects of the photo
  * @property {string | null} hand id of the object that is worked on
- * @property {string | null} hover id of the object that is pointed at in the list
+ * @property {string | null} hover id of the object that is pointed at, in the list or on the photo
+ * @property {ReadonlySet<string>} selected ids of the objects that are chosen for what is done to many
  * @property {number} classId the class of new objects
  * @property {Tool} tool
  * @property {boolean} swapped left click means background
  * @property {boolean} armed the next click begins a new object, whatever lies under it
  * @property {boolean} hoverPreview
+ * @property {"auto" | "always" | "never"} local whether corrections change the part that they touch only
+ * @property {boolean} instances each object has a colour of its own
+ * @property {Meanings | null} meanings what the first click of the object in hand can mean
  * @property {number} brushPx radius
  * @property {number} holesPx
  * @property {number} specksPx
@@ -41,10 +46,14 @@
  * @property {string} hint what a click would do, or what went wrong
  */
 
+/** @typedef {{object: string, masks: Mask[], shown: number}} Meanings */
+
 /** What is kept in the browser from visit to visit. */
 const KEPT = /** @type {const} */ ([
   "classId",
   "hoverPreview",
+  "local",
+  "instances",
   "brushPx",
   "holesPx",
   "specksPx",
@@ -70,11 +79,15 @@ function fresh() {
     entries: new Map(),
     hand: null,
     hover: null,
+    selected: new Set(),
     classId: 0,
     tool: "click",
     swapped: false,
     armed: false,
     hoverPreview: false,
+    local: "auto",
+    instances: true,
+    meanings: null,
     brushPx: 8,
     holesPx: 64,
     specksPx: 64,
@@ -110,6 +123,8 @@ export class Store {
     this.listeners = [];
     /** @type {Set<keyof State>} */
     this.changed = new Set();
+    /** @type {{ids: string, places: Map<string, number>}} */
+    this.numbered = { ids: "", places: new Map() };
   }
 
   /**
@@ -167,6 +182,30 @@ export class Store {
   /** The object that is worked on. */
   get hand() {
     return this.state.hand === null ? null : (this.state.entries.get(this.state.hand) ?? null);
+  }
+
+  /**
+   * The number of an object among those of its class, from 1, in the order they were made; 0 where it is the only one.
+   * @param {Entry} entry
+   */
+  placeOf(entry) {
+    return this.places.get(entry.thing.id) ?? 0;
+  }
+
+  /** Object id -> its number among those of its class; without those that are alone. */
+  get places() {
+    const ids = this.stack.map(({ thing }) => `${thing.id} ${thing.class_id}`).join();
+    if (this.numbered.ids === ids) return this.numbered.places;
+    /** @type {Map<number, Entry[]>} */
+    const classes = new Map();
+    // Numbers do not change as objects move up and down in the stack: they go by the order of the map, which is that of z at first.
+    for (const entry of this.state.entries.values()) {
+      if (!entry.thing.deleted) classes.set(entry.thing.class_id, [...(classes.get(entry.thing.class_id) ?? []), entry]);
+    }
+    const several = [...classes.values()].filter((entries) => entries.length > 1);
+    const places = new Map(several.flatMap((entries) => entries.map((entry, i) => /** @type {[string, number]} */ ([entry.thing.id, i + 1]))));
+    this.numbered = { ids, places };
+    return places;
   }
 
   /** The objects that are not deleted, bottom to top. */

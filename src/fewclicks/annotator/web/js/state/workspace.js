@@ -120,7 +120,7 @@ export class Desk {
     this.events?.close();
     this.hand.bringBack = null;
     history.replaceState(null, "", `#photo=${id}`);
-    const empty = { hand: null, hover: null, pass: null, before: false, armed: false, busy: false, lastMs: null, hint: "" };
+    const empty = { hand: null, hover: null, meanings: null, selected: new Set(), pass: null, before: false, armed: false, busy: false, lastMs: null, hint: "" };
     this.store.set({ photo, tiles: null, entries: new Map(), loading: !photo.problem, ...empty });
     if (photo.problem) return;
     try {

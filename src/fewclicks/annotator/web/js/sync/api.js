@@ -195,6 +195,13 @@ export const patchClass = (id, part) => json("PATCH", `/classes/${id}`, part);
 /** @param {number} id */
 export const dropClass = (id) => json("DELETE", `/classes/${id}`);
 
+/**
+ * The masks that the first click of an object can mean; null: newer ones were asked for.
+ * @param {string} id
+ * @returns {Promise<{items: {patch: import("../types.js").Patch | null}[]} | null>}
+ */
+export const candidates = (id) => json("GET", `/objects/${id}/candidates`);
+
 /** @returns {Promise<Format[]>} */
 export const formats = () => json("GET", "/formats");
 

@@ -62,6 +62,10 @@ export class Sync {
       entry.mask = thing.box ? mask.crop(thing.box) : Mask.empty();
       entry.revision++;
     }
+    if (change?.others) {
+      entry.parts = change.others.map((other) => ({ thing: other }));
+      for (const other of change.others) await this.heard(other);
+    }
     const waits = (this.queue?.lines.get(item.object) ?? []).slice(1);
     entry.thing = { ...thing, ...ahead(waits) };
     entry.passes = thing.passes ?? [];

@@ -1,5 +1,6 @@
 /** @file The object in hand: taking it up, clicking, painting, undoing, finishing, dropping. */
 
+/** @import { Many } from "./many.js" */
 /** @import { Store } from "../state/store.js" */
 /** @import { Thing } from "../types.js" */
 /** @import { Queue } from "../sync/queue.js" */
@@ -25,6 +26,8 @@ export class Hand {
     this.busyTimer = undefined;
     /** @type {(() => void) | null} brings back the object that was deleted last, until something else is done */
     this.bringBack = null;
+    /** @type {Many | null} what is done to several */
+    this.many = null;
     /** @type {(() => void)[]} clicks that were made while the photo was being opened */
     this.held = [];
     store.on(["loading"], ({ loading }) => !loading && this.held.splice(0).forEach((click) => click()));
@@ -46,10 +49,103 @@ export class Hand {
     }
     const point = this.inside(x, y);
     if (!point || !this.ready(point, positive, false)) return;
-    const { cfr, adaptive } = this.store.state;
-    const id = this.act({ kind: "click", x: point[0], y: point[1], positive, cfr, adaptive });
+    const id = this.act({ kind: "click", x: point[0], y: point[1], positive, ...this.refined, ...this.reach });
     this.store.hand?.clicks.push({ id, x: point[0], y: point[1], positive });
     this.store.set({ hint: "" });
+  }
+
+  /** How a prompt is refined. */
+  get refined() {
+    const { cfr, adaptive } = this.store.state;
+    return { cfr, adaptive };
+  }
+
+  /** Whether a correction stays local. */
+  get reach() {
+    const { local } = this.store.state;
+    return local === "auto" ? {} : { local: local === "always" };
+  }
+
+  /**
+   * A box of the user, by two opposite corners. One that lies beside the object in hand begins a new object.
+   * @param {[number, number]} from
+   * @param {[number, number]} to
+   */
+  box(from, to) {
+    const { photo, loading, armed } = this.store.state;
+    if (!photo || loading) return;
+    const edge = (/** @type {0 | 1} */ i, /** @type {"min" | "max"} */ end, /** @type {number} */ size) =>
+      Math.round(100 * Math.max(0, Math.min(size, Math[end](from[i], to[i]) + 0.5))) / 100;
+    const [x0, y0, x1, y1] = [edge(0, "min", photo.width), edge(1, "min", photo.height), edge(0, "max", photo.width), edge(1, "max", photo.height)];
+    if (x1 - x0 < 1 || y1 - y0 < 1) return this.store.set({ hint: "The box holds no pixel of the photo." });
+    const { hand } = this.store;
+    const own = hand?.thing.box;
+    const beside = own && (own[2] <= x0 || own[0] >= x1 || own[3] <= y0 || own[1] >= y1);
+    if (!hand || armed || beside) this.create();
+    else if (this.refuses(hand)) return;
+    const entry = this.store.hand;
+    if (!entry) return;
+    const id = this.act({ kind: "box", x0, y0, x1, y1, ...this.refined });
+    entry.prompts.push({ id, kind: "box", points: [from, to], positive: true });
+    this.store.set({ hint: "" });
+    this.store.touch("entries");
+  }
+
+  /**
+   * A stroke of clicks.
+   * @param {[number, number][]} points
+   * @param {boolean} positive
+   */
+  scribble(points, positive) {
+    const inside = points.map(([x, y]) => this.inside(x, y)).filter((point) => point !== null);
+    if (!inside.length) return this.store.set({ hint: "The stroke lies beside the photo." });
+    if (!this.ready(inside[0], positive, true)) return;
+    const entry = this.store.hand;
+    if (!entry) return;
+    const id = this.act({ kind: "scribble", points: inside, positive, ...this.refined, ...this.reach });
+    entry.prompts.push({ id, kind: "scribble", points: inside, positive });
+    this.store.set({ hint: "" });
+    this.store.touch("entries");
+  }
+
+  /**
+   * Take another mask of those that the first click can mean.
+   * @param {number} number
+   */
+  mean(number) {
+    const { meanings } = this.store.state;
+    const entry = this.store.hand;
+    if (!entry || meanings?.object !== entry.thing.id || !meanings.masks[number]) return;
+    if (number === meanings.shown) return;
+    this.act({ kind: "choose", number }, entry, meanings);
+    entry.before = entry.mask;
+    entry.mask = meanings.masks[number].clone();
+    entry.revision++;
+    this.store.set({ meanings: { ...meanings, shown: number } });
+    this.store.touch("entries");
+  }
+
+  /**
+   * The next of what the first click can mean, whole and part.
+   * @param {1 | -1} [way]
+   */
+  cycle(way = 1) {
+    const { meanings, tool } = this.store.state;
+    if (tool !== "click" && tool !== "box" && tool !== "scribble") return this.store.set({ tool: "click" });
+    if (!meanings) {
+      const why = this.store.hand ? "The click has one meaning here." : "After a first click, Q shows the whole or a part.";
+      return this.store.set({ tool: "click", hint: why });
+    }
+    this.mean((meanings.shown + way + meanings.masks.length) % meanings.masks.length);
+  }
+
+  /**
+   * Whether an object is locked; then it says so.
+   * @param {Entry} entry
+   */
+  refuses(entry) {
+    if (entry.thing.locked) this.store.set({ hint: `${nameOf(entry, this.store)} is locked. Unlock it in the list to change it.` });
+    return entry.thing.locked;
   }
 
   /**
@@ -60,7 +156,7 @@ export class Hand {
    */
   ready(point, positive, painting) {
     const { hand, armed } = this.store.state;
-    if (hand !== null && !armed) return true;
+    if (hand !== null && !armed) return !this.store.hand || !this.refuses(this.store.hand);
     const under = armed ? null : this.at(...point);
     if (under) {
       this.take(under);
@@ -94,7 +190,7 @@ export class Hand {
   at(x, y) {
     const column = Math.round(x);
     const row = Math.round(y);
-    return this.store.stack.findLast((entry) => !entry.hidden && entry.shown.has(column, row)) ?? null;
+    return this.store.stack.findLast((entry) => !entry.hidden && !entry.thing.locked && entry.shown.has(column, row)) ?? null;
   }
 
   /** Make a new object and take it up. */
@@ -115,6 +211,7 @@ export class Hand {
   /** @param {Entry} entry */
   take(entry) {
     if (this.store.hand === entry) return;
+    this.store.set({ selected: new Set() });
     this.release();
     entry.since = 0;
     entry.fresh = false;
@@ -154,7 +251,7 @@ export class Hand {
   /** Finish the object in hand. */
   finish() {
     const entry = this.store.hand;
-    if (!entry) this.store.set({ armed: false, hint: "Nothing is in hand. Click on an object." });
+    if (!entry) this.store.set({ armed: false, hint: "Nothing is selected. Click on an object." });
     else this.release();
   }
 
@@ -204,6 +301,7 @@ export class Hand {
    * @param {"undo" | "redo"} way
    */
   step(entry, way) {
+    this.store.set({ meanings: null });
     entry.since += way === "undo" ? -1 : 1;
     entry.trail.step(way);
     note(entry);
@@ -214,13 +312,15 @@ export class Hand {
   }
 
   /**
-   * Do something to the object in hand. Returns the id of the action.
+   * Do something to the object in hand. Returns the id of the action. `meanings`: what the first click can mean stays known.
    * @param {Record<string, unknown>} action
    * @param {Entry | null} [entry]
+   * @param {import("../state/store.js").Meanings | null} [meanings]
    */
-  act(action, entry = this.store.hand) {
+  act(action, entry = this.store.hand, meanings = null) {
     const id = uuid();
-    if (!entry) return id;
+    if (!entry || this.refuses(entry)) return id;
+    this.store.set({ meanings });
     entry.since = Math.max(0, entry.since) + 1;
     entry.trail.masked();
     note(entry);
@@ -265,11 +365,19 @@ export class Hand {
     this.bringBack = back;
   }
 
-  /** Delete the object in hand. */
+  /** Nothing is selected any more. Returns whether something was. */
+  deselect() {
+    const was = this.store.state.selected.size > 0;
+    this.store.set({ selected: new Set() });
+    return was;
+  }
+
+  /** Delete the object in hand, or those that are selected. */
   removeInHand() {
+    if (this.store.state.selected.size && this.many) return this.many.remove();
     const entry = this.store.hand;
-    if (entry) this.remove(entry, true);
-    else this.store.set({ hint: "Nothing is in hand. Take up the object to delete." });
+    if (entry) void (this.refuses(entry) || this.remove(entry, true));
+    else this.store.set({ hint: "Nothing is selected. Select the object to delete." });
   }
 
   /**
@@ -292,7 +400,7 @@ export class Hand {
   /** Fill the holes and drop the specks of the object in hand. */
   clean() {
     const { holesPx, specksPx } = this.store.state;
-    if (!this.store.hand) this.store.set({ hint: "Nothing is in hand. Take up the object to clean." });
+    if (!this.store.hand) this.store.set({ hint: "Nothing is selected. Select the object to clean." });
     else this.act({ kind: "clean", fill_holes_px: holesPx, drop_specks_px: specksPx });
   }
 
@@ -301,6 +409,10 @@ export class Hand {
    * @param {number} classId
    */
   choose(classId) {
+    if (this.store.state.selected.size && this.many) {
+      this.store.set({ classId });
+      return this.many.label(classId);
+    }
     const entry = this.store.state.armed ? null : this.store.hand;
     this.store.set({ classId });
     if (entry && entry.thing.class_id !== classId) this.label(entry, { class_id: classId });

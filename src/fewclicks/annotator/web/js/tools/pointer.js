@@ -2,8 +2,10 @@
 
 /** @import { Hand } from "./editor.js" */
 /** @import { Lens } from "../canvas/preview.js" */
+/** @import { Many } from "./many.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
+import { Prompting } from "./prompting.js";
 import { Stroking } from "./stroke.js";
 
 const LONG_PRESS_MS = 500;
@@ -12,18 +14,27 @@ const STILL_PX = 10;
 /** A wheel moves by at least so much a notch; the fingers on a trackpad by less, or sideways. */
 const NOTCH_PX = 50;
 
-/** @typedef {"pan" | "stroke" | "press" | "pinch" | null} Mode */
+/** A mouse that has moved less has clicked; one that has moved more draws a box. */
+const DRAG_PX = 6;
+
+/** @typedef {"pan" | "stroke" | "press" | "click" | "prompt" | "pinch" | null} Mode */
 
 export class Pointing {
   /**
-   * @param {{store: Store, stage: Stage, hand: Hand, lens: Lens}} parts
+   * @param {{store: Store, stage: Stage, hand: Hand, lens: Lens, many: Many}} parts
    */
-  constructor({ store, stage, hand, lens }) {
+  constructor({ store, stage, hand, lens, many }) {
+    this.many = many;
     this.store = store;
     this.stage = stage;
     this.hand = hand;
     this.lens = lens;
     this.stroking = new Stroking(store, hand);
+    this.prompting = new Prompting(store, hand);
+    /** The button that went down means the object. */
+    this.positive = true;
+    /** Ctrl was held as it went down: objects are selected. */
+    this.band = false;
     /** @type {Mode} */
     this.mode = null;
     /** @type {Map<number, [number, number]>} pointers that are down */
@@ -48,6 +59,7 @@ export class Pointing {
     store.on(["tool", "photo"], ({ tool }) => (element.dataset.tool = tool));
     // A click at the cursor of the keys has a preview too.
     stage.pointed.push(() => {
+      if (stage.byKeys) this.byKeys();
       if (stage.byKeys && stage.pointer) lens.over(...stage.camera.toPhoto(...stage.pointer), true);
     });
   }
@@ -82,14 +94,78 @@ export class Pointing {
     if (this.down.size === 2) return this.pinch();
     if (this.down.size > 2) return;
     if (event.button === 1 || this.space) return this.pan();
-    if (this.store.state.tool !== "click") {
+    const { tool } = this.store.state;
+    this.band = (event.ctrlKey || event.metaKey) && event.button === 0 && event.pointerType !== "touch";
+    if (this.band) {
+      this.mode = "click";
+      this.origin = at;
+      this.positive = true;
+    } else if (tool === "box" || tool === "scribble") {
+      if (event.button === 0 || event.button === 2) this.draw(tool, at, this.means(event));
+    } else if (tool !== "click") {
       if (this.stroking.start(this.stage.camera.toPhoto(...at), this.means(event))) this.mode = "stroke";
       this.stage.changed();
     } else if (event.pointerType === "touch") {
       this.press(at);
     } else if (event.button === 0 || event.button === 2) {
-      this.hand.click(...this.stage.camera.toPhoto(...at), this.means(event));
+      this.mode = "click";
+      this.origin = at;
+      this.positive = this.means(event);
     }
+  }
+
+  /**
+   * Begin a box or a stroke of clicks.
+   * @param {"box" | "scribble"} kind
+   * @param {[number, number]} at
+   * @param {boolean} positive
+   */
+  draw(kind, at, positive) {
+    this.mode = this.prompting.start(kind, this.stage.camera.toPhoto(...at), positive) ? "prompt" : null;
+    this.stage.prompt = this.prompting.prompt;
+    this.stage.draw({ overlay: true });
+  }
+
+  /**
+   * By keys: begin at the cursor, or end there.
+   * @param {"box" | "scribble"} kind
+   * @param {[number, number]} at
+   * @param {boolean} positive
+   */
+  drawByKeys(kind, at, positive) {
+    if (!this.prompting.prompt) return void this.prompting.start(kind, this.stage.camera.toPhoto(...at), positive), this.byKeys();
+    this.byKeys();
+    this.prompting.finish(this.stage.camera.scale);
+    this.stage.prompt = null;
+    this.stage.draw({ overlay: true });
+  }
+
+  /** The cursor of the keys goes on. */
+  byKeys() {
+    if (this.mode !== null || !this.stage.pointer) return;
+    this.prompting.extend(this.stage.camera.toPhoto(...this.stage.pointer), Math.max(1, this.stage.camera.scale));
+    this.stage.prompt = this.prompting.prompt;
+  }
+
+  /**
+   * Select the object under the pointer, or what the box meets.
+   * @param {"click" | "prompt"} mode
+   */
+  select(mode) {
+    const { prompt } = this.prompting;
+    const under = this.hand.at(...this.stage.camera.toPhoto(...this.origin));
+    if (mode === "prompt" && prompt) this.many.band(prompt.points[0], prompt.points[prompt.points.length - 1]);
+    else if (under) this.many.toggle(under);
+    this.giveUp();
+  }
+
+  /** Give up what is being drawn. Returns whether something was. */
+  giveUp() {
+    const was = this.prompting.cancel();
+    if (this.mode === "prompt") this.mode = null;
+    this.stage.prompt = null;
+    this.stage.draw({ overlay: true });
+    return was;
   }
 
   /**
@@ -111,6 +187,7 @@ export class Pointing {
   pinch() {
     clearTimeout(this.longPress);
     if (this.mode === "stroke") this.stroking.cancel();
+    this.giveUp();
     this.mode = "pinch";
     this.stage.changed();
   }
@@ -139,7 +216,13 @@ export class Pointing {
     this.stage.pointer = event.pointerType === "touch" && this.mode !== "stroke" ? null : at;
     this.stage.byKeys = false;
     if (this.mode === "press" && Math.hypot(at[0] - this.origin[0], at[1] - this.origin[1]) > STILL_PX) this.pan();
-    if (this.mode === "pan" && before) {
+    if (this.mode === "click" && this.positive && Math.hypot(at[0] - this.origin[0], at[1] - this.origin[1]) > DRAG_PX) {
+      this.draw("box", this.origin, true);
+    }
+    if (this.mode === "prompt" && before) {
+      this.prompting.extend(this.stage.camera.toPhoto(...at), this.stage.camera.scale);
+      this.stage.prompt = this.prompting.prompt;
+    } else if (this.mode === "pan" && before) {
       this.stage.camera.pan(at[0] - before[0], at[1] - before[1]);
       this.stage.view();
     } else if (this.mode === "pinch" && before && others.length) {
@@ -149,6 +232,7 @@ export class Pointing {
     } else if (!before && event.pointerType !== "touch") {
       const object = (event.shiftKey || event.altKey) === this.store.state.swapped;
       this.lens.over(...this.stage.camera.toPhoto(...at), object);
+      this.hover(at);
     }
     this.stage.draw({ overlay: true });
     this.stage.told();
@@ -183,6 +267,13 @@ export class Pointing {
     const at = this.place(event);
     const { mode } = this;
     this.end(event);
+    if (this.band && (mode === "click" || mode === "prompt")) return this.select(mode);
+    if (mode === "click") this.hand.click(...this.stage.camera.toPhoto(...this.origin), this.positive);
+    if (mode === "prompt") {
+      this.prompting.finish(this.stage.camera.scale);
+      this.stage.prompt = null;
+      this.stage.draw({ overlay: true });
+    }
     if (mode === "press") this.hand.click(...this.stage.camera.toPhoto(...at), !this.store.state.swapped);
     if (mode === "stroke") this.stroking.finish();
   }
@@ -190,6 +281,7 @@ export class Pointing {
   /** @param {PointerEvent} event */
   cancelled(event) {
     if (this.mode === "stroke") this.stroking.cancel();
+    this.giveUp();
     this.end(event);
     this.stage.changed();
   }
@@ -203,8 +295,18 @@ export class Pointing {
     this.mode = this.down.size === 1 && (this.mode === "pinch" || this.mode === "pan") ? "pan" : null;
   }
 
+  /**
+   * The object under the pointer lights up in the list.
+   * @param {[number, number]} at
+   */
+  hover(at) {
+    const under = this.store.state.hidden ? null : this.hand.at(...this.stage.camera.toPhoto(...at));
+    this.store.set({ hover: under?.thing.id ?? null });
+  }
+
   left() {
     this.stage.pointer = null;
+    this.store.set({ hover: null });
     this.lens.cancel();
     this.stage.draw({ overlay: true });
     this.stage.told();
@@ -214,6 +316,7 @@ export class Pointing {
   wheel(event) {
     event.preventDefault();
     this.lens.cancel();
+    if (event.altKey) return this.hand.cycle(event.deltaY > 0 ? 1 : -1);
     const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 33 : event.deltaMode ? 400 : 1;
     const [dx, dy] = [event.deltaX * unit, event.deltaY * unit];
     const { wheel } = this.store.state;

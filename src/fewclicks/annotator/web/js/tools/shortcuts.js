@@ -2,6 +2,7 @@
 
 /** @import { Desk } from "../state/workspace.js" */
 /** @import { Hand } from "./editor.js" */
+/** @import { Many } from "./many.js" */
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Pointing } from "./pointer.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
@@ -18,7 +19,7 @@
  * @property {boolean} [onStage] only where the focus is on the stage, or nowhere
  */
 
-/** @typedef {{store: Store, stage: Stage, hand: Hand, desk: Desk, pointing: Pointing, notices: Notices}} Parts */
+/** @typedef {{store: Store, stage: Stage, hand: Hand, desk: Desk, pointing: Pointing, notices: Notices, many: Many}} Parts */
 /** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, rename: () => void, pane: (way: 1 | -1) => void}} Doors */
 
 const BRUSHES = [1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40, 56, 80, 120];
@@ -42,19 +43,24 @@ function clicking({ store, stage, hand, pointing }) {
   const tool = (/** @type {Tool} */ name) => () => store.set({ tool: name });
   const here = (/** @type {boolean} */ positive) => () => {
     if (!stage.pointer) return;
-    if (store.state.tool === "click") hand.click(...stage.camera.toPhoto(...stage.pointer), positive);
+    const { tool: chosen } = store.state;
+    if (chosen === "box" || chosen === "scribble") pointing.drawByKeys(chosen, stage.pointer, positive);
+    else if (chosen === "click") hand.click(...stage.camera.toPhoto(...stage.pointer), positive);
     else pointing.dab(stage.pointer, positive);
   };
   return [
     { group, keys: ["Left click"], label: "This is the object" },
     { group, keys: ["Right click", "Shift+click", "Alt+click"], label: "This is background (on touch: long press)" },
     { group, keys: ["X"], label: "Swap the two", run: () => store.set({ swapped: !store.state.swapped }) },
-    { group, keys: ["Q"], label: "Click tool", run: tool("click") },
+    { group, keys: ["Left drag"], label: "A box around the object, to begin with" },
+    { group, keys: ["Q", "Alt+wheel"], label: "Whole or part: the next of what the first click can mean; else the click tool", run: () => hand.cycle() },
+    { group, keys: ["K"], label: "Box tool", run: tool("box") },
+    { group, keys: ["S"], label: "Scribble: a stroke of clicks", run: tool("scribble") },
     { group, keys: ["B"], label: "Brush", run: tool("brush") },
     { group, keys: ["E"], label: "Eraser", run: tool("erase") },
     { group, keys: ["["], label: "Smaller brush", run: () => store.set({ brushPx: sized(store.state.brushPx, -1) }) },
     { group, keys: ["]"], label: "Bigger brush", run: () => store.set({ brushPx: sized(store.state.brushPx, 1) }) },
-    { group, keys: ["L"], label: "Clean: fill small holes, drop specks", run: () => hand.clean() },
+    { group, keys: ["L"], label: "Clean: fill small holes, remove specks", run: () => hand.clean() },
     { group, keys: ["W"], label: "Preview under the pointer", run: () => store.set({ hoverPreview: !store.state.hoverPreview }) },
     {
       group,
@@ -63,8 +69,8 @@ function clicking({ store, stage, hand, pointing }) {
       onStage: true,
     },
     ...arrows(stage),
-    { group, keys: ["C"], label: "At the cursor: click on the object, paint or erase", run: here(true) },
-    { group, keys: ["Shift+C"], label: "At the cursor: the contrary", run: here(false) },
+    { group, keys: ["C"], label: "At the cursor: click on the object, paint or erase; begin and end a box or a scribble", run: here(true) },
+    { group, keys: ["Shift+C"], label: "At the cursor: the reverse", run: here(false) },
     {
       group,
       keys: ["Space+drag", "Middle drag", "Two fingers"],
@@ -92,21 +98,29 @@ function arrows(stage) {
  * @param {Doors} doors
  * @returns {Shortcut[]}
  */
-function objects({ hand, notices }, doors) {
+function objects({ hand, notices, pointing, many }, doors) {
   const group = "Objects";
   const digits = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
   return [
-    { group, keys: ["Enter", "Space"], label: "Finish the object in hand" },
+    { group, keys: ["Enter", "Space"], label: "Finish the selected object" },
     { group: "", keys: ["Enter"], label: "", run: () => hand.finish() },
-    { group, keys: ["Esc"], label: "Drop it: delete a new one, undo the changes of another", run: () => hand.drop() },
-    { group, keys: ["Ctrl+Z", "Backspace"], label: "Undo in the object in hand; after Delete: bring it back", run: () => hand.undo() },
-    { group, keys: ["Ctrl+Shift+Z", "Ctrl+Y"], label: "Redo in the object in hand", run: () => hand.redo() },
-    { group, keys: ["Tab"], label: "Take up the next object", onStage: true, run: () => hand.next(1) },
-    { group, keys: ["Shift+Tab"], label: "Take up the one before", onStage: true, run: () => hand.next(-1) },
+    { group, keys: ["Esc"], label: "Discard: delete a new object, undo the changes of another", run: () => pointing.giveUp() || hand.deselect() || hand.drop() },
+    { group, keys: ["Ctrl+Z", "Backspace"], label: "Undo in the selected object; after Delete: bring it back", run: () => hand.undo() },
+    { group, keys: ["Ctrl+Shift+Z", "Ctrl+Y"], label: "Redo in the selected object", run: () => hand.redo() },
+    { group, keys: ["Tab"], label: "Edit the next object", onStage: true, run: () => hand.next(1) },
+    { group, keys: ["Shift+Tab"], label: "Edit the object before", onStage: true, run: () => hand.next(-1) },
     { group, keys: ["N"], label: "The next click begins a new object, also on another one", run: () => hand.arm() },
-    { group, keys: ["1 – 9"], label: "Class of the object in hand, and of the next ones" },
+    { group, keys: ["1 – 9"], label: "Class of the selected object, and of the next ones" },
     ...digits.map((key) => ({ group: "", keys: [key], label: "", run: () => hand.classByKey(key) })),
     { group, keys: ["F2"], label: "Rename", run: doors.rename },
+    { group, keys: ["Ctrl+click", "Shift+click in the list", "Ctrl+drag"], label: "Select several objects" },
+    { group, keys: ["Ctrl+A"], label: "Select all objects", run: () => many.all() },
+    { group, keys: ["G"], label: "Merge the selected objects", run: () => many.merge() },
+    { group, keys: ["Shift+G"], label: "Split into parts", run: () => many.split() },
+    { group, keys: ["J"], label: "Keep the largest part", run: () => many.keepLargest() },
+    { group, keys: ["Shift+J"], label: "Fill all holes", run: () => many.fillHoles() },
+    { group, keys: ["Shift+H"], label: "Hide the object, or show it", run: () => many.flip("hidden") },
+    { group, keys: ["I"], label: "Lock the object, or unlock it", run: () => many.flip("locked") },
     { group, keys: ["Delete"], label: "Delete", run: () => hand.removeInHand() },
     { group, keys: ["U"], label: "Take back what the latest notice tells of", run: () => notices.undo() },
     { group, keys: ["PageUp"], label: "Move up in the stack", onStage: true, run: () => hand.lift(1) },

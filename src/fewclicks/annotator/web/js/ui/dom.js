@@ -119,6 +119,17 @@ export function check(group, chosen) {
   }
 }
 
+/**
+ * A control that would do nothing is disabled and says why.
+ * @param {HTMLButtonElement | HTMLInputElement} control
+ * @param {string | null} why null: it can be used
+ * @param {string} title what it does
+ */
+export function enable(control, why, title) {
+  control.disabled = why !== null;
+  control.title = why === null ? title : `${title}: ${why}`;
+}
+
 const NUMBER = new Intl.NumberFormat("en-GB");
 
 /**

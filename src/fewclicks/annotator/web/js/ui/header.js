@@ -3,7 +3,7 @@
 /** @import { Desk } from "../state/workspace.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { State, Store } from "../state/store.js" */
-import { byId, count, h, icon, plural } from "./dom.js";
+import { byId, count, enable, h, icon, plural } from "./dom.js";
 import { isOpen } from "../state/workspace.js";
 
 /** @typedef {{sheet: () => void, exporting: () => void, importing: () => void}} Doors */
@@ -91,10 +91,11 @@ function photo(store, desk) {
     byId("photo-name").title = open?.name ?? "";
     const at = photos.findIndex((one) => one.id === open?.id);
     byId("photo-place").textContent = at < 0 ? "" : `${count(at + 1)} / ${count(photos.length)}`;
-    byId("previous", HTMLButtonElement).disabled = at <= 0;
-    byId("next", HTMLButtonElement).disabled = at < 0 || at === photos.length - 1;
-    byId("next-open", HTMLButtonElement).disabled = !photos.some((one) => one.id !== open?.id && isOpen(one));
-    done.disabled = !open || Boolean(open.problem);
+    enable(byId("previous", HTMLButtonElement), at > 0 ? null : "this is the first photo", "Photo before (A)");
+    enable(byId("next", HTMLButtonElement), at >= 0 && at < photos.length - 1 ? null : "this is the last photo", "Next photo (D)");
+    const more = photos.some((one) => one.id !== open?.id && isOpen(one));
+    enable(byId("next-open", HTMLButtonElement), more ? null : "all the other photos are done", "Next photo that is not done (Shift+D)");
+    enable(done, open && !open.problem ? null : "there is no photo to mark", "The photo is done (Ctrl+Enter)");
     done.checked = open?.state === "done";
   });
   store.on(["folder"], ({ folder }) => {

@@ -23,7 +23,7 @@ export function importing(desk, files = []) {
   const result = h("div", { role: "status", id: "import-result" });
   const accept = ".json,.zip,.png,.xml,.txt,.yaml,.yml";
   const input = h("input", { type: "file", id: "import-file", class: "hidden-text", accept, multiple: true, tabindex: -1, "aria-label": "Files to import" });
-  const found = h("button", { type: "button", class: "button", id: "import-found", autofocus: true }, "What lies beside the photos");
+  const found = h("button", { type: "button", class: "button", id: "import-found", autofocus: true }, "Masks found next to your photos");
   const pick = h("button", { type: "button", class: "button" }, "Choose files …");
   const mode = h("select", { id: "import-mode" }, ...MODES.map(([value, text]) => h("option", { value }, text)));
   const take = async (/** @type {(File | undefined)[]} */ chosen) => {

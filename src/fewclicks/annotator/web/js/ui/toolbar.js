@@ -3,10 +3,10 @@
 /** @import { Hand } from "../tools/editor.js" */
 /** @import { Store } from "../state/store.js" */
 /** @import { Tool } from "../types.js" */
-import { byId, check, h, icon, roving } from "./dom.js";
+import { byId, check, enable, h, icon, roving } from "./dom.js";
 
 /** @type {[Tool, string, string][]} */
-const TOOLS = [["click", "Click", "Q"], ["brush", "Brush", "B"], ["erase", "Eraser", "E"]];
+const TOOLS = [["click", "Click", "Q"], ["box", "Box", "K"], ["scribble", "Scribble", "S"], ["brush", "Brush", "B"], ["erase", "Eraser", "E"]];
 
 /**
  * A button with an icon, a word, and its key in the title.
@@ -50,7 +50,7 @@ function clickOptions(store) {
   });
   store.on(["hoverPreview"], ({ hoverPreview }) => preview.setAttribute("aria-pressed", String(hoverPreview)));
   const options = h("div", { class: "options" }, swap, preview);
-  store.on(["tool"], (state) => (options.inert = state.tool !== "click"));
+  store.on(["tool"], (state) => (options.inert = state.tool === "brush" || state.tool === "erase"));
   return options;
 }
 
@@ -65,7 +65,7 @@ function brushOptions(store) {
     size.setAttribute("aria-valuetext", `${brushPx} pixels`);
   });
   const options = h("div", { class: "options" }, h("label", { for: "brush-size", class: "label" }, "Radius"), size, text);
-  store.on(["tool"], (state) => (options.inert = state.tool === "click"));
+  store.on(["tool"], (state) => (options.inert = state.tool !== "brush" && state.tool !== "erase"));
   return options;
 }
 
@@ -75,9 +75,8 @@ function brushOptions(store) {
  */
 function cleanOptions(store, hand) {
   const button = tool({ id: "clean", icon: "clean", label: "Clean", key: "L", word: "wide" }, () => hand.clean());
-  store.on(["hand"], (state) => (button.disabled = state.hand === null));
-  store.on(["holesPx", "specksPx"], ({ holesPx, specksPx }) => {
-    button.title = `Clean: fill holes of up to ${holesPx} px, drop specks of up to ${specksPx} px (L)`;
+  store.on(["hand", "entries", "holesPx", "specksPx"], ({ holesPx, specksPx }) => {
+    enable(button, still(store), `Clean: fill holes of up to ${holesPx} px, drop specks of up to ${specksPx} px (L)`);
   });
   return button;
 }
@@ -89,7 +88,7 @@ function cleanOptions(store, hand) {
 function ends(store, hand) {
   const undo = tool({ id: "undo", icon: "undo", label: "Undo", key: "Ctrl+Z", word: "never" }, () => hand.undo());
   const redo = tool({ id: "redo", icon: "redo", label: "Redo", key: "Ctrl+Shift+Z", word: "never" }, () => hand.redo());
-  const drop = tool({ id: "drop", icon: "drop", label: "Drop", key: "Esc", word: "wide" }, () => hand.drop());
+  const drop = tool({ id: "drop", icon: "drop", label: "Discard", key: "Esc", word: "wide" }, () => hand.drop());
   const fresh = tool({ id: "new", icon: "plus", label: "New", key: "N", word: "wide" }, () => hand.arm());
   const finish = tool({ id: "finish", icon: "check", label: "Finish", key: "Enter" }, () => hand.finish());
   finish.className = "button primary";
@@ -98,11 +97,24 @@ function ends(store, hand) {
     const entry = store.hand;
     const waits = entry !== null && hand.queue.lines.has(entry.thing.id);
     const [back, again] = [entry?.trail.label("undo"), entry?.trail.label("redo")].map((label) => label && ("name" in label.is ? "name" : "class"));
-    undo.disabled = !entry || !(entry.thing.can_undo || waits || back);
-    redo.disabled = !entry || !(entry.thing.can_redo || waits || again);
-    undo.title = `Undo ${back ?? entry?.thing.undo_kind ?? ""} (Ctrl+Z)`.replace("  ", " ");
-    redo.title = `Redo ${again ?? entry?.thing.redo_kind ?? ""} (Ctrl+Shift+Z)`.replace("  ", " ");
-    drop.disabled = finish.disabled = !entry;
+    const why = (/** @type {unknown} */ possible) => still(store) ?? (possible || waits ? null : "there is nothing more in this object");
+    const brings = !entry && hand.bringBack !== null;
+    enable(undo, brings ? null : why(entry?.thing.can_undo || back), `Undo ${back ?? entry?.thing.undo_kind ?? ""} (Ctrl+Z)`.replace("  ", " "));
+    enable(redo, why(entry?.thing.can_redo || again), `Redo ${again ?? entry?.thing.redo_kind ?? ""} (Ctrl+Shift+Z)`.replace("  ", " "));
+    const none = entry ? null : "nothing is selected";
+    enable(drop, none, "Discard (Esc)");
+    enable(finish, none, "Finish (Enter)");
   });
   return h("div", { class: "end" }, undo, redo, fresh, drop, finish);
+}
+
+/**
+ * Why nothing can be done to the object in hand.
+ * @param {Store} store
+ * @returns {string | null}
+ */
+function still(store) {
+  const entry = store.hand;
+  if (!entry) return "nothing is selected";
+  return entry.thing.locked ? "it is locked" : null;
 }

@@ -14,7 +14,8 @@ const ROW_REM = 3;
  * @property {(item: T) => string | number} key
  * @property {(item: T) => boolean} selected
  * @property {(item: T, old: HTMLElement | null) => HTMLElement} render a row, or the old one brought up to date
- * @property {(item: T) => void} open
+ * @property {(item: T, event: Event) => void} open
+ * @property {(item: T) => boolean} [marked] it is one of several that are selected
  * @property {(item: T | null) => void} [point] the pointer is on it
  */
 
@@ -103,7 +104,7 @@ export class Rows {
     row.classList.add("row");
     row.classList.toggle("active", at === this.active);
     row.setAttribute("role", "option");
-    row.setAttribute("aria-selected", String(this.look.selected(item)));
+    row.setAttribute("aria-selected", String(this.look.selected(item) || this.look.marked?.(item) === true));
     row.setAttribute("aria-posinset", String(at + 1));
     row.setAttribute("aria-setsize", String(this.items.length));
   }
@@ -138,21 +139,23 @@ export class Rows {
     const page = Math.max(1, Math.floor(this.element.clientHeight / rowPx()) - 1);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -1e9, End: 1e9 };
     const step = steps[/** @type {keyof typeof steps} */ (event.key)];
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.altKey || ((event.ctrlKey || event.metaKey) && event.key !== " ")) return;
     if (step) {
       event.preventDefault();
       this.activate(Math.max(0, this.active + step));
+      const item = this.items[this.active];
+      if (event.shiftKey && this.look.marked && item) this.look.open(item, event);
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       const item = this.items[this.active];
-      if (item) this.look.open(item);
+      if (item) this.look.open(item, event);
     }
   }
 
   /** @param {MouseEvent} event */
   clicked(event) {
     const item = this.itemOf(event);
-    if (item) this.look.open(item);
+    if (item && !(event.target instanceof Element && event.target.closest("button"))) this.look.open(item, event);
   }
 
   /**

@@ -3,7 +3,7 @@
 /** @import { Hand } from "../../tools/editor.js" */
 /** @import { Lens } from "../../canvas/preview.js" */
 /** @import { Store } from "../../state/store.js" */
-import { byId, count, h, plural, svg } from "../dom.js";
+import { byId, count, enable, h, plural, svg } from "../dom.js";
 import { check, slider } from "./fields.js";
 
 const HIGH = 44;
@@ -42,7 +42,7 @@ export class CascadePanel {
     );
     store.on(["cfr"], ({ cfr }) => {
       this.depth.show(cfr);
-      byId("setting-adaptive", HTMLInputElement).disabled = !cfr;
+      enable(byId("setting-adaptive", HTMLInputElement), cfr ? null : "there are no passes to stop", "Stop when it has settled");
     });
     store.on(["hand", "entries", "pass"], () => this.show());
   }
@@ -68,13 +68,14 @@ export class CascadePanel {
     const last = passes.length - 1;
     const shown = this.store.state.pass ?? last;
     this.pass.input.max = String(Math.max(1, last));
-    this.pass.input.disabled = last < 1;
+    enable(this.pass.input, last < 1 ? (entry ? "the last click had one pass only" : "nothing is selected") : null, "The mask after an earlier pass");
     this.pass.show(last < 1 ? 0 : shown);
-    this.threshold.input.disabled = !entry?.thing.area_px && !entry?.thing.clicks.length;
+    const some = entry?.thing.area_px || entry?.thing.clicks.length;
+    enable(this.threshold.input, !some ? "nothing is selected" : entry?.thing.locked ? "the object is locked" : null, "Where the probability becomes the mask");
     if (document.activeElement !== this.threshold.input || this.lens.threshold === null) {
       this.threshold.show(entry?.thing.threshold ?? 0.5);
     }
-    if (this.before) this.before.disabled = !entry;
+    if (this.before) enable(this.before, entry ? null : "nothing is selected", "The mask before the last change");
     this.spark.replaceChildren(...(passes.length ? [sparkline(passes.map((pass) => pass.changed_px), shown)] : []));
   }
 

@@ -72,7 +72,7 @@ export class ClassesPanel {
 
   /** @param {Class} one */
   colour(one) {
-    const input = h("input", { type: "color", value: one.colour, "aria-label": `Colour of ${one.name}`, title: "Colour" });
+    const input = h("input", { type: "color", value: one.colour, "aria-label": `Color of ${one.name}`, title: "Color" });
     input.addEventListener("change", () => void this.desk.patchClass(one.id, { colour: input.value }));
     return input;
   }

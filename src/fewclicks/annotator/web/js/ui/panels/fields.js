@@ -50,7 +50,7 @@ export function pixels(store, name, label) {
 
 /**
  * A list to choose a setting from.
- * @template {"paint" | "wheel" | "theme"} K
+ * @template {"local" | "paint" | "wheel" | "theme"} K
  * @param {Store} store
  * @param {K} name
  * @param {string} label

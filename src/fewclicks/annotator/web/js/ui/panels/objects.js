@@ -3,12 +3,12 @@
 /** @import { Desk } from "../../state/workspace.js" */
 /** @import { Entry } from "../../state/annotation.js" */
 /** @import { Hand } from "../../tools/editor.js" */
+/** @import { Many } from "../../tools/many.js" */
 /** @import { Stage } from "../../canvas/canvas.js" */
 /** @import { Store } from "../../state/store.js" */
 import { drawer } from "../header.js";
-import { pixel } from "../../canvas/color.js";
-import { paint } from "../../canvas/mask-render.js";
-import { byId, count, debounced, h, icon } from "../dom.js";
+import { drawThumb } from "../../canvas/thumb.js";
+import { byId, count, debounced, enable, h, icon } from "../dom.js";
 import { nameOf } from "../../state/annotation.js";
 import { Rows } from "../virtual-list.js";
 
@@ -17,9 +17,10 @@ const THUMB = 72;
 
 export class ObjectsPanel {
   /**
-   * @param {{store: Store, desk: Desk, hand: Hand, stage: Stage}} parts
+   * @param {{store: Store, desk: Desk, hand: Hand, stage: Stage, many: Many}} parts
    */
-  constructor({ store, desk, hand, stage }) {
+  constructor({ store, desk, hand, stage, many }) {
+    this.many = many;
     this.store = store;
     this.desk = desk;
     this.hand = hand;
@@ -28,7 +29,7 @@ export class ObjectsPanel {
     this.name = h("input", {
       type: "text",
       id: "object-name",
-      "aria-label": "Name of the object in hand",
+      "aria-label": "Name of the selected object",
       autocomplete: "off",
       spellcheck: "false",
       maxlength: 200,
@@ -37,11 +38,15 @@ export class ObjectsPanel {
     });
     const list = h("div", { class: "rows", id: "object-list" });
     this.bar = h("div", { class: "object-bar" }, this.name, ...this.buttons());
+    /** @type {[HTMLButtonElement, number, string][]} each with how many objects it needs, and what it says */
+    this.manyButtons = this.bulk();
+    const look = { class: "object-bar many", id: "object-many", role: "group", "aria-label": "What is done to the selected objects" };
+    this.manyBar = h("div", look, ...this.manyButtons.map(([one]) => one));
     byId("objects").append(
-      h("div", { class: "section-head" }, h("h2", {}, "Objects"), this.total),
-      h("p", { class: "rule" }, RULE),
+      h("div", { class: "section-head", title: RULE }, h("h2", {}, "Objects"), this.total),
       list,
       this.bar,
+      this.manyBar,
     );
     /** @type {Rows<Entry>} */
     this.rows = new Rows(list, {
@@ -50,30 +55,58 @@ export class ObjectsPanel {
       key: (entry) => entry.thing.id,
       selected: (entry) => entry.thing.id === store.state.hand,
       render: (entry, old) => this.row(entry, old),
-      open: (entry) => hand.take(entry),
+      marked: (entry) => store.state.selected.has(entry.thing.id),
+      open: (entry, event) => this.open(entry, event),
       point: (entry) => store.set({ hover: entry?.thing.id ?? null }),
     });
     // Small pictures are drawn when the hands rest.
     this.drawThumbs = debounced(150, () => this.thumbs());
-    store.on(["entries", "hand", "classes", "photo"], () => this.show());
+    store.on(["entries", "hand", "classes", "photo", "selected", "instances"], () => this.show());
+    store.on(["hover"], () => this.light());
     list.addEventListener("dblclick", () => this.rename());
     store.on(["hand"], () => this.rows.reveal());
     store.on(["loading", "paint"], () => this.drawThumbs());
   }
 
   buttons() {
-    const { store, hand } = this;
-    const act = (/** @type {(entry: Entry) => void} */ action) => () => store.hand && action(store.hand);
+    const { hand } = this;
     const button = (/** @type {string} */ name, /** @type {string} */ label, /** @type {() => void} */ onclick) =>
       h("button", { type: "button", class: "icon-button", title: label, "aria-label": label, onclick }, icon(name));
-    this.eye = button("eye", "Hide this object", act((entry) => this.toggle(entry)));
-    this.eye.id = "object-eye";
+    this.up = button("up", "Move up in the stack (PageUp)", () => hand.lift(1));
+    this.down = button("down", "Move down in the stack (PageDown)", () => hand.lift(-1));
+    return [this.up, this.down];
+  }
+
+  /** @returns {[HTMLButtonElement, number, string][]} */
+  bulk() {
+    const { many } = this;
+    const button = (/** @type {string} */ id, /** @type {string | Element} */ word, /** @type {string} */ label, /** @type {() => void} */ onclick, least = 1) =>
+      /** @type {[HTMLButtonElement, number, string]} */ ([h("button", { type: "button", class: "button small", id, "aria-label": label, onclick }, word), least, label]);
     return [
-      button("up", "Move up in the stack (PageUp)", () => hand.lift(1)),
-      button("down", "Move down in the stack (PageDown)", () => hand.lift(-1)),
-      this.eye,
-      button("trash", "Delete (Delete)", () => hand.removeInHand()),
+      button("many-merge", "Merge", "Make one object of those that are selected (G)", () => many.merge(), 2),
+      button("many-split", "Split", "Make an object of each part (Shift+G)", () => many.split()),
+      button("many-largest", "Largest", "Keep the largest part (J)", () => many.keepLargest()),
+      button("many-fill", "Fill", "Fill all holes (Shift+J)", () => many.fillHoles()),
+      button("many-delete", icon("trash"), "Delete (Delete)", () => many.remove()),
     ];
+  }
+
+  /**
+   * A row was clicked, or Enter or Space pressed on it.
+   * @param {Entry} entry
+   * @param {Event} event
+   */
+  open(entry, event) {
+    const { ctrlKey, metaKey, shiftKey } = /** @type {MouseEvent | KeyboardEvent} */ (event);
+    if (ctrlKey || metaKey) this.many.toggle(entry);
+    else if (shiftKey) this.many.extend(entry);
+    else this.hand.take(entry);
+  }
+
+  /** Light up the row of the object under the pointer. */
+  light() {
+    const { hover } = this.store.state;
+    for (const [id, row] of this.rows.shown) row.classList.toggle("hovered", id === hover);
   }
 
   show() {
@@ -82,19 +115,37 @@ export class ObjectsPanel {
     this.total.textContent = items.length ? count(items.length) : "";
     this.rows.show(items);
     const entry = this.store.hand;
-    for (const control of this.bar.querySelectorAll("button, input")) {
-      /** @type {HTMLButtonElement} */ (control).disabled = !entry;
-    }
+    const { stack } = this.store;
+    const place = entry ? stack.indexOf(entry) : -1;
+    const none = !entry ? "nothing is selected" : entry.thing.locked ? "it is locked" : null;
+    enable(this.name, none, "The name of the selected object (F2)");
+    if (this.up) enable(this.up, none ?? (place === stack.length - 1 ? "it lies on top" : null), "Move up in the stack (PageUp)");
+    if (this.down) enable(this.down, none ?? (place === 0 ? "it lies at the bottom" : null), "Move down in the stack (PageDown)");
+    for (const [button, least, label] of this.manyButtons) enable(button, this.many.why(least), label);
     if (document.activeElement !== this.name) this.name.value = entry?.thing.name ?? "";
-    this.name.placeholder = entry ? nameOf(entry, this.store) : "Nothing in hand";
-    this.eye?.setAttribute("aria-pressed", String(entry?.hidden ?? false));
+    this.name.placeholder = entry ? nameOf(entry, this.store) : "Nothing selected";
     this.drawThumbs();
   }
 
+  /**
+   * The eye or the lock of a row.
+   * @param {Entry} entry
+   * @param {"hidden" | "locked"} what
+   * @param {[string, string]} icons
+   * @param {[string, string]} labels
+   */
+  flag(entry, what, icons, labels) {
+    const is = Number(entry.thing[what]);
+    const title = `${labels[is]} ${nameOf(entry, this.store)}`;
+    const look = { type: "button", class: `icon-button small ${what}`, tabindex: -1, title, "aria-label": title, "aria-pressed": String(is === 1) };
+    return h("button", { ...look, onclick: () => this.many.flip(what, [entry]) }, icon(icons[is]));
+  }
+
   /** @param {Entry} entry */
-  toggle(entry) {
-    entry.hidden = !entry.hidden;
-    this.store.touch("entries");
+  bin(entry) {
+    const title = `Delete ${nameOf(entry, this.store)}${entry.thing.locked ? " – it is locked" : ""}`;
+    const look = { type: "button", class: "icon-button small bin", tabindex: -1, title, "aria-label": title, disabled: entry.thing.locked };
+    return h("button", { ...look, onclick: () => this.hand.remove(entry, true) }, icon("trash"));
   }
 
   renamed() {
@@ -126,19 +177,22 @@ export class ObjectsPanel {
     const { thing } = entry;
     const own = this.store.state.classes.find((one) => one.id === thing.class_id);
     const inHand = thing.id === this.store.state.hand;
-    const state = inHand ? "in hand" : thing.state === "open" ? "open" : "";
-    const news = [thing.name, own?.name, own?.colour, thing.area_px, thing.person, state, entry.hidden].join();
+    const state = inHand ? "selected" : thing.state === "open" ? "open" : "";
+    const colour = `rgb(${this.stage.colourOf(entry).join(" ")})`;
+    const news = [nameOf(entry, this.store), own?.name, colour, thing.area_px, thing.person, state, entry.hidden, thing.locked].join();
     if (old?.dataset.news === news) return old;
     const what = [thing.name ? own?.name : "", `${count(thing.area_px)} px`, thing.person, state].filter(Boolean).join(" · ");
     const swatch = h("span", { class: "swatch" });
-    swatch.style.background = own?.colour ?? "";
+    swatch.style.background = colour;
     const row = h(
       "div",
       { "data-news": news, class: entry.hidden ? "hidden-row" : "" },
       old?.querySelector("canvas") ?? h("canvas", { class: "thumb", width: THUMB, height: THUMB }),
       h("span", { class: "text" }, h("span", { class: "ellipsis" }, nameOf(entry, this.store)), h("small", {}, what)),
-      entry.hidden && icon("hidden"),
       swatch,
+      this.flag(entry, "hidden", ["eye", "hidden"], ["Hide", "Show"]),
+      this.flag(entry, "locked", ["unlock", "lock"], ["Lock", "Unlock"]),
+      this.bin(entry),
     );
     old?.remove();
     return row;
@@ -154,34 +208,9 @@ export class ObjectsPanel {
       const key = entry && `${entry.revision} ${this.stage.colourOf(entry)}`;
       if (!entry || !canvas || canvas.dataset.key === key) continue;
       canvas.dataset.key = key;
-      if (entry.thing.box) this.thumb(entry, canvas, picture.base);
+      const { box } = entry.thing;
+      if (box) drawThumb(canvas, picture.base, { photo: entry.photo, box, mask: entry.mask, colour: this.stage.colourOf(entry) });
       else canvas.getContext("2d")?.clearRect(0, 0, THUMB, THUMB);
     }
-  }
-
-  /**
-   * @param {Entry} entry
-   * @param {HTMLCanvasElement} canvas
-   * @param {HTMLImageElement} image
-   */
-  thumb(entry, canvas, image) {
-    const [x0, y0, x1, y1] = /** @type {import("../../types.js").Box} */ (entry.thing.box);
-    const side = Math.max(8, x1 - x0, y1 - y0) * 1.15;
-    const left = (x0 + x1 - side) / 2;
-    const top = (y0 + y1 - side) / 2;
-    const [perX, perY] = [image.naturalWidth / entry.photo.width, image.naturalHeight / entry.photo.height];
-    const context = canvas.getContext("2d");
-    if (!context) return;
-    const window = { x0: left, y0: top, k: THUMB / side, width: THUMB, height: THUMB };
-    const tint = context.createImageData(THUMB, THUMB);
-    const colour = this.stage.colourOf(entry);
-    paint(new Uint32Array(tint.data.buffer), window, [{ mask: entry.mask, fill: pixel(colour, 0.45), line: pixel(colour, 1) }]);
-    const cover = document.createElement("canvas");
-    cover.width = cover.height = THUMB;
-    cover.getContext("2d")?.putImageData(tint, 0, 0);
-    context.clearRect(0, 0, THUMB, THUMB);
-    context.imageSmoothingQuality = "medium";
-    context.drawImage(image, left * perX, top * perY, side * perX, side * perY, 0, 0, THUMB, THUMB);
-    context.drawImage(cover, 0, 0);
   }
 }

@@ -17,19 +17,25 @@ export function viewPanel(store) {
       check(store, "outlineOnly", "Outlines only", "O"),
       check(store, "heat", "Heat map of the probability", "M"),
       check(store, "hidden", "Hide the masks", "T"),
-      choice(store, "paint", "Colour of masks", [
+      check(store, "instances", "Each object in a color of its own"),
+      choice(store, "local", "Corrections change", [
+        ["auto", "The touched part, of imported masks"],
+        ["always", "The touched part only"],
+        ["never", "Whatever the model sees"],
+      ]),
+      choice(store, "paint", "Color of masks", [
         ["auto", "Class, if it stands out"],
         ["class", "Class"],
         ["contrast", "What stands out most"],
       ]),
       pixels(store, "holesPx", "Clean fills holes up to, in px"),
-      pixels(store, "specksPx", "Clean drops specks up to, in px"),
+      pixels(store, "specksPx", "Clean removes specks up to, in px"),
       choice(store, "wheel", "Wheel", [
         ["auto", "Mouse zooms, trackpad moves"],
         ["zoom", "Zooms"],
         ["pan", "Moves"],
       ]),
-      choice(store, "theme", "Colours of the page", [
+      choice(store, "theme", "Colors of the page", [
         ["auto", "As the system"],
         ["light", "Light"],
         ["dark", "Dark"],

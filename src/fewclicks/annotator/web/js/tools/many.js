@@ -1,0 +1,233 @@
+/** @file What is done to several objects at once: those that are selected, else the one in hand. Each can be taken back. */
+
+/** @import { Entry } from "../state/annotation.js" */
+/** @import { Hand } from "./editor.js" */
+/** @import { Notices } from "../ui/toasts.js" */
+/** @import { Store } from "../state/store.js" */
+/** @import { Thing } from "../types.js" */
+import { nameOf } from "../state/annotation.js";
+import { plural, uuid } from "../ui/dom.js";
+
+/** Larger than any hole or speck. */
+const ALL_PX = 2 ** 31 - 1;
+
+export class Many {
+  /**
+   * @param {Store} store
+   * @param {Hand} hand
+   * @param {Notices} notices
+   */
+  constructor(store, hand, notices) {
+    this.store = store;
+    this.hand = hand;
+    this.notices = notices;
+    /** @type {string | null} where a range of the list begins */
+    this.from = null;
+    store.on(["entries"], () => this.forget());
+  }
+
+  /** The objects that are meant, bottom to top. */
+  get meant() {
+    const { selected } = this.store.state;
+    if (!selected.size) return this.store.hand ? [this.store.hand] : [];
+    return this.store.stack.filter((entry) => selected.has(entry.thing.id));
+  }
+
+  /** What is deleted is not selected any more. */
+  forget() {
+    const { selected, entries } = this.store.state;
+    const left = [...selected].filter((id) => entries.get(id)?.thing.deleted === false);
+    if (left.length !== selected.size) this.store.set({ selected: new Set(left) });
+  }
+
+  /**
+   * Select an object too, or no longer.
+   * @param {Entry} entry
+   */
+  toggle(entry) {
+    const selected = new Set(this.store.state.selected);
+    const { hand } = this.store;
+    // What is in hand is the first of those that are selected.
+    if (!selected.size && hand && !hand.isNothing && hand !== entry) selected.add(hand.thing.id);
+    if (!selected.delete(entry.thing.id)) selected.add(entry.thing.id);
+    this.from = entry.thing.id;
+    this.store.set({ selected });
+  }
+
+  /**
+   * Select from the one that was selected last up to this one.
+   * @param {Entry} entry
+   */
+  extend(entry) {
+    const ids = this.store.stack.map(({ thing }) => thing.id);
+    const [a, b] = [ids.indexOf(this.from ?? this.store.state.hand ?? entry.thing.id), ids.indexOf(entry.thing.id)];
+    this.store.set({ selected: new Set(ids.slice(Math.max(0, Math.min(a, b)), Math.max(a, b) + 1)) });
+  }
+
+  /** Select all. */
+  all() {
+    this.store.set({ selected: new Set(this.store.stack.map(({ thing }) => thing.id)) });
+  }
+
+  /**
+   * Select what a box on the photo meets.
+   * @param {[number, number]} from
+   * @param {[number, number]} to
+   */
+  band(from, to) {
+    const [x0, x1] = [Math.min(from[0], to[0]), Math.max(from[0], to[0])];
+    const [y0, y1] = [Math.min(from[1], to[1]), Math.max(from[1], to[1])];
+    const met = this.store.stack.filter(({ thing: { box }, hidden }) => box && !hidden && box[0] <= x1 && box[2] > x0 && box[1] <= y1 && box[3] > y0);
+    this.store.set({ selected: new Set(met.map(({ thing }) => thing.id)), hint: `${plural(met.length, "object")} selected` });
+  }
+
+  /**
+   * Why nothing can be done to what is meant; null: it can.
+   * @param {number} least
+   * @returns {string | null}
+   */
+  why(least = 1) {
+    const { meant } = this;
+    if (!meant.length) return "Nothing is selected";
+    if (meant.length < least) return "Select two objects or more: Ctrl or Shift and a click";
+    if (meant.every(({ thing }) => thing.locked)) return "Locked: unlock it to change it";
+    if (least > 1 && meant.some(({ thing }) => thing.locked)) return "One of them is locked";
+    return null;
+  }
+
+  /**
+   * Those that can be changed; where there are none it says why.
+   * @param {number} [least]
+   */
+  free(least = 1) {
+    const why = this.why(least);
+    if (why) this.store.set({ hint: `${why}.` });
+    return why ? [] : this.meant.filter(({ thing }) => !thing.locked);
+  }
+
+  /** Make the selected ones one object: the lowest gets the pixels of all. */
+  merge() {
+    const [kept, ...others] = this.free(2);
+    if (!kept) return;
+    this.hand.release();
+    const id = uuid();
+    for (const other of others) other.thing = { ...other.thing, deleted: true };
+    kept.trail.masked();
+    this.hand.send(kept.thing.id, "POST", "/merge", { action_id: id, others: others.map(({ thing }) => thing.id) }, id);
+    this.store.set({ selected: new Set() });
+    this.store.touch("entries");
+    this.said(`${plural(others.length + 1, "object")} merged`, () => {
+      this.hand.step(kept, "undo");
+      for (const other of others) this.revive(other, true);
+    });
+  }
+
+  /** Make an object of each part of what is meant. */
+  split() {
+    const entries = this.free();
+    if (!entries.length) return;
+    this.hand.release();
+    for (const entry of entries) {
+      const id = uuid();
+      entry.trail.masked();
+      this.hand.send(entry.thing.id, "POST", "/split", { action_id: id }, id);
+    }
+    this.said(entries.length > 1 ? `${plural(entries.length, "object")} split` : `${nameOf(entries[0], this.store)} split`, () => {
+      for (const entry of entries) {
+        this.hand.step(entry, "undo");
+        for (const part of entry.parts) this.revive(part, false);
+      }
+    });
+  }
+
+  /** Keep the largest part of each. */
+  keepLargest() {
+    this.clean({ drop_specks_px: ALL_PX }, "the largest part kept");
+  }
+
+  /** Fill all holes of each. */
+  fillHoles() {
+    this.clean({ fill_holes_px: ALL_PX }, "holes filled");
+  }
+
+  /**
+   * @param {Record<string, number>} how
+   * @param {string} said
+   */
+  clean(how, said) {
+    const entries = this.free();
+    if (!entries.length) return;
+    for (const entry of entries) this.hand.act({ kind: "clean", ...how }, entry);
+    this.said(`${plural(entries.length, "object")}: ${said}`, () => entries.forEach((entry) => this.hand.step(entry, "undo")));
+  }
+
+  /** Delete what is meant. */
+  remove() {
+    const entries = this.free();
+    if (entries.length === 1) return this.hand.remove(entries[0], true);
+    if (!entries.length) return;
+    for (const entry of entries) this.hand.remove(entry, false);
+    this.said(`${plural(entries.length, "object")} deleted`, () => entries.forEach((entry) => this.revive(entry, true)));
+  }
+
+  /**
+   * Give what is selected a class.
+   * @param {number} classId
+   */
+  label(classId) {
+    const entries = this.free().filter(({ thing }) => thing.class_id !== classId);
+    const were = entries.map(({ thing }) => thing.class_id);
+    for (const entry of entries) this.hand.label(entry, { class_id: classId });
+    if (!entries.length) return;
+    this.said(`${plural(entries.length, "object")} of another class`, () =>
+      entries.forEach((entry, i) => this.hand.label(entry, { class_id: were[i] })),
+    );
+  }
+
+  /**
+   * Hide what is meant, or lock it; where all are, the reverse.
+   * @param {"hidden" | "locked"} what
+   * @param {Entry[]} [entries]
+   */
+  flip(what, entries = this.meant) {
+    if (!entries.length) return this.store.set({ hint: "Nothing is selected." });
+    const is = !entries.every(({ thing }) => thing[what]);
+    for (const entry of entries) {
+      if (entry.thing[what] === is) continue;
+      // A locked one is neither hidden nor shown: nothing but unlocking changes it.
+      if (what === "hidden" && this.hand.refuses(entry)) continue;
+      entry.thing = { ...entry.thing, [what]: is };
+      this.hand.patch(entry, { [what]: is });
+    }
+    this.store.touch("entries");
+  }
+
+  /**
+   * An object is there again, or gone.
+   * @param {Pick<Entry, "thing">} entry
+   * @param {boolean} there
+   */
+  revive(entry, there) {
+    /** @type {Partial<Thing>} */
+    const part = { deleted: !there };
+    const known = this.store.state.entries.get(entry.thing.id);
+    if (known) known.thing = { ...known.thing, ...part };
+    this.hand.send(entry.thing.id, "PATCH", "", part);
+    this.store.touch("entries");
+  }
+
+  /**
+   * Say what was done, with a way back: also Ctrl+Z, while nothing is in hand.
+   * @param {string} text
+   * @param {() => void} back
+   */
+  said(text, back) {
+    const once = () => {
+      close();
+      if (this.hand.bringBack === once) this.hand.bringBack = null;
+      back();
+    };
+    const close = this.notices.show(text, once);
+    this.hand.bringBack = once;
+  }
+}
