@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from fakes import shared
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, UnknownName
 from fewclicks.models.prompt import disk_maps
 from fewclicks.training import objectives
 from fewclicks.training.objectives import Batch, Objective, bce, icl, last_click, nfl
@@ -180,5 +180,5 @@ def test_recipe_names_the_objective():
     whole = Recipe(name="x", random_length=False, click_weights=(1.0, 2.0))
     assert objectives.build(whole).draw(rng) == (1.0, 2.0)
     assert objectives.build(replace(whole, objective="last_click")).draw(rng) == (0.0, 1.0)
-    with pytest.raises(InputError, match="icl, last_click"):
+    with pytest.raises(UnknownName, match="icl, last_click"):
         objectives.build(Recipe(name="x", objective="lastclick"))
