@@ -42,9 +42,9 @@ fmt: $(VENV)/.dev  ## format the code and repair what ruff can
 
 bench: $(VENV)/.core  ## measure the methods on GrabCut, Berkeley and DAVIS, and the speed; renew results/ and the README's table
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --json results/default.json
-	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --cfr 1 --json results/default-cfr1.json
-	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --method default-int8 --cfr 1 \
-	  --json results/default-int8.json
+	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --cfr 0 --json results/default-cfr0.json
+	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --method default-int8 --json results/default-int8.json
+	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --method default-0.1 --cfr 1 --json results/default-0.1.json
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --method grabcut --json results/grabcut.json
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --method grow --json results/grow.json
 	$(BIN)/python benchmarks/speed.py --json results/speed.json
@@ -73,7 +73,7 @@ gpu-kit: $(VENV)/.dev  ## pack code, data and weights for a machine with a GPU a
 
 .PHONY: robust
 robust: $(VENV)/.dev  ## measure the validation split and changed photos, draw the failures; renew the model card
-	$(BIN)/fewclicks bench validation --cfr 1 --processes $(THREADS) --full --json results/validation.json
+	$(BIN)/fewclicks bench validation --processes $(THREADS) --full --json results/validation.json
 	$(BIN)/python benchmarks/robustness.py --processes $(THREADS)
 	$(BIN)/python benchmarks/failures.py
 	$(BIN)/python benchmarks/results_table.py
@@ -85,7 +85,7 @@ images: $(VENV)/.core  ## draw the README's picture anew
 	$(BIN)/python examples/demo.py --out out/demo --sheet docs/images/demo.png
 
 figures: $(VENV)/.dev  ## draw the figures of docs/figures.md anew
-	$(BIN)/fewclicks figures --report "no CFR=results/default.json" --report "CFR-1=results/default-cfr1.json" \
+	$(BIN)/fewclicks figures --report "no CFR=results/default-cfr0.json" --report "CFR-1 at the first click=results/default.json" \
 	  --out docs/figures
 
 ablation: $(VENV)/.dev  ## train and measure ICL, SUEM and CFR at our scale: hours, goes on where it stopped

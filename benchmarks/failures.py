@@ -1,6 +1,6 @@
 """Draw typical failures of the default model: the worst validation object of each kind that is hard for it.
 
-    fewclicks bench validation --cfr 1 --full --json results/validation.json
+    fewclicks bench validation --full --json results/validation.json
     python benchmarks/failures.py                    docs/images/failures.jpg and results/failures.json
 
 Of the objects that did not come to IoU 0.90 in five clicks, each kind shows the one whose IoU is then lowest. The model
@@ -238,7 +238,7 @@ def draw(report: Path, picture: Path, result: Path) -> None:
     if settings.get("weights_sha256") != weights_hash():
         raise InputError(f"'{report}' was measured with other weights than the default's; measure it again")
     dataset = open_benchmark("validation")
-    predictor = resolve(cfr=settings["cfr"], threads=1).build()
+    predictor = resolve(cfr=settings["cfr"], until_click=settings.get("until_click") or 0, threads=1).build()
     shown = {kind: replayed(predictor, case) for kind, case in chosen(cases(figures, dataset)).items()}
     if not shown:
         raise InputError(f"no object of '{report}' failed in a way that has a name here; there is nothing to draw")

@@ -34,6 +34,7 @@ from fewclicks.files.replace import replace_file, write_json
 from fewclicks.images.reading import read_image
 from fewclicks.training import sets
 from fewclicks.training.samples import held_out
+from fewclicks.training.trainer import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = Path(__file__).with_name("kit") / "run.py"
@@ -73,7 +74,7 @@ def code(wheel: Path | None, scratch: Path) -> Iterator[Packed]:
 def weights(init: str) -> Iterator[Packed]:
     """The file or the checkpoint folder, without Adam's state, that training starts from; the wheel has the default."""
     path = Path(init)
-    if init in ("", "default"):
+    if init in ("", *SHIPPED):
         return
     if not path.exists():
         raise InputError(f"no weights at '{init}'; give --init an .onnx file, a checkpoint folder, or default")
@@ -196,7 +197,7 @@ def pack(
     for files in photos([name for name in chosen_sets if name != "toy"], cache, long_side):
         parts.add(files)
     parts.close()
-    start = init if init in ("", "default") else "weights" if Path(init).is_dir() else f"weights/{Path(init).name}"
+    start = init if init in ("", *SHIPPED) else "weights" if Path(init).is_dir() else f"weights/{Path(init).name}"
     manifest = {"recipe": recipe, "changes": list(changes), "init": start, "parts": parts.about}
     write_json(out / "manifest.json", manifest)
     shutil.copyfile(RUN, out / "run.py")
@@ -208,7 +209,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "dist" / "gpu-kit")
     parser.add_argument("--recipe", default="compact:gpu")
-    parser.add_argument("--init", default="default", help="weights to begin with: default, a file or a folder")
+    parser.add_argument(
+        "--init", default="default", help="weights to begin with: default, default-0.1, a file or a folder"
+    )
     parser.add_argument("--part-mib", type=float, default=PART_BYTES / 2**20)
     parser.add_argument("--long-side", type=int, default=LONG_SIDE, help="pixels of the photos to train on")
     parser.add_argument("--wheel", type=Path, help="of fewclicks, instead of one that is built here")

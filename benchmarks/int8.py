@@ -4,7 +4,7 @@
 
 Time: the fastest of many forwards of a square crop, both networks in turn, so that they see the same machine.
 Agreement: on what the float network is asked on validation objects. NoC: of both on the validation objects, which no
-run trains on, with CFR-1; the interval is that of the mean of the differences, object by object.
+run trains on, as they ship; the interval is that of the mean of the differences, object by object.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def agreement(dataset: Dataset) -> dict[str, Any]:
             ious.append(np.count_nonzero((one > 0) & (other > 0)) / union)
         return one
 
-    predictor = PredictorConfig(cfr=1).around(Network(both))
+    predictor = PredictorConfig(**default.OWN).around(Network(both))
     for i in range(len(dataset)):
         rollout(predictor, dataset[i], max_clicks=3)
     return {
@@ -84,10 +84,9 @@ def agreement(dataset: Dataset) -> dict[str, Any]:
 def clicks(dataset: Dataset) -> dict[str, Any]:
     """NoC of both, and the mean difference with its 95 % interval."""
     results = {
-        name: evaluate(fewclicks.load(path, cfr=1, threads=1), dataset, stop_iou=max(LEVELS))
-        for name, path in NETS.items()
+        name: evaluate(fewclicks.load(path, threads=1), dataset, stop_iou=max(LEVELS)) for name, path in NETS.items()
     }
-    found: dict[str, Any] = {"objects": len(dataset), "cfr": 1}
+    found: dict[str, Any] = {"objects": len(dataset), **default.OWN}
     for level in LEVELS:
         more = np.subtract(results["int8"].clicks_to(level), results["float"].clicks_to(level))
         found[f"noc{round(100 * level)}"] = {

@@ -18,8 +18,8 @@ import robustness
 from validation_table import of_set, with_interval
 
 from fewclicks.files.replace import write_text
-from fewclicks.methods import default_int8
-from fewclicks.methods.default import weights_hash
+from fewclicks.methods import default, default_0_1, default_int8
+from fewclicks.methods.default import OWN, weights_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
@@ -27,6 +27,8 @@ README, PAGE = ROOT / "README.md", ROOT / "docs" / "robustness.md"
 CARD = ROOT / "src" / "fewclicks" / "weights" / "README.md"
 LEVELS = ("0.90", "0.95")
 BENCHMARKS = ("GrabCut", "Berkeley", "DAVIS")
+SHIPPED = ("default", "default-int8")
+"""The methods whose own options are OWN."""
 ALLOWED = 0.02
 """So much IoU a click may cost on average."""
 LATER = "Not measured with these weights yet; `make robust` does it."
@@ -51,9 +53,12 @@ def of_these_weights(name: str) -> Any:
 
 def label(settings: dict[str, Any]) -> str:
     """The method, and the refinement if there is any."""
-    if not settings["cfr"]:
-        return f"`{settings['method']}`"
-    return f"`{settings['method']}`, {'A-' if settings['adaptive'] else ''}CFR-{settings['cfr']}"
+    name, n, until = settings["method"], settings["cfr"], settings.get("until_click")
+    if name in SHIPPED and all(settings.get(key) == value for key, value in OWN.items()):
+        return f"`{name}`"
+    if not n:
+        return f"`{name}`, no CFR" if name in SHIPPED else f"`{name}`"
+    return f"`{name}`, {'A-' if settings['adaptive'] else ''}CFR-{n}{f' up to click {until}' if until else ''}"
 
 
 def row(figures: dict[str, Any], datasets: list[str], intervals: bool) -> str:
@@ -72,9 +77,9 @@ def row(figures: dict[str, Any], datasets: list[str], intervals: bool) -> str:
 
 
 def speed() -> dict[str, str]:
-    """What benchmarks/speed.py measured on a machine at rest: case -> median milliseconds of a later click."""
+    """What benchmarks/speed.py measured at rest: case -> median milliseconds of the first and of a later click."""
     cases = stored("speed.json") or {}
-    return {case: f"{figures['later_click_ms']:.0f}" for case, figures in cases.items()}
+    return {case: f"{one['first_click_ms']:.0f} / {one['later_click_ms']:.0f}" for case, one in cases.items()}
 
 
 def table(intervals: bool = False) -> str:
@@ -83,13 +88,13 @@ def table(intervals: bool = False) -> str:
     reports = [one for one in found if set(BENCHMARKS) & set(one.get("datasets", ()))]
     if not reports:
         return "Not measured yet; `make bench` does it."
-    order = {"default": 0, "default-int8": 1}
-    reports.sort(key=lambda one: (order.get(one["settings"]["method"], 2), one["settings"]["cfr"]))
+    order = {"default": 0, "default-int8": 1, "default-0.1": 2}
+    reports.sort(key=lambda one: (order.get(one["settings"]["method"], 3), -one["settings"]["cfr"]))
     datasets = [name for name in BENCHMARKS if any(name in one["datasets"] for one in reports)]
-    heads = ["method", *(f"{name}, {len_of(reports, name)} objects" for name in datasets), "ms per click"]
+    heads = ["method", *(f"{name}, {len_of(reports, name)} objects" for name in datasets), "ms, first / later click"]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     lines += [row(one, datasets, intervals) for one in reports]
-    ours = [weights_hash(), weights_hash(default_int8.WEIGHTS)]
+    ours = [weights_hash(one.WEIGHTS) for one in (default, default_int8, default_0_1)]
     if any(one["settings"].get("weights_sha256", ours[0]) not in ours for one in reports):
         lines += ["", "The rows of `default` are those of earlier weights; `make bench` measures these."]
     return "\n".join(lines)

@@ -180,7 +180,7 @@ def signed(mean: float, low: float, high: float) -> str:
 
 def run(dataset: str, limit: int | None, processes: int) -> dict[str, Any]:
     """Measure every change."""
-    resolved = resolve(cfr=1, threads=1)
+    resolved = resolve(threads=1)
     jobs = [ChangedJob(resolved, dataset, None, limit, change=change) for change in CHANGES]
     results = dict(zip(CHANGES, measure(jobs, [job.open() for job in jobs], processes), strict=True))
     clean = results["none"]

@@ -22,9 +22,9 @@ from fewclicks.files.replace import write_json
 
 CASES = {
     "default": {"threads": 2},
-    "default, CFR-1": {"threads": 2, "cfr": 1},
+    "default, no CFR": {"threads": 2, "cfr": 0},
     "default-int8": {"threads": 2},
-    "default-int8, CFR-1": {"threads": 2, "cfr": 1},
+    "default-0.1, CFR-1": {"threads": 2, "cfr": 1},
     "grabcut": {},
     "grow": {},
 }

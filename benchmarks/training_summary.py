@@ -2,7 +2,8 @@
 
     python benchmarks/training_summary.py RUN [RUN ...] results/training.json
 
-Several runs are the phases of one training, in their order: each begins with the weights of the one before it.
+Several runs are the phases of one training, in their order: each begins with the weights of the one before it. Where a
+RUN is such a JSON file, its phases come first.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SUEM = (("simple_prob",), ("union_prob", "exclusion_prob", "blend_prob"), ("mixi
 
 def summary(runs: list[Path]) -> dict[str, Any]:
     """Totals, and each phase with its course."""
-    phases = [phase(run) for run in runs]
+    phases = [one for run in runs for one in phases_of(run)]
     totals = {key: sum(one[key] for one in phases) for key in ("steps", "samples", "forwards")}
     return {
         "recipe": phases[-1]["recipe"],
@@ -32,6 +33,14 @@ def summary(runs: list[Path]) -> dict[str, Any]:
         "hours": round(sum(one["hours"] for one in phases), 2),
         "phases": phases,
     }
+
+
+def phases_of(run: Path) -> list[dict[str, Any]]:
+    """The phases that an earlier summary holds, or the one that a run is."""
+    if run.suffix != ".json":
+        return [phase(run)]
+    found: list[dict[str, Any]] = json.loads(run.read_text("utf-8"))["phases"]
+    return found
 
 
 def phase(run: Path) -> dict[str, Any]:
@@ -50,7 +59,9 @@ def phase(run: Path) -> dict[str, Any]:
         "steps": len(rows),
         "samples": len(rows) * recipe["batch"],
         "forwards": int(sum(row["terms"] for row in rows)) * recipe["batch"],
-        "hours": round(sum(row["seconds"] for row in rows) / 3600, 2),
+        "size": recipe.get("size", ""),
+        "sets": len(recipe.get("sets", ())),
+        "hours": round((rows[-1].get("elapsed") or sum(row["seconds"] for row in rows)) / 3600, 2),
         "windows": windows(rows, recipe["click_weights"]),
     }
 
@@ -69,7 +80,7 @@ def windows(rows: list[dict[str, Any]], weights: list[float]) -> list[dict[str, 
 
 if __name__ == "__main__":
     *runs, out = map(Path, sys.argv[1:] or ["-"])
-    absent = [str(run) for run in runs if not (run / "metrics.jsonl").is_file()]
+    absent = [str(run) for run in runs if run.suffix != ".json" and not (run / "metrics.jsonl").is_file()]
     if not runs or absent or out.suffix != ".json":
         sys.exit(f"no run in {', '.join(absent)}" if absent else str(__doc__))
     write_json(out, summary(runs))

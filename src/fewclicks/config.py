@@ -17,7 +17,7 @@ from typing import Any
 from fewclicks.errors import InputError, UnknownName
 from fewclicks.files.bounded import read_object_or_nothing
 from fewclicks.files.replace import recover
-from fewclicks.plugins import find, names
+from fewclicks.plugins import file_name, find, names
 from fewclicks.predictor import Predictor
 from fewclicks.refinement import CFR, TOL, ClickConsistency
 from fewclicks.transforms import Crop, Fit, Flip, Outside, ZoomIn
@@ -218,7 +218,7 @@ def _method_of(name_or_path: str | os.PathLike[str]) -> tuple[str, str | None]:
     """The name of the method, and the path of the weights where that was given."""
     name = os.fspath(name_or_path)
     is_path = not isinstance(name_or_path, str) or "/" in name or os.sep in name or name.endswith(".onnx")
-    if not is_path and name.lower().replace("-", "_") in names("methods"):
+    if not is_path and file_name(name) in names("methods"):
         return name, None
     recover(name)
     if is_path and not os.path.exists(name):

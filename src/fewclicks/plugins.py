@@ -59,7 +59,7 @@ def find(kind: str, name: str, *, trusted: bool = False) -> ModuleType:
         raise _unknown(kind, name)
     if trusted and DOTTED.fullmatch(name):
         return own_module(name)
-    file = name.lower().replace("-", "_")
+    file = file_name(name)
     if file in _files(kind):
         return importlib.import_module(f"fewclicks.{kind}.{file}")
     installed = _installed(kind)
@@ -75,7 +75,7 @@ def check(kind: str, name: object) -> str:
     if isinstance(name, str) and name.isascii():
         installed = _installed(kind)
         modules = {point.module for point in installed.values()}
-        if name.lower().replace("-", "_") in {*_files(kind), *installed} or name in modules | allowed():
+        if file_name(name) in {*_files(kind), *installed} or name in modules | allowed():
             return name
     raise _unknown(kind, name)
 
@@ -163,6 +163,12 @@ def allowed() -> set[str]:
     return set(filter(None, (name.strip() for name in os.environ.get(ALLOWED, "").split(","))))
 
 
+def file_name(name: str) -> str:
+    """Return the name of an extension's file: "default-0.1" is default_0_1. A module keeps its dots."""
+    name = name.lower()
+    return (name if DOTTED.fullmatch(name) else name.replace(".", "_")).replace("-", "_")
+
+
 def _files(kind: str) -> list[str]:
     """The extensions that are files of the package."""
     if kind not in KINDS:
@@ -201,7 +207,7 @@ def _installed(kind: str) -> dict[str, EntryPoint]:
     for point in entry_points(group=f"fewclicks.{kind}"):
         place = point.dist.locate_file("") if point.dist else None
         if place is not None and Path(os.fspath(place)).resolve() != here and point.module:  # type: ignore[call-overload]
-            found[point.name.lower().replace("-", "_")] = point
+            found[file_name(point.name)] = point
     return found
 
 
@@ -213,7 +219,7 @@ def _unknown(kind: str, name: object) -> UnknownName:
             f"{what}; there are: {', '.join(known)}. If it is a module of your own, allow it: "
             f"fewclicks --allow {name} ..., or in Python fewclicks.allow('{name}')"
         )
-    file = name.lower().replace("-", "_") if isinstance(name, str) else ""
+    file = file_name(name) if isinstance(name, str) else ""
     near = difflib.get_close_matches(file[:SHOWN], known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
     return UnknownName(f"{what}; {hint}")

@@ -237,7 +237,11 @@ def test_presets_name_options_that_exist_and_the_default_changes_nothing():
     assert PRESETS["released"].keys() == PRESETS["paper"].keys(), "what one says the other says too"
     assert preset_options("released", "davis")["zoom"] == 672
     assert preset_options("released", "grabcut")["zoom"] == preset_options("released")["zoom"] == 448
-    assert default.chosen() == default.Options()
+    assert default.chosen() == default.Options(**default.OWN)
+    assert default.chosen(cfr=2) == default.Options(zoom=default.OWN["zoom"], cfr=2), "the user's number: every click"
+    told = default.chosen(preset="released")
+    assert (told.zoom, told.cfr) == (448, 0), "a preset says all"
+    assert default.chosen(weights=default.WEIGHTS.with_name("default-0.1.onnx")).zoom == default.Options().zoom
 
 
 def test_unknown_names_are_refused():

@@ -46,7 +46,7 @@ def test_it_runs_without_torch_in_little_memory():
 
 
 def test_options_build_the_rings():
-    plain = fewclicks.load(anchor=False, zoom=0)
+    plain = fewclicks.load(anchor=False, zoom=0, cfr=0)
     assert isinstance(plain.forward, onnx.OnnxForward)
     ringed = fewclicks.load(cfr=2, adaptive=True, until_click=1, flip=True, zoom=320)
     assert isinstance(ringed, Anchor)

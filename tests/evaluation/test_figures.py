@@ -68,7 +68,7 @@ def test_one_object_is_too_few(predictor, tmp_path):
 
 def test_the_command_draws_four_pictures(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    report = "CFR-1=results/default-cfr1.json"
+    report = "as shipped=results/default.json"
     with pytest.raises(SystemExit) as stopped:
         main(["figures", "--objects", "2", "--report", report, "--threads", "1", "--out", str(tmp_path / "f")])
     assert stopped.value.code == 0

@@ -20,10 +20,10 @@ from fewclicks.models.segmenter import Segmenter, build_segmenter
 from fewclicks.training.export import export_onnx
 
 
-def lively(seed: int = 0) -> Segmenter:
+def lively(seed: int = 0, size: str = "lite0") -> Segmenter:
     """A compact network whose prompt has an effect and whose BatchNorm has statistics; both start trivial."""
     torch.manual_seed(seed)
-    net = build_segmenter("compact")
+    net = build_segmenter("compact", size)
     for parameter in net.patch_embed_coords.parameters():
         nn.init.normal_(parameter, std=0.3)
     for module in net.modules():
@@ -51,6 +51,17 @@ def test_size_and_stages():
     ]  # fmt: skip
     with pytest.raises(InputError, match="lite0"):
         build_segmenter("compact", "lite9")
+
+
+def test_the_larger_size_begins_as_the_smaller_one_and_learns_what_it_adds():
+    small, large = lively(), build_segmenter("compact", "plus").eval()
+    assert sum(p.numel() for p in large.parameters()) == pytest.approx(5.17e6, rel=0.01)
+    large.load_state_dict({**large.state_dict(), **small.state_dict()})
+    tensors = inputs((64, 96))
+    torch.testing.assert_close(large(*tensors), small(*tensors))
+    large(*tensors).square().sum().backward()
+    for part in (large.backbone.stages[3][-1].layers[-1], large.backbone.prompts[2], large.neck.again[0].layers[-1]):
+        assert part.weight.grad.abs().sum() > 0
 
 
 def test_the_prompt_starts_silent_and_learns():
@@ -116,6 +127,15 @@ def test_onnx_equals_torch_at_any_size(exported, hw, clicks):
     ours = onnx.load(exported[1], threads=1)(*arrays)
     assert theirs.std() > 0.01
     assert np.abs(ours - theirs).max() < 1e-3
+
+
+def test_weights_in_16_bits_are_half_of_the_file_and_nearly_the_same_network(exported, tmp_path):
+    small = export_onnx(exported[0], tmp_path / "half.onnx", half=True)
+    assert small.stat().st_size < 0.55 * exported[1].stat().st_size
+    arrays = [tensor.numpy() for tensor in inputs((96, 128))]
+    one, other = (onnx.load(path, threads=1)(*arrays) for path in (exported[1], small))
+    assert np.abs(one - other).max() < 0.02 * np.abs(one).max()
+    assert onnx.metadata(onnx.load(small)) == onnx.metadata(onnx.load(exported[1]))
 
 
 def test_the_onnx_file_says_what_it_is(exported):

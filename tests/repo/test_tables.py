@@ -217,7 +217,7 @@ def test_the_card_says_whether_more_clicks_help(page_of, tmp_path):
 
 
 def test_the_table_of_methods_has_intervals_where_they_were_measured(page_of, tmp_path):
-    settings = {"method": "default", "cfr": 1, "adaptive": False, "weights_sha256": "these"}
+    settings = {"method": "default", "cfr": 1, "zoom": 448, "adaptive": False, "weights_sha256": "these"}
     results = tuple(
         Result(name, (trace("x", 0.8, 0.96), trace("y", 0.7, 0.8, 0.8, 0.95)), "robot", 20, 0.95)
         for name in ("DAVIS", "GrabCut")
@@ -225,9 +225,11 @@ def test_the_table_of_methods_has_intervals_where_they_were_measured(page_of, tm
     write_json(Report(settings, results), tmp_path / "one.json")
     validation_report(tmp_path, trace("a/1#1", 0.96), method="default", cfr=1)
     text = page_of.table()
-    assert text.splitlines()[0] == "| method | GrabCut, 2 objects | DAVIS, 2 objects | ms per click |"
+    assert text.splitlines()[0] == "| method | GrabCut, 2 objects | DAVIS, 2 objects | ms, first / later click |"
     assert len(text.splitlines()) == 3, "the validation split is no benchmark"
     assert cells(text.splitlines()[2])[:2] == ["`default`, CFR-1", "3.00 / 3.00"]
+    write_json(Report({**settings, **page_of.OWN}, results), tmp_path / "one.json")
+    assert cells(page_of.table().splitlines()[2])[0] == "`default`", "as it ships"
     assert "3.00 / 3.00<br>[2.00, 4.00] / [2.00, 4.00]" in page_of.table(intervals=True)
     assert "earlier weights" not in text
     write_json(Report({**settings, "weights_sha256": "others"}, results), tmp_path / "one.json")

@@ -92,6 +92,9 @@ def train(  # one parameter for each option
         str | None,
         typer.Option("--log", metavar="NAMES", help="tensorboard,csv,wandb or none; TensorBoard if it is installed."),
     ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Let torch.compile fuse the network's operations; it pays on a GPU.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell the data, steps, memory and time to expect; write nothing.")
     ] = False,
@@ -135,6 +138,7 @@ def train(  # one parameter for each option
             one, folder, go_on, workers=workers, minutes=minutes,
             devices=devices, nodes=nodes, strategy=strategy, accelerator=accelerator,
             seconds=progress.seconds_of(duration) if duration else None, cache=cache, shown=shown,
+            compiled=compiled,
         )  # fmt: skip
 
     if seeds is not None:

@@ -24,7 +24,7 @@ from fewclicks.errors import FewClicksError, InputError, UnknownName
 from fewclicks.evaluation.comparison import Runs
 from fewclicks.evaluation.report import read_json
 from fewclicks.files import bounded
-from fewclicks.plugins import names
+from fewclicks.plugins import file_name, names
 
 ROWS = Path(__file__).with_name("table4_rows.json")
 NO_WEIGHTS, NO_METHOD, MEASURED = "no weights here", "no such method here", "measured"
@@ -90,7 +90,7 @@ def planned(methods: Sequence[str], weights: Path | None, folder: Path) -> list[
     Published files in `weights` are converted into `folder`. UnknownName for a method that no row has.
     """
     known = rows()
-    wanted = [name.lower().replace("-", "_") for name in methods]
+    wanted = [file_name(name) for name in methods]
     for name in wanted:
         if name not in names("methods") and not any(row.method == name for row in known):
             raise UnknownName(f"no method named '{name}'; there are: {', '.join(names('methods'))}")

@@ -1,6 +1,6 @@
-"""The model that ships with fewclicks: EfficientNet-Lite0 with clicks, trained with ICL and SUEM; CFR at inference.
+"""The model that ships with fewclicks: an EfficientNet-Lite with clicks, trained with ICL and SUEM; CFR at inference.
 
-Sun, Xian, Xu, Capriotti, Yao: "CFR-ICL", AAAI 2024, on a network of 3.2 million parameters instead of a ViT.
+Sun, Xian, Xu, Capriotti, Yao: "CFR-ICL", AAAI 2024, on a network of 5.2 million parameters instead of a ViT.
 Weights: an .onnx file, run by ONNX Runtime, or a checkpoint folder, run by torch.
 """
 
@@ -21,6 +21,10 @@ from fewclicks.predictor import Predictor
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
 
+OWN = {"zoom": 512, "cfr": 1, "until_click": 1}
+"""How the shipped network is shown photos: chosen on the validation split at the milliseconds that a click may cost. A
+second pass gives the first click three points of IoU and the later ones nothing (docs/experiments.md)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options(NetworkOptions):
@@ -33,8 +37,15 @@ class Options(NetworkOptions):
 
 
 def chosen(**options: Any) -> Options:
-    """The options as they are used: see `networks.chosen_options`."""
-    return chosen_options(Options, options, preset_options)
+    """The options as they are used: see `networks.chosen_options`. Those of the shipped network itself are OWN.
+
+    A preset says all that there is to say, and a number of refinements that is given is meant for each click.
+    """
+    shipped = str(options.get("weights", WEIGHTS)) in map(str, (WEIGHTS, WEIGHTS.with_name("default-int8.onnx")))
+    own = dict(OWN) if shipped and not options.get("preset") else {}
+    if "cfr" in options:
+        own.pop("until_click", None)
+    return chosen_options(Options, {**own, **options}, preset_options)
 
 
 def build(**options: Any) -> Predictor:

