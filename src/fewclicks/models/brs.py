@@ -124,12 +124,12 @@ class Refinement:
         hw = (photo.shape[0], photo.shape[1])
         if rest is None or len(clicks) <= self.seen_clicks:
             with torch.no_grad():
-                rest = self._computed(photo, clicks[: self.seen_clicks], prev)
+                rest = self.computed(photo, clicks[: self.seen_clicks], prev)
         scaling = self.variant in ("a", "b", "c")
         shape = (2, rest.x.shape[1], 1, 1) if scaling else (1, *rest.x.shape[1:])
         if variables is None or variables.shape != shape:
             variables = rest.x.new_zeros(shape)
-        search = _Search(self, rest, clicks, hw, variables)
+        search = Search(self, rest, clicks, hw, variables)
         search.run(EVALUATIONS if len(clicks) > 1 else 1)
         logits = search.best.mean(0)[0].cpu().numpy()
         kept = rest if len(clicks) >= self.seen_clicks else None
@@ -155,7 +155,8 @@ class Refinement:
             logits = torch.cat((logits[:1], logits[1:].flip(-1)))
         return logits
 
-    def _computed(self, photo: Image, clicks: NDArray[np.float32], prev: NDArray[np.float32]) -> Rest:
+    def computed(self, photo: Image, clicks: NDArray[np.float32], prev: NDArray[np.float32]) -> Rest:
+        """The network up to what the variables change, of the photo and, with flip, of its mirror image."""
         device = self.net.mean.device
         image, points, mask = image_tensor(photo, device), clicks_tensor(clicks, device), map_tensor(prev, device)
         if self.flip:
@@ -166,7 +167,7 @@ class Refinement:
         return cut(self.net, self.variant, *self.net.inputs(image, points, mask), points)
 
 
-class _Search:
+class Search:
     """L-BFGS over the variables of one click; remembers the logits of the least loss."""
 
     def __init__(
@@ -183,7 +184,7 @@ class _Search:
         """Evaluate at most so often."""
         if evaluations == 1:
             with torch.no_grad():
-                self._loss()
+                self.loss()
             return
         solver = torch.optim.LBFGS(
             [self.variables], max_iter=2 * evaluations, max_eval=evaluations, history_size=MEMORY,
@@ -194,8 +195,8 @@ class _Search:
             if self.evaluations == evaluations:
                 raise _Over
             with torch.enable_grad():
-                loss = self._loss()
-            if self._enough():
+                loss = self.loss()
+            if self.enough():
                 self.variables.grad = torch.zeros_like(self.variables)  # which ends the search
             else:
                 (self.variables.grad,) = torch.autograd.grad(loss, [self.variables])
@@ -204,7 +205,8 @@ class _Search:
         with suppress(_Over):
             solver.step(evaluate)  # type: ignore[no-untyped-call]
 
-    def _loss(self) -> Tensor:
+    def loss(self) -> Tensor:
+        """How far the answer is from the clicks, and the variables from zero; one evaluation."""
         self.evaluations += 1
         logits = self.how.enlarged(self.rest.after(self.how.changed(self.rest.x, self.variables)), self.hw)
         prob = logits.sigmoid()
@@ -217,7 +219,7 @@ class _Search:
             self.least, self.best = float(loss.detach()), logits.detach()
         return loss
 
-    def _enough(self) -> bool:
+    def enough(self) -> bool:
         """Whether all clicks are met, or the mask is hardly another than that of the evaluation before."""
         at = [self.prob[:, 0, rows, cols] for rows, cols in (self.positive, self.negative)]
         met = (not at[0].numel() or float(at[0].min()) > self.how.threshold) and (
