@@ -42,7 +42,9 @@ class FeatureDiffusion(nn.Module):
 
     def forward(self, x: Tensor, clicks: Tensor, hw: tuple[int, int]) -> Tensor:
         """BxCxhxw features of an image of size hw, clicks BxNx3 in its frame -> BxCxhxw."""
-        on = self.gate(x).detach()
+        on = self.gate(x)
+        if not self.training:  # here the gate learns through what it lets pass, not by a loss of its own
+            on = on.detach()
         disks = disk_maps(clicks, hw, RADIUS_PX).to(x.dtype)
         disks = F.interpolate(disks, x.shape[-2:], mode="bilinear", align_corners=True)
         query, key, value = self.t(x), self.p(x), self.g(x)

@@ -145,9 +145,14 @@ class EMCClick(ClickNet):
 
     def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Tensor:
         """image Bx3xHxW in [0,1]; clicks BxNx3 (x, y, label 1|0, -1 pads); prev Bx1xHxW prob -> logits Bx1xHxW."""
+        return self.outputs(image, clicks, prev).logits
+
+    def outputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
+        """As forward, and the base network's own answer as auxiliary logits."""
         found = self.base.outputs(image, clicks, prev)
         given = prev.amax((1, 2, 3), keepdim=True) > 0
-        return self.correct(image, clicks, torch.where(given, prev, found.logits.sigmoid()), found)
+        prev = torch.where(given, prev, found.logits.detach().sigmoid())
+        return Outputs(self.correct(image, clicks, prev, found), found.logits)
 
     def correct(self, image: Tensor, clicks: Tensor, prev: Tensor, found: Outputs) -> Tensor:
         """One click more on what the base network has found in the same image."""

@@ -153,6 +153,10 @@ class Segmenter(ClickNet):
         low = self._low(image, clicks, prev)
         hw = image.shape[-2:]
         aux, maps = (None if x is None else self.enlarged(x, hw) for x in (low.aux, low.maps))
+        if self.training and hasattr(self, "refiner"):  # the local step is taught on the whole crop
+            coarse = Outputs(self.enlarged(low.logits, hw), None, low.feature)
+            box = clicks.new_tensor([[0, 0, hw[1], hw[0]]]).expand(len(image), -1)
+            return Outputs(self.refine(image, clicks, coarse, box).logits, coarse.logits, low.feature, maps, low.scores)
         return Outputs(self.enlarged(low.logits, hw), aux, low.feature, maps, low.scores)
 
     def refine(self, image: Tensor, clicks: Tensor, coarse: Outputs, boxes: Tensor) -> Refined:

@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from fewclicks.errors import InputError
-from fewclicks.models.segmenter import Segmenter
+from fewclicks.models.segmenter import ClickNet
 from fewclicks.training import layers, sets
 from fewclicks.training.objectives import shortest
 from fewclicks.training.recipe import Recipe
@@ -184,7 +184,7 @@ def _counted(recipe: Recipe, samples: int, recompute: bool) -> Cost:
 class Saved:
     """The memory that autograd keeps: each storage once, those of weights not."""
 
-    def __init__(self, net: Segmenter) -> None:
+    def __init__(self, net: ClickNet) -> None:
         self.net = net
         self.storages: dict[int, torch.UntypedStorage] = {}
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fewclicks.errors import InputError
-from fewclicks.models.segmenter import Segmenter
+from fewclicks.models.segmenter import ClickNet
 from fewclicks.training.recipe import Recipe
 
 UNDECAYED = ("pos_embed", "cls_token")
 
 
-def adam(net: Segmenter, recipe: Recipe) -> torch.optim.Adam:
+def adam(net: ClickNet, recipe: Recipe) -> torch.optim.Adam:
     """Adam over the parameters that learn, in groups; `factor` of a group is that on the recipe's learning rate."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
@@ -27,7 +28,7 @@ def adam(net: Segmenter, recipe: Recipe) -> torch.optim.Adam:
     )  # fmt: skip
 
 
-def lr_factor(net: Segmenter, recipe: Recipe, name: str) -> float:
+def lr_factor(net: ClickNet, recipe: Recipe, name: str) -> float:
     """Factor on the learning rate of a parameter: the network's own, the backbone's, and that of the layer.
 
     Layer-wise decay is that of MAE's fine-tuning (He et al., CVPR 2022): the last layer learns at the full rate, each
@@ -35,9 +36,10 @@ def lr_factor(net: Segmenter, recipe: Recipe, name: str) -> float:
     """
     factor = net.lr_factor(name) * (recipe.backbone_lr if name.startswith("backbone.") else 1.0)
     if recipe.layer_decay != 1:
-        if not hasattr(net.backbone, "layer_of"):
+        backbone: Any = net.backbone
+        if not hasattr(backbone, "layer_of"):
             raise InputError(f"backbone {recipe.backbone} does not number its layers; set layer_decay=1")
-        factor *= recipe.layer_decay ** (net.backbone.layers - net.backbone.layer_of(name))  # type: ignore[attr-defined]
+        factor *= recipe.layer_decay ** (backbone.layers - backbone.layer_of(name))
     return float(factor)
 
 

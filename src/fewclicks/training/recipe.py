@@ -41,6 +41,10 @@ class Recipe:
     """A head beside the mask's: "errors" (PseudoClick) or "latent" (latent diversity)."""
     method: str = "default"
     """The method that the weights are for."""
+    net: str = ""
+    """A whole network instead of a backbone with a prompt: "sam", "segnext", "fcanet", "emcclick" (see `networks`)."""
+    refiner: str = ""
+    """FocalClick's second step, which is taught on the whole crop: see `refiner.build_refiner`."""
     init: str = ""
     """"default" or "default-0.1" (shipped weights), "imagenet", a checkpoint folder, a file of published weights (.pth,
     .safetensors) or that `fewclicks export-onnx` wrote (.onnx), or "" for fresh weights."""

@@ -23,7 +23,8 @@ from fewclicks.checkpoints import checkpoint
 from fewclicks.checkpoints.convert import published
 from fewclicks.errors import CheckpointError, InputError, TrainingError
 from fewclicks.methods import default, default_0_1
-from fewclicks.models.segmenter import Segmenter, build_segmenter
+from fewclicks.models.networks import build_network
+from fewclicks.models.segmenter import ClickNet
 from fewclicks.plugins import find
 from fewclicks.training import layers, objectives, onnx_weights, optimizer, sets
 from fewclicks.training.distributed import fail
@@ -51,7 +52,7 @@ STATE = "training.safetensors"
 class WithAux(nn.Module):
     """A network as the objective calls it: logits, and what else it is taught by, which is computed only then."""
 
-    def __init__(self, net: Segmenter, aux: bool) -> None:
+    def __init__(self, net: ClickNet, aux: bool) -> None:
         super().__init__()
         self.net, self.aux, self.own = net, aux, getattr(net, "losses", None) is not None
 
@@ -83,7 +84,7 @@ class Trainer:
         idle = without_gradient(recipe)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            self.net = initialised(recipe) if fresh else build_segmenter(**network(recipe))
+            self.net = initialised(recipe) if fresh else build_network(network(recipe))
         for name, parameter in self.net.named_parameters():
             parameter.requires_grad_(name not in idle)
         self.dropouts = layers.sample_dropout(self.net)
@@ -231,7 +232,10 @@ def placed(value: Tensor, like: Tensor) -> Tensor:
 
 
 def network(recipe: Recipe) -> dict[str, Any]:
-    """What `segmenter.build_segmenter` needs: the part of a recipe that config.json repeats."""
+    """What `segmenter.networks.build_network` needs: the part of a recipe that config.json repeats."""
+    if recipe.net:
+        body = {"backbone": recipe.backbone} if recipe.net == "emcclick" else {}
+        return {"net": recipe.net, **body, "size": recipe.size}
     always = {"backbone": recipe.backbone, "size": recipe.size, "radius_px": recipe.radius_px}
     rare = {name: getattr(recipe, name) for name in NETWORK}
     return always | {key: value for key, value in rare.items() if value != STANDARD[key]}
@@ -242,13 +246,13 @@ def shown(recipe: Recipe) -> dict[str, Any]:
     return {"zoom": recipe.zoom or max(recipe.crop_hw), "fit": recipe.fit, "flip": False, "threshold": 0.5}
 
 
-def built(recipe: Recipe) -> Segmenter:
+def built(recipe: Recipe) -> ClickNet:
     """The recipe's network with fresh weights. Its backbone is the user's own word: it may lie outside the package."""
     find("models", recipe.backbone, trusted=True)
-    return build_segmenter(**network(recipe))
+    return build_network(network(recipe))
 
 
-def initialised(recipe: Recipe) -> Segmenter:
+def initialised(recipe: Recipe) -> ClickNet:
     """The recipe's network with fresh, pretrained or earlier weights; CheckpointError if `init` does not fit."""
     net = built(recipe)
     family: Any = find("models", recipe.backbone)
@@ -265,7 +269,7 @@ def initialised(recipe: Recipe) -> Segmenter:
     return net
 
 
-def start(net: Segmenter, family: Any, recipe: Recipe) -> None:
+def start(net: ClickNet, family: Any, recipe: Recipe) -> None:
     """Give a network the weights of a published file: of a whole network that takes clicks, or of a backbone.
 
     CheckpointError for a file of another network, which tells the fields of the recipe that would be right.
@@ -289,7 +293,7 @@ def start(net: Segmenter, family: Any, recipe: Recipe) -> None:
         raise InputError(f"backbone {recipe.backbone} reads no pretrained file; give init a checkpoint folder")
 
 
-def exported(recipe: Recipe) -> Segmenter:
+def exported(recipe: Recipe) -> ClickNet:
     """The network of an .onnx file, or of one in SHIPPED, made ready on the recipe's first samples.
 
     Where the recipe asks for a larger one that begins as this one, the larger one. CheckpointError for another network.
