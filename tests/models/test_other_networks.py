@@ -1,6 +1,7 @@
 """SAM, EMC-Click, FCA-Net and SegNext: published names, golden numbers, and what must hold for any network."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from fewclicks.models.key_maps import RENAMES, published
 from fewclicks.models.networks import NETS, build_network
 from fewclicks.models.prompt import squared_distances
 from fewclicks.models.vit_relative import RelativeAttention
+from fewclicks.recipes import rivals
+from fewclicks.training.objectives import nfl
+from fewclicks.training.trainer import network
 from goldens import check_summary, drawn, golden_inputs, published_shapes
 
 PUBLISHED = {
@@ -155,3 +159,24 @@ def test_what_no_network_takes_is_refused():
         build_network({"net": "sam", "depth": 3})
     with pytest.raises(InputError, match="EMC-Click is made on hrnet or segformer, got the backbone 'vit'"):
         build_network({"net": "emcclick", "backbone": "vit"})
+
+
+@pytest.mark.parametrize("name", ["sam", "emcclick", "focalclick", "fbrs"])
+def test_recipes_lower_the_loss_of_what_they_see(name):
+    """On one small drawn batch, over and over; the networks are those of the recipe's config.json."""
+    recipe = getattr(rivals, name)()
+    recipe = replace(recipe, size={"fbrs": "tiny"}.get(name, recipe.size))
+    torch.manual_seed(0)
+    net = build_network(network(recipe)).train()
+    image, truth = torch.rand(2, 3, 64, 64), torch.zeros(2, 64, 64, dtype=torch.int8)
+    truth[:, 16:48, 20:40] = 1
+    image[:, :, 16:48, 20:40] += 1
+    clicks = torch.tensor([[[30.0, 30, 1], [5, 5, 0]]] * 2)
+    adam, losses = torch.optim.Adam(net.parameters(), 1e-3), []
+    for _ in range(6):
+        adam.zero_grad()
+        loss = nfl(net.outputs(image, clicks, torch.zeros(2, 1, 64, 64)).logits, truth).mean()
+        loss.backward()
+        adam.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.97 * losses[0]
