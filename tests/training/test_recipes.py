@@ -29,7 +29,8 @@ from scripts import script
 RECIPES = {
     f"{file}:{name}": make() for file in names("recipes") for name, make in functions(find("recipes", file)).items()
 }
-SMALLEST = {"compact": "lite0", "vit": "xtiny", "hrnet": "18s", "segformer": "b0"}
+SMALLEST = {"compact": "lite0", "unet": "lite0", "vit": "xtiny", "hrnet": "18s", "segformer": "b0"}
+"""Of other backbones, and of whole networks, it is called tiny."""
 TOY = sets.Toy(count=20, side=100)
 TOY_RECIPE = toy()
 
@@ -41,8 +42,10 @@ DATA = set(FIELDS[FIELDS.index("holdout") : FIELDS.index("objective")]) - {"crop
 
 def shrunk(recipe: Recipe) -> Recipe:
     """Two steps of the smallest network of the recipe's kind, on small crops of the toy set."""
+    whole = recipe.net not in ("", "emcclick")
+    size = "tiny" if whole else SMALLEST.get(recipe.backbone, "tiny")
     return replace(
-        recipe, name="shrunk", size=SMALLEST[recipe.backbone], init="", starts_from="", sets=("toy",),
+        recipe, name="shrunk", size="tiny_cdnet" if recipe.size == "34_cdnet" else size, init="", starts_from="", sets=("toy",),
         set_weights=(1.0,), whole_sets=(), holdout=0, min_area_px=20, batch=2, accumulate=1, steps=2,
         crop_hw=(64, 96 if recipe.crop_hw[0] != recipe.crop_hw[1] else 64),
         lr=1e-4, milestones=(0.5,) if recipe.milestones else (),

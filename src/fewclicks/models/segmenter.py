@@ -155,7 +155,7 @@ class Segmenter(ClickNet):
         aux, maps = (None if x is None else self.enlarged(x, hw) for x in (low.aux, low.maps))
         if self.training and hasattr(self, "refiner"):  # the local step is taught on the whole crop
             coarse = Outputs(self.enlarged(low.logits, hw), None, low.feature)
-            box = clicks.new_tensor([[0, 0, hw[1], hw[0]]]).expand(len(image), -1)
+            box = torch.tensor([[0.0, 0, hw[1], hw[0]]] * len(image), device="cpu")
             return Outputs(self.refine(image, clicks, coarse, box).logits, coarse.logits, low.feature, maps, low.scores)
         return Outputs(self.enlarged(low.logits, hw), aux, low.feature, maps, low.scores)
 
