@@ -45,7 +45,8 @@ def shrunk(recipe: Recipe) -> Recipe:
     whole = recipe.net not in ("", "emcclick")
     size = "tiny" if whole else SMALLEST.get(recipe.backbone, "tiny")
     return replace(
-        recipe, name="shrunk", size="tiny_cdnet" if recipe.size == "34_cdnet" else size, init="", starts_from="", sets=("toy",),
+        recipe, name="shrunk", size="tiny_cdnet" if recipe.size == "34_cdnet" else size, init="", starts_from="",
+        sets=("toy",),
         set_weights=(1.0,), whole_sets=(), holdout=0, min_area_px=20, batch=2, accumulate=1, steps=2,
         crop_hw=(64, 96 if recipe.crop_hw[0] != recipe.crop_hw[1] else 64),
         lr=1e-4, milestones=(0.5,) if recipe.milestones else (),

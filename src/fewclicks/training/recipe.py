@@ -35,16 +35,14 @@ class Recipe:
     scale: float = 1.0
     """By which photo and clicks are shrunk before the backbone, at most 1 (FocalClick S1: 0.5)."""
     refiner: str = ""
-    """A second, local network that methods run on the outputs ("focalclick", "focalclick_gate"); built and kept, and
-    trained only by an objective of your own that runs it."""
+    """A second, local network that methods run on the outputs ("focalclick", "focalclick_gate"). It is taught on the
+    whole crop, with the coarse mask as the auxiliary one, where aux_weight is not 0."""
     extra: str = ""
     """A head beside the mask's: "errors" (PseudoClick) or "latent" (latent diversity)."""
     method: str = "default"
     """The method that the weights are for."""
     net: str = ""
     """A whole network instead of a backbone with a prompt: "sam", "segnext", "fcanet", "emcclick" (see `networks`)."""
-    refiner: str = ""
-    """FocalClick's second step, which is taught on the whole crop: see `refiner.build_refiner`."""
     init: str = ""
     """"default" or "default-0.1" (shipped weights), "imagenet", a checkpoint folder, a file of published weights (.pth,
     .safetensors) or that `fewclicks export-onnx` wrote (.onnx), or "" for fresh weights."""

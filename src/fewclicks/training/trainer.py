@@ -232,7 +232,7 @@ def placed(value: Tensor, like: Tensor) -> Tensor:
 
 
 def network(recipe: Recipe) -> dict[str, Any]:
-    """What `segmenter.networks.build_network` needs: the part of a recipe that config.json repeats."""
+    """What `networks.build_network` needs: the part of a recipe that config.json repeats."""
     if recipe.net:
         body = {"backbone": recipe.backbone} if recipe.net == "emcclick" else {}
         return {"net": recipe.net, **body, "size": recipe.size}
