@@ -49,19 +49,19 @@ bench: $(VENV)/.core  ## measure the methods on GrabCut, Berkeley and DAVIS, and
 	$(BIN)/fewclicks bench grabcut berkeley davis --threads $(THREADS) --method grow --json results/grow.json
 	$(BIN)/python benchmarks/speed.py --json results/speed.json
 	$(BIN)/python benchmarks/int8.py --json results/int8.json
-	$(BIN)/python benchmarks/results_table.py
+	$(BIN)/python benchmarks/tables.py
 
 .PHONY: bench-annotate
 bench-annotate: $(VENV)/.dev  ## measure the annotator, page and server, on a machine at rest; renew docs/annotator.md (needs Chromium)
 	$(BIN)/python benchmarks/page.py --json results/annotator_page.json
 	$(BIN)/python benchmarks/annotate_server.py --json results/annotator_server.json
-	$(BIN)/python benchmarks/annotator_table.py
+	$(BIN)/python benchmarks/tables.py docs/annotator.md
 
 .PHONY: attack attack-quick
 MINUTES ?= 90
 ATTACK = PYTHONPATH=benchmarks $(BIN)/python -m attack --minutes $(MINUTES) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 attack: $(VENV)/.dev  ## kill servers, fill disks, send hostile files: MINUTES=90 ONLY=kills,inputs; renew docs/reliability.md
-	@$(ATTACK); code=$$?; $(BIN)/python benchmarks/reliability_table.py && exit $$code
+	@$(ATTACK); code=$$?; $(BIN)/python benchmarks/tables.py docs/reliability.md && exit $$code
 
 attack-quick: $(VENV)/.dev  ## the same in under four minutes, into out/attack; CI runs it
 	@mkdir -p out/attack && rm -f out/attack/quick.json
@@ -76,10 +76,10 @@ robust: $(VENV)/.dev  ## measure the validation split and changed photos, draw t
 	$(BIN)/fewclicks bench validation --processes $(THREADS) --full --json results/validation.json
 	$(BIN)/python benchmarks/robustness.py --processes $(THREADS)
 	$(BIN)/python benchmarks/failures.py
-	$(BIN)/python benchmarks/results_table.py
+	$(BIN)/python benchmarks/tables.py
 
-table: $(VENV)/.core  ## write the README's results table anew from results/
-	$(BIN)/python benchmarks/results_table.py
+table: $(VENV)/.core  ## write the tables of the README, the model card and docs/ anew from results/
+	$(BIN)/python benchmarks/tables.py
 
 images: $(VENV)/.core  ## draw the README's picture anew
 	$(BIN)/python examples/demo.py --out out/demo --sheet docs/images/demo.png

@@ -1,6 +1,6 @@
 """What ICL, SUEM and CFR are worth at our scale: the paper's Tables 1 and 3 with the compact network.
 
-python benchmarks/ablation.py [--check]     --check: change nothing, fail if docs/ablation.md is not what results/ says
+    python benchmarks/ablation.py
 
 Trains the four recipes of recipes/ablation.py and measures each with four refinements on GrabCut, Berkeley and DAVIS:
 hours on two cores. What is finished is kept in runs/ablation, so that the command can be stopped and called again.
@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import tables
+
 from fewclicks.evaluation.metrics import interval
-from fewclicks.files.replace import write_json, write_text
+from fewclicks.files.replace import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "runs" / "ablation"
 RESULT = ROOT / "results" / "ablation.json"
-PAGE = ROOT / "docs" / "ablation.md"
 
 CELLS = {"last_click": "last click", "icl": "ICL", "last_click_suem": "last click + SUEM", "icl_suem": "ICL + SUEM"}
 CASCADES = {
@@ -155,62 +156,13 @@ def difference(reports: dict[str, dict[str, Any]], new: Side, old: Side) -> dict
     return found
 
 
-def tables(figures: dict[str, Any]) -> str:
-    """Both tables and the differences in Markdown."""
-    columns = [(name, level) for level in LEVELS for name in DATASETS]
-    head = " | ".join(f"{name} {level[2:]}" for name, level in columns)
-    ruler = "---:|" * len(columns)
-    lines = [f"| training | {head} |", f"|---|{ruler}"]
-    for cell, label in CELLS.items():
-        lines.append(f"| {label} | {values(figures['cells'][cell]['cascades']['no CFR'], columns)} |")
-    lines += ["", f"| training | inference | {head} |", f"|---|---|{ruler}"]
-    for cell, label in CELLS.items():
-        for cascade in CASCADES:
-            lines.append(f"| {label} | {cascade} | {values(figures['cells'][cell]['cascades'][cascade], columns)} |")
-    lines += ["", f"| change of NoC by | {head} |", f"|---|{ruler}"]
-    for name, found in figures["differences"].items():
-        lines.append(f"| {name} | {values(found, columns, sign=True)} |")
-    lines += ["", "| training | steps | samples | forwards | backwards | minutes |", "|---|---:|---:|---:|---:|---:|"]
-    for cell, label in CELLS.items():
-        took = figures["cells"][cell]["training"]
-        lines.append(
-            f"| {label} | {took['steps']:,} | {took['samples']:,} | {took['forwards']:,} | {took['backwards']:,} "
-            f"| {took['minutes']:.0f} |"
-        )
-    return "\n".join(lines)
-
-
-def values(found: dict[str, Any], columns: list[tuple[str, str]], sign: bool = False) -> str:
-    """One row: value and interval; a difference whose interval leaves out zero is bold."""
-    cells = []
-    for name, level in columns:
-        value, low, high = found[name][level]
-        text = f"{value:+.2f}" if sign else f"{value:.2f}"
-        cells.append(f"{f'**{text}**' if sign and low * high > 0 else text} ({low:.2f} to {high:.2f})")
-    return " | ".join(cells)
-
-
-def page() -> str:
-    """docs/ablation.md with the tables of the result between its marks."""
-    begin, end = "<!-- tables:begin -->", "<!-- tables:end -->"
-    before, _, rest = PAGE.read_text("utf-8").partition(begin)
-    _, found, after = rest.partition(end)
-    if not found:
-        sys.exit(f"{PAGE.name} has no {begin} ... {end} to write into")
-    return f"{before}{begin}\n{tables(json.loads(RESULT.read_text()))}\n{end}{after}"
-
-
 def main() -> None:
-    """Train, measure, sum up, write the page; or check the page."""
-    if sys.argv[1:] == ["--check"]:
-        if page() != PAGE.read_text("utf-8"):
-            sys.exit("the tables of docs/ablation.md are not those of results/ablation.json; run: make ablation")
-        return
+    """Train, measure, sum up, write the page."""
     RUNS.mkdir(parents=True, exist_ok=True)
     models = {cell: train(cell) for cell in CELLS}
     reports = {cell: {cascade: measure(cell, cascade, models[cell]) for cascade in CASCADES} for cell in CELLS}
     write_json(RESULT, summary(reports))
-    write_text(PAGE, page())
+    tables.renew("docs/ablation.md")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What each difference between the presets does to the default model's NoC: the table of docs/reproduction.md.
 
     python benchmarks/presets.py [--processes 2]   measure what is not measured yet, then write the table
-    python benchmarks/presets.py --check           measure nothing, fail if the table is not that of the results
     python benchmarks/presets.py --limit 50        on 50 objects of each set, evenly spread
 
 Every row is the preset `paper` with CFR-1, changed in one thing. A row that is in the results is not measured again
@@ -18,14 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import tables
+
 from fewclicks.cli.bench import Job, measure
 from fewclicks.config import preset_options, resolve
-from fewclicks.evaluation.metrics import interval
-from fewclicks.files.replace import replace_file, write_text
+from fewclicks.files.replace import replace_file
 from fewclicks.methods.default import weights_hash
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS, PAGE = ROOT / "results" / "presets.json", ROOT / "docs" / "reproduction.md"
+RESULTS = ROOT / "results" / "presets.json"
 DATASETS = ("grabcut", "berkeley")
 LEVELS = ("0.90", "0.95")
 ADAPTIVE = {"adaptive": True, "cfr": 4}
@@ -122,70 +122,14 @@ def run(limit: int | None, processes: int) -> None:
         store(results)
 
 
-def table(results: Mapping[str, Any]) -> str:
-    """The table in Markdown, with what it was measured on."""
-    rows = results["rows"]
-    if missing := {**ENDS, **ROWS}.keys() - rows:
-        return f"Not measured yet: {', '.join(sorted(missing))}. `python benchmarks/presets.py` does it."
-    datasets = list(rows["paper"]["clicks"])
-    counts = {name: len(rows["paper"]["clicks"][name]["0.90"]) for name in datasets}
-    heads = [f"{name} NoC@{level[2:]}" for name in datasets for level in LEVELS]
-    lines = [
-        f"| what | released | paper | fewclicks | {' | '.join(heads)} |",
-        "|---|---|---|---|" + "---:|" * len(heads),
-    ]
-    start = [f"{mean(rows['paper']['clicks'][name][level]):.2f}" for name in datasets for level in LEVELS]
-    lines.append(f"| All of `paper`, which the others are compared with | | | | {' | '.join(start)} |")
-    for name, row in ROWS.items():
-        cells = [
-            effect(rows[name]["clicks"][dataset][level], rows[row.base]["clicks"][dataset][level])
-            for dataset in datasets
-            for level in LEVELS
-        ]
-        lines.append(f"| {row.what} | {row.released} | {row.paper} | {row.ours} | {' | '.join(cells)} |")
-    objects = " and ".join(f"{count} objects of {name}" for name, count in counts.items())
-    limit = results["about"]["limit"]
-    note = f"Measured with `--limit {limit}` on " if limit else "Measured on "
-    return "\n".join(lines) + f"\n\n{note}{objects}, CFR-1."
-
-
-def mean(clicks: list[int]) -> float:
-    """NoC."""
-    return sum(clicks) / len(clicks)
-
-
-def effect(clicks: list[int], base: list[int]) -> str:
-    """Change of NoC; bold where the 95 % interval of the change, over the same objects, leaves 0 out."""
-    changes = [after - before for after, before in zip(clicks, base, strict=True)]
-    low, high = interval(changes)
-    text = f"{mean(changes):+.2f}".replace("-", "\u2212")
-    return f"**{text}**" if low > 0 or high < 0 else text
-
-
-def filled(page: str, text: str) -> str:
-    """The page with the text between its marks."""
-    before, begin, rest = page.partition("<!-- presets:begin -->")
-    _, end, after = rest.partition("<!-- presets:end -->")
-    if not end:
-        sys.exit(f"{PAGE.name} has no <!-- presets:begin --> ... <!-- presets:end --> to write into")
-    return f"{before}{begin}\n{text}\n{end}{after}"
-
-
 def main() -> None:
-    """Measure, write or check."""
+    """Measure, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--processes", type=int, default=1)
     asked = parser.parse_args()
-    if not asked.check:
-        run(asked.limit, asked.processes)
-    present = PAGE.read_text("utf-8")
-    wanted = filled(present, table(stored()))
-    if not asked.check:
-        write_text(PAGE, wanted)
-    elif wanted != present:
-        sys.exit(f"the table of {PAGE.relative_to(ROOT)} is not that of results/; run: python benchmarks/presets.py")
+    run(asked.limit, asked.processes)
+    tables.renew("docs/reproduction.md")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import tables
 
 from fewclicks.cli.bench import Job, measure
 from fewclicks.config import resolve
@@ -155,29 +156,6 @@ def with_interval(values: Sequence[float]) -> list[float]:
     return [round(float(value), 4) for value in (fmean(values), *interval(values))]
 
 
-def table(found: dict[str, Any]) -> str:
-    """The figures in Markdown."""
-    lines = [
-        "| photo | NoC@90 | change | NoC@95 | change | IoU after one click |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for one in found["changes"].values():
-        cells = [one["what"]]
-        for level in LEVELS:
-            mean, low, high = one[f"noc_{level}"]
-            cells.append(f"{mean:.2f} [{low:.2f}, {high:.2f}]")
-            cells.append(signed(*one["difference"][f"noc_{level}"]) if "difference" in one else "")
-        cells.append(f"{one['iou_at_1'][0]:.3f} [{one['iou_at_1'][1]:.3f}, {one['iou_at_1'][2]:.3f}]")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def signed(mean: float, low: float, high: float) -> str:
-    """A difference with its interval; bold where that leaves 0 out."""
-    text = f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "\u2212")
-    return f"**{text}**" if low > 0 or high < 0 else text
-
-
 def run(dataset: str, limit: int | None, processes: int) -> dict[str, Any]:
     """Measure every change."""
     resolved = resolve(threads=1)
@@ -219,7 +197,7 @@ def main() -> None:
             print(text, end="")
         else:
             replace_file(Path(asked.json), lambda file: file.write(text.encode()))
-            print(table(found))
+            print(tables.robustness(found))
     except FewClicksError as error:
         sys.exit(f"error: {error}")
 

@@ -1,11 +1,8 @@
 """The preset `released` does what the authors' evaluation does, step by step; explicit options win over presets."""
 
-import importlib.util
 import json
-import subprocess
 import sys
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +19,8 @@ from fewclicks.errors import CheckpointError, InputError, UnknownName
 from fewclicks.evaluation.robot import deepest_error
 from fewclicks.evaluation.rollout import ClickResult, ObjectResult, Result
 from fewclicks.methods import default
+from scripts import script
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "presets.py"
 HW = (240, 427)
 CLICKS = (
     Click(150, 110),
@@ -307,10 +304,7 @@ def test_the_command_line_says_what_is_explicit():
 
 def benchmark_script():
     """benchmarks/presets.py as a module."""
-    spec = importlib.util.spec_from_file_location("benchmark_of_presets", SCRIPT)
-    module = sys.modules["benchmark_of_presets"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("presets")
 
 
 def test_every_difference_has_a_row_of_its_own():
@@ -326,14 +320,10 @@ def test_every_difference_has_a_row_of_its_own():
         assert value == (released[key] if released[key] != paper[key] else plain[key])
 
 
-def test_the_table_is_that_of_the_results():
-    done = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 def test_the_table_goes_on_where_it_was_stopped(monkeypatch, tmp_path):
-    script = benchmark_script()
-    monkeypatch.setattr(script, "RESULTS", tmp_path / "presets.json")
+    presets, tables = benchmark_script(), script("tables")
+    monkeypatch.setattr(presets, "RESULTS", tmp_path / "presets.json")
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
     names = []
 
     def measured(row, limit, processes):
@@ -343,24 +333,24 @@ def test_the_table_goes_on_where_it_was_stopped(monkeypatch, tmp_path):
         clicks = {"GrabCut": {"0.90": [2, 3, 4], "0.95": [5, 5, 5 + len(row.change)]}}
         return {"preset": row.preset, "options": {"cfr": 1, **row.change}, "clicks": clicks}
 
-    monkeypatch.setattr(script, "measured", measured)
+    monkeypatch.setattr(presets, "measured", measured)
     with pytest.raises(KeyboardInterrupt):
-        script.run(3, 1)
-    assert "Not measured yet: anchor" in script.table(script.stored())
-    script.run(3, 1)
-    assert len(names) == len(script.ROWS) + 3, "two rows were there, one was lost"
-    script.run(3, 1)
-    assert len(names) == len(script.ROWS) + 3
-    table = script.table(script.stored())
-    assert len([line for line in table.splitlines() if line.startswith("| ")]) == len(script.ROWS) + 2
+        presets.run(3, 1)
+    assert "Not measured yet: anchor" in tables.presets()
+    presets.run(3, 1)
+    assert len(names) == len(presets.ROWS) + 3, "two rows were there, one was lost"
+    presets.run(3, 1)
+    assert len(names) == len(presets.ROWS) + 3
+    table = tables.presets()
+    assert len([line for line in table.splitlines() if line.startswith("| ")]) == len(presets.ROWS) + 2
     assert "Measured with `--limit" in table
     assert "| 3.00 | 5.00 |" in table
     assert "| +0.00 | +0.33 |" in table
-    script.run(None, 1)
-    assert len(names) == 2 * len(script.ROWS) + 5, "other objects: all anew"
+    presets.run(None, 1)
+    assert len(names) == 2 * len(presets.ROWS) + 5, "other objects: all anew"
 
 
 def test_a_change_is_bold_where_it_is_more_than_chance():
-    effect = benchmark_script().effect
-    assert effect([3] * 20, [4] * 20) == "**\u22121.00**"
-    assert effect([3, 5] * 10, [4, 4] * 10) == "+0.00"
+    change = script("tables").change
+    assert change([3] * 20, [4] * 20, between=False) == "**\u22121.00**"
+    assert change([3, 5] * 10, [4, 4] * 10, between=False) == "+0.00"

@@ -149,14 +149,14 @@ def test_the_same_figures_make_the_same_page(found):
     assert table4_page.page(found[1]) == table4_page.page(found[1])
 
 
-def test_the_page_of_methods_has_the_numbers_of_the_results(tmp_path, found):
-    methods_page = script("methods_page")
-    text = methods_page.numbers(found[0] / "table4.json")
+def test_the_page_of_methods_has_the_numbers_of_the_results(tmp_path, found, monkeypatch):
+    tables = script("tables")
+    monkeypatch.setattr(tables, "RESULTS", found[0])
+    text = tables.methods()
     assert "region growing" in text
     assert "4 rows more have no weights here" in text
-    page = methods_page.filled((ROOT / "docs" / "methods.md").read_text("utf-8"), text)
-    assert methods_page.filled(page, methods_page.numbers()) == (ROOT / "docs" / "methods.md").read_text("utf-8")
-    assert methods_page.numbers(tmp_path / "gone.json") == methods_page.NOTHING
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    assert tables.methods().startswith("Not measured yet")
 
 
 def test_every_method_is_explained():

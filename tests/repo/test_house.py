@@ -78,14 +78,9 @@ def test_the_readme_is_short_and_starts_with_picture_python_and_shell():
     assert len(blocks("sh")[0].splitlines()) == 3
 
 
-def test_the_results_table_is_that_of_the_results():
-    done = subprocess.run(
-        [sys.executable, "benchmarks/results_table.py", "--check"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_the_tables_of_the_pages_are_those_of_the_results():
+    command = [sys.executable, "benchmarks/tables.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -172,10 +167,3 @@ def test_make_demo_on_a_fresh_checkout(tmp_path):
     assert not list((tmp_path / ".venv").rglob("site-packages/torch"))
     again = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "Installing" not in again.stdout
-
-
-def test_the_tables_of_the_ablation_are_those_of_the_results():
-    done = subprocess.run(
-        [sys.executable, "benchmarks/ablation.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr

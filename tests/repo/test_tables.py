@@ -33,11 +33,11 @@ def cells(row):
 
 @pytest.fixture
 def compare(monkeypatch, capsys):
-    """Calls validation_table.py with arguments; its rows as dicts, or the message it ends with."""
-    module = script("validation_table")
+    """Calls tables.py compare with arguments; its rows as dicts, or the message it ends with."""
+    module = script("tables")
 
     def called(*arguments):
-        monkeypatch.setattr(sys, "argv", ["validation_table.py", *arguments])
+        monkeypatch.setattr(sys, "argv", ["tables.py", "compare", *arguments])
         try:
             module.main()
         except SystemExit as stopped:
@@ -157,7 +157,7 @@ def test_changes_are_compared_object_by_object(robustness):
     assert found["noise"]["noc_0.95"] == [3.5, 3, 4]
     assert found["noise"]["difference"]["noc_0.90"] == [1, 1, 1], "each object takes one click more"
     assert found["noise"]["difference"]["iou_at_1"] == pytest.approx([-0.1] * 3)
-    rows = robustness.table({"changes": found}).splitlines()[2:]
+    rows = script("tables").robustness({"changes": found}).splitlines()[2:]
     assert cells(rows[0]) == ["as it is", "2.50 [2.00, 3.00]", "", "2.50 [2.00, 3.00]", "", "0.650 [0.500, 0.800]"]
     assert cells(rows[1])[1:3] == ["3.50 [3.00, 4.00]", "**+1.00 [+1.00, +1.00]**"]
 
@@ -173,8 +173,8 @@ def test_the_file_of_grabcut_is_not_overwritten_by_a_quick_look(robustness, monk
 
 @pytest.fixture
 def page_of(monkeypatch, tmp_path):
-    """results_table.py on results that are given, of weights whose hash is "these"."""
-    module = script("results_table")
+    """tables.py on results that are given, of weights whose hash is "these"."""
+    module = script("tables")
     monkeypatch.setattr(module, "RESULTS", tmp_path)
     monkeypatch.setattr(module, "weights_hash", lambda *_: "these")
     return module
@@ -224,16 +224,16 @@ def test_the_table_of_methods_has_intervals_where_they_were_measured(page_of, tm
     )
     write_json(Report(settings, results), tmp_path / "one.json")
     validation_report(tmp_path, trace("a/1#1", 0.96), method="default", cfr=1)
-    text = page_of.table()
+    text = page_of.results()
     assert text.splitlines()[0] == "| method | GrabCut, 2 objects | DAVIS, 2 objects | ms, first / later click |"
     assert len(text.splitlines()) == 3, "the validation split is no benchmark"
     assert cells(text.splitlines()[2])[:2] == ["`default`, CFR-1", "3.00 / 3.00"]
     write_json(Report({**settings, **page_of.OWN}, results), tmp_path / "one.json")
-    assert cells(page_of.table().splitlines()[2])[0] == "`default`", "as it ships"
-    assert "3.00 / 3.00<br>[2.00, 4.00] / [2.00, 4.00]" in page_of.table(intervals=True)
+    assert cells(page_of.results().splitlines()[2])[0] == "`default`", "as it ships"
+    assert "3.00 / 3.00<br>[2.00, 4.00] / [2.00, 4.00]" in page_of.results(intervals=True)
     assert "earlier weights" not in text
     write_json(Report({**settings, "weights_sha256": "others"}, results), tmp_path / "one.json")
-    assert "earlier weights" in page_of.table()
+    assert "earlier weights" in page_of.results()
 
 
 def test_the_failures_are_shown_with_what_became_of_them(page_of, tmp_path):
@@ -285,7 +285,17 @@ def test_phases_of_a_training_are_added_up(page_of, tmp_path):
     assert "500 steps, 2,000 samples" in text
 
 
-@pytest.mark.parametrize("name", ["experiments_table", "annotator_table"])
-def test_the_figures_in_the_docs_are_those_of_the_results(name):
-    module = script(name)
-    assert module.figures() in module.PAGE.read_text("utf-8")
+def test_a_page_without_the_marks_or_with_other_figures_is_told(page_of, tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- n:begin -->\nold\n<!-- n:end -->\n")
+    monkeypatch.setattr(page_of, "ROOT", tmp_path)
+    monkeypatch.setattr(page_of, "PAGES", {"page.md": {"n": lambda: "new"}})
+    with pytest.raises(SystemExit, match=r"page\.md is not what the results say; run: make table"):
+        page_of.renew(check=True)
+    assert "old" in page.read_text()
+    page_of.renew("page.md")
+    assert page.read_text() == "<!-- n:begin -->\nnew\n<!-- n:end -->\n"
+    page_of.renew(check=True)
+    page.write_text("<!-- n:begin -->")
+    with pytest.raises(SystemExit, match="n:begin"):
+        page_of.renew()

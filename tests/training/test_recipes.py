@@ -2,7 +2,6 @@
 
 import functools
 import json
-import subprocess
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -385,14 +384,6 @@ def test_the_list_of_the_command_line_has_every_recipe():
     }  # fmt: skip
     assert listed["simpleclick:vit_huge_sbd"].startswith("ViT-H, SBD")
     assert all(listed.values())
-
-
-def test_the_table_of_the_docs_is_that_of_the_recipes():
-    done = subprocess.run(
-        [sys.executable, "benchmarks/recipes_table.py", "--check"], cwd=Path(__file__).parents[2],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
 
 
 def test_the_phases_of_the_default_model_are_recipes_and_start_from_what_is_there():
