@@ -18,7 +18,7 @@ from fewclicks.datasets import open_benchmark
 from fewclicks.datasets.validation import Validation
 from fewclicks.files.replace import write_json
 from fewclicks.formats import rle
-from fewclicks.formats.coco_reader import mask_of_segmentation
+from fewclicks.formats.coco import mask_of_segmentation
 from fewclicks.training.corruption import corrupt_mask
 from fewclicks.types import Mask, Truth
 

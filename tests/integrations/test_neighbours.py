@@ -12,7 +12,7 @@ import fewclicks
 import programs
 from fewclicks.errors import CheckpointError, InputError
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation
-from fewclicks.formats.coco_reader import mask_of_segmentation
+from fewclicks.formats.coco import mask_of_segmentation
 from fewclicks.integrations import fiftyone as fiftyone_module
 from fewclicks.integrations.coco import to_coco
 from fewclicks.integrations.fiftyone import from_fiftyone, to_fiftyone

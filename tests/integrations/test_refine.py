@@ -15,7 +15,7 @@ import fakes
 from fewclicks.cli import main
 from fewclicks.errors import InputError
 from fewclicks.formats import rle
-from fewclicks.formats.coco_reader import mask_of_segmentation
+from fewclicks.formats.coco import mask_of_segmentation
 from fewclicks.integrations.mask_sets import Shard
 from fewclicks.integrations.refine import Job, finished, forget, join, named, parse_shard, read_clicks, refine
 from fewclicks.integrations.refine_review import review

@@ -17,10 +17,8 @@ import numpy as np
 from fewclicks.errors import InputError
 from fewclicks.formats import polygons
 from fewclicks.formats.annotations import AnnotatedPhoto
-from fewclicks.formats.coco import segmentation_like
-from fewclicks.formats.coco_reader import mask_of_segmentation
-from fewclicks.formats.labelme import mask_fields
-from fewclicks.formats.labelme_reader import draw_shape
+from fewclicks.formats.coco import mask_of_segmentation, segmentation_like
+from fewclicks.formats.labelme import draw_shape, mask_fields
 from fewclicks.formats.matching import Photos
 from fewclicks.formats.notes import Notes
 from fewclicks.formats.reading import blame, files_in, key_of, number_of, read_json
