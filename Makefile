@@ -102,7 +102,7 @@ test-integrations: $(VENV)/.dev  ## run the tests against the real programs, ins
 	  name=$$(basename $$list .txt); place=$(ENVIRONMENTS)/$$name; \
 	  cmp -s $$list $$place/.installed && continue; \
 	  echo "Installing $$name into $$place ..."; \
-	  $(PYTHON) -m venv --clear $$place && $$place/bin/python -m pip --disable-pip-version-check --quiet install -r $$list \
+	  $(PYTHON) -m venv --clear $$place && $$place/bin/python -m pip --disable-pip-version-check --quiet install -r $$list -e . \
 	    && cp $$list $$place/.installed || echo "$$name cannot be installed; its tests are skipped"; done
 	$(BIN)/python -m pytest -m integration tests/integrations
 

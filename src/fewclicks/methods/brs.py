@@ -4,8 +4,8 @@ Jang, Kim: "Interactive Image Segmentation via Backpropagating Refinement Scheme
 Kept: a DenseNet with a coarse and a fine decoder on maps 1 - min(distance, 255) / 255, the whole photo at 480 pixels
 and windows of 480 pixels around positive clicks, averaged; L-BFGS over the maps where the newest click is not met,
 which stops once all are, its changes being kept; from then on windows count alone where they are. Ours: windows are
-made only of photos that are larger than one. The published weights are out of reach: a Caffe network for research only,
-whose layers are described in no place that may be read here. `fewclicks train brs` makes others.
+made only of photos that are larger than one. The published weights are not read: a .caffemodel of a Caffe network, for
+research only. `fewclicks train brs` makes others.
 
 Flip and ClickConsistency suit it. ZoomIn does not: the windows are its own way of looking closer. CFR changes nothing:
 it looks at no previous mask.
