@@ -74,7 +74,7 @@ def code(wheel: Path | None, scratch: Path) -> Iterator[Packed]:
 def weights(init: str) -> Iterator[Packed]:
     """The file or the checkpoint folder, without Adam's state, that training starts from; the wheel has the default."""
     path = Path(init)
-    if init in ("", *SHIPPED):
+    if init in ("", "default"):
         return
     if not path.exists():
         raise InputError(f"no weights at '{init}'; give --init an .onnx file, a checkpoint folder, or default")
@@ -188,6 +188,7 @@ def pack(
 ) -> list[dict[str, object]]:  # fmt: skip
     """Write the kit into the folder `out`; returns what its manifest says of the parts."""
     chosen = recipe_named(recipe)
+    init = init if init in ("", "default") else str(SHIPPED.get(init, init))  # the wheel has the default alone
     chosen_sets = next((c.partition("=")[2].split(",") for c in changes if c.startswith("sets=")), list(chosen.sets))
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("part-*.tar"):
@@ -197,7 +198,7 @@ def pack(
     for files in photos([name for name in chosen_sets if name != "toy"], cache, long_side):
         parts.add(files)
     parts.close()
-    start = init if init in ("", *SHIPPED) else "weights" if Path(init).is_dir() else f"weights/{Path(init).name}"
+    start = init if init in ("", "default") else "weights" if Path(init).is_dir() else f"weights/{Path(init).name}"
     manifest = {"recipe": recipe, "changes": list(changes), "init": start, "parts": parts.about}
     write_json(out / "manifest.json", manifest)
     shutil.copyfile(RUN, out / "run.py")

@@ -17,7 +17,7 @@ from fewclicks.errors import CheckpointError, InputError
 from fewclicks.evaluation.metrics import iou
 from fewclicks.evaluation.robot import deepest_error
 from fewclicks.evaluation.rollout import evaluate
-from fewclicks.methods import default
+from fewclicks.methods import default, default_0_1
 from fewclicks.refinement import CFR
 
 WITHOUT_TORCH = """
@@ -85,3 +85,13 @@ def test_a_foreign_mask_is_corrected_by_clicks():
         click = deepest_error(sample.truth, session.mask, session.clicks)
         session.click(click.x, click.y, click.positive)
     assert iou(session.mask, sample.truth) > begin + 0.1
+
+
+def test_the_model_of_the_version_before_stays_and_is_asked_for_where_it_was_not_installed(monkeypatch, tmp_path):
+    photo, clicks = gradient(60, 80), Clicks((Click(20, 30),))
+    old, new = (fewclicks.load(name, threads=1) for name in ("default-0.1", "default"))
+    states = [one.step(one.start(photo), clicks) for one in (old, new)]
+    assert not np.array_equal(states[0].prob, states[1].prob)
+    monkeypatch.setattr(default_0_1, "WEIGHTS", tmp_path / "default-0.1.onnx")
+    with pytest.raises(CheckpointError, match=r"copy .*from the repository"):
+        fewclicks.load("default-0.1")
