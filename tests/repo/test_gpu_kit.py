@@ -17,7 +17,7 @@ from fewclicks.training.samples import held_out
 from fewclicks.training.sets import Toy
 from scripts import ROOT, script
 
-LIMIT = 700_000
+LIMIT = 900_000
 CHANGES = ("sets=shapes", "set_weights=1", "whole_sets=", "crop_hw=64,64", "min_area_px=50", "batch=4")
 
 
