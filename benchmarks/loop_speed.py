@@ -28,9 +28,9 @@ import torch
 from torch import Tensor
 
 from fewclicks.cli.options import pairs
-from fewclicks.cli.train import changed, recipe_named
 from fewclicks.files.replace import write_json
 from fewclicks.models import compact
+from fewclicks.recipes import changed, recipe_named
 from fewclicks.training import loop, objectives, samples
 from fewclicks.training.distributed import machine
 from fewclicks.training.memory import keep_memory

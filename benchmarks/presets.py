@@ -19,8 +19,8 @@ from typing import Any
 
 import tables
 
-from fewclicks.cli.bench import Job, measure
 from fewclicks.config import preset_options, resolve
+from fewclicks.evaluation.benchmark import Job, measure
 from fewclicks.files.replace import replace_file
 from fewclicks.methods.default import weights_hash
 

@@ -24,9 +24,9 @@ import numpy as np
 import PIL.Image
 import tables
 
-from fewclicks.cli.bench import Job, measure
 from fewclicks.config import resolve
 from fewclicks.errors import FewClicksError
+from fewclicks.evaluation.benchmark import Job, measure
 from fewclicks.evaluation.metrics import interval
 from fewclicks.evaluation.rollout import Result
 from fewclicks.files.replace import replace_file

@@ -15,10 +15,10 @@ import pytest
 from commands import runner
 from fakes import gradient, shared
 from fewclicks.cli.segment import parse_click
-from fewclicks.cli.train import changed, parse
 from fewclicks.clicks import Click
 from fewclicks.errors import InputError
 from fewclicks.evaluation import rollout as rollout_module
+from fewclicks.recipes import changed, parse
 from fewclicks.training.recipe import Recipe
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "images"

@@ -1,7 +1,6 @@
 """The preset `released` does what the authors' evaluation does, step by step; explicit options win over presets."""
 
 import json
-import sys
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
@@ -16,6 +15,7 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.config import DATASETS, PRESETS, PredictorConfig, preset_options, resolve
 from fewclicks.engines.network import Network
 from fewclicks.errors import CheckpointError, InputError, UnknownName
+from fewclicks.evaluation import benchmark
 from fewclicks.evaluation.robot import deepest_error
 from fewclicks.evaluation.rollout import ClickResult, ObjectResult, Result
 from fewclicks.methods import default
@@ -275,7 +275,7 @@ def test_bench_applies_the_preset_per_dataset_and_names_it(monkeypatch, capsys):
         trace = ObjectResult("one", (ClickResult(Click(1, 1), 1.0, 0.1, 0.1, 0.1),), 0.1)
         return [Result(dataset.name, (trace,), "deepest_error", 20, 0.95) for dataset in datasets]
 
-    monkeypatch.setattr(sys.modules["fewclicks.cli.bench"], "measure", measure)
+    monkeypatch.setattr(benchmark, "measure", measure)
     arguments = ["bench", "grabcut", "davis", "--data-root", str(shared("benchmarks")), "--threads", "1"]
     with pytest.raises(SystemExit) as end:
         main([*arguments, "--preset", "released", "--cfr", "1", "--no-flip", "--set", "expansion=1.3", "--json", "-"])

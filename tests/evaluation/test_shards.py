@@ -13,9 +13,9 @@ import PIL.Image
 import pytest
 
 from fakes import gradient
-from fewclicks.cli.bench import Job
 from fewclicks.config import resolve
 from fewclicks.errors import FewClicksError
+from fewclicks.evaluation.benchmark import Job
 from fewclicks.evaluation.shards import evaluate_in_processes
 
 TIMES = ("seconds_per_click", "profile", "share_outside_predictor")

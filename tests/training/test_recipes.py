@@ -366,7 +366,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(tmp_path, monkeypatch, capsys):
 
 
 def test_a_wrong_recipe_name_lists_those_that_are_there():
-    from fewclicks.cli.train import recipe_named
+    from fewclicks.recipes import recipe_named
 
     assert recipe_named("simpleclick:vit_base_sbd") == simpleclick.vit_base_sbd()
     with pytest.raises(UnknownName, match=r"no recipe 'simpleclick'.*simpleclick:vit_base_cocolvis, .*:vit_huge_sbd"):

@@ -26,7 +26,7 @@ def quantize(
     from rich.console import Console
     from rich.progress import Progress
 
-    from fewclicks.cli.train import recipe_named
+    from fewclicks.recipes import recipe_named
 
     chosen = recipe_named(recipe)
     with Progress(console=Console(stderr=True), transient=True) as progress:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fewclicks.cli.options import pairs
-from fewclicks.errors import InputError, MissingExtra, UnknownName
+from fewclicks.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     from fewclicks.training.recipe import Recipe
@@ -198,6 +197,8 @@ def picked(
     A run that is resumed has its own recipe, whatever the one of that name has become; so has what is forked from one,
     but for `changes`. InputError for a change of a run that goes on, and for a recipe of another name.
     """
+    from fewclicks.recipes import changed, recipe_named
+
     named = recipe_named(name) if name else None
     if named is None and not (fork or (resume and out)):
         raise InputError("which recipe? Name one (`fewclicks list`), a run's folder: --resume --out DIR, or --fork RUN")
@@ -267,43 +268,3 @@ def expected(
         steps = max(1, round(seconds_of(duration) / found.step_seconds))
         found = dataclasses.replace(found, recipe=dataclasses.replace(recipe, steps=steps))
     return found.lines()
-
-
-def recipe_named(name: str) -> Recipe:
-    """The recipe of `FILE` (its function of that name) or `FILE:FUNCTION`; UnknownName with the nearest names."""
-    from fewclicks.plugins import find
-    from fewclicks.recipes import functions
-
-    file, _, function = name.partition(":")
-    module = find("recipes", file, trusted=True)
-    own = functions(module)
-    function = function or module.__name__.rpartition(".")[2]
-    if function not in own:
-        raise UnknownName(f"no recipe '{function}' in {file}; there are: {', '.join(f'{file}:{one}' for one in own)}")
-    return own[function]()
-
-
-def changed(recipe: Recipe, changes: dict[str, str]) -> Recipe:
-    """The recipe with fields replaced, each text read as the field's type; InputError for a foreign field."""
-    types = get_type_hints(type(recipe))
-    for key in changes:
-        if key not in types:
-            near = difflib.get_close_matches(key, types, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(types)}"
-            raise InputError(f"a recipe has no field '{key}'; {hint}")
-    return dataclasses.replace(recipe, **{key: parse(key, text, types[key]) for key, text in changes.items()})
-
-
-def parse(key: str, text: str, kind: Any) -> Any:
-    """`text` as `kind`: str, bool, int, float, or a tuple of one of them, written with commas."""
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)
-        parts = [part for part in text.split(",") if part]
-        if inner[-1] is not Ellipsis and len(parts) != len(inner):
-            raise InputError(f"{key} has {len(inner)} values, got '{text}'; write them as {key}=A,B")
-        return tuple(parse(key, part, inner[0]) for part in parts)
-    try:
-        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
-        raise InputError(f"{key} is {wanted}, got '{text}'; write it as {key}=VALUE") from None
