@@ -52,7 +52,7 @@ class Clicks:
 
     @property
     def has_positive(self) -> bool:
-        """Whether any click is on the object."""
+        """Tell whether any click is on the object."""
         return any(click.positive for click in self.items)
 
     def counting(self, hw: tuple[int, int], reach_px: float = SAME_PLACE_PX) -> Clicks:

@@ -170,7 +170,7 @@ class ResolvedPredictor:
         return replace(self, options={**self.options, "dataset": dataset}) if "preset" in self.options else self
 
     def describe(self) -> dict[str, Any]:
-        """What a result names as its settings, as plain data; a network tells of its weights and of every option."""
+        """Tell what a result names as its settings, as plain data; a network tells its weights and all options."""
         from importlib.metadata import version
 
         about: dict[str, Any] = {"fewclicks": version("fewclicks"), "method": self.method, "preset": None}

@@ -45,7 +45,7 @@ class StoreError(FewClicksError):
 
 
 class Conflict(FewClicksError):
-    """What was to be changed has been changed by somebody else in the meantime, or is in use.
+    """Tells that somebody else has changed in the meantime what was to be changed, or uses it.
 
     `current` is how it is now (for objects a `records.ObjectInfo`), or None.
     """

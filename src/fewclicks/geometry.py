@@ -53,7 +53,7 @@ class Box:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def contains(self, row: int, column: int) -> bool:
-        """Whether the pixel lies in the box."""
+        """Tell whether the pixel lies in the box."""
         return self.y0 <= row < self.y1 and self.x0 <= column < self.x1
 
     def including(self, row: int, column: int) -> Box:

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class StateCache(Generic[Item]):
-    """What there was after 0, 1, 2 ... actions: the first of all, and as many others as fit into `max_bytes`.
+    """Holds what there was after 0, 1, 2 ... actions: the first of all, and as many others as fit into `max_bytes`.
 
     Two of the others are kept in any case.
     """
@@ -77,17 +77,17 @@ class UndoHistory(Generic[Action, Item]):
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """What is done, oldest first."""
+        """Tell what is done, oldest first."""
         return tuple(self.every[: self.done])
 
     @property
     def last(self) -> Action | None:
-        """What `undo` would take back."""
+        """Tell what `undo` would take back."""
         return self.every[self.done - 1] if self.done else None
 
     @property
     def next(self) -> Action | None:
-        """What `redo` would do again."""
+        """Tell what `redo` would do again."""
         return self.every[self.done] if self.done < len(self.every) else None
 
     def commit(self, action: Action, state: Item | None) -> None:
@@ -111,7 +111,7 @@ class UndoHistory(Generic[Action, Item]):
         return possible
 
     def state(self, done: int, step: Callable[[Item, int], Item]) -> Item:
-        """What there was after `done` actions: kept, or computed again from the nearest that is kept before it.
+        """Tell what there was after `done` actions: kept, or computed again from the nearest that is kept before it.
 
         `step(state, n)` gives what action `n` makes of the state before it.
         """

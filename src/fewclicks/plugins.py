@@ -105,7 +105,7 @@ def let_part(name: str) -> None:
 
 
 def is_own(name: str) -> bool:
-    """Whether a name is that of a part outside the package: a dotted one, or one with a colon."""
+    """Tell whether a name is that of a part outside the package: a dotted one, or one with a colon."""
     return "." in name or ":" in name
 
 

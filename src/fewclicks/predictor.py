@@ -17,7 +17,7 @@ EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What one round leaves for the next."""
+    """Holds what one round leaves for the next."""
 
     image: Image
     prob: Prob

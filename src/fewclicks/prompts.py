@@ -178,7 +178,7 @@ def look_in_box(
 
 
 def _parts(predictor: Predictor) -> tuple[ClickConsistency | None, Predictor]:
-    """What holds the clicks, if anything does, and the rest."""
+    """Tell what holds the clicks, if anything does, and the rest."""
     return (predictor, predictor.inner) if isinstance(predictor, ClickConsistency) else (None, predictor)
 
 
@@ -213,7 +213,7 @@ CUT_RATIO = 0.15
 def meanings(
     predictor: Predictor, start: State, clicks: Clicks, steps: int | None = None, tol: int | None = None
 ) -> list[State]:
-    """What a first click can mean: up to three masks that differ, the one that a click gives by itself first.
+    """Tell what a first click can mean: up to three masks that differ, the one that a click gives by itself first.
 
     The others, the largest first, are what `predictor` sees in regions of three sizes around the click, and at other
     thresholds. Each holds the click, is one piece, and goes on nowhere beyond its region. `steps`, `tol`: as of
@@ -269,7 +269,7 @@ def _piece(mask: Mask, row: int, column: int) -> Mask | None:
 
 
 def _is_cut(mask: Mask, region: Box) -> bool:
-    """Whether the mask goes on beyond the borders of the region that are not those of the image."""
+    """Tell whether the mask goes on beyond the borders of the region that are not those of the image."""
     part = mask[region.slices]
     sides = [
         (part[0], region.y0 > 0), (part[-1], region.y1 < mask.shape[0]),

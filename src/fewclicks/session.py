@@ -49,7 +49,7 @@ Action: TypeAlias = Click | Scribble | BoxPrompt | Choice | Prob
 
 @dataclass(frozen=True, slots=True)
 class SessionSource:
-    """Where the image and the predictor of a session came from, so that a replay finds them again."""
+    """Tells where the image and the predictor of a session came from, so that a replay finds them again."""
 
     image: str | None = None
     method: str | None = None
@@ -305,7 +305,7 @@ class Session:
         return self._history.state(done, self._again)
 
     def _again(self, state: State, n: int) -> State:
-        """What action `n` makes of the state before it."""
+        """Tell what action `n` makes of the state before it."""
         return self._after(state, n, self._history.every[n], self._clicks(n + 1))
 
 
@@ -398,7 +398,7 @@ def _document(source: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
 
 
 def _local(document: Mapping[str, Any]) -> bool | None:
-    """Whether corrections stay local; those of format 1 never did."""
+    """Tell whether corrections stay local; those of format 1 never did."""
     local = document.get("local")
     if not isinstance(local, bool | None):
         raise TypeError("local is no truth value")

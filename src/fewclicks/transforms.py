@@ -28,7 +28,7 @@ CARRIED = "carried"
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What ZoomIn leaves in `memo["zoom"]`: the region, and the inner predictor's image and memo of that region."""
+    """Holds what ZoomIn leaves in `memo["zoom"]`: the region, the inner predictor's image and memo of it."""
 
     roi: Box | None
     frame: Frame
@@ -188,7 +188,7 @@ EDGE = np.float32(2**-20)
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """What Flip leaves in `memo["flip"]`: the mirrored image and the inner predictor's memo of each of the two."""
+    """Holds what Flip leaves in `memo["flip"]`: the mirrored image, the inner predictor's memo of both."""
 
     mirrored: Image
     memos: tuple[Mapping[str, Any], Mapping[str, Any]]

@@ -1,5 +1,6 @@
 """The house in order: the README tells the truth, links lead somewhere, files keep their budgets."""
 
+import ast
 import os
 import re
 import shlex
@@ -167,3 +168,29 @@ def test_make_demo_on_a_fresh_checkout(tmp_path):
     assert not list((tmp_path / ".venv").rglob("site-packages/torch"))
     again = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "Installing" not in again.stdout
+
+
+def public_docstrings():
+    """(place, name, docstring or None) of every public class, function and method outside the annotator."""
+    for file in sorted((ROOT / "src" / "fewclicks").rglob("*.py")):
+        if "annotator" not in file.parts:
+            waiting = [ast.parse(file.read_text("utf-8"))]
+            while waiting:
+                for item in ast.iter_child_nodes(waiting.pop()):
+                    if isinstance(item, ast.ClassDef | ast.FunctionDef) and not item.name.startswith("_"):
+                        yield f"{file.name}:{item.lineno}", item.name, ast.get_docstring(item)
+                        if isinstance(item, ast.ClassDef):
+                            waiting.append(item)
+
+
+def test_docstrings_say_more_than_the_name():
+    """At least 95 % of what is public has one; each begins with what it does, and none only repeats its name."""
+    found = list(public_docstrings())
+    written = [(place, name, text.partition("\n")[0]) for place, name, text in found if text]
+    assert len(written) >= 0.95 * len(found)
+    assert not [place for place, _, line in written if re.match(r"(What|Whether|Where|As|The only)\b", line)]
+    small = {"a", "an", "the", "of", "this", "it", "its", "is"}
+    for place, name, line in written:
+        parts = set(re.findall("[a-z0-9]+", re.sub("([A-Z])", r" \1", name).lower()))
+        said = set(re.findall("[a-z0-9]+", line.lower())) - small
+        assert not said <= parts | {f"{part}s" for part in parts}, f"{place}: {name} is said again"

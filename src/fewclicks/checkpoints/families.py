@@ -43,7 +43,7 @@ SAMS = {768: "b", 1024: "l", 1280: "h"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What a file was recognised as."""
+    """Holds what a file was recognised as."""
 
     name: str
     title: str

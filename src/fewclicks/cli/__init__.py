@@ -155,7 +155,7 @@ class _Once(logging.Filter):
         self._said: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it was not said yet."""
+        """Tell whether it was not said yet."""
         text = record.getMessage()
         is_new = text not in self._said
         self._said.add(text)

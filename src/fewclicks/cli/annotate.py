@@ -89,7 +89,7 @@ def annotate(
 
 
 def source_of(folder: Path, database: str | None) -> str | Path:
-    """What a store is opened by: the folder, or the URL of another database."""
+    """Tell what a store is opened by: the folder, or the URL of another database."""
     from fewclicks.errors import InputError
 
     if database and "://" not in database:

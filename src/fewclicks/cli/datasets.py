@@ -75,7 +75,7 @@ def show(found: list[Finding]) -> None:
 
 
 def _here(split: Split) -> str:
-    """Whether a split is here, and how it compares."""
+    """Tell whether a split is here, and how it compares."""
     uncounted = split.photos is not None and split.objects is None
     return (split.state or "-") + (" (objects: --count)" if uncounted else "")
 
@@ -148,7 +148,7 @@ def _bars(amount: ProgressColumn) -> Progress:
 
 
 def _data_root() -> Path:
-    """Where datasets lie; InputError where nobody has said so."""
+    """Tell where datasets lie; InputError where nobody has said so."""
     from fewclicks.datasets import benchmark_root
 
     root = benchmark_root()

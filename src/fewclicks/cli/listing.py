@@ -38,7 +38,7 @@ def summary(kind: str, name: str) -> str:
 
 
 def recipes(file: str) -> dict[str, str]:
-    """What `fewclicks train` takes of a file in recipes/, each with the first line of its docstring."""
+    """Tell what `fewclicks train` takes of a file in recipes/, each with the first line of its docstring."""
     import ast
 
     tree = _tree("recipes", file)

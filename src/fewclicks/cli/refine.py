@@ -102,7 +102,7 @@ def images_beside(source: Path) -> Path:
 
 
 def _refined(predictor: Predictor, job: Job) -> tuple[list[Refined], bool]:
-    """What became of each mask, and whether it was done before; tells how far it is."""
+    """Tell what became of each mask, and whether it was done before; tells how far it is."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

@@ -250,7 +250,7 @@ def expected(
     recipe: Recipe, devices: str, nodes: int, strategy: str, accelerator: str, tflops: float | None,
     duration: str | None = None,
 ) -> list[str]:  # fmt: skip
-    """What `--dry-run` prints. The devices need not be there, unless their speed is to be measured."""
+    """Estimate what `--dry-run` prints. The devices need not be there, unless their speed is to be measured."""
     if devices != "auto" and not (devices.isdecimal() and int(devices)):
         raise InputError(f"devices is a number of 1 or more, or auto, got '{devices}'")
     try:

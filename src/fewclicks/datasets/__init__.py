@@ -24,7 +24,7 @@ def benchmark_root() -> Path:
 
 
 def places(folder: str, data_root: str | Path | None = None) -> list[Path]:
-    """Where the folder of a dataset is looked for, in this order.
+    """Tell where the folder of a dataset is looked for, in this order.
 
     Under `data_root`; where that is None under `benchmark_root()`, under `train/` beside it, and beside both.
     """

@@ -39,7 +39,7 @@ CHUNK = 4
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What is built from where: plain values, which worker processes are given."""
+    """Holds what is built from where: plain values, which worker processes are given."""
 
     coco: Path
     lvis: Path
@@ -49,7 +49,7 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a build, or one photo of it, holds."""
+    """Counts what a build, or one photo of it, has."""
 
     photos: int = 0
     objects: int = 0

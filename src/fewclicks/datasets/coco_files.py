@@ -150,7 +150,7 @@ def elements(path: Path) -> Iterator[tuple[str, Any, int, int]]:
 
 
 def photo_folder(root: Path, folder: str, tree: str) -> Path:
-    """Where the photos of "train2017" or "val2017" lie under `root`, in one of the layouts in use."""
+    """Tell where the photos of "train2017" or "val2017" lie under `root`, in one of the layouts in use."""
     split = folder.removesuffix("2017")
     places = [root / "images" / folder, root / folder, root / split / "images"]
     for place in places:
@@ -208,7 +208,7 @@ def write_layers(path: Path, scene_ids: Ids, info: Mapping[str, Any]) -> None:
 
 
 def read_layers_info(path: Path) -> dict[str, Any]:
-    """What `write_layers` wrote of the ids, without decoding them; DatasetError where the file is none of its."""
+    """Tell what `write_layers` wrote of the ids, without decoding them; DatasetError where the file is none of its."""
     try:
         with open_raster(path, ["PNG"]) as picture:
             found = bounded.parse_json(picture.info[LAYER_KEY])

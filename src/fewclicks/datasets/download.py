@@ -198,7 +198,7 @@ def _extent(answer: http.client.HTTPResponse, have: int) -> tuple[int, int | Non
 
 
 def _validator(answer: http.client.HTTPResponse) -> str:
-    """What tells this version of the file from others: a strong ETag, or the date; "" when the server says neither."""
+    """Tell this version of the file from others: a strong ETag, or the date; "" when the server says neither."""
     tag = answer.headers.get("ETag", "")
     return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
 

@@ -149,7 +149,7 @@ def _array(matrix: _Elements) -> NDArray[Any]:
 
 
 def _unpack(content: memoryview, limit: int) -> bytes:
-    """What zlib packed, if it is no more than `limit` bytes."""
+    """Tell what zlib packed, if it is no more than `limit` bytes."""
     unpacker = zlib.decompressobj()
     try:
         data = unpacker.decompress(content, max(limit, 1))

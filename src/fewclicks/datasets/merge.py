@@ -92,7 +92,7 @@ def _inside(masks: Sequence[Mask], areas: Sequence[int]) -> NDArray[np.bool_]:
 
 
 def _any_like(mask: Mask, others: Sequence[Mask], candidates: NDArray[np.bool_], iou: float) -> bool:
-    """Whether one of the candidates among `others` has more than this IoU with the mask."""
+    """Tell whether one of the candidates among `others` has more than this IoU with the mask."""
     return any((mask & others[k]).sum() > iou * (mask | others[k]).sum() for k in np.flatnonzero(candidates).tolist())
 
 

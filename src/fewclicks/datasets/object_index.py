@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """Where fewclicks keeps what it can make again; not created yet."""
+    """Tell where fewclicks keeps what it can make again; not created yet."""
     if named := os.environ.get("FEWCLICKS_CACHE"):
         return Path(named)
     if sys.platform == "darwin":
@@ -86,7 +86,7 @@ def _fingerprint(files: Sequence[Path]) -> str:
 
 
 def _load(file: Path, key: str, count: int) -> list[list[int]] | None:
-    """What was saved under the key; None where nothing was, or something else."""
+    """Tell what was saved under the key; None where nothing was, or something else."""
     try:
         saved = bounded.read_json(file)
     except (OSError, ValueError):

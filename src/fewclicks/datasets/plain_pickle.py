@@ -44,7 +44,7 @@ KNOWN = {
 
 
 class PickleError(Exception):
-    """What is wrong with a pickle, without the name of its file."""
+    """Tells what is wrong with a pickle, without the name of its file."""
 
 
 def read(path: Path) -> Any:
@@ -78,7 +78,7 @@ def decode(data: bytes) -> Any:
 
 
 class _Name:
-    """Where the pickle refers to one of the known names."""
+    """Tells where the pickle refers to one of the known names."""
 
     __slots__ = ("name",)
 
@@ -117,7 +117,7 @@ class _Array:
 
 
 class _Machine:
-    """Where the reading is, the stack, the stacks below the marks, and the memo."""
+    """Tells where the reading is, the stack, the stacks below the marks, and the memo."""
 
     __slots__ = ("at", "data", "left", "marks", "memo", "stack")
 
@@ -155,7 +155,7 @@ class _Machine:
         return self.take(self.data.index(b"\n", self.at) + 1 - self.at)[:-1].decode()
 
     def marked(self) -> list[Any]:
-        """What was pushed since the last mark."""
+        """Tell what was pushed since the last mark."""
         items, self.stack = self.stack, self.marks.pop()
         return items
 
@@ -285,7 +285,7 @@ def _reduce(m: _Machine) -> None:
 
 
 def _build(m: _Machine) -> None:
-    """What comes after the making: the byte order of a dtype, all of an array."""
+    """Tell what comes after the making: the byte order of a dtype, all of an array."""
     match (state := m.stack.pop()), (made := m.stack[-1]):
         case (_, "<" | ">" | "|" | "=" as order, *_), _DType():
             made.code = order + made.code[-2:]

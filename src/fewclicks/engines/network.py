@@ -17,7 +17,7 @@ PAD = np.array([[0, 0, -1]], np.float32)
 
 
 class Forward(Protocol):
-    """What an engine makes of a weight file."""
+    """Describes what an engine makes of a weight file."""
 
     def __call__(self, image: Floats, clicks: Floats, prev: Floats) -> Floats:
         """image 1x3xHxW in [0, 1], clicks 1xNx3 (x, y, label; -1 pads), prev 1x1xHxW -> logits 1x1xHxW."""

@@ -66,5 +66,5 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> OnnxForwar
 
 
 def metadata(forward: OnnxForward) -> dict[str, str]:
-    """What the exporter wrote into the file: recipe, step, sha256 of the checkpoint."""
+    """Tell what the exporter wrote into the file: recipe, step, sha256 of the checkpoint."""
     return dict(forward.session.get_modelmeta().custom_metadata_map)

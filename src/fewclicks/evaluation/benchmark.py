@@ -46,7 +46,7 @@ class Job:
         return dataset if self.positions is None else Picked(dataset, self.positions)
 
     def __call__(self) -> tuple[Predictor, Dataset, Robot, Mapping[str, Any]]:
-        """What a process evaluates."""
+        """Tell what a process evaluates."""
         return self.own.build(), self.open(), self.chosen_robot(), self.rules
 
     def chosen_robot(self) -> Robot:

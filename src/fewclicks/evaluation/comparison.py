@@ -26,7 +26,7 @@ RULES = ("robot", "max_clicks", "stop_iou")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a run changes against the first one on the objects of a dataset: mean, and its 95 % interval."""
+    """Holds what a run changes against the first one on the objects of a dataset: mean, and its 95 % interval."""
 
     dataset: str
     measure: str
@@ -48,7 +48,7 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves 0 out."""
+        """Tell whether the interval leaves 0 out."""
         return self.low > 0 or self.high < 0
 
 
@@ -93,7 +93,7 @@ class Runs:
         ]
 
     def objects(self, dataset: str) -> dict[str, Mapping[str, Any]]:
-        """What each run says of every object. InputError unless they are the same objects in the same order."""
+        """Tell what each run says of every object. InputError unless they are the same objects in the same order."""
         found = {label: report["datasets"][dataset]["per_object"] for label, report in self.reports.items()}
         names = found[self.labels[0]]["name"]
         for label, one in found.items():
@@ -118,7 +118,7 @@ class Runs:
         return [name for name in MEASURES if name.startswith("IoU") or f"0.{name[4:]}" in levels]
 
     def differences(self, label: str) -> list[Difference]:
-        """What a run changes against the first one: a paired bootstrap, in which videos and photos stay together."""
+        """Tell what a run changes against the first one: a paired bootstrap; videos and photos stay together."""
         found = []
         for dataset in self.datasets:
             objects = self.objects(dataset)

@@ -45,7 +45,7 @@ def boundary_iou(mask: Mask, truth: Truth, dilation_ratio: float = 0.02) -> floa
 
 
 def reached(curve: Sequence[float], threshold: float, max_clicks: int = 20) -> bool:
-    """Whether the IoU ever came to the threshold within `max_clicks`. `curve[i]` is the IoU after click i + 1."""
+    """Tell whether the IoU ever came to the threshold within `max_clicks`. `curve[i]` is the IoU after click i + 1."""
     return any(value >= threshold for value in curve[:max_clicks])
 
 
@@ -57,7 +57,7 @@ def noc(curve: Sequence[float], threshold: float, max_clicks: int = 20) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ClickEffect:
-    """What the clicks after the first did to the IoU, one entry per click number: the first entry is of click 2."""
+    """Holds what the clicks after the first did to the IoU, an entry per click number: the first is of click 2."""
 
     clicks: tuple[int, ...]
     """How many objects took this click: those that were finished before are not in it."""

@@ -49,7 +49,7 @@ class ClickResult:
 
 @dataclass(frozen=True, slots=True)
 class ObjectResult:
-    """What happened on one object. `mask` is the final mask, kept for the worst cases only."""
+    """Holds what happened on one object. `mask` is the final mask, kept for the worst cases only."""
 
     name: str
     turns: tuple[ClickResult, ...]
@@ -170,16 +170,16 @@ class Result:
         return [fmean(curve[min(i, len(curve) - 1)] for curve in curves) for i in range(self.max_clicks)]
 
     def click_effect(self) -> ClickEffect:
-        """What the clicks after the first did to the IoU: more clicks must help."""
+        """Tell what the clicks after the first did to the IoU: more clicks must help."""
         return click_effect([trace.ious for trace in self.traces])
 
     def seconds_per_click(self) -> float:
-        """What a user waits for: predictor start and steps, over the number of clicks."""
+        """Tell what a user waits for: predictor start and steps, over the number of clicks."""
         profile = self.profile()
         return profile["start"] + profile["step"]
 
     def profile(self) -> dict[str, float]:
-        """Where the time of a click goes, in seconds: predictor (start, step), robot, metric, reading files."""
+        """Tell where the time of a click goes, in seconds: predictor (start, step), robot, metric, reading files."""
         turns = [turn for trace in self.traces for turn in trace.turns]
         totals = {
             "start": math.fsum(trace.start_s for trace in self.traces),

@@ -98,7 +98,7 @@ def _collect(workers: list[tuple[Any, Connection]], on_trace: OnTrace | None) ->
 
 
 def _work(pipe: Connection, prepare: Prepare, index: int, count: int) -> None:
-    """What each process does: sends traces, then its result (None if it had no object), or the error."""
+    """Tell what each process does: sends traces, then its result (None if it had no object), or the error."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent answers it
     os.environ.setdefault("LOCAL_RANK", str(index))  # as under torchrun: which of several GPUs is this process's

@@ -64,13 +64,13 @@ class Entry:
         return ["bench", *datasets, "--method", method, *preset, *self.options]
 
     def report(self, folder: Path, arguments: Sequence[str]) -> Path:
-        """Where its report lies; other arguments or other weights have another one."""
+        """Tell where its report lies; other arguments or other weights have another one."""
         key = json.dumps([*arguments, self._weights_hash()])
         plain = "".join(letter if letter.isalnum() else "-" for letter in self.title.lower()).strip("-")
         return folder / f"{plain}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.json"
 
     def _weights_hash(self) -> Any:
-        """What config.json says of its weights."""
+        """Tell what config.json says of its weights."""
         return _config(self.weights).get("sha256", {}) if self.weights else {}
 
 
@@ -207,7 +207,7 @@ def measure(
 
 
 def report_of(entry: Entry, datasets: Sequence[str], folder: Path, more: Sequence[str]) -> Path:
-    """Where the report of an entry lies."""
+    """Tell where the report of an entry lies."""
     return entry.report(folder, [*entry.arguments(datasets), *more])
 
 
@@ -222,7 +222,7 @@ def _start(entry: Entry, datasets: Sequence[str], report: Path, more: Sequence[s
 
 
 def is_complete(report: Path) -> bool:
-    """Whether a report was written to its end."""
+    """Tell whether a report was written to its end."""
     try:
         read_json(report)
     except InputError:
@@ -256,7 +256,7 @@ def _reason(report: Path, code: int) -> str:
 def summary(
     entries: Sequence[Entry], states: Mapping[str, str], datasets: Sequence[str], folder: Path, more: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """What table4.json holds: {"rows": [...], "pairs": [...]}, all of it from the reports of the entries."""
+    """Tell what table4.json holds: {"rows": [...], "pairs": [...]}, all of it from the reports of the entries."""
     found, files = [], {}
     for entry in entries:
         state = states.get(entry.title, entry.state) or NO_WEIGHTS

@@ -95,7 +95,7 @@ def markdown(found: Mapping[str, Any]) -> str:
 
 
 def sources(found: Mapping[str, Any]) -> dict[str, str]:
-    """Where the published figures of each row were read."""
+    """Tell where the published figures of each row were read."""
     return {row["name"]: row["source"] for row in found["rows"] if row["published"]}
 
 

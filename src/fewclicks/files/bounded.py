@@ -79,7 +79,7 @@ def open_file(path: str | os.PathLike[str]) -> io.BufferedReader:
 
 
 def inflate(data: bytes, size: int) -> bytes:
-    """What zlib packed, if that is exactly `size` bytes; ValueError otherwise. No more is ever unpacked."""
+    """Unpack what zlib packed, if that is exactly `size` bytes; ValueError otherwise. No more is ever unpacked."""
     unpacker = zlib.decompressobj()
     try:
         found = unpacker.decompress(data, size + 1)

@@ -45,7 +45,7 @@ _NOT_HERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSU
 
 
 def beside(target: Path) -> Path:
-    """Where the next version of `target` is made: the same place for the same target."""
+    """Tell where the next version of `target` is made: the same place for the same target."""
     name = f".{target.name}{SUFFIX}"
     if len(os.fsencode(name)) > 255:
         name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}{SUFFIX}"
@@ -309,7 +309,7 @@ def _hold(file: IO[bytes]) -> bool:
 
 
 def _same(file: IO[bytes], path: Path) -> bool:
-    """Whether the open file still has this name."""
+    """Tell whether the open file still has this name."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
     except FileNotFoundError:

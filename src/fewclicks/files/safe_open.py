@@ -68,7 +68,7 @@ def open_real(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def walk_real(root: str | os.PathLike[str]) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """As `os.walk`: (folder, names of its folders, of its files), from the top; links to folders are left out.
+    """Walk as `os.walk` does: (folder, its folders, its files), from the top; links to folders are left out.
 
     `root` is to be real, without links. Folders that are removed from the list are not gone into. A folder that is
     replaced by a link meanwhile is passed over.
@@ -143,5 +143,5 @@ def _rechecked(path: str, flags: int) -> int:
 
 
 def _has_link(path: str) -> bool:
-    """Whether a part of the path is a link."""
+    """Tell whether a part of the path is a link."""
     return any(os.path.islink(part) for part in (Path(path), *Path(path).parents))

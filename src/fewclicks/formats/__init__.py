@@ -38,7 +38,7 @@ __all__ = ["Format", "Found", "Imported", "alike", "detect", "export", "formats"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What there is to know of a format: for menus, help and documentation."""
+    """Holds what there is to know of a format: for menus, help and documentation."""
 
     name: str
     title: str

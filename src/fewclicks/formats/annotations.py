@@ -96,7 +96,7 @@ class AnnotatedFolder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote: files (absolute), and in `notes` what the format lost, one sentence each."""
+    """Holds what an export wrote: files (absolute), and in `notes` what the format lost, one sentence each."""
 
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()

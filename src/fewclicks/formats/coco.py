@@ -128,7 +128,7 @@ def segmentation_like(mask: Mask, model: Any) -> Any:
 
 
 def _segmenter(shapes: str, tolerance_px: float, notes: Notes) -> Callable[[Mask], Any]:
-    """What makes the `segmentation` of a mask, and notes what it loses."""
+    """Tell what makes the `segmentation` of a mask, and notes what it loses."""
 
     def as_rle(mask: Mask) -> Any:
         return {"size": list(mask.shape), "counts": rle.text(rle.runs(mask))}
@@ -223,7 +223,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _name_of(row: Mapping[str, Any]) -> str:
-    """What the photo of an entry of images[] is called, "" where it does not say so."""
+    """Tell what the photo of an entry of images[] is called, "" where it does not say so."""
     keys = ("file_name", "path", "coco_url", "filename", "name")
     return next((row[key] for key in keys if isinstance(row.get(key), str)), "")
 

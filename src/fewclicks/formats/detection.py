@@ -88,14 +88,14 @@ def _stem(file: Path, place: Path) -> str:
 
 
 def _is_coco(file: Path) -> bool:
-    """Whether a file has COCO's keys; of a large one they may lie anywhere."""
+    """Tell whether a file has COCO's keys; of a large one they may lie anywhere."""
     if _holds(file, b'"images"', b'"annotations"'):
         return True
     return (_holds(file, b'"images"') or _holds(file, b'"annotations"')) and json_format(file) == "coco"
 
 
 def _holds(file: Path, *words: bytes) -> bool:
-    """Whether the first or last part of a file has all these words."""
+    """Tell whether the first or last part of a file has all these words."""
     try:
         with open_real(file) as opened:
             text = opened.read(SNIFFED_BYTES)
@@ -148,7 +148,7 @@ def _is_mask(folder: Path, file: str) -> bool:
 
 
 def _label_folders(folder: Path) -> Iterator[Path]:
-    """Where YOLO's label files may lie: labels/ in or beside the folder, labels/train for images/train, the folder."""
+    """List where YOLO's label files lie: labels/ in or beside the folder, labels/train for images/train, the folder."""
     parts = list(folder.absolute().parts)
     for i in range(len(parts) - 1, max(0, len(parts) - 3), -1):
         if parts[i].lower() in PHOTO_FOLDERS:

@@ -179,7 +179,7 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
 
 
 def _missing(missing: dict[str, int]) -> tuple[str, ...]:
-    """What is said of the files whose photos are not there."""
+    """Tell what is said of the files whose photos are not there."""
     if not missing:
         return ()
     gone = f"{counted(len(missing), 'file')} of photos that are not in the folder, as '{min(missing)[:80]}'"

@@ -124,7 +124,7 @@ def _writings(name: str) -> Iterator[str]:
 
 
 def _renamed(name: str) -> Iterator[str]:
-    """What a photo may have been called before a program renamed it."""
+    """Tell what a photo may have been called before a program renamed it."""
     if UPLOADED.match(name):
         yield UPLOADED.sub("", name, count=1)
     roboflow = ROBOFLOW.fullmatch(name)

@@ -36,7 +36,7 @@ class Naming:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was renamed."""
+        """Tell what was renamed."""
         changed = [
             f"the class {quoted(label)} is called {quoted(name)} in these files, which cannot hold its name"
             for name, label in self.exact.items()

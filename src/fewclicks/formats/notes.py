@@ -36,7 +36,7 @@ class Notes:
         count.most = max(count.most, pixels)
 
     def left(self, sentence: str, thing: str | None = None) -> None:
-        """As `add`, for an annotation of a source that does not become an object."""
+        """Note as `add` does, for an annotation of a source that does not become an object."""
         self.add(sentence, thing=thing)
         self.left_out += 1
 
@@ -65,7 +65,7 @@ def _shown(text: str) -> str:
 
 
 def alike(sentence: str) -> str:
-    """What sentences have in common that differ only in their numbers."""
+    """Tell what sentences have in common that differ only in their numbers."""
     return NUMBERS.sub("#", sentence)
 
 

@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 
 
 def entry(found: Annotation | Seen, **where: Any) -> dict[str, Any]:
-    """What is written of an object: `where` its pixels are, its label, and its name and score if it has them."""
+    """Tell what is written of an object: `where` its pixels are, its label, and its name and score if it has them."""
     row = {**where, "label": found.label or UNLABELLED}
     if found.name:
         row["name"] = found.name
@@ -65,7 +65,7 @@ def labels(content: dict[str, Any]) -> tuple[Label, ...]:
 def photos_of(
     content: dict[str, Any], known: Photos, take: Callable[[dict[str, Any], dict[str, Any], Facts], Value], notes: Notes
 ) -> dict[str, list[Value]]:
-    """What `take` makes of (row of a photo, row of an object, its facts), by photo; the rest is noted."""
+    """Collect what `take` makes of (row of a photo, row of an object, its facts), by photo; the rest is noted."""
     found: dict[str, list[Value]] = {}
     for row in content["photos"]:
         name = row.get("file") if isinstance(row, dict) else None

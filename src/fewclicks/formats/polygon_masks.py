@@ -68,7 +68,7 @@ def by_centres(polygons: Sequence[Polygon], hw: tuple[int, int]) -> Mask:
 
 
 def by_pixels(polygons: Sequence[Polygon], hw: tuple[int, int]) -> Mask:
-    """As `by_centres`, of points cut down to whole pixels; as OpenCV draws, and with it the readers of YOLO."""
+    """Fill as `by_centres` does, of points cut down to whole pixels; as OpenCV and the readers of YOLO draw."""
     mask = np.zeros(hw, np.bool_)
     for polygon in polygons:
         box = box_of([polygon], hw)
@@ -99,7 +99,7 @@ def _even_odd(polygon: Polygon, hw: tuple[int, int]) -> Mask:
 
 
 def _crossings(polygon: Polygon, height: int) -> Iterator[tuple[NDArray[np.int64], Polygon]]:
-    """Where the edges cross the middles of the rows, as (rows, x): in portions, so that memory stays small."""
+    """Tell where the edges cross the middles of the rows, as (rows, x): in portions, so that memory stays small."""
     ends = np.roll(polygon, -1, axis=0)
     upper = np.where((polygon[:, 1] <= ends[:, 1])[:, None], polygon, ends)
     lower = np.where((polygon[:, 1] <= ends[:, 1])[:, None], ends, polygon)

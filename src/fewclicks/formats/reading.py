@@ -126,7 +126,7 @@ def stored(mask: Mask, label: str, name: str = "", score: float | None = None) -
 
 
 def stored_runs(runs: rle.Runs, hw: tuple[int, int], label: str, name: str = "", score: float | None = None) -> Maker:
-    """As `stored`, of checked run lengths."""
+    """Store as `stored` does, of checked run lengths."""
     return lambda: Annotation(mask=rle.mask_of(runs, hw), label=label, name=name, score=score)
 
 

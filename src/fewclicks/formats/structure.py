@@ -46,7 +46,7 @@ def recognized(source: Path, photos: Sequence[AnnotatedPhoto]) -> str:
 
 
 def json_format(path: Path) -> str | None:
-    """What a JSON file is, by the keys in it: "coco", "labelme", "listing", another tool's words, or None."""
+    """Tell what a JSON file is, by the keys in it: "coco", "labelme", "listing", another tool's words, or None."""
     try:
         content = as_utf8(read_bytes(path, MAX_JSON_BYTES))
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def numbers_in(line: str) -> list[float]:
 
 
 def is_label_file(path: Path) -> bool:
-    """Whether a text file has a line of YOLO among its first ones, if one with a fault; an empty one is no proof."""
+    """Tell whether a text file has a line of YOLO among its first, if a faulty one; an empty one proves nothing."""
     try:
         with open_real(path) as file:
             text = as_utf8(file.read(2**16), "replace").decode("utf-8-sig", errors="replace")
@@ -162,7 +162,7 @@ def _fitting(source: Path, photos: Sequence[AnnotatedPhoto], hints: list[str]) -
 
 
 def _begins_as_json(path: Path) -> bool:
-    """Whether a file begins as JSON does, whatever its ending."""
+    """Tell whether a file begins as JSON does, whatever its ending."""
     try:
         with open_real(path) as file:
             return as_utf8(file.read(64), "replace").removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
@@ -200,7 +200,7 @@ def _in_folder(source: Path, photos: Sequence[AnnotatedPhoto], hints: list[str])
 
 
 def _numbered(file: str) -> bool:
-    """Whether a mask is named as those of single objects are: 0001-cat.png."""
+    """Tell whether a mask is named as those of single objects are: 0001-cat.png."""
     return re.fullmatch(r"\d+-.+", PurePosixPath(file).stem) is not None
 
 
@@ -217,7 +217,7 @@ def _of_json(files: Sequence[Path], hints: list[str]) -> Iterator[str]:
 
 
 def _damage(file: Path) -> str | None:
-    """What is wrong with a file as JSON."""
+    """Tell what is wrong with a file as JSON."""
     try:
         if not file.stat().st_size:
             return f"'{file.name}' is empty"
@@ -248,7 +248,7 @@ def _of_xml(files: Sequence[Path]) -> Iterator[str]:
 
 
 def _content_of(source: Path) -> str:
-    """What there is, where nothing is like a format."""
+    """Tell what there is, where nothing is like a format."""
     if not source.is_dir():
         return f"a {source.suffix or 'file without ending'} is none of them"
     names = (name for _, _, files in walk_real(source) for name in files)

@@ -169,7 +169,7 @@ def _write_lists(out: Path, stems: Sequence[str], classes: Classes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a pixel says: a number, a colour, or both with a palette. `white`: one of a black-and-white picture."""
+    """Holds what a pixel says: a number, a colour, or both with a palette. `white`: of a black-and-white picture."""
 
     number: int | None
     colour: Colour | None
@@ -177,7 +177,7 @@ class Code:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether it is background, or not counted."""
+        """Tell whether it is background, or not counted."""
         if self.white:
             return False
         return self.number in (0, IGNORE_ID) if self.number is not None else self.colour in ((0, 0, 0), VOID)
@@ -206,7 +206,7 @@ def _rank(code: Code) -> tuple[int, Colour]:
 
 @dataclass(frozen=True, slots=True)
 class ClassNames:
-    """What classes are called: by colour, by number; `source` is the file that says it, "" for none."""
+    """Holds what classes are called: by colour, by number; `source` is the file that says it, "" for none."""
 
     source: str
     labels: tuple[Label, ...]
@@ -333,7 +333,7 @@ def _code(number: int, palette: Sequence[int], white: bool) -> Code:
 
 
 def _names_of(root: Path, pictures: Sequence[Path]) -> ClassNames:
-    """What the classes of a tree are called."""
+    """Tell what the classes of a tree are called."""
     if (root / LABELS).is_file():
         return _exact(_labelmap(root / LABELS), exact_names(root))
     for name in LISTS:
@@ -401,7 +401,7 @@ def _list(path: Path) -> ClassNames:
 
 
 def _may_be_voc(path: Path) -> bool:
-    """Whether a picture has no other classes, and no other colours, than VOC."""
+    """Tell whether a picture has no other classes, and no other colours, than VOC."""
     try:
         picture = read_picture(path, "mask", max_pixels=2**28)
     except (FewClicksError, OSError):
@@ -423,7 +423,7 @@ def _voc_numbers(numbers: NDArray[Any]) -> bool:
 
 
 def _boxes_are_voc(root: Path) -> bool | None:
-    """Whether the names in Annotations/*.xml are VOC's; None where none are there."""
+    """Tell whether the names in Annotations/*.xml are VOC's; None where none are there."""
     folder, names = root / BOXES, set[str]()
     for file in files_in(folder, [".xml"])[:SAMPLES] if folder.is_dir() else []:
         try:

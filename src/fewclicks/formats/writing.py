@@ -101,7 +101,7 @@ def solid(photo: AnnotatedPhoto, notes: Notes) -> Iterator[tuple[int, Annotation
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What there is to say of an object besides its pixels. `box`: of what is visible of it."""
+    """Holds what there is to say of an object besides its pixels. `box`: of what is visible of it."""
 
     label: str
     name: str

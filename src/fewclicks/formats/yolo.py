@@ -150,7 +150,7 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
 
 
 def _of_strangers(files: Sequence[str], lines: int) -> Iterator[str]:
-    """What is said of label files whose photos are not there."""
+    """Tell what is said of label files whose photos are not there."""
     if files:
         gone = f"{counted(len(files), 'file')} of photos that are not in the folder, as '{files[0][:80]}'"
         yield f"{gone}: {counted(lines, 'line')} left out"
@@ -260,7 +260,7 @@ def _classes(root: Path) -> ClassNames:
 
 
 def _folders_of_names(root: Path) -> list[Path]:
-    """Where the names may lie: here; beside labels/ (or images/), for that folder or one in it, and nowhere else above;
+    """List where names may lie: here; beside labels/ (or images/), for that folder or one in it, nowhere else above;
     in labels/, where LabelImg writes them."""
     above = [root, root.parent, root.parent.parent]
     steps = next((step for step, folder in enumerate(above[:2], start=1) if folder.name.lower() in SPLIT_FOLDERS), 0)

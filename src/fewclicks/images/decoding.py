@@ -229,7 +229,7 @@ def _jpeg2000_bits(head: bytes) -> int:
 
 
 def _ppm_is_deep(head: bytes) -> bool:
-    """Whether this is a color PPM with more than 255 levels."""
+    """Tell whether this is a color PPM with more than 255 levels."""
     words = b" ".join(line.partition(b"#")[0] for line in head[:512].split(b"\n")).split()
     return head[:2] == b"P6" and len(words) > 3 and words[3].isdigit() and int(words[3]) > 255
 
@@ -283,7 +283,7 @@ def _opencv(content: bytes) -> NDArray[Any] | None:
 
 @contextlib.contextmanager
 def _silent_opencv() -> Iterator[None]:
-    """What OpenCV thinks of a file is our business, not that of stderr."""
+    """Keep from stderr what OpenCV thinks of a file: that is our business."""
     log = cv2.utils.logging
     before = log.setLogLevel(log.LOG_LEVEL_SILENT)
     try:
@@ -362,7 +362,7 @@ def _first_plane(values: NDArray[Any], axes: str) -> NDArray[Any]:
 
 
 def _tiff_samples(page: Any, values: NDArray[Any], notes: list[str]) -> Samples:
-    """What the tags of a page say of its samples: which is opacity, whether white is 0, which value is none."""
+    """Tell what the tags of a page say of its samples: which is opacity, whether white is 0, which value is none."""
     count = values.shape[2] if values.ndim == 3 else 1
     extra = [int(kind) for kind in page.extrasamples or ()]
     colors = 3 if int(page.photometric) == 2 or count - len(extra) >= 3 or (count in (3, 5) or count > 4) else 1

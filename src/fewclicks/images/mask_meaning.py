@@ -105,7 +105,7 @@ def require_mask_is(name: str | None) -> MaskIs | None:
 
 
 def meant_by_picture(picture: PIL.Image.Image, mask_is: MaskIs | None = None) -> Meant:
-    """What an undecided mask picture means; `mask_is` decides by hand. InputError where it is ambiguous."""
+    """Tell what an undecided mask picture means; `mask_is` decides by hand. InputError where it is ambiguous."""
     if "A" in picture.getbands():
         alpha = np.asarray(picture.getchannel("A"))
         if alpha.min() < 255 and not _is_colored_in(picture, alpha):
@@ -121,7 +121,7 @@ def meant_by_picture(picture: PIL.Image.Image, mask_is: MaskIs | None = None) ->
 
 
 def meant_by_values(values: NDArray[Any], mask_is: MaskIs | None = None) -> Meant:
-    """What HxW values mean; `mask_is` decides by hand. InputError where it is ambiguous."""
+    """Tell what HxW values mean; `mask_is` decides by hand. InputError where it is ambiguous."""
     if values.dtype.kind not in "biuf":
         raise InputError(f"a mask is bool, integer or float, got {values.dtype}; pass mask.astype(bool)")
     if values.dtype.kind == "f":
@@ -148,12 +148,12 @@ def _plain_numbers(values: NDArray[Any], mask_is: MaskIs | None) -> NDArray[Any]
 
 
 def _is_two_valued(values: NDArray[Any]) -> bool:
-    """Whether there is one value beside 0, at most."""
+    """Tell whether there is one value beside 0, at most."""
     return bool(((values == 0) | (values == values.max(initial=0))).all())
 
 
 def _what(values: NDArray[Any]) -> MaskIs:
-    """What grey values of more than one kind mean."""
+    """Tell what grey values of more than one kind mean."""
     high = int(values.max())
     white = _white(values)
     low_end, high_end = white // 16, white - white // 16
@@ -179,7 +179,7 @@ def _what(values: NDArray[Any]) -> MaskIs:
 
 
 def _has_steps(values: NDArray[Any], chosen: NDArray[np.bool_]) -> bool:
-    """Whether two values or more have large flat areas among the chosen pixels: ids whose edges were smoothed."""
+    """Tell whether two values or more have large flat areas among the chosen pixels: ids whose edges were smoothed."""
     _, counts = np.unique(values[_in_squares(values) & chosen], return_counts=True)
     return int(np.count_nonzero(counts >= STEP * np.count_nonzero(chosen))) > 1
 
@@ -225,7 +225,7 @@ def _meant_by_palette(picture: PIL.Image.Image, mask_is: MaskIs | None) -> Meant
 
 
 def _shows_levels(palette: NDArray[np.uint8], index: NDArray[np.uint8], used: NDArray[np.uint8]) -> bool:
-    """Whether the greys of a palette are a mask by themselves: black and white alone, or with soft edges."""
+    """Tell whether the greys of a palette are a mask by themselves: black and white alone, or with soft edges."""
     grey = palette[:, 0]
     if len(used) <= 2:
         return int(grey[used].min()) == 0 and int(grey[used].max()) == 255 and NOT_COUNTED in used
@@ -266,7 +266,7 @@ def _color_codes(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.
 
 
 def _is_colored_in(picture: PIL.Image.Image, alpha: NDArray[np.uint8]) -> bool:
-    """Whether the visible part is several flat colors on a clear ground, and not one cut-out."""
+    """Tell whether the visible part is several flat colors on a clear ground, and not one cut-out."""
     if picture.mode != "RGBA" or not bool(((alpha == 0) | (alpha == 255)).all()):
         return False
     rgb = np.where((alpha > 0)[..., None], np.asarray(picture)[..., :3], np.uint8(0)).astype(np.int32)

@@ -143,7 +143,7 @@ def hw_of_mask(mask: StoredMask) -> tuple[int, int]:
 
 
 def meant_by(mask: StoredMask, mask_is: MaskIs | None = None) -> Meant:
-    """What a mask means, by the rule of `mask_meaning`; InputError where it is ambiguous."""
+    """Tell what a mask means, by the rule of `mask_meaning`; InputError where it is ambiguous."""
     return meant_by_picture(mask, mask_is) if isinstance(mask, PIL.Image.Image) else meant_by_values(mask, mask_is)
 
 

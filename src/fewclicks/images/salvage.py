@@ -83,7 +83,7 @@ def orientation_in(exif: bytes) -> int:
 
 
 def has_sound_pixels(content: bytes) -> bool:
-    """Whether no chunk that pixels need, from the header to the end, has a wrong checksum or is missing; True for
+    """Tell whether no chunk that pixels need, from the header to the end, has a wrong checksum or is missing; True for
     other formats."""
     if not content.startswith(PNG):
         return True
@@ -130,7 +130,7 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
 
 
 def _is_sound(content: bytes, at: int) -> bool:
-    """Whether a chunk lies here whole, with the right checksum."""
+    """Tell whether a chunk lies here whole, with the right checksum."""
     if at + 12 > len(content):
         return False
     length = int.from_bytes(content[at : at + 4], "big")
@@ -145,7 +145,7 @@ def _begins_chunk(content: bytes, at: int) -> bool:
 
 
 def _next_sound(content: bytes, start: int) -> int:
-    """Where the next sound chunk that pixels need begins; the end of the file if there is none."""
+    """Tell where the next sound chunk that pixels need begins; the end of the file if there is none."""
     found = len(content)
     for kind in (b"PLTE", b"IDAT", b"IEND"):
         at = content.find(kind, start)
@@ -183,7 +183,7 @@ def _bare_jpeg(content: bytes) -> Bare | None:
 
 
 def _has_all_scans(head: bytes, body: bytes) -> bool:
-    """Whether the scans of a progressive JPEG, each of which brings some bits of some coefficients, are all begun."""
+    """Tell whether the scans of a progressive JPEG, each with some bits of some coefficients, are all begun."""
     frame = head.find(b"\xff\xc2")
     if frame < 0:
         return True

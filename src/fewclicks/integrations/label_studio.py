@@ -31,7 +31,7 @@ PROMPTS = ("keypointlabels", "rectanglelabels", "keypoint", "rectangle")
 
 
 class Photos(Protocol):
-    """Where the photos of tasks come from."""
+    """Tells where the photos of tasks come from."""
 
     def read(self, address: str) -> Image:
         """The pixels at an address as tasks have it; InputError where it cannot be read."""
@@ -40,7 +40,7 @@ class Photos(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What of a labeling configuration matters: the name of the image, of the brush and of the polygons."""
+    """Holds what matters of a labeling configuration: the name of the image, of the brush and of the polygons."""
 
     image: str
     value: str
@@ -69,7 +69,7 @@ class Controls:
 
 
 class Backend:
-    """What the routes of an ML backend answer."""
+    """Holds what the routes of an ML backend answer."""
 
     def __init__(self, replays: Replays, photos: Photos, version: str) -> None:
         self._replays = replays

@@ -62,7 +62,7 @@ class Shard:
         return f"{self.index}-of-{self.count}"
 
     def holds(self, number: int) -> bool:
-        """Whether thing `number`, counted from 0, is of this shard."""
+        """Tell whether thing `number`, counted from 0, is of this shard."""
         return number % self.count == self.index - 1
 
 

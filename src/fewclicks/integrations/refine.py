@@ -50,7 +50,7 @@ MARK = ".fewclicks-refine"
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """What became of one mask. `changed`: pixels that changed side, over those that were or are of the object.
+    """Holds what became of one mask. `changed`: pixels that changed side, over those that were or are of the object.
 
     `taken`: whether the new mask was written. `problem`: why the mask was left as it is, else "".
     """
@@ -67,7 +67,7 @@ class Refined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is refined, and where it goes."""
+    """Holds what is refined, and where it goes."""
 
     source: Path
     out: Path
@@ -97,12 +97,12 @@ class Job:
 
     @property
     def target(self) -> Path:
-        """Where this shard goes: OUT-1-of-8.json for OUT.json; a folder is shared by its shards."""
+        """Tell where this shard goes: OUT-1-of-8.json for OUT.json; a folder is shared by its shards."""
         return named(self.out, self.shard) if self.format == "coco" else self.out
 
     @property
     def report(self) -> Path:
-        """Where its report goes, beside the output: the last that is written."""
+        """Tell where its report goes, beside the output: the last that is written."""
         place = named(self.out, self.shard)
         return place.with_name(f"{place.stem if self.format == 'coco' else place.name}.refine.json")
 
@@ -163,7 +163,7 @@ def refine(
 
 
 def finished(job: Job, print_of: str | None = None) -> list[Refined] | None:
-    """What became of each mask of a shard that is done; None where it is not. InputError where it is of another run."""
+    """Tell what became of each mask of a shard that is done; None where it is not. InputError for another run."""
     if not (job.report.exists() and job.target.exists()):
         if job.format == "coco" and job.target.exists():
             raise InputError(f"'{job.target}' exists and no refining made it; name another file, or pass --overwrite")
@@ -286,7 +286,7 @@ def _claim(out: Path, print_of: str) -> None:
 
 
 def refine_photo(predictor: Predictor, photo: MaskedPhoto, job: Job) -> Iterator[tuple[Refined, Masks | None]]:
-    """What becomes of the masks of a photo, and the photo with the old and the new one; exchanges those that are taken.
+    """Tell what becomes of the masks of a photo, and the photo with the old and the new one; exchanges what is taken.
 
     A mask that cannot be read costs no other.
     """

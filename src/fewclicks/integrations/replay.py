@@ -67,7 +67,7 @@ class Replay:
             return state
 
     def _origin(self, box: BoxPrompt | None, mask: Prob | None) -> State:
-        """Where the clicks begin; forgets the clicks where it is another place than before."""
+        """Tell where the clicks begin; forgets the clicks where it is another place than before."""
         given = hashlib.sha256(np.ascontiguousarray(mask).data).digest() if mask is not None else box
         if self._begun is None or self._begun[0] != given:
             self._begun = given, self._after(box, mask)

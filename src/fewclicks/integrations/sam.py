@@ -67,7 +67,7 @@ class SamPredictor:
 
     @property
     def is_image_set(self) -> bool:
-        """Whether there is a photo."""
+        """Tell whether there is a photo."""
         return self._replay is not None
 
     @property

@@ -20,7 +20,7 @@ SMALLEST = 0.001
 
 
 def models() -> dict[str, Any]:
-    """What the program lists: one model, with the tools that it offers for it."""
+    """Tell what the program lists: one model, with the tools that it offers for it."""
     widgets = [
         {"name": name, "value": None}
         for name in (

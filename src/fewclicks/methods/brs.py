@@ -83,7 +83,7 @@ class View:
         return points if self.whole else points[inside]
 
     def holds(self, click: Click) -> bool:
-        """Whether a click lies in it."""
+        """Tell whether a click lies in it."""
         return self.box.x0 - 0.5 <= click.x < self.box.x1 - 0.5 and self.box.y0 - 0.5 <= click.y < self.box.y1 - 0.5
 
 
@@ -136,7 +136,7 @@ class BRS:
                     yield window
 
     def _is_wrong(self, prob: Prob, view: View, views: list[View], clicks: Clicks) -> bool:
-        """Whether the newest click is not met, and this is the view to mend it in."""
+        """Tell whether the newest click is not met, and this is the view to mend it in."""
         if not len(clicks):
             return False
         newest = clicks[-1]
@@ -150,7 +150,7 @@ class BRS:
 
 
 def starts(length: int, side: int) -> list[int]:
-    """Where windows of a side begin along a photo's side: no farther apart than `STEP`, the last at its end."""
+    """Tell where windows of a side begin along a photo's side: no farther apart than `STEP`, the last at its end."""
     last = max(0, length - side)
     return [*range(0, last, max(1, round(STEP * side))), last]
 
@@ -174,7 +174,7 @@ def chosen(**options: Any) -> Options:
 
 
 def describe(**options: Any) -> dict[str, Any]:
-    """What a result names as its settings."""
+    """Tell what a result names as its settings."""
     return described("brs", chosen(**options))
 
 

@@ -26,7 +26,7 @@ def chosen(**options: Any) -> Any:
 
 
 def describe(**options: Any) -> dict[str, Any]:
-    """What a result names as its settings."""
+    """Tell what a result names as its settings."""
     return {**describe_simpleclick(**{"cfr": 1, **options}), "method": "cfr_icl"}
 
 

@@ -58,7 +58,7 @@ def build(**options: Any) -> Predictor:
 
 
 def describe(**options: Any) -> dict[str, Any]:
-    """What a result names as its settings: each option as it is used, weights by file name and sha256."""
+    """Tell what a result names as its settings: each option as it is used, weights by file name and sha256."""
     used = chosen(**options)
     weights = Path(used.weights)
     return networks.described(weights.stem if weights.parent == WEIGHTS.parent else "default", used)

@@ -21,5 +21,5 @@ def build(**options: Any) -> Predictor:
 
 
 def describe(**options: Any) -> dict[str, Any]:
-    """What `default` tells of itself, of these weights."""
+    """Tell what `default` tells of itself, of these weights."""
     return describe_default(**{"weights": WEIGHTS, **options})

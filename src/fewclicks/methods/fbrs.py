@@ -83,7 +83,7 @@ def chosen(**options: Any) -> Options:
 
 
 def describe(**options: Any) -> dict[str, Any]:
-    """What a result names as its settings."""
+    """Tell what a result names as its settings."""
     return described("fbrs", chosen(**options))
 
 

@@ -120,7 +120,7 @@ class FocalClick:
         return replace(after, prob=prob, memo={**after.memo, "given": given})
 
     def _focus(self, state: State, prob: Prob, clicks: Clicks, region: Box) -> Box:
-        """Where to look again, within the region of the coarse step."""
+        """Tell where to look again, within the region of the coarse step."""
         now = prob > (1 / (1 + math.exp(-CHANGED)) if self.options.release_faults else CHANGED)
         before = state.prob > CHANGED
         hw = (prob.shape[0], prob.shape[1])
@@ -188,7 +188,7 @@ def chosen(**options: Any) -> Options:
 
 
 def describe(**options: Any) -> dict[str, Any]:
-    """What a result names as its settings."""
+    """Tell what a result names as its settings."""
     return described("focalclick", chosen(**options))
 
 

@@ -34,7 +34,7 @@ WHOLE = {"zoom": 0, "flip": False, "anchor": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions(PredictorConfig):
-    """What stands around a network (see `PredictorConfig`), and the network itself."""
+    """Holds what stands around a network (see `PredictorConfig`), and the network itself."""
 
     weights: str | os.PathLike[str] = ""
     """A checkpoint folder, as `fewclicks convert` and `fewclicks train` write it."""
@@ -115,7 +115,7 @@ def network(options: NetworkOptions, method: str, net: str | None = None, extra:
 
 
 def described(method: str, used: NetworkOptions) -> dict[str, Any]:
-    """What a result names as the settings of a method: each option as it is used, weights by name and sha256."""
+    """Tell what a result names as the settings of a method: each option as it is used, weights by name and sha256."""
     weights = Path(used.weights)
     about = {"method": method, **asdict(used), "cfr": used.steps, "weights": weights.name}
     del about["dataset"]
@@ -143,5 +143,5 @@ def sigmoid(logits: NDArray[np.float32]) -> Prob:
 
 
 def is_own(state: State, prob: Prob | None) -> bool:
-    """Whether a state still has the prob that a predictor answered with: nobody has changed or cropped it since."""
+    """Tell whether a state still has the prob that a predictor answered with: nobody changed or cropped it since."""
     return prob is not None and (state.prob is prob or np.array_equal(state.prob, prob))

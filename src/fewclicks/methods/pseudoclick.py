@@ -90,7 +90,7 @@ class PseudoClick:
             return out.logits[0, 0].float().cpu().numpy(), sigmoid(out.maps[0].float().cpu().numpy())
 
     def _next(self, errors: NDArray[np.float32], clicks: Clicks) -> Click | None:
-        """Where it would click: the peak of the stronger map, off pixels that were clicked; None if it is unsure."""
+        """Choose where to click: the peak of the stronger map, off pixels that were clicked; None if it is unsure."""
         errors = errors.copy()
         hw = errors.shape[1], errors.shape[2]
         for click in clicks:
@@ -108,7 +108,7 @@ def chosen(**options: Any) -> Options:
 
 
 def describe(**options: Any) -> dict[str, Any]:
-    """What a result names as its settings."""
+    """Tell what a result names as its settings."""
     return described("pseudoclick", chosen(**options))
 
 

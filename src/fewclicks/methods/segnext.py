@@ -59,7 +59,7 @@ def chosen(**options: Any) -> Options:
 
 
 def describe(**options: Any) -> dict[str, Any]:
-    """What a result names as its settings."""
+    """Tell what a result names as its settings."""
     return described("segnext", chosen(**options))
 
 

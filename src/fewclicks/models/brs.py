@@ -136,7 +136,7 @@ class Refinement:
         return Found(np.asarray(logits, np.float32), search.variables.detach(), kept, search.evaluations)
 
     def changed(self, x: Tensor, variables: Tensor) -> Tensor:
-        """What the rest of the network reads."""
+        """Change what the rest of the network reads."""
         if self.variant in ("a", "b", "c"):
             return x * (1 + variables[0]) + variables[1]
         both = torch.cat((variables, variables.flip(-1))) if self.flip else variables
@@ -220,7 +220,7 @@ class Search:
         return loss
 
     def enough(self) -> bool:
-        """Whether all clicks are met, or the mask is hardly another than that of the evaluation before."""
+        """Tell whether all clicks are met, or the mask is hardly another than that of the evaluation before."""
         at = [self.prob[:, 0, rows, cols] for rows, cols in (self.positive, self.negative)]
         met = (not at[0].numel() or float(at[0].min()) > self.how.threshold) and (
             not at[1].numel() or float(at[1].max()) < self.how.threshold

@@ -106,7 +106,7 @@ class DeepLab(nn.Module):
         return out
 
     def join(self, features: list[Tensor], clicks: Tensor | None = None, hw: tuple[int, int] | None = None) -> Tensor:
-        """As forward, but for the last convolutions -> Bx(D+32)xhxw."""
+        """Answer as forward, but for the last convolutions -> Bx(D+32)xhxw."""
         fine, coarse = features
         x = self.aspp(coarse)
         if self.diffusion is not None:

@@ -148,7 +148,7 @@ class EMCClick(ClickNet):
         return self.outputs(image, clicks, prev).logits
 
     def outputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
-        """As forward, and the base network's own answer as auxiliary logits."""
+        """Answer as forward, and the base network's own answer as auxiliary logits."""
         found = self.base.outputs(image, clicks, prev)
         given = prev.amax((1, 2, 3), keepdim=True) > 0
         prev = torch.where(given, prev, found.logits.detach().sigmoid())
@@ -181,7 +181,7 @@ class EMCClick(ClickNet):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the base network has seen and found."""
+    """Holds what the base network has seen and found."""
 
     image: Tensor
     found: Outputs

@@ -47,7 +47,7 @@ class _OnHead(nn.Module):
         self.head, self.feature_channels = head, channels
 
     def below(self, x: Tensor) -> tuple[Outputs, Tensor]:
-        """What the head says of BxCxhxw, and the feature."""
+        """Tell what the head says of BxCxhxw, and the feature."""
         out = self.head(x)
         out = out if isinstance(out, Outputs) else Outputs(out)
         return out, x if out.feature is None else out.feature

@@ -168,7 +168,7 @@ class Atrous(nn.Module):
 
 
 class ASPP(nn.Module):
-    """What is here, farther and farther around, and in the whole picture."""
+    """Mixes what is here, farther and farther around, and in the whole picture."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -244,7 +244,7 @@ class FCANet(ClickNet):
         return self.outputs(image, clicks, prev).logits
 
     def outputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
-        """As forward, and what the first click alone says as auxiliary logits. `prev` is not looked at."""
+        """Answer as forward, and what the first click alone says as auxiliary logits. `prev` is not looked at."""
         hw = (image.shape[-2], image.shape[-1])
         positive = clicks[..., 2] == 1
         first = torch.where((positive & (positive.cumsum(1) == 1)).unsqueeze(-1), clicks, -1.0)

@@ -29,7 +29,7 @@ ProbOf = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the network says of a view."""
+    """Holds what the network says of a view."""
 
     prob: Prob
     """HxW."""

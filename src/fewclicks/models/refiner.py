@@ -38,7 +38,7 @@ def build_refiner(variant: str, feature_channels: int) -> Refiner:
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """What the local step has to say, each Bx1xhxw in the frame of the crop."""
+    """Holds what the local step has to say, each Bx1xhxw in the frame of the crop."""
 
     logits: Tensor
     """The refiner's own where the trimap says so, else the coarse ones."""

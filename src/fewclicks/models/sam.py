@@ -122,7 +122,7 @@ class SAM(ClickNet):
 
     @property
     def backbone(self) -> nn.Module:
-        """What is large in it."""
+        """Tell what is large in it."""
         return self.image_encoder
 
     def embed(self, image: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ class SAM(ClickNet):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What SAM says to one prompt."""
+    """Holds what SAM says to one prompt."""
 
     low: NDArray[np.float32]
     """Logits 4xhxw: of the single mask, then of the three that may be meant."""

@@ -27,7 +27,7 @@ FUSIONS = ("add", "input")
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What a head has to say, at its own resolution, and what `Segmenter.outputs` makes of it."""
+    """Holds what a head has to say, at its own resolution, and what `Segmenter.outputs` makes of it."""
 
     logits: Tensor
     """Bx1xhxw; from a Segmenter Bx1xHxW."""
@@ -46,7 +46,7 @@ OwnLosses = Callable[[Outputs, Tensor, Tensor, Callable[[Tensor, Tensor], Tensor
 
 
 class Backbone(Protocol):
-    """What `models/X.py: build(size)` returns: an nn.Module with these members.
+    """Describes what `models/X.py: build(size)` returns: an nn.Module with these members.
 
     Two more are read where they exist: `fusions`, those of FUSIONS that it can do (default: "add" alone), and
     `lr_factors`, see `Segmenter.lr_factor`.
@@ -86,7 +86,7 @@ class ClickNet(nn.Module):
         return 1
 
     def outputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
-        """As forward -> logits Bx1xHxW, and what else the network has to say."""
+        """Answer as forward -> logits Bx1xHxW, and what else the network has to say."""
         return Outputs(self(image, clicks, prev))
 
     def lr_factor(self, name: str) -> float:
@@ -146,7 +146,7 @@ class Segmenter(ClickNet):
         return self.enlarged(self._low(image, clicks, prev).logits, image.shape[-2:])
 
     def outputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Outputs:
-        """As forward -> logits and, from heads that have them, auxiliary logits Bx1xHxW and the feature BxCxhxw.
+        """Answer as forward -> logits and, from heads that have them, auxiliary logits Bx1xHxW and the feature BxCxhxw.
 
         Where the image had to be padded, the feature is that of the padded one.
         """
@@ -186,7 +186,7 @@ class Segmenter(ClickNet):
         return out if isinstance(out, Outputs) else Outputs(out)
 
     def inputs(self, image: Tensor, clicks: Tensor, prev: Tensor) -> tuple[Tensor, Tensor]:
-        """What the layers read, padded where the backbone asks for it: the normalised image, the prompt's maps."""
+        """Prepare what the layers read, padded as the backbone asks: the normalised image, the prompt's maps."""
         image = (image - self.mean) / self.std
         maps = self.prompt(clicks, prev)
         down, right = self._padding(image.shape[-2:])

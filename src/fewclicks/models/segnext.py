@@ -116,7 +116,7 @@ class SegNext(ClickNet):
         return features[0]
 
     def decode(self, features: Tensor, clicks: Tensor, prev: Tensor) -> Tensor:
-        """What `embed` made of an image, clicks BxNx3 and prev Bx1xHxW in it -> logits Bx1xHxW."""
+        """Decode what `embed` made of an image, clicks BxNx3 and prev Bx1xHxW in it -> logits Bx1xHxW."""
         height, width = prev.shape[-2:]
         factor = clicks.new_tensor([self.size.side / width, self.size.side / height])
         at = (clicks[..., :2] * factor + 0.5).floor()

@@ -80,7 +80,7 @@ class VGG(nn.Module):
         return [pooled[2], pooled[3], self.classifier(pooled[4])]
 
     def blocks(self, image: Tensor, coords: Tensor | None) -> list[Tensor]:
-        """What each block ends in, pooled: 1/2 to 1/32."""
+        """Compute what each block ends in, pooled: 1/2 to 1/32."""
         first, *layers = self.features
         x, pooled = first(image), []
         x = x if coords is None else x + coords

@@ -126,7 +126,7 @@ def on_compact(recipe: Recipe) -> Recipe:
 
 
 def _later(name: str, **changes: Any) -> Recipe:
-    """What the phases after the first share."""
+    """Tell what the phases after the first share."""
     shared = replace(
         compact(), name=f"compact_{name}", init="", starts_from="the weights of the phase before it",
         objective="last_click", click_weights=(1.0, 1.0, 1.0),

@@ -20,7 +20,7 @@ def hrnet32_cocolvis() -> Recipe:
 
 
 def hrnet18_sbd() -> Recipe:
-    """HRNet18, SBD."""
+    """PseudoClick with HRNet18, trained on SBD."""
     return replace(ritm.hrnet18_sbd(), name="pseudoclick_hrnet18_sbd", method="pseudoclick", extra="errors")
 
 

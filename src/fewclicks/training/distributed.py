@@ -124,7 +124,7 @@ def _around() -> tuple[int, int] | None:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that speaks and writes."""
+    """Tell whether this process is the one that speaks and writes."""
     return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
@@ -134,7 +134,7 @@ class Autocast(MixedPrecision):
     """
 
     def convert_input(self, data: Any) -> Any:
-        """As it is."""
+        """Leave a batch as it is: the loop has moved it already."""
         return data
 
 
@@ -179,7 +179,7 @@ def launch(work: Callable[[], object], count: int) -> None:
 
 
 def _process(rank: int, work: Callable[[], object], count: int, port: int, errors: Any) -> None:
-    """What each process does; its errors go to the first."""
+    """Tell what each process does; its errors go to the first."""
     end_with_parent()
     os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     if "OMP_NUM_THREADS" not in os.environ:

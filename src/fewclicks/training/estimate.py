@@ -48,7 +48,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a device does in a second."""
+    """Holds what a device does in a second."""
 
     flops: float
     bytes: float
@@ -62,7 +62,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will ask for."""
+    """Holds what a run will ask for."""
 
     recipe: Recipe
     sets: tuple[sets.About, ...]
@@ -198,7 +198,7 @@ class Saved:
 
     @property
     def bytes(self) -> int:
-        """What is kept so far."""
+        """Count what is kept so far."""
         state = (*self.net.parameters(), *self.net.buffers())
         weights = {x.untyped_storage()._cdata for x in state}
         return sum(storage.nbytes() for key, storage in self.storages.items() if key not in weights)

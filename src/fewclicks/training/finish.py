@@ -37,7 +37,7 @@ def at_the_end(folder: Path, objects: int | None = None) -> dict[str, Any] | Non
 
 
 def is_over(folder: Path) -> bool:
-    """Whether the run of a checkpoint has come to its end."""
+    """Tell whether the run of a checkpoint has come to its end."""
     config = checkpoint.read_config(folder)
     if "for_s" in config:
         return bool(config["elapsed_s"] >= config["for_s"])
@@ -45,7 +45,7 @@ def is_over(folder: Path) -> bool:
 
 
 def measured(run: Path) -> dict[str, Any] | None:
-    """What a run was found to be worth at its end; None where it was not measured, or has gone on since."""
+    """Tell what a run was found to be worth at its end; None where it was not measured, or has gone on since."""
     try:
         found: dict[str, Any] = json.loads((run / MEASURED).read_text("utf-8"))
     except FileNotFoundError:

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a run shows while it runs, beside metrics.jsonl and pictures."""
+    """Holds what a run shows while it runs, beside metrics.jsonl and pictures."""
 
     loggers: tuple[str, ...] | None = None
     """Of `logging.LOGGERS`; None: TensorBoard where it is installed."""

@@ -105,7 +105,7 @@ def shortest(weights: Weights) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What a step minimises: the sum over its predictions of weight * (loss + aux_weight * BCE of the aux logits)."""
+    """Computes what a step minimises: over its predictions the sum of weight * (loss + aux_weight * BCE of aux)."""
 
     draw: Callable[[np.random.Generator], Weights]
     """The weights of a step: the same on all processes, so it is given the step's rng."""

@@ -54,9 +54,9 @@ class Course:
             self.began += self.clock() - began
 
     def position(self, step: int, elapsed: float) -> float:
-        """Where in the recipe's schedule a run is, in steps of the recipe: 0 to `recipe.steps`."""
+        """Tell where in the recipe's schedule a run is, in steps of the recipe: 0 to `recipe.steps`."""
         return float(step) if self.seconds is None else self.recipe.steps * min(elapsed / self.seconds, 1.0)
 
     def over(self, step: int, elapsed: float) -> bool:
-        """Whether the run has come to its end."""
+        """Tell whether the run has come to its end."""
         return self.position(step, elapsed) >= self.recipe.steps

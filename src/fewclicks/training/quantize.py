@@ -97,7 +97,7 @@ def nodes(model: onnx.ModelProto) -> list[str]:
 def feeds(
     forward: Forward, recipe: Recipe, photos: int, seed: int = 0, on_photo: Callable[[], object] = lambda: None
 ) -> Iterator[Feed]:
-    """What a network is asked while a robot user clicks on objects of training photos; the same for the same seed."""
+    """Collect what a network is asked while a robot user clicks on objects of training photos; the same for a seed."""
     samples = Samples(recipe, [sets.scenes(name) for name in recipe.sets])
     for photo in range(photos):
         rng, recorder = np.random.default_rng([seed, photo]), _Recorder(forward)

@@ -234,7 +234,7 @@ class Recipe:
 
 
 def _fits(value: Any, kind: str) -> bool:
-    """Whether a value of JSON is of a field's type, which is a number, a text, or a tuple of such."""
+    """Tell whether a value of JSON is of a field's type, which is a number, a text, or a tuple of such."""
     of_tuple = re.fullmatch(r"tuple\[(\w+), (\.\.\.|\w+)\]", kind)
     if of_tuple:
         right_size = isinstance(value, list) and (of_tuple[2] == "..." or len(value) == 2)

@@ -196,7 +196,7 @@ class Samples(Dataset[Item]):
 
 
 def held_out(scenes: Scenes, index: int, holdout: int) -> bool:
-    """Whether photo `index` belongs to the held-out part: one of `holdout`, by a hash of the photo's name,
+    """Tell whether photo `index` belongs to the held-out part: one of `holdout`, by a hash of the photo's name,
     so that all partitions of a photo fall on one side.
     """
     return bool(holdout) and zlib.crc32(scenes.photo(index).encode()) % holdout == 0

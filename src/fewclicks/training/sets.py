@@ -56,7 +56,7 @@ def scenes(name: str, stuff: bool = False) -> Scenes:
 
 
 def places(name: str) -> list[Path]:
-    """Where a set is looked for, in this order; nowhere if it is drawn."""
+    """Tell where a set is looked for, in this order; nowhere if it is drawn."""
     if name == "toy":
         return []
     reader, _ = _reader(name)
@@ -67,7 +67,7 @@ def places(name: str) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What can be said of a set without training on it."""
+    """Holds what can be said of a set without training on it."""
 
     name: str
     place: Path | None = None
@@ -85,7 +85,7 @@ class About:
 
 
 def about(name: str) -> About:
-    """What is known of a set: found or not, how large, under which terms. Raises nothing for a set that is absent."""
+    """Tell what is known of a set: found or not, how large, under which terms. An absent set raises nothing."""
     if name == "toy":
         return About(name, photos=Toy().count, title="shapes, drawn as they are asked for")
     reader, split = _reader(name)

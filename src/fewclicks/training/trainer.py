@@ -232,7 +232,7 @@ def placed(value: Tensor, like: Tensor) -> Tensor:
 
 
 def network(recipe: Recipe) -> dict[str, Any]:
-    """What `networks.build_network` needs: the part of a recipe that config.json repeats."""
+    """Choose what `networks.build_network` needs: the part of a recipe that config.json repeats."""
     if recipe.net:
         body = {"backbone": recipe.backbone} if recipe.net == "emcclick" else {}
         return {"net": recipe.net, **body, "size": recipe.size}
@@ -313,7 +313,7 @@ def exported(recipe: Recipe) -> ClickNet:
 
 
 def grows(net: nn.Module, larger: nn.Module) -> bool:
-    """Whether the second network has all that the first one has, under the same names; or is the same."""
+    """Tell whether the second network has all that the first one has, under the same names; or is the same."""
     have = larger.state_dict()
     return all(key in have and have[key].shape == value.shape for key, value in net.state_dict().items())
 

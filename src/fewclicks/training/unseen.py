@@ -32,7 +32,7 @@ def unseen(recipe: Recipe) -> Dataset | None:
 
 
 def _has_objects(scenes: Scenes, index: int) -> bool:
-    """Whether a photo has an object; False and a warning for one that cannot be used."""
+    """Tell whether a photo has an object; False and a warning for one that cannot be used."""
     try:
         return bool(scenes[index].roots())
     except FewClicksError as error:

@@ -73,7 +73,7 @@ def figures(result: Result) -> dict[str, Any]:
 
 
 def best_of(run: Path) -> Mapping[str, Any] | None:
-    """What the best checkpoint of a run was found to be worth; None where none was kept yet."""
+    """Tell what the best checkpoint of a run was found to be worth; None where none was kept yet."""
     if not (run / BEST).is_dir():
         return None
     found: Mapping[str, Any] | None = checkpoint.read_config(run / BEST).get(VALIDATION)
@@ -81,7 +81,7 @@ def best_of(run: Path) -> Mapping[str, Any] | None:
 
 
 def better(found: Mapping[str, Any], than: Mapping[str, Any] | None) -> bool:
-    """Whether figures are better than others, or the first: fewer clicks to IoU 0.90, then a higher IoU in all."""
+    """Tell whether figures are better than others, or the first: fewer clicks to IoU 0.90, then a higher IoU in all."""
     if than is None or (than["dataset"], than["objects"]) != (found["dataset"], found["objects"]):
         return True
     return _rank(found) < _rank(than)

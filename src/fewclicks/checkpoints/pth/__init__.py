@@ -38,7 +38,7 @@ DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Pth:
-    """What a file holds."""
+    """Holds what was read from a file."""
 
     path: Path
     root: Any

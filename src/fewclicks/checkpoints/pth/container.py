@@ -39,7 +39,7 @@ STRANGERS = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the file a storage lies, in bytes, and the CRC-32 that it should have."""
+    """Tells where in the file a storage lies, in bytes, and the CRC-32 that it should have."""
 
     start: int
     size: int
@@ -118,7 +118,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _stranger(path: Path, head: bytes) -> str:
-    """What is wrong with a file that begins with `head`."""
+    """Tell what is wrong with a file that begins with `head`."""
     if ".7z." in path.name:
         return STRANGERS[0][1]
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**27:
@@ -203,7 +203,7 @@ class _Bounded:
         return self.read(end + 1 - self.position if end >= 0 else -1)
 
     def seekable(self) -> bool:
-        """Whether seek works: yes."""
+        """Tell whether seek works: yes."""
         return True
 
     def tell(self) -> int:

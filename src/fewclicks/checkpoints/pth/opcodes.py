@@ -34,7 +34,7 @@ NAMED_DTYPES = {str(dtype): dtype for dtype in (*DTYPES.values(), torch.uint16, 
 
 
 class Stub:
-    """What the file names and fewclicks does not know: a function or class (args None), or what one would make."""
+    """Holds what the file names and fewclicks does not know: a function or class (args None), or its result."""
 
     __slots__ = ("args", "name", "state")
 
@@ -77,7 +77,7 @@ class Entry:
 
 
 class Stream(Protocol):
-    """What a pickle is read from."""
+    """Holds what a pickle is read from."""
 
     def read(self, size: int, /) -> bytes: ...
     def readline(self) -> bytes: ...
@@ -102,7 +102,7 @@ def decode(stream: Stream, storages: dict[str, Storage] | None = None) -> Any:
 
 
 class _Mark:
-    """Where on the stack the items of a container begin."""
+    """Tells where on the stack the items of a container begin."""
 
 
 MARK = _Mark()
