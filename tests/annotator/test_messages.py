@@ -1,5 +1,7 @@
 """What a click means: for every method, through the rings, the session and the annotator."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from fewclicks.annotator.editing.actions import Brushed, Clicked, Replaced
 from fewclicks.annotator.editing.history import History, replay
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.clicks import Click, Clicks
-from fewclicks.plugins import names
+from fewclicks.plugins import find, names
 from fewclicks.predictor import blank
 from fewclicks.refinement import CFR, ClickConsistency
 from fewclicks.session import Session
@@ -47,6 +49,9 @@ class Everything:
         return type(state)(state.image, np.ones_like(state.prob), state.threshold)
 
 
+METHODS = [name for name in names("methods") if not name.startswith("default")]
+NETWORKS = [name for name in METHODS if hasattr(find("methods", name), "SMALL")]
+"""Methods that have no weights of their own."""
 PREDICTORS = {
     "default": lambda: fewclicks.load("default", threads=1),
     "default, CFR": lambda: fewclicks.load("default", threads=1, cfr=2),
@@ -54,7 +59,7 @@ PREDICTORS = {
     "default, mirrored": lambda: fewclicks.load("default", threads=1, flip=True),
     "released": lambda: fewclicks.load("default", threads=1, preset="released"),
     "paper": lambda: fewclicks.load("default", threads=1, preset="paper"),
-    **{name: (lambda name=name: fewclicks.load(name)) for name in names("methods") if not name.startswith("default")},
+    **{name: (lambda name=name: fewclicks.load(name)) for name in METHODS if not hasattr(find("methods", name), "SMALL")},
     "everything": Everything,
     "anchor": lambda: ClickConsistency(Everything()),
     "rings": lambda: ClickConsistency(CFR(ZoomIn(Noise()))),
@@ -62,9 +67,14 @@ PREDICTORS = {
 }
 
 
-@pytest.fixture(params=PREDICTORS)
-def predictor(request):
-    return PREDICTORS[request.param]()
+@pytest.fixture(scope="module", params=[*PREDICTORS, *NETWORKS])
+def predictor(request, tmp_path_factory):
+    if request.param in PREDICTORS:
+        return PREDICTORS[request.param]()
+    pytest.importorskip("torch")
+    from goldens import small_predictor
+
+    return small_predictor(request.param, tmp_path_factory.mktemp("weights") / request.param)
 
 
 def in_session(predictor, *items):
@@ -144,17 +154,20 @@ def test_the_network_sees_only_the_later_click():
 
 
 def test_a_mask_to_begin_with_is_something_positive(predictor):
+    """By default, the click changes nothing of a mask that it does not touch; else the predictor has its way."""
     mask = np.zeros(HW, bool)
     mask[20:40, 30:50] = True
-    session = Session(scene(), predictor)
-    session.load_mask(mask)
-    session.click(2, 2, positive=False)
-    want = predictor.step(type(start := predictor.start(scene()))(start.image, mask.astype(np.float32), start.threshold,
-                          start.memo), clicks_of(((2, 2), False)))  # fmt: skip
-    assert np.array_equal(session.mask, want.mask)
-    history = History(predictor, predictor.start(scene()))
+    start = predictor.start(scene())
+    free = predictor.step(replace(start, prob=mask.astype(np.float32)), clicks_of(((2, 2), False))).mask
+    for local, want in ((None, mask), (False, free)):
+        session = Session(scene(), predictor, local=local)
+        session.load_mask(mask)
+        session.click(2, 2, positive=False)
+        assert np.array_equal(session.mask, want), f"local={local}"
+    history = History(predictor, start)
     history.commit(history.after(Replaced(EncodedMask.pack(mask))))
-    history.commit(history.after(Clicked(2, 2, False)))
+    history.commit(history.after(Clicked(2, 2, False, local=None)))
+    assert np.array_equal(history.mask.mask(), mask)
 
 
 def test_a_stroke_is_something_positive():

@@ -12,6 +12,7 @@ import pytest
 
 from annotating import Api, client_of, make_folder, patched, photo, png, truth, unpng
 from fakes import Discs, gradient
+from fewclicks.annotator.editing import windows
 from fewclicks.annotator.editing.actions import KINDS, Boxed, Chosen, Clicked, Scribbled, from_json, to_json
 from fewclicks.annotator.editing.history import History, replay
 from fewclicks.annotator.editing.mask_codec import EncodedMask
@@ -51,9 +52,13 @@ def test_a_journal_before_local_corrections_is_read_as_it_was():
     assert from_json("click", {"x": 1, "y": 2}) == Clicked(1, 2, local=False)
 
 
-@pytest.mark.parametrize("size", [(60, 80), (4100, 4000)])
-def test_every_prompt_is_undone_exactly_and_replayed(size):
-    """Also on a photo that is worked on in windows."""
+@pytest.mark.parametrize("size", [(60, 80), (410, 400)])
+def test_every_prompt_is_undone_exactly_and_replayed(size, monkeypatch):
+    """Also on a photo that is worked on in windows: the second, by sizes that are a tenth of the real ones."""
+    for name in ("COARSE_SIDE_PX", "LEAST_PX"):
+        monkeypatch.setattr(windows, name, getattr(windows, name) // 10)
+    monkeypatch.setattr(windows, "LARGE_PX", windows.LARGE_PX // 100)
+    assert windows.is_large(size) is (size[0] > 400)
     predictor = Anchor(Discs(12, 0))
     start = first_state(predictor, gradient(*size))
     history, masks, k = History(predictor, start), [], size[0] / 60

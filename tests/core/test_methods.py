@@ -36,11 +36,9 @@ def predictor(request, tmp_path_factory):
     if not hasattr(module, "SMALL"):
         return module.build()
     pytest.importorskip("torch")
-    from goldens import small_weights
+    from goldens import small_predictor
 
-    options = {key: 64 for key in ("zoom", "side_px") if getattr(module.chosen(), key, 0)}
-    folder = small_weights(request.param, tmp_path_factory.mktemp("weights") / request.param)
-    return module.build(weights=folder, device="cpu", threads=1, **options)
+    return small_predictor(request.param, tmp_path_factory.mktemp("weights") / request.param)
 
 
 def run(predictor, photo, clicks):

@@ -13,6 +13,7 @@ from fewclicks.models.key_maps import RENAMES, ours, published
 from fewclicks.models.networks import build_network
 from fewclicks.models.segmenter import Segmenter, build_segmenter
 from fewclicks.plugins import find
+from fewclicks.predictor import Predictor
 
 
 def drawn(key: str, value: torch.Tensor) -> torch.Tensor:
@@ -48,6 +49,13 @@ def small_weights(method: str, folder: Path) -> Path:
         net = build_network(small)
     checkpoint.save(folder, {checkpoint.WEIGHTS: net.state_dict()}, {"network": small, "method": method})
     return folder
+
+
+def small_predictor(method: str, folder: Path) -> Predictor:
+    """The method on the small network that it names; `folder` is where its weights are written."""
+    module = find("methods", method)
+    options = {key: 64 for key in ("zoom", "side_px") if getattr(module.chosen(), key, 0)}
+    return module.build(weights=small_weights(method, folder), device="cpu", threads=1, **options)
 
 
 def golden_inputs(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -214,6 +214,16 @@ export class Store {
       .filter((entry) => !entry.thing.deleted)
       .sort((a, b) => a.thing.z - b.thing.z || (a.thing.id < b.thing.id ? -1 : 1));
   }
+
+  /**
+   * The topmost object at a point of the photo, of those that are seen and not locked.
+   * @param {number} x
+   * @param {number} y
+   */
+  at(x, y) {
+    const [column, row] = [Math.round(x), Math.round(y)];
+    return this.stack.findLast((entry) => !entry.hidden && !entry.thing.locked && entry.shown.has(column, row)) ?? null;
+  }
 }
 
 /**

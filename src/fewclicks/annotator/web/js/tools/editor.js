@@ -5,6 +5,7 @@
 /** @import { Thing } from "../types.js" */
 /** @import { Queue } from "../sync/queue.js" */
 /** @import { Notices } from "../ui/toasts.js" */
+import { boxOf, inside } from "./places.js";
 import { note, noteDeleted } from "../state/drafts.js";
 import { plural, uuid } from "../ui/dom.js";
 import { Entry, nameOf, newborn } from "../state/annotation.js";
@@ -47,7 +48,7 @@ export class Hand {
       this.held.push(() => this.store.state.photo?.id === photo?.id && this.click(x, y, positive));
       return;
     }
-    const point = this.inside(x, y);
+    const point = photo && inside(photo, x, y);
     if (!point || !this.ready(point, positive, false)) return;
     const id = this.act({ kind: "click", x: point[0], y: point[1], positive, ...this.refined, ...this.reach });
     this.store.hand?.clicks.push({ id, x: point[0], y: point[1], positive });
@@ -74,9 +75,7 @@ export class Hand {
   box(from, to) {
     const { photo, loading, armed } = this.store.state;
     if (!photo || loading) return;
-    const edge = (/** @type {0 | 1} */ i, /** @type {"min" | "max"} */ end, /** @type {number} */ size) =>
-      Math.round(100 * Math.max(0, Math.min(size, Math[end](from[i], to[i]) + 0.5))) / 100;
-    const [x0, y0, x1, y1] = [edge(0, "min", photo.width), edge(1, "min", photo.height), edge(0, "max", photo.width), edge(1, "max", photo.height)];
+    const [x0, y0, x1, y1] = boxOf(photo, from, to);
     if (x1 - x0 < 1 || y1 - y0 < 1) return this.store.set({ hint: "The box holds no pixel of the photo." });
     const { hand } = this.store;
     const own = hand?.thing.box;
@@ -97,13 +96,15 @@ export class Hand {
    * @param {boolean} positive
    */
   scribble(points, positive) {
-    const inside = points.map(([x, y]) => this.inside(x, y)).filter((point) => point !== null);
-    if (!inside.length) return this.store.set({ hint: "The stroke lies beside the photo." });
-    if (!this.ready(inside[0], positive, true)) return;
+    const { photo } = this.store.state;
+    if (!photo) return;
+    const kept = points.map(([x, y]) => inside(photo, x, y)).filter((point) => point !== null);
+    if (!kept.length) return this.store.set({ hint: "The stroke lies beside the photo." });
+    if (!this.ready(kept[0], positive, true)) return;
     const entry = this.store.hand;
     if (!entry) return;
-    const id = this.act({ kind: "scribble", points: inside, positive, ...this.refined, ...this.reach });
-    entry.prompts.push({ id, kind: "scribble", points: inside, positive });
+    const id = this.act({ kind: "scribble", points: kept, positive, ...this.refined, ...this.reach });
+    entry.prompts.push({ id, kind: "scribble", points: kept, positive });
     this.store.set({ hint: "" });
     this.store.touch("entries");
   }
@@ -157,7 +158,7 @@ export class Hand {
   ready(point, positive, painting) {
     const { hand, armed } = this.store.state;
     if (hand !== null && !armed) return !this.store.hand || !this.refuses(this.store.hand);
-    const under = armed ? null : this.at(...point);
+    const under = armed ? null : this.store.at(...point);
     if (under) {
       this.take(under);
       return painting || !positive;
@@ -168,29 +169,6 @@ export class Hand {
     }
     this.create();
     return true;
-  }
-
-  /**
-   * The point as the API takes it, or null beside the photo.
-   * @param {number} x
-   * @param {number} y
-   * @returns {[number, number] | null}
-   */
-  inside(x, y) {
-    const { photo } = this.store.state;
-    if (!photo || x < -0.5 || y < -0.5 || x >= photo.width - 0.5 || y >= photo.height - 0.5) return null;
-    return [Math.max(0, Math.round(x * 100) / 100), Math.max(0, Math.round(y * 100) / 100)];
-  }
-
-  /**
-   * The topmost object at a point.
-   * @param {number} x
-   * @param {number} y
-   */
-  at(x, y) {
-    const column = Math.round(x);
-    const row = Math.round(y);
-    return this.store.stack.findLast((entry) => !entry.hidden && !entry.thing.locked && entry.shown.has(column, row)) ?? null;
   }
 
   /** Make a new object and take it up. */

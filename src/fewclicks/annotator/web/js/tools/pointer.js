@@ -153,7 +153,7 @@ export class Pointing {
    */
   select(mode) {
     const { prompt } = this.prompting;
-    const under = this.hand.at(...this.stage.camera.toPhoto(...this.origin));
+    const under = this.store.at(...this.stage.camera.toPhoto(...this.origin));
     if (mode === "prompt" && prompt) this.many.band(prompt.points[0], prompt.points[prompt.points.length - 1]);
     else if (under) this.many.toggle(under);
     this.giveUp();
@@ -300,7 +300,7 @@ export class Pointing {
    * @param {[number, number]} at
    */
   hover(at) {
-    const under = this.store.state.hidden ? null : this.hand.at(...this.stage.camera.toPhoto(...at));
+    const under = this.store.state.hidden ? null : this.store.at(...this.stage.camera.toPhoto(...at));
     this.store.set({ hover: under?.thing.id ?? null });
   }
 

@@ -26,16 +26,7 @@ export class ObjectsPanel {
     this.hand = hand;
     this.stage = stage;
     this.total = h("span", { class: "dim number", id: "object-count" });
-    this.name = h("input", {
-      type: "text",
-      id: "object-name",
-      "aria-label": "Name of the selected object",
-      autocomplete: "off",
-      spellcheck: "false",
-      maxlength: 200,
-      onchange: () => this.renamed(),
-      onkeydown: (/** @type {KeyboardEvent} */ event) => this.nameKey(event),
-    });
+    this.name = this.nameField();
     const list = h("div", { class: "rows", id: "object-list" });
     this.bar = h("div", { class: "object-bar" }, this.name, ...this.buttons());
     /** @type {[HTMLButtonElement, number, string][]} each with how many objects it needs, and what it says */
@@ -68,6 +59,20 @@ export class ObjectsPanel {
     store.on(["loading", "paint"], () => this.drawThumbs());
   }
 
+  /** Where the name of the object in hand is typed. */
+  nameField() {
+    return h("input", {
+      type: "text",
+      id: "object-name",
+      "aria-label": "Name of the selected object",
+      autocomplete: "off",
+      spellcheck: "false",
+      maxlength: 200,
+      onchange: () => this.renamed(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.nameKey(event),
+    });
+  }
+
   buttons() {
     const { hand } = this;
     const button = (/** @type {string} */ name, /** @type {string} */ label, /** @type {() => void} */ onclick) =>
@@ -80,14 +85,14 @@ export class ObjectsPanel {
   /** @returns {[HTMLButtonElement, number, string][]} */
   bulk() {
     const { many } = this;
-    const button = (/** @type {string} */ id, /** @type {string | Element} */ word, /** @type {string} */ label, /** @type {() => void} */ onclick, least = 1) =>
+    const deed = (/** @type {string} */ id, /** @type {string | Element} */ word, /** @type {string} */ label, /** @type {() => void} */ onclick, least = 1) =>
       /** @type {[HTMLButtonElement, number, string]} */ ([h("button", { type: "button", class: "button small", id, "aria-label": label, onclick }, word), least, label]);
     return [
-      button("many-merge", "Merge", "Make one object of those that are selected (G)", () => many.merge(), 2),
-      button("many-split", "Split", "Make an object of each part (Shift+G)", () => many.split()),
-      button("many-largest", "Largest", "Keep the largest part (J)", () => many.keepLargest()),
-      button("many-fill", "Fill", "Fill all holes (Shift+J)", () => many.fillHoles()),
-      button("many-delete", icon("trash"), "Delete (Delete)", () => many.remove()),
+      deed("many-merge", "Merge", "Make one object of those that are selected (G)", () => many.merge(), 2),
+      deed("many-split", "Split", "Make an object of each part (Shift+G)", () => many.split()),
+      deed("many-largest", "Largest", "Keep the largest part (J)", () => many.keepLargest()),
+      deed("many-fill", "Fill", "Fill all holes (Shift+J)", () => many.fillHoles()),
+      deed("many-delete", icon("trash"), "Delete (Delete)", () => many.remove()),
     ];
   }
 
