@@ -50,7 +50,7 @@ class Everything:
 
 
 METHODS = [name for name in names("methods") if not name.startswith("default")]
-NETWORKS = [name for name in METHODS if hasattr(find("methods", name), "SMALL")]
+NETWORKS = {name for name in METHODS if hasattr(find("methods", name), "SMALL")}
 """Methods that have no weights of their own."""
 PREDICTORS = {
     "default": lambda: fewclicks.load("default", threads=1),
@@ -59,7 +59,7 @@ PREDICTORS = {
     "default, mirrored": lambda: fewclicks.load("default", threads=1, flip=True),
     "released": lambda: fewclicks.load("default", threads=1, preset="released"),
     "paper": lambda: fewclicks.load("default", threads=1, preset="paper"),
-    **{name: (lambda name=name: fewclicks.load(name)) for name in METHODS if not hasattr(find("methods", name), "SMALL")},
+    **{name: (lambda name=name: fewclicks.load(name)) for name in METHODS if name not in NETWORKS},
     "everything": Everything,
     "anchor": lambda: ClickConsistency(Everything()),
     "rings": lambda: ClickConsistency(CFR(ZoomIn(Noise()))),
@@ -67,7 +67,7 @@ PREDICTORS = {
 }
 
 
-@pytest.fixture(scope="module", params=[*PREDICTORS, *NETWORKS])
+@pytest.fixture(scope="module", params=[*PREDICTORS, *sorted(NETWORKS)])
 def predictor(request, tmp_path_factory):
     if request.param in PREDICTORS:
         return PREDICTORS[request.param]()

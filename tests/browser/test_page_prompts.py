@@ -124,6 +124,16 @@ def test_a_stroke_is_drawn_and_boxes_and_strokes_by_keys(opened, served):
     screen.key("c", *["ArrowLeft"] * 9, "Escape")
     assert kinds(served, found["id"]) == ["box"]
     assert len(served.objects(2)) == 1
+    # News of the photo do not: another person's object comes while a box is drawn.
+    screen.key("c", *["ArrowLeft"] * 80)
+    spots(served, 2, (2, 2))
+    screen.is_now(lambda: len(screen.rows()), 2)
+    screen.key(*["ArrowUp"] * 56, "c")
+    screen.is_now(lambda: kinds(served, found["id"]), ["box", "box"])
+    # Another tool does.
+    screen.key("c", *["ArrowRight"] * 40, *["ArrowDown"] * 28, "s", "k", "c", "Escape")
+    screen.saved()
+    assert kinds(served, found["id"]) == ["box", "box"]
 
 
 def test_the_meanings_of_a_first_click_are_shown_and_gone_through(chromium, tmp_path):

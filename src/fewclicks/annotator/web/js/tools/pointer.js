@@ -57,6 +57,7 @@ export class Pointing {
     element.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
     element.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     store.on(["tool", "photo"], ({ tool }) => (element.dataset.tool = tool));
+    store.on(["tool", "photo"], () => (stage.prompt = this.prompting.prompt));
     // A click at the cursor of the keys has a preview too.
     stage.pointed.push(() => {
       if (stage.byKeys) this.byKeys();

@@ -19,7 +19,13 @@ export class Prompting {
     this.hand = hand;
     /** @type {Prompt | null} what is being drawn */
     this.prompt = null;
-    store.on(["photo", "tool"], () => (this.prompt = null));
+    /** What it is drawn on, and with: another photo or tool gives it up, news of the same photo do not. */
+    this.place = "";
+    store.on(["photo", "tool"], ({ photo, tool }) => {
+      const place = `${photo?.id} ${tool}`;
+      if (place !== this.place) this.prompt = null;
+      this.place = place;
+    });
   }
 
   /**
