@@ -348,12 +348,12 @@ def test_half_precision_is_kept_in_the_file_and_widened_in_the_network(tmp_path,
 
 
 def test_loading_takes_little_more_memory_than_the_file(tmp_path, xtiny):
-    """In a fresh process; benchmarks/convert_memory.py measures a file of 392 MB, and more ways to load it."""
+    """In a fresh process; benchmarks/memory.py load measures a file of 392 MB, and more ways to load it."""
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("memory is measured on Linux only")
     (tmp_path / "zip.pth").hardlink_to(xtiny)
-    script = Path(__file__).parents[2] / "benchmarks" / "convert_memory.py"
-    way = ["--way", "read_published, zip form", "--folder", str(tmp_path)]
+    script = Path(__file__).parents[2] / "benchmarks" / "memory.py"
+    way = ["load", "--case", "read_published, zip form", "--folder", str(tmp_path)]
     done = subprocess.run([sys.executable, str(script), *way], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["times_the_file"] <= 1.3
