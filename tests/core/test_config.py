@@ -1,6 +1,7 @@
 """The preset `released` does what the authors' evaluation does, step by step; explicit options win over presets."""
 
 import json
+import shutil
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
@@ -239,6 +240,15 @@ def test_presets_name_options_that_exist_and_the_default_changes_nothing():
     told = default.chosen(preset="released")
     assert (told.zoom, told.cfr) == (448, 0), "a preset says all"
     assert default.chosen(weights=default.WEIGHTS.with_name("default-0.1.onnx")).zoom == default.Options().zoom
+
+
+@pytest.mark.parametrize("name", ["default.onnx", "default-int8.onnx"])
+def test_the_shipped_network_is_shown_photos_the_same_way_wherever_its_file_lies(name, tmp_path):
+    copy, old = (shutil.copy(default.WEIGHTS.with_name(file), tmp_path / file) for file in (name, "default-0.1.onnx"))
+    assert default.chosen(weights=copy) == default.Options(weights=copy, **default.OWN)
+    assert default.chosen(weights=str(copy)).zoom == default.OWN["zoom"]
+    assert default.chosen(weights=copy, zoom=64).zoom == 64, "what is said counts"
+    assert default.chosen(weights=old).zoom == default.Options().zoom
 
 
 def test_unknown_names_are_refused():

@@ -233,7 +233,7 @@ def test_an_unknown_size_is_answered_with_the_choices() -> None:
     ("network", "message"),
     [
         ({"width": 18, "depth": 2}, "got also depth, width"),
-        ({"maps": "gauss"}, "disk, tanh or first, got 'gauss'"),
+        ({"maps": "gauss"}, "disk, first, tanh, truncated, proximity, contour, got 'gauss'"),
         ({"maps": "tanh", "radius_px": 0}, "radius_px must be a positive number of pixels, got 0"),
         ({"radius_px": -1}, "radius_px"),
         ({"radius_px": float("nan")}, "radius_px"),

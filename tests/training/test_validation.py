@@ -157,4 +157,4 @@ def test_an_exported_file_tells_how_it_is_shown_photos_without_being_loaded(tmp_
     mine = tmp_path / "mine.onnx"
     mine.write_bytes(whole + b"\x72" + bytes([len(key + value)]) + key + value)
     assert default.chosen(weights=mine).zoom == 64
-    assert default.chosen().zoom == 448
+    assert default.chosen().zoom == default.OWN["zoom"]

@@ -38,13 +38,17 @@ def summary(kind: str, name: str) -> str:
 
 
 def recipes(file: str) -> dict[str, str]:
-    """Tell what `fewclicks train` takes of a file in recipes/, each with the first line of its docstring."""
+    """Tell what `fewclicks train` takes of a file in recipes/, each with the first line of its docstring.
+
+    FILE is its function of that name, described by the file; FILE:FUNCTION are the other public ones without arguments.
+    """
     import ast
 
     tree = _tree("recipes", file)
-    made = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
-    others = {f"{file}:{node.name}": _first_line(node) for node in made if node.name != file}
-    return {file: _first_line(tree), **others}
+    public = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    made = [node for node in public if not ast.unparse(node.args)]
+    own = {file: _first_line(tree)} if file in (node.name for node in made) else {}
+    return own | {f"{file}:{node.name}": _first_line(node) for node in made if node.name != file}
 
 
 def _first_line(node: ast.Module | ast.FunctionDef) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from fewclicks.config import preset_options
 from fewclicks.engines import onnx, torch
 from fewclicks.engines.network import Network
+from fewclicks.engines.onnx_metadata import read_metadata
 from fewclicks.errors import InputError
 from fewclicks.methods import networks
 from fewclicks.methods.networks import NetworkOptions, chosen_options
@@ -37,12 +38,12 @@ class Options(NetworkOptions):
 
 
 def chosen(**options: Any) -> Options:
-    """The options as they are used: see `networks.chosen_options`. Those of the shipped network itself are OWN.
+    """The options as they are used: see `networks.chosen_options`. Those of the shipped network are OWN,
+    also for a copy of its file.
 
     A preset says all that there is to say, and a number of refinements that is given is meant for each click.
     """
-    shipped = str(options.get("weights", WEIGHTS)) in map(str, (WEIGHTS, WEIGHTS.with_name("default-int8.onnx")))
-    own = dict(OWN) if shipped and not options.get("preset") else {}
+    own = dict(OWN) if _is_shipped(options.get("weights", WEIGHTS)) and not options.get("preset") else {}
     if "cfr" in options:
         own.pop("until_click", None)
     return chosen_options(Options, {**own, **options}, preset_options)
@@ -67,6 +68,18 @@ def describe(**options: Any) -> dict[str, Any]:
 def weights_hash(weights: str | os.PathLike[str] = WEIGHTS) -> str:
     """sha256 of the weight file, the shipped one if none is named: see `networks.weights_hash`."""
     return networks.weights_hash(weights)
+
+
+def _is_shipped(weights: object) -> bool:
+    """Tell whether a file holds the shipped network, wherever it lies: it names the checkpoint it was exported from.
+
+    A file that itself says how it is shown photos is taken at its word.
+    """
+    if not isinstance(weights, str | os.PathLike) or not os.path.isfile(weights):
+        return False
+    told = read_metadata(weights)
+    checkpoint = told.get("checkpoint_sha256")
+    return "predictor" not in told and bool(checkpoint) and checkpoint == read_metadata(WEIGHTS)["checkpoint_sha256"]
 
 
 def _forward(options: Options) -> onnx.OnnxForward | torch.TorchForward:

@@ -52,7 +52,7 @@ def simpleclick() -> Recipe:
 def cfr_icl() -> Recipe:
     """The same with the paper's iterative click loss."""
     return replace(
-        simpleclick(), name="cfr_icl_rival", method="cfr_icl", objective="icl", click_weights=(0.0, 1.0, 2.0, 3.0),
+        simpleclick(), name="rivals_cfr_icl", method="cfr_icl", objective="icl", click_weights=(0.0, 1.0, 2.0, 3.0),
         random_length=False,
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ def segnext() -> Recipe:
 def _plain(method: str) -> Recipe:
     """One forward a step, after random clicks."""
     shared = replace(
-        on_compact(Recipe(name=method)), name=f"{method}_rival", method=method, init="", objective="last_click",
+        on_compact(Recipe(name=method)), name=f"rivals_{method}", method=method, init="", objective="last_click",
         click_weights=(1.0,), max_clicks=8, click_gamma=0.8, simple_prob=0.0, union_prob=0.0, exclusion_prob=0.0,
         mixing_prob=0.0, precision="fp32",
     )  # fmt: skip
