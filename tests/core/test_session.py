@@ -270,7 +270,8 @@ def test_a_path_of_weights_is_the_default_method_on_them(tmp_path, monkeypatch):
     from fewclicks import config
 
     built = []
-    module = type("Module", (), {"build": staticmethod(lambda weights: built.append(weights) or Discs())})
+    build = staticmethod(lambda weights: built.append(weights) or Discs())
+    module = type("Module", (), {"build": build, "describe": None})  # as networks have it
     monkeypatch.setattr(config, "find", lambda kind, name, **_: {("methods", "default"): module}[kind, name])
     (tmp_path / "model.onnx").touch()
     monkeypatch.chdir(tmp_path)

@@ -16,7 +16,7 @@ CONFIG_BYTES = 16 * 2**20
 def about(weights: str | os.PathLike[str]) -> dict[str, Any]:
     """The config.json of a checkpoint folder, or the same of an exported .onnx file; empty where there is none."""
     path = Path(weights)
-    if path.is_file():
+    if os.path.isfile(path):  # False for a name that no file can have
         told = read_metadata(path)
         return {key: _object(told[key]) for key in ("recipe", "predictor") if key in told}
     return read_object_or_nothing(path / "config.json", CONFIG_BYTES)  # the loader will find what is wrong with it

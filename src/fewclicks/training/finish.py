@@ -63,7 +63,7 @@ def finish(folder: Path, objects: int) -> dict[str, Any] | None:
     recipe = Recipe.from_json(json.dumps(checkpoint.read_config(folder)["recipe"]))
     exported: Path | None = None
     try:
-        exported = export_onnx(folder, folder.parent / EXPORTED)
+        exported = export_onnx(folder, folder.parent / EXPORTED, half=True)
     except (FewClicksError, RuntimeError, torch.onnx.OnnxExporterError) as error:
         log.warning("not exported: %s", str(error).partition("\n")[0])
     try:
