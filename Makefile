@@ -85,7 +85,7 @@ images: $(VENV)/.core  ## draw the README's picture anew
 	$(BIN)/python examples/demo.py --out out/demo --sheet docs/images/demo.png
 
 figures: $(VENV)/.dev  ## draw the figures of docs/figures.md anew
-	$(BIN)/fewclicks figures --report "no CFR=results/default-cfr0.json" --report "CFR-1 at the first click=results/default.json" \
+	$(BIN)/fewclicks figures --report "default=results/default.json" --report "8 bits=results/default-int8.json" \
 	  --out docs/figures
 
 ablation: $(VENV)/.dev  ## train and measure ICL, SUEM and CFR at our scale: hours, goes on where it stopped
