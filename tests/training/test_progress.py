@@ -102,7 +102,7 @@ def test_more_time_can_be_given_later(tmp_path):
 
 
 def test_a_run_that_goes_by_time_ends_with_a_measured_model(tmp_path, monkeypatch, caplog):
-    def no_exporter(folder, out):
+    def no_exporter(folder, out, half):
         raise MissingExtra("export needs onnxscript; run: pip install 'fewclicks[train]'")
 
     monkeypatch.setattr(finish, "export_onnx", no_exporter)  # its own tests are elsewhere, and it takes a while
