@@ -25,7 +25,7 @@ def compare(
     data_root: Annotated[
         Path | None, typer.Option("--data-root", metavar="DIR", help="Where the datasets lie, for the pictures.")
     ] = None,
-    visualization: Annotated[
+    pictures: Annotated[
         int, typer.Option("--pictures", min=0, metavar="N", help="Objects a dataset to draw, those that differ most.")
     ] = 5,
 ) -> None:
@@ -47,9 +47,9 @@ def compare(
     comparison.draw_curves(runs, out / "curves.png")
     for label in runs.labels[1:]:
         comparison.draw_scatter(runs, label, out / f"scatter_{plain(label)}.png")
-        for dataset in runs.datasets if visualization else ():
+        for dataset in runs.datasets if pictures else ():
             try:
-                draw_most_different(runs, dataset, label, data_root, visualization, out)
+                draw_most_different(runs, dataset, label, data_root, pictures, out)
             except FewClicksError as error:
                 typer.echo(f"note: no pictures of {dataset}: {str(error).partition(chr(10))[0]}", err=True)
     print(f"{out} holds comparison.md, comparison.tex, curves.png, scatter plots and pictures")
