@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 
 from annotating import BOX, make_folder, truth
-from browsing import CHROMIUM, Screen, Server, browser
+from browsing import CHROMIUM, Screen, Server
 from fewclicks.clicks import Clicks
 from fewclicks.evaluation.metrics import iou
 from fewclicks.evaluation.robot import deepest_error
@@ -34,34 +34,12 @@ CONTROLS = {"application", "button", "checkbox", "ColorWell", "combobox", "dialo
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A folder of small photos, served with the method `grow`; each test takes a photo of its own."""
     names = [f"{letter}.png" for letter in "abcdefghijklmnop"]
     server = Server(make_folder(tmp_path_factory.mktemp("page") / "photos", names))
     yield server
     server.kill()
-
-
-@pytest.fixture
-def opened(chromium, served):
-    """Opens a photo in a tab of a new profile; at the end nothing may have gone wrong in any of them."""
-    screens = []
-
-    def open_photo(photo, **look):
-        context = chromium.new_context(viewport={"width": 1280, "height": 800}, **look)
-        screens.append(Screen(context.new_page(), served.address, photo))
-        return screens[-1]
-
-    yield open_photo
-    for screen in screens:
-        screen.page.context.close()
-        assert not screen.wrong
 
 
 def shot(screen, name):

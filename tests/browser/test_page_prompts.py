@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from annotating import make_folder, truth
-from browsing import CHROMIUM, Screen, Server, browser
+from browsing import CHROMIUM, Screen, Server
 from fewclicks.evaluation.metrics import iou
 
 pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
@@ -20,33 +20,12 @@ SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or Path(__file__).parents[2] / "o
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def served(tmp_path_factory):
     server = Server(
         make_folder(tmp_path_factory.mktemp("prompts") / "photos", [f"{letter}.png" for letter in "abcdefgh"])
     )
     yield server
     server.kill()
-
-
-@pytest.fixture
-def opened(chromium, served):
-    screens = []
-
-    def open_photo(photo, **look):
-        context = chromium.new_context(viewport={"width": 1280, "height": 800}, **look)
-        screens.append(Screen(context.new_page(), served.address, photo))
-        return screens[-1]
-
-    yield open_photo
-    for screen in screens:
-        screen.page.context.close()
-        assert not screen.wrong
 
 
 def drag(screen, *points, button="left"):

@@ -1,0 +1,27 @@
+"""What the tests of the page share: Chromium, and photos that are opened in a tab of a new profile."""
+
+import pytest
+
+from browsing import Screen, browser
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def opened(chromium, served):
+    """Opens a photo of the test file's own server; at the end nothing may have gone wrong in any of its tabs."""
+    screens = []
+
+    def open_photo(photo, **look):
+        context = chromium.new_context(viewport={"width": 1280, "height": 800}, **look)
+        screens.append(Screen(context.new_page(), served.address, photo))
+        return screens[-1]
+
+    yield open_photo
+    for screen in screens:
+        screen.page.context.close()
+        assert not screen.wrong
