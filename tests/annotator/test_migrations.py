@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, inspect, text
 from fewclicks.annotator.editing.actions import Brushed, Clicked
 from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask
+from fewclicks.annotator.services.checking import Checked, check
 from fewclicks.annotator.store import migrations
 from fewclicks.annotator.store.database import PLACE, url_of
 from fewclicks.annotator.store.objects import Store
@@ -118,6 +119,20 @@ def test_version_1_is_brought_up_with_all_that_is_in_it(place):
         assert store.lines(THING)[-1].person == "Ann"
     with Store(place) as store:  # the second time there is nothing to do
         assert len(store.lines(THING)) == 3
+
+
+def test_a_database_of_any_older_version_is_checked_as_it_is(place):
+    make_version_1(place)
+    engine = engine_of(place)
+    for version in range(1, SCHEMA):
+        checked = Checked()
+        assert [str(fault) for fault in check(place, checked=checked)] == []
+        assert (checked.version, checked.objects, checked.lines) == (version, 1, 2)
+        with engine.begin() as connection:
+            for statement in migrations.STEPS[version]:
+                connection.execute(text(statement))
+            connection.execute(text(f"UPDATE fewclicks_about SET schema_version = {version + 1}"))
+    engine.dispose()
 
 
 def test_what_was_brought_up_has_the_tables_of_a_new_one(place):

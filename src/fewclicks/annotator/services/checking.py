@@ -59,6 +59,8 @@ class Checked:
     """What was looked at, counted while `check` goes on."""
 
     version: int = 0
+    absent: set[Any] = field(default_factory=set)
+    """Columns that a database of an older version lacks."""
     classes: int = 0
     photos: int = 0
     objects: int = 0
@@ -83,7 +85,7 @@ def check(source: Any, replayer: Replayer | None = None, checked: Checked | None
         checked.version = database.version() or 0
         with database.reading() as session:
             whole = True
-            for fault in (*_file(session), *_tables(session, checked.version)):
+            for fault in (*_file(session), *_tables(session, checked)):
                 whole = False
                 yield fault
             if whole:
@@ -105,16 +107,17 @@ def _file(session: Session) -> Iterator[Fault]:
                 yield Fault("the file", str(said))
 
 
-def _tables(session: Session, version: int) -> Iterator[Fault]:
+def _tables(session: Session, checked: Checked) -> Iterator[Fault]:
     seen = inspect(session.connection())
     for table in Base.metadata.sorted_tables:
         if not seen.has_table(table.name):
             yield Fault(table.name, "the table is missing")
             continue
         there = {column["name"] for column in seen.get_columns(table.name)}
-        missing = sorted({column.name for column in table.columns} - there)
-        if missing and version == SCHEMA:
-            yield Fault(table.name, f"columns are missing: {', '.join(missing)}")
+        missing = {column for column in table.columns if column.name not in there}
+        checked.absent |= missing
+        if missing and checked.version == SCHEMA:
+            yield Fault(table.name, f"columns are missing: {', '.join(sorted(column.name for column in missing))}")
 
 
 def _references(session: Session) -> Iterator[Fault]:
@@ -141,21 +144,27 @@ def _each(session: Session, kind: Any, *conditions: Any) -> Iterator[Any]:
         after = keys[-1]
 
 
-def _read(session: Session, version: int, kind: Any, key: Any, *without: str) -> Any:
+def _read_each(session: Session, checked: Checked, kind: Any, name: str) -> Iterator[tuple[Any, Any]]:
+    """The key and the values of each of a table's rows, in order; a Fault in place of those that cannot be read."""
+    for key in _each(session, kind):
+        try:
+            row = _read(session, checked, kind, key)
+        except UNREADABLE as error:
+            row = Fault(f"the {name} {key!s:.80}", _line(error))
+        yield key, row
+
+
+def _read(session: Session, checked: Checked, kind: Any, key: Any, *without: str) -> Any:
     """The values of a row, some columns left out; an error if they are not what the columns hold."""
-    if version < SCHEMA:  # it lacks what came later
-        without = (*without, "person")
-    columns = [column for column in kind.__table__.columns if column.name not in without]
+    columns = [c for c in kind.__table__.columns if c.name not in without and c not in checked.absent]
     return session.execute(select(*columns).where(kind.id == type_coerce(key, NullType()))).one()
 
 
 def _classes(session: Session, checked: Checked) -> Iterator[Fault]:
-    for key in _each(session, ClassRow):
+    for key, row in _read_each(session, checked, ClassRow, "class"):
         checked.classes += 1
-        try:
-            row = _read(session, checked.version, ClassRow, key)
-        except UNREADABLE as error:
-            yield Fault(f"the class {key!s:.80}", _line(error))
+        if isinstance(row, Fault):
+            yield row
             continue
         if not HEX_COLOUR.fullmatch(row.colour):
             yield Fault(f"the class '{row.name}'", f"its colour is '{row.colour}', not #rrggbb")
@@ -164,12 +173,10 @@ def _classes(session: Session, checked: Checked) -> Iterator[Fault]:
 
 
 def _photos(session: Session, checked: Checked) -> Iterator[Fault]:
-    for key in _each(session, PhotoRow):
+    for key, row in _read_each(session, checked, PhotoRow, "photo"):
         checked.photos += 1
-        try:
-            row = _read(session, checked.version, PhotoRow, key)
-        except UNREADABLE as error:
-            yield Fault(f"the photo {key!s:.80}", _line(error))
+        if isinstance(row, Fault):
+            yield row
             continue
         where = f"the photo '{row.name!s:.200}'"
         path = PurePosixPath(row.name)
@@ -195,7 +202,7 @@ def _pixels(sides: tuple[int | None, ...]) -> int:
 def _objects(session: Session, replayer: Replayer | None, checked: Checked) -> Iterator[Fault]:
     for photo_id in _each(session, PhotoRow):
         try:
-            photo = _read(session, checked.version, PhotoRow, photo_id)
+            photo = _read(session, checked, PhotoRow, photo_id)
             hw = photo.height or 0, photo.width or 0
         except UNREADABLE:
             continue  # it was told
@@ -206,7 +213,7 @@ def _objects(session: Session, replayer: Replayer | None, checked: Checked) -> I
             checked.objects += 1
             where = f"the object {key!s:.40} on '{photo.name!s:.200}'"
             try:
-                row = _read(session, checked.version, ObjectRow, key)
+                row = _read(session, checked, ObjectRow, key)
                 journal = Journal(session, checked, row)
                 if replayer and start is None and journal.alive:
                     start = _start(replayer, photo_id, hw)
@@ -236,7 +243,7 @@ def _replayed(
 ) -> Iterator[tuple[str, str]]:
     """What is wrong with an action that is done or can be redone, each with its kind."""
     try:
-        row = _read(session, checked.version, ActionRow, line_id)
+        row = _read(session, checked, ActionRow, line_id)
         if row.number != number:
             yield "", f"it is kept as number {row.number}"
         if row.mask is None:
@@ -269,7 +276,7 @@ class Journal:
         for key in _each(session, ActionRow, ActionRow.object_id == row.id):
             checked.lines += 1
             try:
-                line = _read(session, checked.version, ActionRow, key, "mask")
+                line = _read(session, checked, ActionRow, key, "mask")
                 numbers[key] = line.number
                 self._go_on(line)
             except (*UNREADABLE, FewClicksError) as error:

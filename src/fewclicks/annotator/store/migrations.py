@@ -1,7 +1,7 @@
 """What brings the tables of an older fewclicks up to this one, in one transaction: all of it happens, or none.
 
 Each step only adds what has a default, so that servers of the older fewclicks that are still running keep working. For
-a new one: raise `models.SCHEMA`, change the tables there, and write down here what turns the old ones into them.
+a new one: raise `tables.SCHEMA`, change the tables there, and write down here what turns the old ones into them.
 """
 
 from __future__ import annotations
