@@ -374,18 +374,24 @@ def python(*arguments, **options):
     )
 
 
-def test_help_is_quick_and_light():
-    """Under 0.6 s of work (not of waiting for other work on the machine); the best of three."""
+def work_s(*arguments):
+    """Seconds of work (not of waiting for other work on the machine), the best of three."""
     seconds = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert "segment" in python("-m", "fewclicks", "--help").communicate()[0]
+        assert python(*arguments).communicate()[1] == ""
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < 0.6
-    heavy = "{'numpy', 'cv2', 'torch', 'onnxruntime', 'matplotlib'} & set(sys.modules)"
+    return min(seconds)
+
+
+def test_help_is_quick_and_light():
+    """0.6 s at most where the libraries that print it take 0.25 s; a slower machine has more time for both."""
+    libraries = work_s("-c", "import typer.rich_utils, rich.markdown, rich.columns, rich.traceback")
+    assert work_s("-m", "fewclicks", "--help") < 2.4 * libraries
+    heavy = "{'numpy', 'PIL', 'cv2', 'torch', 'onnxruntime', 'matplotlib'} & set(sys.modules)"
     out, _ = python("-c", f"import sys, fewclicks.cli; print({heavy})").communicate()
-    assert out.strip() in ("set()", "{'numpy'}")
+    assert out.strip() == "set()"
 
 
 def test_stdout_that_is_closed_or_full():

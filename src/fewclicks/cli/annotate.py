@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewclicks.cli import options
-from fewclicks.images.levels import parse_levels
 
 if TYPE_CHECKING:
     from fewclicks.annotator.services.annotator import Model
@@ -74,6 +73,7 @@ def annotate(
     from fewclicks.annotator.services.annotator import Annotator
     from fewclicks.annotator.services.photos import PhotoFolder
     from fewclicks.errors import InputError
+    from fewclicks.images.levels import parse_levels
 
     photos = PhotoFolder(folder)
     if not photos.names():

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from fewclicks.cli import options
-from fewclicks.clicks import Click
 from fewclicks.errors import InputError
-from fewclicks.images.levels import Levels, parse_levels
-from fewclicks.images.mask_meaning import MaskIs, require_mask_is
 
 if TYPE_CHECKING:
+    from fewclicks.clicks import Click
     from fewclicks.config import ResolvedPredictor
+    from fewclicks.images.levels import Levels
+    from fewclicks.images.mask_meaning import MaskIs
     from fewclicks.session import Session
 
 Prompt: TypeAlias = tuple[str, tuple[Any, ...]]
@@ -105,9 +105,11 @@ def segment(
     for file in (out, overlay):
         if file is not None and file.exists() and photo.exists() and file.samefile(photo):
             raise InputError(f"'{file}' is the photo itself; choose another file to write to")
-    by_hand = parse_levels(levels) if levels is not None else None
     from fewclicks.config import resolve
+    from fewclicks.images.levels import parse_levels
+    from fewclicks.images.mask_meaning import require_mask_is
 
+    by_hand = parse_levels(levels) if levels is not None else None
     resolved = resolve(
         method, options.plain_values(settings), preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click,
         flip=flip, threads=threads,
@@ -133,6 +135,8 @@ def segment(
 
 def parse_click(text: str, negative: bool = False) -> Click:
     """ "30,40" is a click on the object at x=30, y=40; "-30,40" one off it, so "-0,5" too."""
+    from fewclicks.clicks import Click
+
     background = text.startswith("-")
     try:
         x, y = (float(number) for number in text.removeprefix("-").split(","))
