@@ -54,6 +54,11 @@ class CFR:
         """The state after the last pass."""
         return deque(self.passes(state, clicks), maxlen=1)[0]
 
+    def own(self, clicks: Clicks) -> tuple[int, int | None]:
+        """Tell how many refinements these clicks get by themselves, and the tolerance that ends them early."""
+        ends = self.until_click is not None and len(clicks) > self.until_click
+        return 0 if ends else self.steps, self.tol
+
     def passes(
         self, state: State, clicks: Clicks, steps: int | None = None, tol: int | None = None, hold: Hold | None = None
     ) -> Iterator[State]:
@@ -63,8 +68,7 @@ class CFR:
         the next pass sees it.
         """
         if steps is None:
-            ends = self.until_click is not None and len(clicks) > self.until_click
-            steps, tol = 0 if ends else self.steps, self.tol
+            steps, tol = self.own(clicks)
         state = _stepped(self.inner, state, clicks, hold)
         yield state
         for _ in range(steps):
@@ -88,6 +92,12 @@ def passes(
     """
     refining = predictor if isinstance(predictor, CFR | ClickConsistency) else CFR(predictor)
     return refining.passes(state, clicks, steps, tol, hold)
+
+
+def own_passes(predictor: Predictor, clicks: Clicks) -> tuple[int, int | None]:
+    """Tell how often a predictor refines these clicks by itself, and its tolerance: what `passes` can be asked for."""
+    inner = predictor.inner if isinstance(predictor, ClickConsistency) else predictor
+    return inner.own(clicks) if isinstance(inner, CFR) else (0, None)
 
 
 GIVEN = "given"

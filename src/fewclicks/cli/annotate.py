@@ -122,7 +122,10 @@ def require_annotated(folder: Path, database: str | None) -> None:
 def model_of(
     method: str, values: Mapping[str, Any], threads: int | None, cfr: int | None = None, adaptive: bool = False
 ) -> Model:
-    """The model as the annotator takes it: CFR is up to each click. What can be found wrong at once is."""
+    """The model as the annotator takes it; `cfr` and `adaptive` are what the page starts with.
+
+    What can be found wrong at once is.
+    """
     from fewclicks.annotator.editing.actions import MAX_CFR
     from fewclicks.annotator.services.annotator import Model
     from fewclicks.config import resolve
@@ -137,4 +140,4 @@ def model_of(
         weights = about.get("weights_sha256", "")[:12]
         return resolved.build(), " ".join(filter(None, (about["method"], str(about.get("weights", "")), weights)))
 
-    return Model(load=load, name=method, cfr=cfr or 0, adaptive=adaptive)
+    return Model(load=load, name=method, cfr=0 if cfr is None and adaptive else cfr, adaptive=adaptive)

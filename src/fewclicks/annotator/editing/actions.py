@@ -19,13 +19,16 @@ FAR_PX = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Clicked:
-    """A click, refined in `cfr` passes or, `adaptive`, until hardly a pixel changes (see `PredictorConfig`)."""
+    """A click, refined in `cfr` passes or, `adaptive`, until hardly a pixel changes (see `PredictorConfig`).
+
+    Without a number it is refined as the model does by itself; `settled` then says how often that is.
+    """
 
     kind: ClassVar[str] = "click"
     x: float
     y: float
     positive: bool = True
-    cfr: int = 0
+    cfr: int | None = 0
     adaptive: bool = False
     local: bool | None = False
     """It changes the connected part that it touches, and keeps the rest; None: if it corrects a given mask."""
@@ -53,7 +56,7 @@ class Scribbled:
     kind: ClassVar[str] = "scribble"
     points: tuple[tuple[float, float], ...]
     positive: bool = True
-    cfr: int = 0
+    cfr: int | None = 0
     adaptive: bool = False
     local: bool | None = False
     """As of `Clicked`."""
@@ -76,7 +79,7 @@ class Boxed:
     y0: float
     x1: float
     y1: float
-    cfr: int = 0
+    cfr: int | None = 0
     adaptive: bool = False
 
     def __post_init__(self) -> None:
@@ -95,7 +98,7 @@ class Chosen:
 
     kind: ClassVar[str] = "choose"
     number: int
-    cfr: int = 0
+    cfr: int | None = 0
     adaptive: bool = False
 
     def __post_init__(self) -> None:
@@ -103,8 +106,8 @@ class Chosen:
         _require_passes(self.cfr)
 
 
-def _require_passes(cfr: int) -> None:
-    if not 0 <= cfr <= MAX_CFR:
+def _require_passes(cfr: int | None) -> None:
+    if cfr is not None and not 0 <= cfr <= MAX_CFR:
         raise InputError(f"a click is refined 0 to {MAX_CFR} times, got cfr={cfr}")
 
 
@@ -224,7 +227,8 @@ def _points(payload: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
 
 
 def _refined(payload: Mapping[str, Any]) -> dict[str, Any]:
-    return {"cfr": int(payload.get("cfr", 0)), "adaptive": bool(payload.get("adaptive", False))}
+    cfr = payload.get("cfr", 0)
+    return {"cfr": None if cfr is None else int(cfr), "adaptive": bool(payload.get("adaptive", False))}
 
 
 def _said(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fewclicks.annotator.editing.actions import (
+    MAX_CFR,
     Action,
     Boxed,
     Brushed,
@@ -27,7 +28,7 @@ from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import look_in_box, meanings
-from fewclicks.refinement import TOL, keep_local, passes
+from fewclicks.refinement import TOL, keep_local, own_passes, passes
 from fewclicks.types import Mask
 
 
@@ -110,13 +111,20 @@ def said_by(action: Action, hw: tuple[int, int]) -> Clicks:
     return action.clicks(hw) if isinstance(action, Clicked | Scribbled) else Clicks()
 
 
-def settled(action: Action, marks: Prompts, first: Action | None) -> Action:
-    """The action with what it leaves open decided: whether it is local, and how the click it chooses of was refined.
+def settled(predictor: Predictor, action: Action, before: Prompts, after: Prompts, first: Action | None) -> Action:
+    """The action with what it leaves open decided: how often it is refined, whether it is local.
 
-    `marks` are those before it, `first` is the first action of the object.
+    `before` and `after` are what the user has said without it and with it, `first` is the first action of the object.
+    So the journal tells what was done, whatever the model would do by itself later.
     """
+    if isinstance(action, Clicked | Scribbled | Boxed) and action.cfr is None:
+        steps, tol = own_passes(predictor, Clicks() if isinstance(action, Boxed) else after.clicks)
+        if action.adaptive:
+            action = replace(action, cfr=0)
+        else:
+            action = replace(action, cfr=min(steps, MAX_CFR), adaptive=tol is not None)
     if isinstance(action, Clicked | Scribbled) and action.local is None:
-        return replace(action, local=marks.imported)
+        return replace(action, local=before.imported)
     if isinstance(action, Chosen) and isinstance(first, Clicked):
         return replace(action, cfr=first.cfr, adaptive=first.adaptive)
     return action
@@ -183,7 +191,7 @@ def _cascade(
 
 def _refined(action: Prompted | Chosen) -> tuple[int, int | None]:
     """How often it is refined, and where A-CFR stops."""
-    return PredictorConfig(cfr=action.cfr, adaptive=action.adaptive).steps, TOL if action.adaptive else None
+    return PredictorConfig(cfr=action.cfr or 0, adaptive=action.adaptive).steps, TOL if action.adaptive else None
 
 
 def hw_of(state: State) -> tuple[int, int]:

@@ -173,7 +173,7 @@ class History:
         return (action.click.pixel(hw), action.positive) in counts and any(
             isinstance(earlier, Clicked)
             and (earlier.click.pixel(hw), earlier.positive) == (action.click.pixel(hw), action.positive)
-            and (earlier.cfr, earlier.adaptive) == (action.cfr, action.adaptive)
+            and (action.cfr is None or (earlier.cfr, earlier.adaptive) == (action.cfr, action.adaptive))
             for earlier in before
         )
 
@@ -260,8 +260,8 @@ class History:
             held, fresh = self._kept[done] if known else self._from_mask(done), False
             known |= isinstance(action, _FROM_MASKS)
         hw, before = hw_of(self._start), self._mask(done)
-        action = settled(action, held.marks, self._undo.every[0].action if done else None)
         marks = marked(held.marks, action, hw)
+        action = settled(self._predictor, action, held.marks, marks, self._undo.every[0].action if done else None)
         masks, changed = [], []
         for after in performed(self._predictor, self._start, held, marks, action):
             held = after

@@ -135,7 +135,7 @@ def _ill_packed(mask: EncodedMask) -> Iterator[str]:
 
 def _by_rule(before: EncodedMask, entry: Entry, marks: Prompts) -> Iterator[str]:
     """What is wrong with a click or a threshold, as far as that can be told without the model."""
-    if isinstance(entry.action, Prompted) and not 1 <= len(entry.changed_px) <= 1 + max(entry.action.cfr, 4):
+    if isinstance(entry.action, Prompted) and not 1 <= len(entry.changed_px) <= 1 + max(entry.action.cfr or 0, 4):
         yield f"it tells of {len(entry.changed_px)} passes"
     locks = marks.locks
     if isinstance(entry.action, Prompted) and locks:

@@ -27,6 +27,7 @@ RowId = Annotated[int, Field(ge=1, lt=2**31)]
 VersionNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Pixels = Annotated[int, Field(ge=0, lt=2**31)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Passes = Annotated[int | None, Field(ge=0, le=MAX_CFR)]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{32,36}$")]
 """Made by the client, so that sending twice does not do twice."""
@@ -99,7 +100,7 @@ class ClickIn(RequestModel):
     y: Finite
     positive: bool = True
 
-    def clicked(self, cfr: int = 0, adaptive: bool = False) -> Clicked:
+    def clicked(self, cfr: int | None = None, adaptive: bool = False) -> Clicked:
         """As an action."""
         return Clicked(self.x, self.y, self.positive, cfr, adaptive)
 
@@ -107,7 +108,8 @@ class ClickIn(RequestModel):
 class Refined(RequestModel):
     """How the mask of a prompt is refined."""
 
-    cfr: Annotated[int, Field(ge=0, le=MAX_CFR)] = 0
+    cfr: Passes = None
+    """Passes after the first look. Null: as the model does by itself (`own` of the folder)."""
     adaptive: bool = False
 
 
@@ -277,6 +279,7 @@ class PredictIn(RequestModel):
     """Corrections change the connected part that they touch. Null: those of a mask do."""
     clicks: Annotated[list[ClickIn], Field(max_length=MAX_PREDICT_CLICKS)] = []
     mask: Base64 | None = None
-    cfr: Annotated[int, Field(ge=0, le=MAX_CFR)] = 0
+    cfr: Passes = None
+    """As of a click."""
     adaptive: bool = False
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -277,6 +277,17 @@ class Counts(ResponseModel):
     unreadable: int
 
 
+class OwnPasses(ResponseModel):
+    """How often a model refines a click by itself."""
+
+    first: int
+    """Passes after the first click of an object."""
+    later: int
+    """Passes after the others."""
+    adaptive: bool
+    """They stop when hardly a pixel changes."""
+
+
 class FolderOut(ResponseModel):
     """The folder, its classes, and what can be done with it."""
 
@@ -285,7 +296,9 @@ class FolderOut(ResponseModel):
     name: str
     method: str
     options: dict[str, Any]
-    """cfr and adaptive: what the page starts with."""
+    """cfr and adaptive: what the page starts with. A cfr of null: as the model does by itself."""
+    own: OwnPasses | None
+    """How the model refines by itself; null until it is loaded."""
     ready: bool
     """Whether the model is loaded; until then clicks wait."""
     problem: str | None

@@ -17,12 +17,12 @@ from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
-from fewclicks.annotator.editing.actions import Action, Clicked
+from fewclicks.annotator.editing.actions import MAX_CFR, Action, Clicked
 from fewclicks.annotator.editing.history import History
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.editing.windows import first_state
 from fewclicks.annotator.server.errors import sentence
-from fewclicks.annotator.server.schemas import ClassOut, Imported, ObjectOut, PhotoOut
+from fewclicks.annotator.server.schemas import ClassOut, Imported, ObjectOut, OwnPasses, PhotoOut
 from fewclicks.annotator.services import combining
 from fewclicks.annotator.services.database_watch import Watch
 from fewclicks.annotator.services.decoder import Decoder, Urgency
@@ -35,11 +35,13 @@ from fewclicks.annotator.services.photos import PhotoFolder, Picture, Pictures, 
 from fewclicks.annotator.services.worker import Timed, Worker
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import Edit, ObjectInfo, PhotoInfo
+from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import FewClicksError, InputError, StoreError
 from fewclicks.formats.annotations import PhotoState
 from fewclicks.geometry import Box
 from fewclicks.images.levels import Levels
 from fewclicks.predictor import Predictor, State
+from fewclicks.refinement import own_passes
 from fewclicks.types import Image
 
 Result = TypeVar("Result")
@@ -65,8 +67,8 @@ class Model:
     """Gives the predictor, and a text that names it and its weights for the record of each action."""
     name: str
     """The method."""
-    cfr: int = 0
-    """Refinements that the page starts with."""
+    cfr: int | None = None
+    """Refinements that the page starts with; None: those of the model itself."""
     adaptive: bool = False
 
 
@@ -148,6 +150,15 @@ class Annotator:
     def ready(self) -> bool:
         """Whether the model is loaded."""
         return self._predictor is not None
+
+    @property
+    def own(self) -> OwnPasses | None:
+        """How the model refines by itself, once it is loaded."""
+        if self._predictor is None:
+            return None
+        click = Click(0, 0)
+        (first, tol), (later, _) = (own_passes(self._predictor, Clicks((click,) * n)) for n in (1, 2))
+        return OwnPasses(first=min(first, MAX_CFR), later=min(later, MAX_CFR), adaptive=tol is not None)
 
     # Photos
 
@@ -403,6 +414,8 @@ class Annotator:
         if self.takes_in_found and not self.store.has_objects():
             self.errands_pool.submit(self._begin_with_what_is_there)
         self._editing = Editing(self.store, predictor, self._start_of, by)
+        if self.own is not None:
+            self.hub.publish("model", self.own.model_dump(mode="json"))
 
     def _begin_with_what_is_there(self) -> None:
         """Take in the annotations beside photos that were never annotated here."""

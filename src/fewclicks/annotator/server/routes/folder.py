@@ -32,6 +32,7 @@ def folder(given: AnnotatorDep) -> FolderOut:
         name=given.folder.root.name,
         method=given.model.name,
         options={"cfr": given.model.cfr, "adaptive": given.model.adaptive},
+        own=given.own,
         ready=given.ready,
         problem=given.failure,
         classes=classes(given),

@@ -76,12 +76,15 @@
  * @property {string} id
  * @property {string} name
  * @property {string} method
- * @property {{cfr?: number, adaptive?: boolean}} options what the page starts with
+ * @property {{cfr?: number | null, adaptive?: boolean}} options what the page starts with
+ * @property {OwnPasses | null} own how the model refines by itself; null until it is loaded
  * @property {string | null} [problem] why the model cannot be loaded
  * @property {Class[]} classes
  * @property {Record<string, number>} counts
  * @property {Format[]} formats
  */
+
+/** @typedef {{first: number, later: number, adaptive: boolean}} OwnPasses after the first click, and after the others */
 
 /** @typedef {"click" | "box" | "scribble" | "brush" | "erase"} Tool */
 

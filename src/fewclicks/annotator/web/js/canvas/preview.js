@@ -45,7 +45,7 @@ export class Lens {
     /** @type {number | null} a threshold that is being tried */
     this.threshold = null;
     store.on(["pass", "hand", "entries", "heat", "before"], () => this.refresh());
-    store.on(["hoverPreview", "hand", "photo", "tool", "cfr", "adaptive"], () => this.cancel());
+    store.on(["hoverPreview", "hand", "photo", "tool", "passes", "adaptive"], () => this.cancel());
   }
 
   /**
@@ -76,13 +76,13 @@ export class Lens {
 
   async askPreview() {
     const { wanted } = this;
-    const { photo, cfr, adaptive, waiting } = this.store.state;
+    const { photo, waiting } = this.store.state;
     if (!wanted || !photo || waiting) return;
     const asked = new AbortController();
     this.asked = asked;
     const hand = this.store.hand;
     try {
-      const body = { ...wanted, cfr, adaptive, photo_id: photo.id };
+      const body = { ...wanted, ...this.store.refined, photo_id: photo.id };
       const change = await api.preview(hand?.thing.id ?? this.nobody, body, asked.signal);
       if (!change?.patch) return;
       const grey = await decodeGrey(fromBase64(change.patch.png));

@@ -26,7 +26,7 @@
  * @property {number} brushPx radius
  * @property {number} holesPx
  * @property {number} specksPx
- * @property {number} cfr
+ * @property {number} passes after a click; AS_MODEL: as the model does by itself
  * @property {boolean} adaptive
  * @property {number} opacity 0..1
  * @property {boolean} outlineOnly
@@ -48,6 +48,9 @@
 
 /** @typedef {{object: string, masks: Mask[], shown: number}} Meanings */
 
+/** No number of passes is asked for. */
+export const AS_MODEL = -1;
+
 /** What is kept in the browser from visit to visit. */
 const KEPT = /** @type {const} */ ([
   "classId",
@@ -57,7 +60,7 @@ const KEPT = /** @type {const} */ ([
   "brushPx",
   "holesPx",
   "specksPx",
-  "cfr",
+  "passes",
   "adaptive",
   "opacity",
   "outlineOnly",
@@ -91,7 +94,7 @@ function fresh() {
     brushPx: 8,
     holesPx: 64,
     specksPx: 64,
-    cfr: 0,
+    passes: AS_MODEL,
     adaptive: false,
     opacity: 0.45,
     outlineOnly: false,
@@ -116,7 +119,7 @@ export class Store {
   constructor() {
     const settings = kept();
     /** Nothing was chosen here before: what the server was started with counts. */
-    this.isNew = settings.cfr === undefined;
+    this.isNew = settings.passes === undefined;
     /** @type {Readonly<State>} */
     this.state = { ...fresh(), ...settings };
     /** @type {{names: Set<keyof State>, listener: (state: Readonly<State>) => void}[]} */
@@ -177,6 +180,12 @@ export class Store {
     } catch {
       // A browser that keeps nothing: the settings last as long as the page.
     }
+  }
+
+  /** How a prompt is refined, as the API takes it. */
+  get refined() {
+    const { passes, adaptive } = this.state;
+    return passes === AS_MODEL ? { cfr: null, adaptive: false } : { cfr: passes, adaptive };
   }
 
   /** The object that is worked on. */

@@ -10,6 +10,7 @@ import * as api from "../sync/api.js";
 import { lastDeleted, noteDeleted, recall } from "./drafts.js";
 import { plural } from "../ui/dom.js";
 import { Entry } from "./annotation.js";
+import { AS_MODEL } from "./store.js";
 import { Mask } from "../canvas/mask.js";
 import { Picture } from "../canvas/image-view.js";
 
@@ -57,7 +58,7 @@ export class Desk {
     document.title = `${folder.name} – fewclicks`;
     this.classes(folder.classes);
     this.store.set({ folder });
-    if (this.store.isNew) this.store.set({ cfr: folder.options.cfr ?? 0, adaptive: folder.options.adaptive ?? false });
+    if (this.store.isNew) this.store.set({ passes: folder.options.cfr ?? AS_MODEL, adaptive: folder.options.adaptive ?? false });
     if (folder.problem) this.notices.show(folder.problem, undefined, "problem");
     await this.queue.keep(folder.id);
     const wanted = Number(/^#photo=(\d+)$/.exec(location.hash)?.[1]);
@@ -315,6 +316,7 @@ export class Desk {
     on("object", (thing) => void this.sync.heard(thing));
     on("photo", (photo) => this.replace(api.sized(photo)));
     on("classes", (classes) => this.classes(classes));
+    on("model", (own) => this.model(own));
     on("imported", (said) => void this.tookIn(said));
     const again = () => setTimeout(() => this.events === events && this.listen(id), LIST_MS);
     // The browser connects again by itself, but not where the server has refused.
@@ -326,8 +328,18 @@ export class Desk {
     });
   }
 
+  /**
+   * How the model refines by itself.
+   * @param {import("../types.js").OwnPasses | null} own
+   */
+  model(own) {
+    const { folder } = this.store.state;
+    if (folder) this.store.set({ folder: { ...folder, own } });
+  }
+
   /** @param {number} id */
   async catchUp(id) {
+    if (!this.store.state.folder?.own) void api.folder().then(({ own }) => this.model(own)).catch(() => null);
     // What is being made or changed here at this moment, the server may not have counted yet.
     const saved = this.store.stack.map((entry) => entry.thing).filter((thing) => thing.version > 0 && !this.queue.lines.has(thing.id));
     const found = await api.photo(id).catch(() => null);

@@ -50,15 +50,9 @@ export class Hand {
     }
     const point = photo && inside(photo, x, y);
     if (!point || !this.ready(point, positive, false)) return;
-    const id = this.act({ kind: "click", x: point[0], y: point[1], positive, ...this.refined, ...this.reach });
+    const id = this.act({ kind: "click", x: point[0], y: point[1], positive, ...this.store.refined, ...this.reach });
     this.store.hand?.clicks.push({ id, x: point[0], y: point[1], positive });
     this.store.set({ hint: "" });
-  }
-
-  /** How a prompt is refined. */
-  get refined() {
-    const { cfr, adaptive } = this.store.state;
-    return { cfr, adaptive };
   }
 
   /** Whether a correction stays local. */
@@ -84,7 +78,7 @@ export class Hand {
     else if (this.refuses(hand)) return;
     const entry = this.store.hand;
     if (!entry) return;
-    const id = this.act({ kind: "box", x0, y0, x1, y1, ...this.refined });
+    const id = this.act({ kind: "box", x0, y0, x1, y1, ...this.store.refined });
     entry.prompts.push({ id, kind: "box", points: [from, to], positive: true });
     this.store.set({ hint: "" });
     this.store.touch("entries");
@@ -103,7 +97,7 @@ export class Hand {
     if (!this.ready(kept[0], positive, true)) return;
     const entry = this.store.hand;
     if (!entry) return;
-    const id = this.act({ kind: "scribble", points: kept, positive, ...this.refined, ...this.reach });
+    const id = this.act({ kind: "scribble", points: kept, positive, ...this.store.refined, ...this.reach });
     entry.prompts.push({ id, kind: "scribble", points: kept, positive });
     this.store.set({ hint: "" });
     this.store.touch("entries");

@@ -9,6 +9,8 @@
 /** @import { Store } from "../state/store.js" */
 /** @import { Tool } from "../types.js" */
 
+import { AS_MODEL } from "../state/store.js";
+
 /**
  * @typedef {object} Shortcut
  * @property {string} group
@@ -178,8 +180,8 @@ function cascade({ store }) {
     },
     { group, keys: [","], label: "Show the pass before", run: scrub(-1) },
     { group, keys: ["."], label: "Show the next pass", run: scrub(1) },
-    { group, keys: ["<"], label: "Fewer passes a click", run: () => store.set({ cfr: Math.max(0, store.state.cfr - 1) }) },
-    { group, keys: [">"], label: "More passes a click", run: () => store.set({ cfr: Math.min(8, store.state.cfr + 1) }) },
+    { group, keys: ["<"], label: "Fewer passes a click; at the end as the model says", run: () => store.set({ passes: Math.max(AS_MODEL, store.state.passes - 1) }) },
+    { group, keys: [">"], label: "More passes a click", run: () => store.set({ passes: Math.min(8, store.state.passes + 1) }) },
   ];
 }
 

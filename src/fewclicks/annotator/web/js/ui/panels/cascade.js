@@ -4,6 +4,7 @@
 /** @import { Lens } from "../../canvas/preview.js" */
 /** @import { Store } from "../../state/store.js" */
 import { byId, count, enable, h, plural, svg } from "../dom.js";
+import { AS_MODEL } from "../../state/store.js";
 import { check, slider } from "./fields.js";
 
 const HIGH = 44;
@@ -17,8 +18,9 @@ export class CascadePanel {
     this.store = store;
     this.hand = hand;
     this.lens = lens;
-    this.depth = slider({ id: "cfr", label: "Passes after a click", min: 0, max: 8, step: 1, key: "< >" }, (value) => (value ? `+ ${value}` : "off"));
-    this.depth.input.addEventListener("input", () => store.set({ cfr: Number(this.depth.input.value) }));
+    this.depth = slider({ id: "cfr", label: "Passes after a click", min: AS_MODEL, max: 8, step: 1, key: "< >" }, passesText);
+    this.depth.input.addEventListener("input", () => store.set({ passes: Number(this.depth.input.value) }));
+    this.own = h("p", { class: "dim", id: "own-passes" });
     this.spark = h("div", { id: "spark" });
     this.pass = slider({ id: "pass", label: "Show the mask after pass", min: 0, max: 1, step: 1, key: ", ." }, (value) => this.passText(value));
     this.pass.input.addEventListener("input", () => this.scrubbed());
@@ -33,6 +35,7 @@ export class CascadePanel {
         "div",
         { class: "fields" },
         this.depth.element,
+        this.own,
         check(store, "adaptive", "Adaptive: stop when it has settled"),
         this.spark,
         this.pass.element,
@@ -40,9 +43,12 @@ export class CascadePanel {
         this.threshold.element,
       ),
     );
-    store.on(["cfr"], ({ cfr }) => {
-      this.depth.show(cfr);
-      enable(byId("setting-adaptive", HTMLInputElement), cfr ? null : "there are no passes to stop", "Stop when it has settled");
+    store.on(["passes", "folder"], ({ passes, folder }) => {
+      this.depth.show(passes);
+      this.own.textContent = ownText(folder?.own ?? null);
+      this.own.hidden = passes !== AS_MODEL;
+      const why = passes === AS_MODEL ? "the model says when to stop" : passes ? null : "there are no passes to stop";
+      enable(byId("setting-adaptive", HTMLInputElement), why, "Stop when it has settled");
     });
     store.on(["hand", "entries", "pass"], () => this.show());
   }
@@ -103,6 +109,25 @@ export class CascadePanel {
     this.lens.tryThreshold(null);
     if (this.store.hand && this.store.hand.thing.threshold !== value) this.hand.act({ kind: "threshold", value });
   }
+}
+
+/** @param {number} passes */
+function passesText(passes) {
+  if (passes === AS_MODEL) return "as the model says";
+  return passes ? `+ ${passes}` : "off";
+}
+
+/**
+ * How a model refines by itself, in words.
+ * @param {import("../../types.js").OwnPasses | null} own
+ */
+function ownText(own) {
+  if (!own) return "The model is being loaded.";
+  const { first, later, adaptive } = own;
+  const some = (/** @type {number} */ passes) => (passes ? `${passes} ${passes === 1 ? "pass" : "passes"}` : "none");
+  const most = adaptive ? "at most " : "";
+  if (first === later) return `This model: ${most}${some(first)} after each click.`;
+  return `This model: ${most}${some(first)} after the first click, ${some(later)} after later ones.`;
 }
 
 /**
