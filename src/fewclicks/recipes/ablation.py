@@ -9,7 +9,7 @@ from dataclasses import replace
 from fewclicks.recipes.compact import compact
 from fewclicks.training.recipe import Recipe
 
-SAMPLES = 512
+SAMPLES = 384
 """What each training sees; `steps` changes it."""
 
 
