@@ -3,15 +3,14 @@
     python benchmarks/ablation.py
 
 Trains the four recipes of recipes/ablation.py with three seeds each, and measures all twelve networks on GrabCut,
-Berkeley and DAVIS: hours on one core. What is finished is kept in runs/ablation (or --runs DIR), so that the command can
-be stopped and called again. `--summary` writes the page from what there is.
+Berkeley and DAVIS: hours on one core. What is finished is kept in runs/ablation (or --runs DIR), so that the command
+can be stopped and called again. `--summary` writes the page from what there is.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import tables
 
+from fewclicks.cli import main as main_of_package
 from fewclicks.evaluation.metrics import interval_over_runs
 from fewclicks.files.replace import write_json
 
@@ -47,10 +47,12 @@ Reports = dict[tuple[str, int], dict[str, Any]]
 
 
 def fewclicks(*arguments: str | Path) -> None:
-    """Run a command of the package; stop if it fails."""
-    done = subprocess.run([sys.executable, "-m", "fewclicks", *map(str, arguments)], check=False)
-    if done.returncode:
-        sys.exit(f"stopped at: fewclicks {' '.join(map(str, arguments))}; call again to go on")
+    """Run a command of the package, in this process: to load torch once is enough. Stop if it fails."""
+    try:
+        main_of_package(list(map(str, arguments)))
+    except SystemExit as end:
+        if end.code:
+            sys.exit(f"stopped at: fewclicks {' '.join(map(str, arguments))}; call again to go on")
 
 
 def train(runs: Path, cell: str, seed: int) -> Path:
@@ -73,7 +75,8 @@ def measure(report: Path, cascade: str, method: str | Path) -> None:
     if report.is_file():
         return
     report.parent.mkdir(parents=True, exist_ok=True)
-    options = ["--method", method, "--set", f"zoom={ZOOM}", *CASCADES[cascade], "--limit", str(OBJECTS), "--threads", "1"]
+    options = ["--method", method, "--set", f"zoom={ZOOM}", *CASCADES[cascade]]
+    options += ["--limit", str(OBJECTS), "--threads", "1"]
     begun = report.with_name(report.name + ".partial").is_file()
     fewclicks(
         "bench", *map(str.lower, DATASETS), *options, "--full", "--json", report, *(["--resume"] if begun else [])
@@ -98,9 +101,7 @@ def finished(runs: Path) -> dict[str, Reports]:
         files = {(cell, seed): runs / f"{cell}-{seed}" / f"{cascade}.json" for seed in SEEDS for cell in CELLS}
         whole = [seed for seed in SEEDS if all(files[cell, seed].is_file() for cell in CELLS)]
         if whole:
-            found[cascade] = {
-                key: json.loads(file.read_text()) for key, file in files.items() if key[1] in whole
-            }
+            found[cascade] = {key: json.loads(file.read_text()) for key, file in files.items() if key[1] in whole}
     return found
 
 
@@ -162,9 +163,10 @@ Side = tuple[str, str]
 def questions(cascades: Sequence[str]) -> Iterator[tuple[str, list[tuple[Side, Side]]]]:
     """What is compared: (cell, cascade) against the baseline (cell, cascade); several pairs are averaged."""
     for cascade in cascades:
-        plain, both = [(name, cascade) for name in ("last_click", "icl")], [
-            (name, cascade) for name in ("last_click_suem", "icl_suem")
-        ]
+        plain, both = (
+            [(name, cascade) for name in ("last_click", "icl")],
+            [(name, cascade) for name in ("last_click_suem", "icl_suem")],
+        )
         yield f"ICL, {cascade}", [(plain[1], plain[0])]
         yield f"ICL under SUEM, {cascade}", [(both[1], both[0])]
         yield f"ICL, with and without SUEM, {cascade}", [(plain[1], plain[0]), (both[1], both[0])]

@@ -38,6 +38,8 @@ class Sample:
     name: str
     group: str = ""
     """What it shares with samples that are not independent of it: its video, its photo. "": nothing."""
+    initial: Mask | None = None
+    """HxW: the mask to begin with, to be corrected by the first click; None: an empty one."""
 
 
 @dataclass(frozen=True, slots=True)

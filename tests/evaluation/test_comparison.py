@@ -1,9 +1,11 @@
 """Runs are compared object by object, and only what can be compared."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
+import PIL.Image
 import pytest
 from test_rollout import Learner, Photos, sample, square
 
@@ -89,3 +91,45 @@ def test_the_command_writes_tables_and_plots(files, tmp_path, capsys):
         "comparison.md", "comparison.tex", "curves.png", "scatter_b.png",
     }  # fmt: skip
     assert all(file.stat().st_size > 150 for file in (tmp_path / "out").iterdir())
+
+
+def test_further_measures_are_compared_where_both_runs_have_them(tmp_path):
+    def size(mask, truth):
+        return math.nan if (truth == 1).sum() < 100 else int(mask.sum())
+
+    samples = Photos((sample("large"), sample("small", square(4))))
+    files = {}
+    for label, needs in (("slow", 3), ("quick", 2)):
+        result = evaluate(Learner(needs), samples, boundary=True, metrics={"my_lab:size": size})
+        files[label] = write_json(Report({"method": "learner"}, (result,)), tmp_path / f"{label}.json", full=True)
+    found = {one.measure: one for one in Runs.read(files).differences("quick")}
+    assert (found["my_lab:size@1"].change, found["my_lab:size@1"].objects) == (10, 1), "a row more; NaN is left out"
+    assert found["boundary IoU@1"].objects == 2
+    assert found["boundary IoU@1"].change > 0
+    assert "my_lab:size@5" in markdown(Runs.read(files))
+
+
+def test_objects_of_a_folder_are_drawn_also_of_runs_with_a_limit(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "photos-of_mine"
+    for kind in ("images", "masks"):
+        (root / kind).mkdir(parents=True)
+    for i in range(4):
+        ids = np.zeros((40, 50), np.uint8)
+        ids[5 : 15 + 5 * i, 5:30] = 1
+        PIL.Image.fromarray(ids).save(root / "masks" / f"{i}.png")
+        noise = np.random.default_rng(i).integers(0, 90, (40, 50, 3), np.uint8)
+        PIL.Image.fromarray(noise + ids[..., None] * 50).save(root / "images" / f"{i}.png")
+    fewclicks = runner(capsys)
+    for name, clicks in (("a", "deepest_error"), ("b", "random_error")):
+        asked = ("--data-root", root, "--method", "grow", "--limit", "2", "--robot", clicks, "--full", "--json", name)
+        assert fewclicks("bench", "folder", *asked)[0] == 0
+        figures = json.loads((tmp_path / name).read_text())
+        figures["settings"]["robot"] = "any"
+        (tmp_path / name).write_text(json.dumps(figures))
+    assert figures["settings"]["opened_as"] == {"photos-of_mine": "folder"}
+    code, _, err = fewclicks("compare", "a", "b", "--data-root", root, "-o", "out")
+    assert (code, err) == (0, "")
+    drawn = [file.name for file in (tmp_path / "out").glob("photos-of_mine_b_*.png")]
+    assert drawn
+    assert all("_0_1_" in name or "_2_1_" in name for name in drawn), "of four, the first and the third were measured"

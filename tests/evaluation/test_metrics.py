@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fewclicks.errors import InputError
-from fewclicks.evaluation.metrics import boundary_iou, click_effect, interval, iou, noc, reached
+from fewclicks.evaluation.metrics import boundary_iou, click_effect, interval, interval_over_runs, iou, noc, reached
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, -1], [0, 0, -1, -1]], np.int8)
 
@@ -117,3 +117,22 @@ def test_values_of_a_group_are_drawn_together():
     sums = np.array([[3, 3], [15, 3], [9, 1]])[rng.integers(0, 3, (10_000, 3))].sum(axis=1)
     wanted = np.quantile(sums[:, 0] / sums[:, 1], (0.025, 0.975))
     assert interval(values, ["a", "a", "a", "b", "b", "b", ""]) == pytest.approx(wanted, abs=0.05)
+
+
+def test_the_interval_over_runs_takes_runs_and_objects_into_account():
+    objects = np.random.default_rng(0).normal(0, 1, 60)
+    same = [objects.tolist()] * 3
+    assert interval_over_runs(same) == pytest.approx(interval(objects.tolist()), abs=0.02), (
+        "runs that agree add nothing"
+    )
+    apart = [(objects + shift).tolist() for shift in (-1.0, 0.0, 1.0)]
+    low, high = interval_over_runs(apart)
+    assert low < interval(objects.tolist())[0] - 0.4
+    assert high > interval(objects.tolist())[1] + 0.4
+    constant = [[shift] * 60 for shift in (0.0, 3.0, 6.0)]
+    assert interval_over_runs(constant) == (0, 6), "three draws of three runs: all the first, or all the last"
+    groups = [f"video {i // 30}" for i in range(60)]
+    assert np.ptp(interval_over_runs([[0.0] * 30 + [1.0] * 30] * 3, groups)) == 1, "two videos are drawn whole"
+    for wrong in ([], [[]], [[1.0], [1.0, 2.0]]):
+        with pytest.raises(InputError, match="needs at least one"):
+            interval_over_runs(wrong)

@@ -14,8 +14,13 @@ from fewclicks.cli import options
 from fewclicks.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fewclicks.evaluation.rollout import Report
     from fewclicks.types import Dataset
+
+SHOWN_CLICKS = (1, 2, 3, 5, 10)
+"""The clicks after which the table shows further measures; and the last."""
 
 DataRoot = Annotated[
     Path | None,
@@ -49,6 +54,14 @@ RobotName = Annotated[
     ),
 ]
 Boundary = Annotated[bool, typer.Option("--boundary-iou", help="Measure the boundary IoU too; takes time.")]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="A measure of your own after each click: my_lab.metrics:FUNCTION; may be repeated.",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with a run that was stopped; needs the same --json FILE and options.")
 ]
@@ -62,7 +75,9 @@ GalleryFolder = Annotated[
 
 
 def bench(
-    datasets: Annotated[list[str], typer.Argument(metavar="DATASET...", help="grabcut, berkeley, davis, ...")],
+    datasets: Annotated[
+        list[str], typer.Argument(metavar="DATASET...", help="grabcut, davis, sbd/train: NAME, or NAME/SPLIT ...")
+    ],
     data_root: DataRoot = None,
     limit: Limit = None,
     method: options.MethodName = "default",
@@ -78,6 +93,7 @@ def bench(
     stop_iou: StopIou = "0.95",
     robot: RobotName = None,
     boundary_iou: Boundary = False,
+    metric: Metrics = None,
     json_file: JsonFile = None,
     full: Full = False,
     resume: Resume = False,
@@ -102,14 +118,16 @@ def bench(
         flip=flip, threads=threads or (1 if several > 1 else None),
     )  # fmt: skip
     rules = {"max_clicks": max_clicks, "stop_iou": level(stop_iou), "boundary": boundary_iou}
-    jobs = [Job(resolved, name, data_root, limit, robot, rules) for name in datasets]
-    _ = jobs[0].chosen_robot()  # an unknown name is told at once
+    metrics = tuple(dict.fromkeys(metric or ()))
+    jobs = [Job(resolved, name, data_root, limit, robot, rules, metrics) for name in datasets]
+    _ = jobs[0].chosen_robot(), jobs[0].chosen_metrics()  # an unknown name is told at once
     opened = [job.open() for job in jobs]  # all of them before the first is measured
     common, own = settings_of(jobs)
     journal = None
     if json_file is not None and str(json_file) != "-" and torchrun_ranks()[1] == 1:
         said = {key: value for key, value in common.items() if key != "threads"}  # how many work on it may change
         said |= {"datasets": datasets, "own": own, "limit": limit, "robot": robot, **rules}
+        said |= {"metrics": list(metrics)} if metrics else {}
         journal = RunJournal(json_file, said, resume)
     try:
         results = measure(jobs, opened, processes, journal)
@@ -119,7 +137,9 @@ def bench(
         raise
     if len(results) < len(jobs):
         return  # one of the processes that torchrun started: that of rank 0 has the figures
-    report = Report({**common, "limit": limit, "processes": several}, tuple(results), own)
+    opened_as = {result.dataset: job.dataset for result, job in zip(results, jobs, strict=True)}
+    about = {**common, "limit": limit, "processes": several, "opened_as": opened_as}
+    report = Report(about, tuple(results), own)
     if str(json_file) == "-":
         print(json.dumps(report.to_json(full), indent=1))
     else:
@@ -186,6 +206,7 @@ def print_table(figures: dict[str, Any]) -> None:
         table.add_row(name, str(row["objects"]), *noc, *cells)
     console = Console()
     console.print(table)
+    print_more(console, figures)
     shares = ", ".join(f"{name} {row['share_outside_predictor']:.0%}" for name, row in figures["datasets"].items())
     for name, row in figures["datasets"].items():
         if own := row.get("settings"):
@@ -194,6 +215,32 @@ def print_table(figures: dict[str, Any]) -> None:
     lowered = ", ".join(f"{name} {effect['share_lowered']:.1%}" for name, effect in effects.items())
     console.print(f"Clicks after the first that cost more than 5 points of IoU: {lowered or 'none'}")
     console.print(f"Time that went to robot and metric, not to the method: {shares}")
+
+
+def print_more(console: Console, figures: dict[str, Any]) -> None:
+    """Add a table of what was measured beside the IoU: the boundary IoU, metrics of the user's own, initial masks."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    rows: list[tuple[str, str, list[float | None]]] = []
+    for name, row in figures["datasets"].items():
+        if (edges := row.get("boundary_iou_at_click")) is not None:
+            rows.append((name, "boundary IoU", edges))
+        rows += [(name, metric, curve) for metric, curve in row.get("metrics_at_click", {}).items()]
+    if rows:
+        most = max(len(curve) for *_, curve in rows)
+        shown = [click for click in SHOWN_CLICKS if click < most] + [most]
+        table = Table(title="mean after click", box=SIMPLE, collapse_padding=True)
+        for heading in ("dataset", "measure", *map(str, shown)):
+            table.add_column(heading, justify="left" if heading in ("dataset", "measure") else "right", overflow="fold")
+        for name, measure, curve in rows:
+            cells = ["-" if (value := curve[click - 1]) is None else f"{value:.3f}" for click in shown]
+            table.add_row(name, measure, *cells)
+        console.print(table)
+    begun = {name: row["initial_iou"] for name, row in figures["datasets"].items() if "initial_iou" in row}
+    if begun:
+        told = ", ".join(f"{name} {value:.3f}" for name, value in begun.items())
+        console.print(f"IoU of the masks to begin with: {told}")
 
 
 def draw(report: Report, datasets: list[Dataset], plot_file: Path | None, folder: Path | None) -> None:

@@ -11,6 +11,7 @@ from fewclicks.errors import FewClicksError, InputError
 
 if TYPE_CHECKING:
     from fewclicks.evaluation.comparison import Runs
+    from fewclicks.types import Dataset
 
 
 def compare(
@@ -70,13 +71,17 @@ def draw_most_different(runs: Runs, dataset: str, label: str, data_root: Path | 
     """Draw the objects on which two runs differ most: the truth, and the clicks of each run on it, side by side."""
     from fewclicks import visualization
     from fewclicks.clicks import Click, Clicks
-    from fewclicks.datasets import open_benchmark
+    from fewclicks.datasets import Subset, open_benchmark
 
     objects = runs.objects(dataset)
     names = objects[label]["name"]
-    opened = open_benchmark(dataset.lower(), data_root)
+    settings = runs.reports[label]["settings"]
+    word, _, split = settings.get("opened_as", {}).get(dataset, dataset.lower()).partition("/")
+    opened: Dataset = open_benchmark(word, data_root, split or None)
+    if limit := settings.get("limit"):
+        opened = Subset(opened, limit)
     if len(opened) != len(names):
-        raise InputError(f"the runs measured {len(names)} of its {len(opened)} objects; measure without --limit")
+        raise InputError(f"the runs measured {len(names)} objects and there are {len(opened)}; name their --data-root")
     for rank, (position, name, change) in enumerate(runs.most_different(dataset, label, count), start=1):
         sample = opened[position]
         if sample.name != name:

@@ -70,7 +70,8 @@ def show(found: list[Finding]) -> None:
             console.print(f"  found: {finding.found}")
         elif finding.looked_in:
             console.print(f"  not found; looked for {', '.join(str(place) for place in finding.looked_in)}")
-            console.print(f"  fetch it: fewclicks datasets get {finding.name}")
+            if finding.download_bytes is not None:
+                console.print(f"  fetch it: fewclicks datasets get {finding.name}")
         console.print("\n".join(f"  {line}" for line in finding.tree.splitlines()))
 
 

@@ -4,6 +4,7 @@
       images/STEM.jpg      photos (jpg, png, webp, bmp, tif)
       masks/STEM.png       8-bit grey or palette: 0 background, 1..254 object ids, 255 not counted
       masks/STEM@0.png     or several partitions of one photo: STEM@0.png, STEM@1.png ...
+      initial/STEM.png     if you like, masks to begin with, of the same names and ids as in masks/
 
 With `split`, the tree starts at ROOT/SPLIT. For evaluation every object id of every mask is one sample.
 """
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 def scenes(root: str | Path, split: str | None = None) -> IdScenes:
     """The photos with all their objects, one per mask file. Lists the folders, reads no picture yet."""
-    base = Path(root) / split if split else Path(root)
+    base = _base(root, split)
     tree = tree_of(__doc__)
     photos = _by_name(list_files(base / "images", tree))
     pairs = [(_photo_of(mask, photos), mask) for mask in list_files(base / "masks", tree)]
@@ -78,7 +79,27 @@ def open(root: str | Path, split: str | None = None, *, min_area_px: int = 1) ->
         log.warning("%d of %d masks hold nothing but 0 and 255 (%s): %s", len(white), len(found.files), cure, names)
     if not index:
         raise DatasetError(f"no object of at least {min_area_px} pixels in {root}; lower min_area_px or check masks/")
-    return Objects(found.name, found, tuple(index))
+    return Objects(found.name, found, tuple(index), _initials(found, _base(root, split)))
+
+
+def _initials(found: IdScenes, base: Path) -> tuple[Path | None, ...]:
+    """The file of the masks to begin with of each scene; nothing where there is no such folder."""
+    folder = base / "initial"
+    if not folder.is_dir():
+        return ()
+    files = _by_name(list_files(folder, tree_of(__doc__)))
+    each = tuple(files.get(_composed(mask.stem)) for _, mask in found.files)
+    if not any(each):
+        raise DatasetError(f"no file in {folder} has the name of one in masks/; name them alike, or remove the folder")
+    lacking = [mask.name for (_, mask), initial in zip(found.files, each, strict=True) if initial is None]
+    if lacking:
+        names = ", ".join(lacking[:NAMED])
+        log.warning("%d of %d masks have none to begin with in initial/: %s", len(lacking), len(each), names)
+    return each
+
+
+def _base(root: str | Path, split: str | None) -> Path:
+    return Path(root) / split if split else Path(root)
 
 
 def _photo_of(mask: Path, photos: dict[str, Path]) -> Path | None:

@@ -44,6 +44,8 @@ class Objects:
     name: str
     scenes: Scenes
     index: tuple[tuple[int, int], ...]
+    initial: tuple[Path | None, ...] = ()
+    """For each scene the index mask whose objects are those to begin with; empty where there is none at all."""
 
     def __len__(self) -> int:
         return len(self.index)
@@ -52,7 +54,13 @@ class Objects:
         scene_index, object_id = self.index[index]
         scene = self.scenes[scene_index]
         photo = self.scenes.photo(scene_index)
-        return Sample(scene.image, scene.truth(object_id), f"{scene.name}#{object_id}", photo)
+        file = self.initial[scene_index] if self.initial else None
+        initial = None
+        if file is not None:
+            ids = read_index_mask(file)
+            require_same_size(scene.image, ids, file)
+            initial = ids == object_id
+        return Sample(scene.image, scene.truth(object_id), f"{scene.name}#{object_id}", photo, initial)
 
 
 def objects_of(scenes: Scenes, ids: Sequence[Sequence[int]], where: Path) -> Objects:

@@ -37,7 +37,7 @@ class Split:
             return f"unusable: {self.error}"
         if self.photos is None:
             return ""
-        if self.published_photos is None:
+        if self.published_photos is None and self.published_objects is None:
             return f"{self.photos} photos, and no published count"
         counts = (self.photos, self.published_photos, "photos"), (self.objects, self.published_objects, "objects")
         wrong = [f"{n} of {of} {what}" for n, of, what in counts if None not in (n, of) and n != of]

@@ -14,6 +14,7 @@ from typing import Any
 from fewclicks.config import ResolvedPredictor
 from fewclicks.datasets import Subset, open_benchmark
 from fewclicks.errors import InputError
+from fewclicks.evaluation.metrics import Metric, metric_named
 from fewclicks.evaluation.robot import Robot, deepest_error, robot_named
 from fewclicks.evaluation.rollout import ObjectResult, OnTrace, Result, evaluate, forget_masks
 from fewclicks.evaluation.run_journal import RunJournal
@@ -28,26 +29,35 @@ class Job:
 
     resolved: ResolvedPredictor
     dataset: str
+    """Its name, or NAME/SPLIT."""
     data_root: Path | None
     limit: int | None
     robot: str | None = None
     """None: the method's own, else `deepest_error`."""
     rules: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `evaluate`."""
+    metrics: tuple[str, ...] = ()
+    """Metrics of the user's own, by name."""
     positions: tuple[int, ...] | None = None
     """The objects that are left to measure; None: all."""
 
     def open(self) -> Dataset:
         """The dataset, or `limit` objects of it, or those that are left."""
 
-        dataset: Dataset = open_benchmark(self.dataset, self.data_root, trusted=True)
+        name, _, split = self.dataset.partition("/")
+        dataset: Dataset = open_benchmark(name, self.data_root, split or None, trusted=True)
         if self.limit:
             dataset = Subset(dataset, self.limit)
         return dataset if self.positions is None else Picked(dataset, self.positions)
 
     def __call__(self) -> tuple[Predictor, Dataset, Robot, Mapping[str, Any]]:
         """Tell what a process evaluates."""
-        return self.own.build(), self.open(), self.chosen_robot(), self.rules
+        rules = {**self.rules, "metrics": self.chosen_metrics()} if self.metrics else self.rules
+        return self.own.build(), self.open(), self.chosen_robot(), rules
+
+    def chosen_metrics(self) -> dict[str, Metric]:
+        """The metrics that were named."""
+        return {name: metric_named(name) for name in self.metrics}
 
     def chosen_robot(self) -> Robot:
         """The robot that was named, or the method's own, wherever the method comes from, or `deepest_error`."""
@@ -60,7 +70,7 @@ class Job:
     @property
     def own(self) -> ResolvedPredictor:
         """The predictor on this dataset, on which a preset may say otherwise."""
-        return self.resolved.on(self.dataset)
+        return self.resolved.on(self.dataset.partition("/")[0])
 
 
 @dataclass(frozen=True, slots=True)

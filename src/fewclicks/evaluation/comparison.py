@@ -6,6 +6,7 @@ the same rules is compared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,17 +106,24 @@ class Runs:
         return found
 
     def values(self, dataset: str, label: str, measure: str) -> list[float]:
-        """A measure of each object: the clicks of "NoC@90", the IoU of "IoU@3" (the last one where it was done)."""
+        """A measure of each object: the clicks of "NoC@90", the IoU of "IoU@3" (the last one where it was done).
+
+        So with "boundary IoU@3" and "my_lab:dice@3", where the runs have them; NaN where a metric means nothing.
+        """
         one = self.objects(dataset)[label]
-        kind, _, number = measure.partition("@")
+        kind, _, number = measure.rpartition("@")
         if kind == "NoC":
             return [float(clicks) for clicks in one["noc"][f"0.{number}"]]
-        return [float(curve[min(int(number), len(curve)) - 1]) for curve in one["ious"]]
+        curves = _curves(one)[kind]
+        last = (curve[min(int(number), len(curve)) - 1] for curve in curves)
+        return [math.nan if value is None else float(value) for value in last]
 
     def measures(self, dataset: str) -> list[str]:
         """The measures that were reached for."""
-        levels = next(iter(self.objects(dataset).values()))["noc"]
-        return [name for name in MEASURES if name.startswith("IoU") or f"0.{name[4:]}" in levels]
+        each = list(self.objects(dataset).values())
+        own = [kind for kind in _curves(each[0]) if kind != "IoU" and all(kind in _curves(one) for one in each)]
+        usual = [name for name in MEASURES if name.startswith("IoU") or f"0.{name[4:]}" in each[0]["noc"]]
+        return usual + [f"{kind}@{click}" for kind in own for click in (1, 3, 5)]
 
     def differences(self, label: str) -> list[Difference]:
         """Tell what a run changes against the first one: a paired bootstrap; videos and photos stay together."""
@@ -124,14 +132,19 @@ class Runs:
             objects = self.objects(dataset)
             groups = objects[label].get("group") or [""] * len(objects[label]["name"])
             for measure in self.measures(dataset):
-                before, after = (self.values(dataset, one, measure) for one in (self.labels[0], label))
-                changes = np.subtract(after, before)
-                low, high = np.quantile(resampled_means(changes.tolist(), groups), (0.025, 0.975))
+                both = np.array([self.values(dataset, one, measure) for one in (self.labels[0], label)])
+                counted = ~np.isnan(both).any(axis=0)
+                if not counted.any():
+                    continue
+                before, after = both[:, counted]
+                of_these = [group for group, counts in zip(groups, counted, strict=True) if counts]
+                changes = after - before
+                low, high = np.quantile(resampled_means(changes.tolist(), of_these), (0.025, 0.975))
                 gains = -changes if measure.startswith("NoC") else changes
                 found.append(
                     Difference(
                         dataset, measure, fmean(before), fmean(after), float(low), float(high), len(before),
-                        len({group or i for i, group in enumerate(groups)}),
+                        len({group or i for i, group in enumerate(of_these)}),
                         int((gains > 1e-9).sum()), int((gains < -1e-9).sum()),
                     )
                 )  # fmt: skip
@@ -145,6 +158,12 @@ class Runs:
         changes = np.subtract(self.values(dataset, label, measure), self.values(dataset, self.labels[0], measure))
         order = np.argsort(-np.abs(changes), kind="stable")
         return [(int(i), names[i], float(changes[i])) for i in order[:count] if changes[i]]
+
+
+def _curves(one: Mapping[str, Any]) -> dict[str, list[list[float | None]]]:
+    """What a run measured after each click of each object, by the name of the measure."""
+    edges = {"boundary IoU": one["boundary_ious"]} if "boundary_ious" in one else {}
+    return {"IoU": one["ious"], **edges, **one.get("metrics", {})}
 
 
 def markdown(runs: Runs) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, UnknownName
+from fewclicks.plugins import is_own, own_part
 from fewclicks.types import Mask, Truth
 
 THRESHOLDS = (0.80, 0.85, 0.90, 0.95)
@@ -19,6 +21,46 @@ THRESHOLDS = (0.80, 0.85, 0.90, 0.95)
 
 DROP = 0.05
 """A click that lowers the IoU by more than this has done harm."""
+
+
+class Metric(Protocol):
+    """A measure of your own: HxW mask and HxW truth -> a number, or NaN where it means nothing."""
+
+    def __call__(self, mask: Mask, truth: Truth) -> float: ...
+
+
+def metric_named(name: str) -> Metric:
+    """Return a metric of your own: "my_lab.metrics:dice" is a function of a module, "my_lab.metrics" its `metric`.
+
+    The module is imported, so a name must be the user's own words. UnknownName if there is none; InputError at once
+    where it does not give a number.
+    """
+    if not is_own(name):
+        raise UnknownName(
+            f"no metric named '{name}'; name one of your own, my_lab.metrics:dice. The IoU is measured anyway, the "
+            "boundary IoU with --boundary-iou"
+        )
+    metric: Metric = own_part(name, "metric")
+    truth = np.zeros((64, 64), np.int8)
+    truth[16:40, 16:40] = 1
+    truth[:, -2:] = -1
+    mask = np.zeros((64, 64), bool)
+    mask[20:44, 20:44] = True
+    _ = value_of(name, metric, mask, truth, "a square of 24x24 pixels")
+    return metric
+
+
+def value_of(name: str, metric: Metric, mask: Mask, truth: Truth, where: str) -> float:
+    """Apply a metric of the user's own. InputError, which names it, where it fails or gives no number."""
+    try:
+        value = metric(mask, truth)
+        number = float(value)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise InputError(f"the metric {name} failed on {where} ({reason}); mend it: mask, truth -> a number") from error
+    if math.isinf(number):
+        raise InputError(f"the metric {name} gives {number} on {where}; give a finite number, or NaN where it has none")
+    return number
 
 
 def iou(mask: Mask, truth: Truth) -> float:

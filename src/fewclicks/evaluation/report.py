@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def write_json(report: Report, path: str | Path, full: bool = False) -> Path:
 def write_csv(report: Report, path: str | Path) -> Path:
     """Write a row per object: its clicks to each IoU level, whether it got there, and its IoU after each click.
 
-    Cells of clicks that were not made are empty. The file appears whole or not at all.
+    With the boundary IoU and the user's own metrics after each click, and the IoU of the mask to begin with, where
+    there are such. Cells of clicks that were not made are empty. The file appears whole or not at all.
     """
     most = max((result.max_clicks for result in report.results), default=0)
     levels = sorted({level for result in report.results for level in result.levels})
@@ -53,6 +55,10 @@ def write_csv(report: Report, path: str | Path) -> Path:
     rows[0] += [f"iou_{i}" for i in range(1, most + 1)]
     edges = any(turn.boundary_iou is not None for result in report.results for t in result.traces for turn in t.turns)
     rows[0] += [f"boundary_iou_{i}" for i in range(1, most + 1)] if edges else []
+    own = list({name: None for result in report.results for name in result.own_at_click()})
+    rows[0] += [f"{name}_{i}" for name in own for i in range(1, most + 1)]
+    begun = any(trace.initial_iou is not None for result in report.results for trace in result.traces)
+    rows[0] += ["initial_iou"] if begun else []
     for result in report.results:
         for trace in result.traces:
             seconds = trace.start_s + sum(turn.step_s for turn in trace.turns)
@@ -63,13 +69,21 @@ def write_csv(report: Report, path: str | Path) -> Path:
                 cells.append(int(reached(trace.ious, level, result.max_clicks)) if there else "")
             columns: list[list[float | None]] = [[turn.iou for turn in trace.turns]]
             columns += [[turn.boundary_iou for turn in trace.turns]] if edges else []
+            columns += [[_or_none(turn.own.get(name)) for turn in trace.turns] for name in own]
             for values in columns:
                 cells += ["" if value is None else f"{value:.5f}" for value in values] + [""] * (most - len(values))
+            if begun:
+                cells.append("" if trace.initial_iou is None else f"{trace.initial_iou:.5f}")
             rows.append(cells)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     replace_file(Path(path), lambda file: file.write(text.getvalue().encode()))
     return Path(path)
+
+
+def _or_none(value: float | None) -> float | None:
+    """A value of a metric for a cell; None where it means nothing."""
+    return None if value is None or math.isnan(value) else value
 
 
 def read_json(path: str | Path) -> dict[str, Any]:

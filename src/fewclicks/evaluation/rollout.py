@@ -9,26 +9,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.evaluation.metrics import (
     THRESHOLDS,
     ClickEffect,
+    Metric,
     boundary_iou,
     click_effect,
     interval,
     iou,
     noc,
     reached,
+    value_of,
 )
 from fewclicks.evaluation.robot import Robot, deepest_error
 from fewclicks.predictor import Predictor
 from fewclicks.types import Dataset, Mask, Sample
+
+NO_METRICS: Mapping[str, Metric] = MappingProxyType({})
 
 WORST = 10
 """Of how many cases a Result keeps the final mask, for the gallery."""
@@ -45,6 +52,8 @@ class ClickResult:
     metric_s: float
     boundary_iou: float | None = None
     """None where it was not asked for."""
+    own: Mapping[str, float] = field(default_factory=dict)
+    """The user's own metrics after it, by name; NaN where one means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,8 @@ class ObjectResult:
     """What reading the photo and its truth took."""
     group: str = ""
     """The video or photo that it shares with others (`Sample.group`)."""
+    initial_iou: float | None = None
+    """The IoU of the mask that it began with; None where it began with an empty one."""
 
     @property
     def ious(self) -> tuple[float, ...]:
@@ -83,11 +94,14 @@ def rollout(
     max_clicks: int = 20,
     stop_iou: float | None = 0.95,
     boundary: bool = False,
+    metrics: Mapping[str, Metric] = NO_METRICS,
 ) -> ObjectResult:
     """Click on one object until its mask comes to `stop_iou` or `max_clicks` are spent.
 
-    `stop_iou` None: all `max_clicks` clicks are made. `boundary`: measure the boundary IoU too, which takes time.
-    InputError when the sample has no object pixel.
+    `stop_iou` None: all `max_clicks` clicks are made. `boundary`: measure the boundary IoU too, which takes time, and
+    `metrics` of the user's own. An object that has an initial mask begins with it: the first click is on its largest
+    error, and is made whatever its IoU is (as in FocalClick's evaluation of DAVIS-585). InputError when the sample has
+    no object pixel.
     """
     if max_clicks < 1:
         raise InputError(f"max_clicks must be at least 1, got {max_clicks}")
@@ -96,6 +110,10 @@ def rollout(
     began = perf_counter()
     state = predictor.start(sample.image)
     start_s = perf_counter() - began
+    initial_iou = None
+    if sample.initial is not None:
+        initial_iou = iou(sample.initial, sample.truth)
+        state = replace(state, prob=sample.initial.astype(np.float32))
     mask, clicks, turns = state.mask, Clicks(), list[ClickResult]()
     while len(turns) < max_clicks:
         looks = perf_counter()
@@ -107,11 +125,12 @@ def rollout(
         measures = perf_counter()
         value = iou(mask, sample.truth)
         edge = boundary_iou(mask, sample.truth) if boundary else None
+        own = {name: value_of(name, metric, mask, sample.truth, sample.name) for name, metric in metrics.items()}
         ends = perf_counter()
-        turns.append(ClickResult(click, value, measures - steps, steps - looks, ends - measures, edge))
+        turns.append(ClickResult(click, value, measures - steps, steps - looks, ends - measures, edge, own))
         if stop_iou is not None and value >= stop_iou:
             break
-    return ObjectResult(sample.name, tuple(turns), start_s, mask, group=sample.group)
+    return ObjectResult(sample.name, tuple(turns), start_s, mask, group=sample.group, initial_iou=initial_iou)
 
 
 OnTrace: TypeAlias = Callable[[int, ObjectResult], None]
@@ -165,6 +184,26 @@ class Result:
         """Mean boundary IoU after 1 ... `max_clicks` clicks, as `iou_at_click`; None where it was not measured."""
         curves = [[turn.boundary_iou for turn in trace.turns if turn.boundary_iou is not None] for trace in self.traces]
         return self._mean_curve(curves) if all(curves) else None
+
+    def own_at_click(self) -> dict[str, list[float | None]]:
+        """Mean of each of the user's own metrics after 1 ... `max_clicks` clicks, as `iou_at_click`.
+
+        Objects for which a metric means nothing (NaN) are left out of its mean; None where no object is left.
+        """
+        names = {name: None for trace in self.traces for turn in trace.turns for name in turn.own}
+        return {name: self._own_curve([[turn.own[name] for turn in t.turns] for t in self.traces]) for name in names}
+
+    def _own_curve(self, curves: Sequence[Sequence[float]]) -> list[float | None]:
+        found: list[float | None] = []
+        for i in range(self.max_clicks):
+            values = [value for curve in curves if not math.isnan(value := curve[min(i, len(curve) - 1)])]
+            found.append(fmean(values) if values else None)
+        return found
+
+    def initial_iou(self) -> float | None:
+        """Mean IoU of the masks that objects began with; None where all began with empty ones."""
+        values = [trace.initial_iou for trace in self.traces if trace.initial_iou is not None]
+        return fmean(values) if values else None
 
     def _mean_curve(self, curves: Sequence[Sequence[float]]) -> list[float]:
         return [fmean(curve[min(i, len(curve) - 1)] for curve in curves) for i in range(self.max_clicks)]
@@ -237,17 +276,30 @@ class Result:
         }
         if edges is not None:
             figures["boundary_iou_at_click"] = [round(value, 5) for value in edges]
+        if own := self.own_at_click():
+            figures["metrics_at_click"] = {name: [_rounded(value) for value in curve] for name, curve in own.items()}
+        if (initial := self.initial_iou()) is not None:
+            figures["initial_iou"] = round(initial, 5)
         return {**figures, "per_object": self.per_object()} if full else figures
 
     def per_object(self) -> dict[str, Any]:
         """One list entry per object: name, group, NoC at each level, IoUs, clicks as [x, y, positive]."""
-        return {
+        found: dict[str, Any] = {
             "name": [trace.name for trace in self.traces],
             "group": self.groups,
             "noc": {f"{threshold:.2f}": self.clicks_to(threshold) for threshold in self.levels},
             "ious": [list(trace.ious) for trace in self.traces],
             "clicks": [[[click.x, click.y, click.positive] for click in trace.clicks] for trace in self.traces],
         }
+        if any(trace.initial_iou is not None for trace in self.traces):
+            found["initial_iou"] = [trace.initial_iou for trace in self.traces]
+        if any(turn.boundary_iou is not None for trace in self.traces for turn in trace.turns):
+            found["boundary_ious"] = [[turn.boundary_iou for turn in trace.turns] for trace in self.traces]
+        if own := self.own_at_click():
+            found["metrics"] = {
+                name: [[_number(turn.own[name]) for turn in trace.turns] for trace in self.traces] for name in own
+            }
+        return found
 
 
 def evaluate(
@@ -258,6 +310,7 @@ def evaluate(
     stop_iou: float | None = 0.95,
     boundary: bool = False,
     on_trace: OnTrace | None = None,
+    metrics: Mapping[str, Metric] = NO_METRICS,
 ) -> Result:
     """Roll out every object of a dataset (see `rollout`). `on_trace` is called after each, with its position.
 
@@ -270,12 +323,22 @@ def evaluate(
         began = perf_counter()
         sample = dataset[i]
         load_s = perf_counter() - began
-        traces.append(replace(rollout(predictor, sample, robot, max_clicks, stop_iou, boundary), load_s=load_s))
+        done = rollout(predictor, sample, robot, max_clicks, stop_iou, boundary, metrics)
+        traces.append(replace(done, load_s=load_s))
         if on_trace is not None:
             on_trace(i, traces[i])
         forget_masks(traces)
     robot_name = getattr(robot, "__name__", type(robot).__name__)
     return Result(dataset.name, tuple(traces), robot_name, max_clicks, stop_iou)
+
+
+def _number(value: float) -> float | None:
+    """A value for JSON, which has no NaN."""
+    return None if math.isnan(value) else value
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)
 
 
 def forget_masks(traces: list[ObjectResult]) -> None:

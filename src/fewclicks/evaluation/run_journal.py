@@ -73,16 +73,18 @@ class RunJournal:
 
 def _plain(trace: ObjectResult) -> dict[str, Any]:
     turns = [
-        [t.click.x, t.click.y, t.click.positive, t.iou, t.step_s, t.robot_s, t.metric_s, t.boundary_iou]
+        [t.click.x, t.click.y, t.click.positive, t.iou, t.step_s, t.robot_s, t.metric_s, t.boundary_iou, dict(t.own)]
         for t in trace.turns
     ]
     mask = None if trace.mask is None else {"hw": trace.mask.shape, "runs": rle.text(rle.runs(trace.mask))}
     times = {"start_s": trace.start_s, "load_s": trace.load_s}
-    return {"name": trace.name, "group": trace.group, **times, "turns": turns, "mask": mask}
+    about = {"name": trace.name, "group": trace.group, "initial_iou": trace.initial_iou}
+    return {**about, **times, "turns": turns, "mask": mask}
 
 
 def _trace(line: Mapping[str, Any]) -> ObjectResult:
     turns = tuple(ClickResult(Click(x, y, positive), *rest) for x, y, positive, *rest in line["turns"])
     kept = line["mask"]
     mask = rle.mask_of(rle.runs_of_text(kept["runs"]), tuple(kept["hw"])) if kept else None
-    return ObjectResult(line["name"], turns, line["start_s"], mask, line["load_s"], line["group"])
+    initial = line.get("initial_iou")
+    return ObjectResult(line["name"], turns, line["start_s"], mask, line["load_s"], line["group"], initial)

@@ -1,7 +1,7 @@
 """What ICL and SUEM are worth at our scale: one converged network, trained on in four ways with as many samples each.
 
-The paper's question: its networks have converged too before ICL and SUEM fine-tune them. `python benchmarks/ablation.py`
-trains each with three seeds, and measures them.
+The paper's question: its networks have converged too before ICL and SUEM fine-tune them.
+`python benchmarks/ablation.py` trains each with three seeds, and measures them.
 """
 
 from dataclasses import replace
@@ -9,7 +9,7 @@ from dataclasses import replace
 from fewclicks.recipes.compact import compact
 from fewclicks.training.recipe import Recipe
 
-SAMPLES = 384
+SAMPLES = 256
 """What each training sees; `steps` changes it."""
 
 
