@@ -151,13 +151,19 @@ class Runs:
         return found
 
     def most_different(self, dataset: str, label: str, count: int = 10) -> list[tuple[int, str, float]]:
-        """(position, name, clicks more than the first run to 0.90) of the objects that differ most, largest first."""
+        """(position, name, clicks more than the first run to 0.90) of the objects that differ most, largest first.
+
+        Of those that took as many clicks, the one whose IoU after the fifth differs more comes first.
+        """
         measures = self.measures(dataset)
         measure = "NoC@90" if "NoC@90" in measures else measures[0]
         names = self.objects(dataset)[label]["name"]
-        changes = np.subtract(self.values(dataset, label, measure), self.values(dataset, self.labels[0], measure))
-        order = np.argsort(-np.abs(changes), kind="stable")
-        return [(int(i), names[i], float(changes[i])) for i in order[:count] if changes[i]]
+        changes, ious = (
+            np.subtract(self.values(dataset, label, one), self.values(dataset, self.labels[0], one))
+            for one in (measure, "IoU@5")
+        )
+        order = np.lexsort((-np.abs(ious), -np.abs(changes)))
+        return [(int(i), names[i], float(changes[i])) for i in order[:count] if changes[i] or ious[i]]
 
 
 def _curves(one: Mapping[str, Any]) -> dict[str, list[list[float | None]]]:
