@@ -27,6 +27,7 @@ EXTRAS = {
     "wandb": (("wandb",), "curves of a training, at Weights & Biases"),
     "annotate": (("fastapi", "uvicorn", "sqlalchemy"), "the annotator"),
     "jupyter": (("anywidget",), "fewclicks.widget in notebooks"),
+    "ray": (("ray", "pyarrow", "fsspec"), "refine --engine ray: many machines"),
     "huggingface": (("huggingface-hub", "Jinja2"), "weights from and to the hub"),
     "postgresql": (("pg8000",), "annotations in a PostgreSQL database"),
 }

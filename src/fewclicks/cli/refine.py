@@ -13,8 +13,9 @@ import typer
 from fewclicks.cli import options
 
 if TYPE_CHECKING:
+    from fewclicks.config import ResolvedPredictor
     from fewclicks.integrations.refine import Job, Refined
-    from fewclicks.predictor import Predictor
+    from fewclicks.integrations.refine_ray import Cluster
 
 
 def refine(
@@ -22,7 +23,10 @@ def refine(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The corrected set: a file, or a folder.")],
     format_name: Annotated[str, typer.Option("--format", "-f", metavar="NAME", help="coco or labelme.")] = "coco",
     images: Annotated[
-        Path | None, typer.Option("--images", metavar="DIR", help="The photos; images/ beside IN, or its folder.")
+        str | None,
+        typer.Option(
+            "--images", metavar="DIR", help="The photos; images/ beside IN, or its folder. With Ray also URLs."
+        ),
     ] = None,
     clicks: Annotated[
         str, typer.Option("--clicks", metavar="none|FILE", help='JSON, {"ID": [[x, y, 1], [x, y, 0]]}.')
@@ -40,6 +44,16 @@ def refine(
         int | None, typer.Option("--join", min=1, metavar="N", help="Put N shards that are done together.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Do again what is done.")] = False,
+    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="loop, or ray: a pool of actors.")] = "loop",
+    address: Annotated[
+        str | None, typer.Option("--address", metavar="HOST:PORT", help="Ray's cluster, or auto; else this machine.")
+    ] = None,
+    actors: Annotated[
+        int | None, typer.Option("--actors", min=1, metavar="N", help="Of Ray; all cores but one if unset.")
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option("--shards", min=1, metavar="N", help="Of Ray; one per 1,000 photos if unset.")
+    ] = None,
     method: options.MethodName = "default",
     cfr: options.Cfr = 1,
     threads: options.Threads = None,
@@ -55,10 +69,16 @@ def refine(
     from fewclicks.files.replace import write_text
     from fewclicks.integrations import mask_sets
     from fewclicks.integrations import refine as refining
+    from fewclicks.integrations.photo_stores import is_elsewhere
+    from fewclicks.integrations.refine_ray import Cluster
     from fewclicks.integrations.refine_review import review as page
 
-    if shard and join:
-        raise InputError("--join puts shards together that are done; leave --shard out")
+    _require_sense(shard, join, engine, address, actors, shards)
+    on_ray = engine == "ray" and not join
+    place = images if images is not None else str(images_beside(source))
+    if review is not None and is_elsewhere(place):
+        raise InputError(f"a review draws photos of a folder, not of '{place}'; leave --review out")
+    threads = threads or (1 if on_ray else None)
     resolved = resolve(method, options.plain_values(settings), cfr=cfr, threads=threads)
     about = resolved.describe()
     about.pop("threads", None)
@@ -66,7 +86,7 @@ def refine(
         source=source,
         out=out,
         format=format_name,
-        images=images or images_beside(source),
+        images=place if is_elsewhere(place) else Path(place),
         shard=refining.parse_shard(shard) if shard else mask_sets.Shard(),
         clicks={} if clicks == "none" else refining.read_clicks(Path(clicks)),
         least=least,
@@ -75,13 +95,12 @@ def refine(
     )
     if overwrite:
         refining.forget(job)
-    predictor = resolved.build()
     if join:
         rows, skipped = refining.join(job, join), False
     else:
-        rows, skipped = _refined(predictor, job)
+        rows, skipped = _refined(resolved, job, (Cluster(address, actors), shards) if on_ray else None)
     if review is not None:
-        write_text(review, page(predictor, job, rows, show))
+        write_text(review, page(resolved.build(), job, rows, show))
     if as_json:
         print(
             json.dumps({"out": str(job.target), "skipped": skipped, "masks": [asdict(row) for row in rows]}, indent=1)
@@ -94,6 +113,22 @@ def refine(
         print(f"  {count:,} left as {'it was' if count == 1 else 'they were'}: {problem}")
 
 
+def _require_sense(
+    shard: str | None, join: int | None, engine: str, address: str | None, actors: int | None, shards: int | None
+) -> None:
+    """InputError for options that exclude each other."""
+    from fewclicks.errors import InputError
+
+    if shard and join:
+        raise InputError("--join puts shards together that are done; leave --shard out")
+    if engine not in ("loop", "ray"):
+        raise InputError(f"there is no engine '{engine}'; choose loop or ray")
+    if (engine != "ray" or join) and (address or actors or shards):
+        raise InputError("--address, --actors and --shards are for Ray; add --engine ray, or leave them out")
+    if shard and shards:
+        raise InputError("--shard does one shard, --shards all of them; leave one of them out")
+
+
 def images_beside(source: Path) -> Path:
     """The folder of the photos where it is not named: images/ in or beside the folder of the masks, or that folder."""
     folder = source if source.is_dir() else source.parent
@@ -101,12 +136,15 @@ def images_beside(source: Path) -> Path:
     return next((place for place in places if place.is_dir()), folder)
 
 
-def _refined(predictor: Predictor, job: Job) -> tuple[list[Refined], bool]:
+def _refined(
+    resolved: ResolvedPredictor, job: Job, ray: tuple[Cluster, int | None] | None
+) -> tuple[list[Refined], bool]:
     """Tell what became of each mask, and whether it was done before; tells how far it is."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from fewclicks.integrations import refine as refining
+    from fewclicks.integrations.refine_ray import refine_on_ray
 
     done = refining.finished(job)
     if done is not None:
@@ -115,11 +153,13 @@ def _refined(predictor: Predictor, job: Job) -> tuple[list[Refined], bool]:
     columns = (SpinnerColumn(), TextColumn("{task.completed:,} masks"), TextColumn("{task.description}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
-        rows = refining.refine(
-            predictor,
-            job,
-            lambda photo: bar.update(task, advance=len(photo.entries), description=photo.name[-40:]),
-        )
+
+        def tell(name: str, masks: int) -> None:
+            bar.update(task, advance=masks, description=name[-40:])
+
+        if ray is not None:
+            return refine_on_ray(resolved, job, *ray, tell), False
+        rows = refining.refine(resolved.build(), job, lambda photo: tell(photo.name, len(photo.entries)))
     return rows, False
 
 

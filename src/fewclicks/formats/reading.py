@@ -198,6 +198,7 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[str]:
     link. Nothing of a folder that is a link itself.
     """
     found: list[str] = []
+    folder = Path(os.path.abspath(folder))
     for place, folders, files in walk_real(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:

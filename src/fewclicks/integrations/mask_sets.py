@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,13 +42,37 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class MaskedPhoto:
-    """A photo of a document and its masks. `path` is None where the photo is not in the folder of the photos."""
+    """A photo of a document and its masks. `file` is its name among the photos, None where it is not there."""
 
     name: str
-    path: Path | None
+    file: str | None
     hw: tuple[Any, Any]
     """Height and width as the document says them, None where it does not."""
     entries: tuple[Entry, ...]
+    part: Any
+    """What the document has of it, as JSON knows it: another process makes the entries of it (`entries_of`)."""
+
+    def exchange(self, part: Any) -> None:
+        """Put into the document what another process made of `part`."""
+        pairs = [(self.part, part)] if isinstance(self.part, dict) else zip(self.part, part, strict=True)
+        for was, new in pairs:
+            was.clear()
+            was.update(new)
+
+
+def entries_of(part: Any, name: str) -> tuple[Entry, ...]:
+    """The masks of the part of a document (see `MaskedPhoto.part`); exchanging one changes the part."""
+    return labelme_entries(part, name) if isinstance(part, dict) else tuple(coco_entry(row) for row in part)
+
+
+class Known(Protocol):
+    """The photos that there are, to be found by the names in documents."""
+
+    def find(self, name: object) -> AnnotatedPhoto | None:
+        """The photo that a document means by a file name."""
+
+    def by_stem(self, stem: str) -> AnnotatedPhoto | None:
+        """The photo of this name but for its ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +93,17 @@ class Shard:
 class CocoDocument:
     """A file of COCO instances, or a shard of it: every n-th of its photos with their annotations, and all the rest."""
 
-    def __init__(self, path: Path, photos: Path, shard: Shard) -> None:
+    def __init__(self, path: Path, known: Known, shard: Shard, content: object = None) -> None:
+        """`content`: that of the file, where it has been read already; its lists are not changed, its rows are."""
         self.path = path
         with blame(path, "pass a file of COCO instances"):
-            self._content = read_json(path)
+            self._content: Any = content if content is not None else read_json(path)
             if not isinstance(self._content, dict) or not all(
                 isinstance(self._content.get(key), list) for key in ("images", "annotations")
             ):
                 raise ValueError("it has no lists `images` and `annotations`")
-        self._known = photos_in(photos)
-        self._root = photos
+        self._known = known
+        self._content = dict(self._content)
         if shard.count > 1:
             shard_of = shards_of_images(self._content["images"], shard.count)
             for table, key in (("images", "id"), ("annotations", "image_id")):
@@ -97,12 +122,13 @@ class CocoDocument:
             if isinstance(row, dict) and not number_of(row.get("iscrowd")) and row.get("segmentation"):
                 rows.setdefault(_image_of(row), []).append(row)
         for image in self._images:
-            entries = tuple(map(self._entry, rows.get(key_of(image.get("id")), ())))
-            if entries:
+            ours = rows.get(key_of(image.get("id")), [])
+            if ours:
                 name = str(image.get("file_name", ""))
                 photo = self._known.find(name)
-                path = self._root / photo.file if photo else None
-                yield MaskedPhoto(name, path, (image.get("height"), image.get("width")), entries)
+                entries = tuple(coco_entry(row, self._names.get(key_of(row.get("category_id")), "")) for row in ours)
+                hw = image.get("height"), image.get("width")
+                yield MaskedPhoto(name, photo.file if photo else None, hw, entries, ours)
 
     def __len__(self) -> int:
         return len(self._images)
@@ -111,16 +137,18 @@ class CocoDocument:
         """The document as JSON, on one line as COCO's own files are."""
         return json.dumps(self._content, ensure_ascii=False)
 
-    def _entry(self, row: dict[str, Any]) -> Entry:
-        def put(mask: Mask) -> None:
-            row["segmentation"] = segmentation_like(mask, row["segmentation"])
-            box = Box.around(np.ascontiguousarray(mask))
-            assert box is not None, "an empty mask takes the place of none"
-            row["bbox"] = [box.x0, box.y0, box.hw[1], box.hw[0]]
-            row["area"] = int(np.count_nonzero(mask))
 
-        label = self._names.get(key_of(row.get("category_id")), "")
-        return Entry(key_of(row.get("id")), label, lambda hw: mask_of_segmentation(row["segmentation"], hw), put)
+def coco_entry(row: dict[str, Any], label: str = "") -> Entry:
+    """The mask of an annotation of COCO."""
+
+    def put(mask: Mask) -> None:
+        row["segmentation"] = segmentation_like(mask, row["segmentation"])
+        box = Box.around(np.ascontiguousarray(mask))
+        assert box is not None, "an empty mask takes the place of none"
+        row["bbox"] = [box.x0, box.y0, box.hw[1], box.hw[0]]
+        row["area"] = int(np.count_nonzero(mask))
+
+    return Entry(key_of(row.get("id")), label, lambda hw: mask_of_segmentation(row["segmentation"], hw), put)
 
 
 class LabelmeDocument:
@@ -129,7 +157,7 @@ class LabelmeDocument:
     An object that is no longer one part without holes becomes a shape of the type `mask`.
     """
 
-    def __init__(self, path: Path, name: str, photos: Path, known: Photos) -> None:
+    def __init__(self, path: Path, name: str, known: Known) -> None:
         self.path = path
         self.name = name
         with blame(path, "it should be a file of LabelMe"):
@@ -138,39 +166,46 @@ class LabelmeDocument:
                 raise ValueError("it has no list `shapes`")
         written = str(self._content.get("imagePath") or "").replace("\\", "/")
         photo = known.find(written) or known.by_stem(str(Path(name).with_suffix("")))
-        self._photo = photos / photo.file if photo else None
+        self._file = photo.file if photo else None
 
     def __iter__(self) -> Iterator[MaskedPhoto]:
-        groups: dict[Any, list[dict[str, Any]]] = {}
-        for number, shape in enumerate(self._content["shapes"]):
-            if isinstance(shape, dict) and shape.get("shape_type", "polygon") in ("polygon", "mask"):
-                group = shape.get("group_id")
-                key = (str(group), str(shape.get("label"))) if group is not None else number
-                groups.setdefault(key, []).append(shape)
-        entries = tuple(self._entry(shapes) for shapes in groups.values())
+        entries = labelme_entries(self._content, self.name)
         if entries:
             hw = (self._content.get("imageHeight"), self._content.get("imageWidth"))
-            yield MaskedPhoto(self.name, self._photo, hw, entries)
+            yield MaskedPhoto(self.name, self._file, hw, entries, self._content)
 
     def text(self) -> str:
         """The document as JSON, two spaces deep as LabelMe writes it."""
         return json.dumps(self._content, ensure_ascii=False, indent=2)
 
-    def _entry(self, shapes: list[dict[str, Any]]) -> Entry:
-        number = next(i for i, shape in enumerate(self._content["shapes"]) if shape is shapes[0])
 
-        def read(hw: tuple[int, int]) -> Mask:
-            mask = np.zeros(hw, np.bool_)
-            for shape in shapes:
-                draw_shape(shape, mask, Notes())
-            return mask
+def labelme_entries(content: dict[str, Any], name: str) -> tuple[Entry, ...]:
+    """The masks of a file of LabelMe, whose name is a part of their keys."""
+    groups: dict[Any, list[tuple[int, dict[str, Any]]]] = {}
+    for number, shape in enumerate(content["shapes"]):
+        if isinstance(shape, dict) and shape.get("shape_type", "polygon") in ("polygon", "mask"):
+            group = shape.get("group_id")
+            key = (str(group), str(shape.get("label"))) if group is not None else number
+            groups.setdefault(key, []).append((number, shape))
+    return tuple(
+        _labelme_entry(content, f"{name}#{shapes[0][0] + 1}", [shape for _, shape in shapes])
+        for shapes in groups.values()
+    )
 
-        def put(mask: Mask) -> None:
-            _write_shape(shapes[0], mask)
-            others = {id(shape) for shape in shapes[1:]}
-            self._content["shapes"] = [shape for shape in self._content["shapes"] if id(shape) not in others]
 
-        return Entry(f"{self.name}#{number + 1}", str(shapes[0].get("label", "")), read, put)
+def _labelme_entry(content: dict[str, Any], key: str, shapes: list[dict[str, Any]]) -> Entry:
+    def read(hw: tuple[int, int]) -> Mask:
+        mask = np.zeros(hw, np.bool_)
+        for shape in shapes:
+            draw_shape(shape, mask, Notes())
+        return mask
+
+    def put(mask: Mask) -> None:
+        _write_shape(shapes[0], mask)
+        others = {id(shape) for shape in shapes[1:]}
+        content["shapes"] = [shape for shape in content["shapes"] if id(shape) not in others]
+
+    return Entry(key, str(shapes[0].get("label", "")), read, put)
 
 
 def shards_of_images(rows: Sequence[Any], count: int) -> dict[str, int]:

@@ -27,6 +27,7 @@ from fewclicks.integrations.mask_sets import (
     FORMATS,
     CocoDocument,
     Entry,
+    Known,
     LabelmeDocument,
     MaskedPhoto,
     Shard,
@@ -66,20 +67,27 @@ class Refined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """Holds what is refined, and where it goes."""
+class Rules:
+    """Holds which masks are exchanged."""
 
-    source: Path
-    out: Path
-    format: str
-    images: Path
-    shard: Shard = field(default_factory=Shard)
     clicks: Mapping[str, Clicks] = field(default_factory=dict)
     """By the key of the mask: the id of an annotation (COCO), FILE#NUMBER of a shape, counted from 1 (LabelMe)."""
     least: float = 0.1
     """A mask that changes less stays as it is: it was as good as the model's."""
     most: float = 0.7
     """As does one that changes more: the model means another object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Rules):
+    """Holds what is refined, and where it goes."""
+
+    source: Path
+    out: Path
+    format: str
+    images: Path | str
+    """The folder of the photos; as text, where else they lie (see `photo_stores`), which `refine_ray` reads."""
+    shard: Shard = field(default_factory=Shard)
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What else the result depends on, as plain data."""
 
@@ -155,11 +163,15 @@ def refine(
             rows += [row for row, _ in refine_photo(predictor, photo, job)]
             progress(photo)
         write()
-    if job.shard.count == 1:
-        unknown = sorted(job.clicks.keys() - {row.key for row in rows})
-        rows += [Refined(key, "", problem="the clicks name it, but there is no such mask") for key in unknown]
-    write_json(job.report, {"fewclicks_refine": print_of, "masks": [asdict(row) for row in rows]})
+    rows += unknown_clicks(job, rows)
+    write_report(job, print_of, rows)
     return rows
+
+
+def unknown_clicks(job: Job, rows: list[Refined]) -> list[Refined]:
+    """Name the masks that are clicked on and do not exist; a shard alone cannot tell."""
+    unknown = sorted(job.clicks.keys() - {row.key for row in rows}) if job.shard.count == 1 else []
+    return [Refined(key, "", problem="the clicks name it, but there is no such mask") for key in unknown]
 
 
 def finished(job: Job, print_of: str | None = None) -> list[Refined] | None:
@@ -212,7 +224,7 @@ def join(job: Job, count: int) -> list[Refined]:
     if job.format == "coco":
         finished(job, print_of)
         write_text(job.target, _joined(job.source, [shard.target for shard in shards]))
-    write_json(job.report, {"fewclicks_refine": print_of, "masks": [asdict(row) for row in rows]})
+    write_report(job, print_of, rows)
     return rows
 
 
@@ -241,18 +253,26 @@ def read_clicks(path: Path) -> dict[str, Clicks]:
     return found
 
 
-def documents(job: Job, problems: list[Refined] | None = None) -> Iterator[CocoDocument | LabelmeDocument]:
-    """The documents of a shard, one at a time. `problems` is told of each file that cannot be read, one of many."""
+def documents(
+    job: Job, problems: list[Refined] | None = None, known: Known | None = None, content: object = None
+) -> Iterator[CocoDocument | LabelmeDocument]:
+    """The documents of a shard, one at a time. `problems` is told of each file that cannot be read, one of many.
+
+    `known`: the photos, where they do not lie in a folder; `content`: of a COCO file, where it has been read.
+    """
+    if known is None:
+        if isinstance(job.images, str):
+            raise InputError(f"photos at '{job.images}' are read by Ray; add --engine ray, or name a folder")
+        known = photos_in(job.images)
     if job.format == "coco":
-        yield CocoDocument(job.source, job.images, job.shard)
+        yield CocoDocument(job.source, known, job.shard, content)
         return
-    known = photos_in(job.images)
     files = labelme_files(job.source) if job.source.is_dir() else [job.source.name]
     root = job.source if job.source.is_dir() else job.source.parent
     for number, name in enumerate(files):
         if job.shard.holds(number):
             try:
-                yield LabelmeDocument(root / name, name, job.images, known)
+                yield LabelmeDocument(root / name, name, known)
             except InputError as error:
                 if problems is not None:
                     problems.append(Refined(name, name, problem=_reason(error)))
@@ -262,16 +282,28 @@ def _outputs(
     job: Job, print_of: str, problems: list[Refined]
 ) -> Iterator[tuple[CocoDocument | LabelmeDocument, Callable[[], None]]]:
     """The documents of a shard, and for each what writes it whole."""
-    if job.format == "labelme":
-        _claim(job.out, print_of)
+    claim(job, print_of)
     for document in documents(job, problems):
-        place = job.target if isinstance(document, CocoDocument) else job.out / document.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        yield document, lambda document=document, place=place: write_text(place, document.text())  # type: ignore[misc]
+        yield document, lambda document=document: write_document(job, document)  # type: ignore[misc]
 
 
-def _claim(out: Path, print_of: str) -> None:
-    """Make the folder of the output and mark whose it is; InputError where it holds something else."""
+def write_document(job: Job, document: CocoDocument | LabelmeDocument) -> None:
+    """Write a document of a shard to where it goes, whole."""
+    place = job.target if isinstance(document, CocoDocument) else job.out / document.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_text(place, document.text())
+
+
+def write_report(job: Job, print_of: str, rows: list[Refined]) -> None:
+    """Say what became of the masks of a shard: from now on it is done."""
+    write_json(job.report, {"fewclicks_refine": print_of, "masks": [asdict(row) for row in rows]})
+
+
+def claim(job: Job, print_of: str) -> None:
+    """Make the folder of the output, if it is one, and mark whose it is; InputError where it holds something else."""
+    out = job.out
+    if job.format == "coco":
+        return
     mark = out / MARK
     if mark.is_file():
         if mark.read_text("utf-8").strip() != print_of:
@@ -290,11 +322,22 @@ def refine_photo(predictor: Predictor, photo: MaskedPhoto, job: Job) -> Iterator
 
     A mask that cannot be read costs no other.
     """
+
+    def read() -> Image:
+        if photo.file is None:
+            raise InputError(f"the photo is not in '{job.images}'")
+        return read_image(Path(job.images) / photo.file)
+
+    return refine_masks(predictor, photo, job, read)
+
+
+def refine_masks(
+    predictor: Predictor, photo: MaskedPhoto, rules: Rules, read: Callable[[], Image]
+) -> Iterator[tuple[Refined, Masks | None]]:
+    """Do as `refine_photo`, with the photo that `read` gives."""
     blank = [Refined(entry.key, photo.name, entry.label) for entry in photo.entries]
     try:
-        if photo.path is None:
-            raise InputError(f"the photo is not in '{job.images}'")
-        image = read_image(photo.path)
+        image = read()
         checked_hw(photo.hw, (image.shape[0], image.shape[1]))
         start = predictor.start(image)
     except UNREADABLE as error:
@@ -302,22 +345,22 @@ def refine_photo(predictor: Predictor, photo: MaskedPhoto, job: Job) -> Iterator
         return
     for row, entry in zip(blank, photo.entries, strict=True):
         try:
-            yield _refine_entry(predictor, start, entry, row, job)
+            yield _refine_entry(predictor, start, entry, row, rules)
         except UNREADABLE as error:
             yield replace(row, problem=_reason(error)), None
 
 
 def _refine_entry(
-    predictor: Predictor, start: State, entry: Entry, row: Refined, job: Job
+    predictor: Predictor, start: State, entry: Entry, row: Refined, rules: Rules
 ) -> tuple[Refined, Masks | None]:
     hw = (start.image.shape[0], start.image.shape[1])
     mask = entry.read(hw)
     if not mask.any():
         raise InputError("the mask has no pixels")
-    clicks = job.clicks.get(entry.key, Clicks())
+    clicks = rules.clicks.get(entry.key, Clicks())
     clicks.require_inside(hw)
     new, changed = refine_mask(predictor, start, mask, clicks)
-    taken = bool(new.any()) and changed > 0 and (len(clicks) > 0 or job.least <= changed <= job.most)
+    taken = bool(new.any()) and changed > 0 and (len(clicks) > 0 or rules.least <= changed <= rules.most)
     if taken:
         entry.put(new)
     areas = (int(np.count_nonzero(mask)), int(np.count_nonzero(new)))

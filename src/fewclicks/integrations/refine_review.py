@@ -10,6 +10,7 @@ import base64
 import html
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -93,7 +94,7 @@ def _masks(predictor: Predictor, job: Job, keys: Iterable[str]) -> Iterator[tupl
         for photo in document:
             chosen = tuple(entry for entry in photo.entries if entry.key in wanted)
             if chosen:
-                some = type(photo)(photo.name, photo.path, photo.hw, chosen)
+                some = replace(photo, entries=chosen)
                 for row, masks in refine_photo(predictor, some, job):
                     if masks is not None:
                         yield row.key, masks
