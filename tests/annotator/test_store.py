@@ -397,6 +397,22 @@ def test_of_two_who_saw_the_same_one_wins_and_the_other_is_told(place, store, th
     assert len(store.history(thing)[1]) == 1
 
 
+def test_who_acts_between_the_two_readings_of_another_wins(place, store, thing, monkeypatch):
+    """Also where both say the same: a click that is there already is no answer to who meant an earlier version."""
+    read = store.history
+
+    def meanwhile(object_id):
+        monkeypatch.undo()
+        with Store(place) as theirs:
+            editing_of(theirs).act(thing, new_id(), Clicked(10, 10))
+        return read(object_id)
+
+    monkeypatch.setattr(store, "history", meanwhile)
+    with pytest.raises(Conflict, match="changed by somebody else"):
+        editing_of(store).act(thing, new_id(), Clicked(10, 10), if_version=1)
+    assert len(store.history(thing)[1]) == 1
+
+
 def test_one_action_sent_by_many_at_once_is_done_once(place, store, thing):
     action_id = new_id()
 

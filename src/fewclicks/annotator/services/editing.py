@@ -150,11 +150,11 @@ class Editing:
     def _at(self, object_id: str, version: int | None = None) -> _Live:
         """The live history of an object, as the store has it now; Conflict if it is not at `version`."""
         info = self.store.object(object_id)
-        if version not in (None, info.version):
-            raise Conflict("the object has been changed by somebody else; look at it as it is now", info)
+        _require(info, version)
         live = self._live.pop(info.id, None)
         if live is None or live.version != info.mask_version:
             info, entries, done = self.store.history(object_id)
+            _require(info, version)  # somebody may have acted between the two readings
             start = self._start_of(info.photo_id)
             live = _Live(History(self._predictor, start, entries, done, self._keep_bytes), info.mask_version)
         self._make_room()
@@ -179,3 +179,9 @@ class Editing:
     def _nbytes(self) -> int:
         images = {id(live.history.image): live.history.image.nbytes for live in self._live.values()}
         return sum(images.values()) + sum(live.history.nbytes for live in self._live.values())
+
+
+def _require(info: ObjectInfo, version: int | None) -> None:
+    """Raise Conflict if the object is not at `version`; None is any."""
+    if version not in (None, info.version):
+        raise Conflict("the object has been changed by somebody else; look at it as it is now", info)
