@@ -20,11 +20,11 @@ demo: $(VENV)/.core  ## cut objects out of the example photos (installs the core
 	@$(BIN)/python examples/demo.py --out out/demo
 
 test: $(VENV)/.dev  ## run the tests (installs torch and the development tools)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(THREADS) --dist worksteal
 	@touch $(VENV)/.tested
 
 test-slow: $(VENV)/.dev  ## run the tests that take long
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n $(THREADS) --dist worksteal -m slow
 
 test-all: test test-slow  ## run all tests
 

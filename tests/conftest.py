@@ -1,11 +1,19 @@
 """Fixtures that several files of tests share."""
 
+import signal
+
 import pytest
 from sqlalchemy import create_engine
 
 import postgres
 from fewclicks.annotator.store.database import url_of
 from fewclicks.annotator.store.tables import Base
+
+
+def pytest_configure():
+    """A shell that runs the tests in the background ignores Ctrl-C for them; the programs that they start must not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

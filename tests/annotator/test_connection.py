@@ -183,6 +183,7 @@ def seconds_of_a_request(place):
     return time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_a_crowd_of_idle_and_slow_connections_keeps_nobody_waiting(place, monkeypatch):
     """500 idle ones and 240 slow ones of the same address, which come again when they are ended."""
     for module, name in ((connection, "HEAD_S"), (connection, "STALL_S"), (security, "BODY_PAUSE_S")):

@@ -93,6 +93,7 @@ def asked(api, photo_id):
                 assert max(picture.size) <= size
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_mutated_and_hostile_files_do_no_harm(tmp_path):
     root, rng = tmp_path / "photos", np.random.default_rng(0)

@@ -62,6 +62,7 @@ def test_identical_objects_are_skipped_and_counted(store):
     assert labels(store) == ["cat", "dog", "cow"]
 
 
+@pytest.mark.slow
 def test_what_was_drawn_here_is_recognized_too(store, tmp_path):
     root = make_folder(tmp_path / "photos")
     with client_of(root) as client:

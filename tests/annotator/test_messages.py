@@ -18,6 +18,7 @@ from fewclicks.predictor import blank
 from fewclicks.refinement import CFR, ClickConsistency
 from fewclicks.session import Session
 from fewclicks.transforms import ZoomIn
+from quick import quick
 
 HW = (64, 96)
 HERE, NEAR, APART = (40, 30), (41, 30), (42, 30)
@@ -67,7 +68,10 @@ PREDICTORS = {
 }
 
 
-@pytest.fixture(scope="module", params=[*PREDICTORS, *sorted(NETWORKS)])
+QUICK = ["default", "default, CFR", "grow", "everything", "anchor", "rings", "rings without anchor", "ritm"]
+
+
+@pytest.fixture(scope="module", params=quick(QUICK, [*PREDICTORS, *sorted(NETWORKS)]))
 def predictor(request, tmp_path_factory):
     if request.param in PREDICTORS:
         return PREDICTORS[request.param]()

@@ -110,6 +110,7 @@ def served(tmp_path_factory):
         yield client
 
 
+@pytest.mark.slow
 def test_no_operation_takes_a_bad_value_or_fails_at_it(served):
     api = Api(served)
     known = {

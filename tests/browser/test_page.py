@@ -316,6 +316,7 @@ def test_the_cascade_is_shown_and_controlled(opened, served):
     assert screen.page.locator("#masks").is_visible()
 
 
+@pytest.mark.slow
 def test_a_mask_is_imported_and_refined(opened, served, tmp_path):
     mask = truth()
     mask[:, 60:] = False
@@ -362,6 +363,7 @@ def test_the_second_tab_sees_the_first_and_no_change_is_lost(opened, served):
     first.click(*CENTRE, SIZE)
     first.saved()
     second.is_now(lambda: len(second.rows()), 1)
+    second.is_now(lambda: np.array_equal(second.drawn(), first.drawn()))  # a row comes before its mask
     second.click(*CENTRE, SIZE)  # takes it up
     for screen, place in ((first, (5, 75)), (second, (8, 70))):
         screen.click(*place, SIZE, "right")
@@ -376,6 +378,7 @@ def test_the_second_tab_sees_the_first_and_no_change_is_lost(opened, served):
     second.wrong.clear()
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_costs_nothing(opened, served):
     screen = opened(9)
     screen.click(*CENTRE, SIZE)
@@ -529,6 +532,7 @@ def test_clean_rename_and_delete_can_be_undone(opened, served):
     assert np.array_equal(served.mask(found["id"]), rough)
 
 
+@pytest.mark.slow
 def test_a_preview_is_shown_and_slow_answers_lose_no_click(opened, served):
     screen = opened(13)
     screen.key("w")

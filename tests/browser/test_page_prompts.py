@@ -79,6 +79,7 @@ def test_a_box_is_dragged_corrected_undone_and_there_after_a_reload(opened, serv
     assert len(served.objects(1)) == 2
 
 
+@pytest.mark.slow
 def test_a_stroke_is_drawn_and_boxes_and_strokes_by_keys(opened, served):
     screen = opened(2)
     screen.key("s")
@@ -206,6 +207,7 @@ def test_rows_are_hidden_locked_and_deleted_and_stay_so(opened, served):
     assert len(served.objects(4)) == 2
 
 
+@pytest.mark.slow
 def test_many_are_selected_merged_split_relabelled_and_taken_back(opened, served):
     spots(served, 5, (5, 5), (40, 60), (100, 5))
     screen = opened(5)
@@ -284,6 +286,7 @@ def test_a_correction_of_an_imported_mask_is_local_and_the_switch_changes_that(o
     assert not served.mask(found["id"])[66:74, 6:19].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_controls_that_would_do_nothing_say_why_and_the_list_has_room(opened, served, width, height, scheme):

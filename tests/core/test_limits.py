@@ -17,6 +17,7 @@ from fewclicks.files import bounded
 SCRIPT = Path(__file__).with_name("greedy_files.py")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is bounded on Linux")
 def test_greedy_files_are_refused_in_bounded_memory(tmp_path):
     done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=True)

@@ -11,6 +11,7 @@ from fakes import gradient
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.plugins import find, names
+from quick import quick
 
 CLICKS = Clicks((Click(52, 40), Click(10, 12, False), Click(70.4, 33.6), Click(95, 63, False), Click(0, 0)))
 
@@ -26,7 +27,7 @@ def disc_photo(height=64, width=96):
     return photo
 
 
-@pytest.fixture(scope="module", params=names("methods"))
+@pytest.fixture(scope="module", params=quick(["default", "grow", "eiseg", "ritm", "focalclick"], names("methods")))
 def predictor(request, tmp_path_factory):
     """Of methods that have no weights of their own: on small networks of their kind, drawn at random."""
     module = find("methods", request.param)
@@ -150,6 +151,7 @@ def test_what_a_state_remembers_does_not_grow_with_the_clicks(predictor):
     assert memory(states[16].memo) <= 1.2 * memory(states[10].memo) + 4096
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hw", [(7, 2000), (4000, 3000)])
 def test_long_and_large_photos_are_taken(predictor, hw):
     height, width = hw

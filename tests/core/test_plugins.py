@@ -252,6 +252,7 @@ def lab(bait, tmp_path):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_the_users_own_backbone_loads_where_they_name_it(lab, tmp_path, monkeypatch):
     net = checkpoint.load(lab)
     assert type(net.backbone).__module__ == "fewclicks.models.compact"
@@ -307,6 +308,7 @@ def test_the_command_refuses_a_format_that_is_none(name, bait, tmp_path, capsys)
     assert not bait.exists()
 
 
+@pytest.mark.slow
 def test_a_request_names_no_module(bait, tmp_path):
     with client_of(make_folder(tmp_path / "photos")) as client:
         api = Api(client)

@@ -198,6 +198,7 @@ def test_the_wrapper_is_a_predictor_that_does_the_same():
         assert np.array_equal(state.mask[:, :15], given[:, :15])
 
 
+@pytest.mark.slow
 def test_a_first_click_means_up_to_three_masks_that_differ():
     session = fewclicks.open(flowers(), "default", threads=1)
     assert session.candidates() == []

@@ -157,6 +157,7 @@ def test_the_decoder_and_detection_open_nothing_else(tmp_path):
         assert decoder.image(tmp_path / "0.jpg").shape == (*HW, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the fake program is a shell script")
 def test_postscript_named_png_reaches_no_ghostscript(tmp_path):
     """By the command line, with a program named gs that leaves a trace if it is started."""

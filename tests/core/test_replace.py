@@ -40,6 +40,7 @@ def check_killed(rows, told):
     assert told.count("was put back, the new version: a process was killed while it replaced it") == len(missing)
 
 
+@pytest.mark.slow
 def test_killed_at_every_call_one_whole_version_is_there(tmp_path):
     rows, told = killed(tmp_path, QUICK)
     check_killed(rows, told)

@@ -169,6 +169,7 @@ def gone(pid):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("which", ["decoder", "errand", "shards"])
 def test_children_end_with_a_parent_that_is_killed(which, tmp_path, place):

@@ -26,6 +26,7 @@ def test_every_set_is_in_it_and_nothing_twice(split, names):
     assert (len(photos), len(set(lines))) == split.COUNTS[None] == (len(photos), len(lines))
 
 
+@pytest.mark.slow
 @both
 def test_no_photo_of_it_is_trained_on(split, names):
     shared("train")

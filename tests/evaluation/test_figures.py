@@ -34,6 +34,7 @@ def test_the_robot_stops_when_it_is_good_enough(predictor):
     assert len(clicked(predictor, EXAMPLES[0], 2.0, 2)[1]) == 2
 
 
+@pytest.mark.slow
 def test_figure_3_counts_the_pixels_that_change(predictor):
     figure = figure3(predictor, [EXAMPLES[0]], passes=2)
     titles = [cell.get_title() for cell in figure.axes]
@@ -66,6 +67,7 @@ def test_one_object_is_too_few(predictor, tmp_path):
         draw(predictor, [EXAMPLES[0]], {}, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_draws_four_pictures(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     report = "as shipped=results/default.json"

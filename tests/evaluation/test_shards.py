@@ -57,6 +57,7 @@ def figures_of(process):
     return told["settings"], {key: value for key, value in figures.items() if key not in TIMES}
 
 
+@pytest.mark.slow
 def test_processes_count_what_one_process_counts(folder):
     small = ("--set", "zoom=64", "--limit", "3")
     one, several = (bench(folder, *small, *how) for how in (("--threads", "1"), ("--processes", "2")))

@@ -85,6 +85,7 @@ def test_called_again_nothing_is_measured_again(found, objects, monkeypatch):
     assert (found[0] / "table4.md").read_text() == before
 
 
+@pytest.mark.slow
 def test_a_stopped_row_goes_on(objects, tmp_path):
     """Its journal keeps the first object, which is not measured again."""
     (entry,) = table4.planned(["grow"], None, tmp_path)
@@ -105,6 +106,7 @@ def test_a_stopped_row_goes_on(objects, tmp_path):
     assert table4.finished(report) == 3
 
 
+@pytest.mark.slow
 def test_a_row_that_fails_costs_only_itself(objects, tmp_path):
     weights = tmp_path / "weights"
     (weights / "broken").mkdir(parents=True)

@@ -153,6 +153,7 @@ def test_labels_come_back_whatever_they_are(name, labels, listed):
     assert any("without a label" in note for note in notes) == any(not label.strip() for label in labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READABLE)
 def test_all_awkward_labels_at_once(name):
     for start in range(0, len(AWKWARD), 5):

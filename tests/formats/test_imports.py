@@ -94,6 +94,7 @@ def written(request, tmp_path):
     return request.param, tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_mutated_files_are_refused_or_read(written, tmp_path):
     name, out = written
     rng = np.random.default_rng(1)

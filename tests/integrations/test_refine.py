@@ -256,6 +256,7 @@ def test_spoiled_masks_get_better_and_the_worst_are_found(tmp_path):
     assert figures["auc_of_the_worst_tenth"] >= 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_gnu_parallel_runs_the_shards(coco):
     if shutil.which("parallel") is None:

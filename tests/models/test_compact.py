@@ -120,6 +120,7 @@ def exported(tmp_path_factory):
     return base / "net", export_onnx(base / "net", base / "net.onnx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hw", "clicks"), [((96, 128), 1), ((64, 64), 20), ((100, 130), 3), ((384, 224), 5)])
 def test_onnx_equals_torch_at_any_size(exported, hw, clicks):
     arrays = [tensor.numpy() for tensor in inputs(hw, clicks)]
@@ -129,6 +130,7 @@ def test_onnx_equals_torch_at_any_size(exported, hw, clicks):
     assert np.abs(ours - theirs).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_weights_in_16_bits_are_half_of_the_file_and_nearly_the_same_network(exported, tmp_path):
     small = export_onnx(exported[0], tmp_path / "half.onnx", half=True)
     assert small.stat().st_size < 0.55 * exported[1].stat().st_size

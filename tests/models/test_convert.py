@@ -191,6 +191,7 @@ def test_every_tensor_keeps_its_bits(tmp_path, isegm, model, form):
     assert about["published"]["sha256"] == checkpoint.sha256(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
@@ -347,6 +348,7 @@ def test_half_precision_is_kept_in_the_file_and_widened_in_the_network(tmp_path,
     assert {value.dtype for value in tensors.values()} == {torch.float16}
 
 
+@pytest.mark.slow
 def test_loading_takes_little_more_memory_than_the_file(tmp_path, xtiny):
     """In a fresh process; benchmarks/memory.py load measures a file of 392 MB, and more ways to load it."""
     if not Path("/proc/self/clear_refs").exists():

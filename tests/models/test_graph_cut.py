@@ -18,6 +18,7 @@ def energy(mask, cost, image, smoothness):
     return (cost * mask).sum() + smoothness * border
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_no_other_mask_costs_less(seed):
     rng = np.random.default_rng(seed)

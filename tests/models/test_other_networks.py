@@ -161,6 +161,7 @@ def test_what_no_network_takes_is_refused():
         build_network({"net": "emcclick", "backbone": "vit"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sam", "emcclick", "focalclick", "fbrs"])
 def test_recipes_lower_the_loss_of_what_they_see(name):
     """On one small drawn batch, over and over; the networks are those of the recipe's config.json."""

@@ -84,6 +84,7 @@ def measured():
     return predictor, failures.Case(sample, scene, [1], trace.clicks, list(trace.ious)), trace.mask
 
 
+@pytest.mark.slow
 def test_the_mask_shown_is_the_mask_measured(measured):
     predictor, found, mask = measured
     assert np.array_equal(failures.replayed(predictor, found).mask, mask)
@@ -120,6 +121,7 @@ def test_a_report_of_other_weights_or_without_objects_is_refused(tmp_path):
     assert not paths[1].exists()
 
 
+@pytest.mark.slow
 def test_failures_are_drawn_from_a_report_of_the_validation_split(tmp_path):
     root = shared("train")
     predictor = fewclicks.load("default", threads=1)

@@ -67,6 +67,7 @@ def carried(kit_folder, target, *parts):
     return target
 
 
+@pytest.mark.slow
 def test_no_part_is_too_large_and_each_has_its_hash(kit):
     base, about = kit
     assert len(about) > 2
@@ -79,6 +80,7 @@ def test_no_part_is_too_large_and_each_has_its_hash(kit):
         script("gpu_kit").Parts(base, 20_000).add([script("gpu_kit").Packed("x", bytes(30_000))])
 
 
+@pytest.mark.slow
 def test_parts_that_come_one_by_one_are_checked_and_make_the_whole(kit, tmp_path):
     base, about = kit
     store, names = tmp_path / "store", [part["name"] for part in about]

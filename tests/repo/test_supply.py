@@ -95,6 +95,7 @@ def test_an_audit_without_its_tools_is_skipped_with_a_word():
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_names_what_is_installed(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "requirements")
     bill = json.loads(__import__("sbom").bill())  # validated against the schema of CycloneDX

@@ -63,6 +63,7 @@ def test_settled_on_photos_it_answers_the_same_evaluated_and_nearly_so_in_traini
         assert norm.running_var.min() > 0
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_shipped_weights_by_name_and_from_any_exported_file(shipped, tmp_path):
     folder = loop.run(SMALL, tmp_path / "run", workers=0, accelerator="cpu")
     one = checkpoint.load(folder)

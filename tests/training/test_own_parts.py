@@ -90,6 +90,7 @@ def test_bce_is_a_loss_too():
     assert torch.equal(chosen(logits, truth), objectives.bce(logits, truth))
 
 
+@pytest.mark.slow
 def test_every_parameter_of_a_network_is_in_the_recipe(tmp_path):
     assert trainer.network(SMALL) == {"backbone": "compact", "size": "lite0", "radius_px": 5.0}, "as it always was"
     fbrs = replace(SMALL, backbone="hrnet", size="18s", maps="tanh", radius_px=260.0, with_prev=False, fusion="input")

@@ -58,6 +58,7 @@ def test_the_schedule_is_stretched_over_the_time():
     assert by_steps.over(100, 0.0)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_at_the_same_rates(tmp_path, monkeypatch):
     options = {"workers": 0, "accelerator": "cpu"}
     whole = loop.run(SMALL, tmp_path / "whole", seconds=20.0, clock=Clock(), **options)
@@ -92,6 +93,7 @@ def stop_after(monkeypatch, steps):
     monkeypatch.setattr(trainer.Trainer, "train_step", train_step)
 
 
+@pytest.mark.slow
 def test_more_time_can_be_given_later(tmp_path):
     options = {"workers": 0, "accelerator": "cpu"}
     loop.run(SMALL, tmp_path / "run", seconds=6.0, clock=Clock(), **options)
@@ -117,6 +119,7 @@ def test_a_run_that_goes_by_time_ends_with_a_measured_model(tmp_path, monkeypatc
     assert finish.at_the_end(last, 0) is None
 
 
+@pytest.mark.slow
 def test_a_run_by_steps_or_a_stopped_one_is_not_measured_unasked(tmp_path, monkeypatch):
     monkeypatch.setattr(finish, "finish", lambda folder, objects: {"objects": objects})
     options = {"workers": 0, "accelerator": "cpu"}

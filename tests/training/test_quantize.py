@@ -47,6 +47,7 @@ def asked(photo):
     return recorder.seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("photo", PHOTOS[:2], ids=lambda photo: photo.stem)
 def test_it_stays_near_the_float_network_on_photos(small, photo):
     nets = [onnx.load(path, threads=1) for path in (default.WEIGHTS, small)]
@@ -88,6 +89,7 @@ def test_the_ranges_come_from_the_same_feeds_every_time():
         assert all(np.array_equal(*pair) for pair in zip(one, other, strict=True))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_quantised_is_refused_and_nothing_written(small, tmp_path):
     out = tmp_path / "out.onnx"
     with pytest.raises(InputError, match="in 8 bits already"):
@@ -112,6 +114,7 @@ def test_the_name_means_the_file(small, monkeypatch):
         fewclicks.load("default-int8", zom=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["default-int8", "default_int8"])
 def test_the_command_line_knows_it_as_a_network(small, monkeypatch, name):
     monkeypatch.setattr(default_int8, "WEIGHTS", small)
@@ -171,6 +174,7 @@ def test_it_runs_without_torch_and_onnx(small, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_command_quantises(tmp_path, capsys):
     out = tmp_path / "out.onnx"
     with pytest.raises(SystemExit) as end:

@@ -23,11 +23,13 @@ from fewclicks.training.estimate import Rate, estimate
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples, collate
 from fewclicks.training.trainer import initialised, network
+from quick import quick
 from scripts import script
 
 RECIPES = {
     f"{file}:{name}": make() for file in names("recipes") for name, make in functions(find("recipes", file)).items()
 }
+ONE_OF_EACH_FILE = {name.partition(":")[0]: name for name in RECIPES}.values()
 SMALLEST = {"compact": "lite0", "unet": "lite0", "vit": "xtiny", "hrnet": "18s", "segformer": "b0"}
 """Of other backbones, and of whole networks, it is called tiny."""
 TOY = sets.Toy(count=20, side=100)
@@ -63,7 +65,7 @@ def trained(tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", quick(ONE_OF_EACH_FILE, RECIPES))
 def test_every_recipe_trains_two_steps_at_toy_size(name, trained):
     """Recipes that differ in their samples alone share a run; the samples of each are the next test's."""
     small = shrunk(RECIPES[name])
@@ -275,6 +277,7 @@ def kept_bytes(recipe: Recipe, samples: int) -> int:
     return sum(size for place, size in kept.items() if place not in own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("backbone", SMALLEST)
 def test_the_estimated_activations_are_those_of_a_real_forward(backbone, precision):

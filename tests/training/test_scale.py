@@ -114,6 +114,7 @@ def left(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_two_processes_of_the_command_learn_as_one(tmp_path, capfd):
     changes = ["backbone=vit", "size=xtiny", "crop_hw=32,32", "min_area_px=20", "steps=5", "lr=0.0005"]
     command = ["train", "toy", *changes, "--workers", "0", "--accelerator", "cpu"]
@@ -128,6 +129,7 @@ def test_two_processes_of_the_command_learn_as_one(tmp_path, capfd):
     same_weights(tmp_path / "one", tmp_path / "two", 1e-4)
 
 
+@pytest.mark.slow
 def test_batchnorm_has_the_statistics_of_all_processes(left, tmp_path):
     """At a low rate: some gradients of an untrained compact are mere rounding, which Adam makes whole steps of."""
     one = alone(COMPACT, tmp_path / "one")

@@ -150,6 +150,7 @@ def test_recipe_json_round_trips_and_refuses_unknown_fields():
         Recipe(name="x", sets=("a", "b"))
 
 
+@pytest.mark.slow
 def test_ten_steps_equal_five_and_a_resume(tmp_path):
     whole = loop.run(SMALL, tmp_path / "whole", workers=0)
     loop.run(SMALL, tmp_path / "parts", workers=0, stop_at=5)
@@ -276,6 +277,7 @@ def test_a_batch_begins_with_its_foreign_masks():
     assert collate([toy_samples()[0]]).prev is None
 
 
+@pytest.mark.slow
 def test_checkpoints_of_one_network_average(tmp_path):
     for k in (1, 2, 3):
         loop.run(dataclasses.replace(SMALL, steps=k), tmp_path / str(k), workers=0, accelerator="cpu")
