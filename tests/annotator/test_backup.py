@@ -73,6 +73,7 @@ def other(request, place, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_everything_comes_back_also_in_another_kind_of_database(place, other, tmp_path):
     annotate(place)
     before = content(place)
@@ -105,6 +106,7 @@ def test_a_backup_is_one_sound_file(place, tmp_path):
         assert raw.execute("SELECT count(*) FROM fewclicks_action WHERE mask IS NOT NULL").fetchone()[0] == 4
 
 
+@pytest.mark.slow
 def test_backups_while_others_write_have_all_that_was_acknowledged(place, tmp_path):
     annotate(place, 3)
     acknowledged, stop = [], threading.Event()
@@ -200,6 +202,7 @@ def test_a_backup_that_fails_leaves_the_old_one(place, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.backup"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_restore_that_is_killed_is_all_or_nothing(tmp_path, after):
     old, new = tmp_path / "old", tmp_path / "new"

@@ -113,6 +113,7 @@ def test_also_of_large_photos_that_are_worked_on_in_windows(tmp_path, monkeypatc
     assert checked.exact
 
 
+@pytest.mark.slow
 def test_other_databases_are_checked_too(place, tmp_path):
     annotate(place)
     assert faults(place) == []

@@ -152,6 +152,7 @@ def test_an_export_comes_back_as_an_upload(served, tmp_path):
         assert {mask.tobytes() for mask in masks_of(root)} == {truth().tobytes(), (~truth()).tobytes()}, name
 
 
+@pytest.mark.slow
 def test_uploads_that_cannot_be_used_say_why(served, tmp_path):
     for name, data in [
         ("notes.txt", b"hello"),
@@ -227,6 +228,7 @@ def test_the_import_command(fewclicks, folder, tmp_path):
     assert json.loads(out)["objects"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -260,6 +262,7 @@ def test_commands_that_make_no_sense_say_so_in_one_line(fewclicks, folder, argum
     assert out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../a.json", "/tmp/a.json", "x/../../a.json"])
 def test_a_zip_may_not_lie_elsewhere(folder, tmp_path, name):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:

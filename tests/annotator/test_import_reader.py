@@ -35,6 +35,7 @@ def reader():
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["coco", "yolo", "labelme", "voc", "index_png", "binary_png"])
 def test_what_is_read_elsewhere_is_what_is_read_here(three, tmp_path, reader, name):
     formats.export(name, three, LABELS, tmp_path / "out")

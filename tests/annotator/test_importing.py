@@ -249,6 +249,7 @@ def test_the_command_takes_the_last_import_back(beside, capsys):
     assert fewclicks("import", "photos", "--id", "odd")[0] == 2
 
 
+@pytest.mark.slow
 def test_the_api_takes_an_import_back(tmp_path):
     root = make_folder(tmp_path / "photos")
     content = {

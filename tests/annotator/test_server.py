@@ -102,6 +102,7 @@ def test_a_second_client_hears_what_the_first_does_and_loses_nothing(root):
     assert {data["id"] for kind, data in heard if kind == "photo"} >= {1, 2}, "all photos are listed"
 
 
+@pytest.mark.slow
 def test_clicks_sent_at_once_by_many_are_all_done(shared):
     ids = [shared.api.new(photo_id)["id"] for photo_id in (1, 2, 3)]
     failures = []

@@ -211,6 +211,7 @@ def test_a_link_from_another_page_brings_its_cookie_at_the_second_try():
     assert "refresh" not in client().get("/?token=wrong", headers={"Sec-Fetch-Site": "cross-site"}).text
 
 
+@pytest.mark.slow
 def test_streams_end_with_the_session(tmp_path):
     """Over real connections: the test client does not stream."""
     from serving import running

@@ -178,6 +178,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "column", "value"), DAMAGE.values(), ids=DAMAGE)
 def test_what_fewclicks_did_not_write_is_an_error_of_ours(tmp_path, table, column, value):
     root = filled(tmp_path / "photos")

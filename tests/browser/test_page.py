@@ -135,6 +135,7 @@ def test_all_of_it_by_keyboard(opened, served):
     assert served.get("/photos")["items"][0]["state"] == "done"
 
 
+@pytest.mark.slow
 def test_clicks_made_while_the_model_works_are_all_done_in_order(opened, served):
     screen = opened(2)
     points = [(40 + 8 * i, 30 + 3 * i) for i in range(6)]
@@ -145,6 +146,7 @@ def test_clicks_made_while_the_model_works_are_all_done_in_order(opened, served)
     assert found == points
 
 
+@pytest.mark.slow
 def test_every_way_to_say_background(opened, served):
     screen = opened(3)
     screen.click(*CENTRE, SIZE)
@@ -160,6 +162,7 @@ def test_every_way_to_say_background(opened, served):
     assert [click["positive"] for click in served.objects(3)[0]["clicks"]] == [True, False, False, False, False]
 
 
+@pytest.mark.slow
 def test_undo_touches_only_the_object_in_hand_and_drop_gives_it_back(opened, served):
     screen = opened(4)
     screen.click(*CENTRE, SIZE)
@@ -185,6 +188,7 @@ def test_undo_touches_only_the_object_in_hand_and_drop_gives_it_back(opened, ser
     assert len(served.objects(4)) == 2
 
 
+@pytest.mark.slow
 def test_an_undone_first_click_leaves_no_row_and_a_click_said_twice_is_one(opened, served):
     screen = opened(4)
     before = len(screen.rows())
@@ -214,6 +218,7 @@ def test_an_undone_first_click_leaves_no_row_and_a_click_said_twice_is_one(opene
     screen.saved()
 
 
+@pytest.mark.slow
 def test_the_class_is_that_of_the_object_in_hand_and_stays(opened, served):
     screen = opened(2)
     for name in ("cat", "dog"):
@@ -248,6 +253,7 @@ def test_the_class_is_that_of_the_object_in_hand_and_stays(opened, served):
     assert "Saved" in screen.page.locator("#saved").inner_text()
 
 
+@pytest.mark.slow
 def test_brush_and_eraser_change_what_they_touch_and_can_be_undone(opened, served):
     screen = opened(5)
     screen.click(*CENTRE, SIZE)
@@ -297,7 +303,7 @@ def screen_mask(screen):
 def test_the_cascade_is_shown_and_controlled(opened, served):
     screen = opened(6)
     screen.page.locator("#cascade summary").click()
-    screen.key(">", ">", ">")
+    screen.key(">", ">", ">", ">")  # from what the model does by itself to none, one, two, three
     screen.click(*CENTRE, SIZE)
     screen.saved()
     assert len(served.objects(6)[0]["passes"]) == 4
@@ -412,6 +418,7 @@ def test_a_browser_that_dies_sends_what_waited_when_it_comes_back(chromium, serv
     context.close()
 
 
+@pytest.mark.slow
 def test_fingers_tap_press_and_pinch(opened, served):
     screen = opened(1, has_touch=True)
     screen.key("n")
@@ -440,6 +447,7 @@ def test_fingers_tap_press_and_pinch(opened, served):
     assert len(max(served.objects(1), key=lambda one: one["z"])["clicks"]) == 2
 
 
+@pytest.mark.slow
 def test_it_fits_windows_and_light(opened):
     screen = opened(1)
     for width, scheme in [(390, "dark"), (700, "light"), (1000, "dark"), (1440, "light")]:
@@ -467,6 +475,7 @@ def test_it_fits_windows_and_light(opened):
             screen.page.locator("#toggle-right").click()
 
 
+@pytest.mark.slow
 def test_what_was_begun_is_known_after_a_reload(opened, served):
     screen = opened(11)
     screen.click(*CENTRE, SIZE)
@@ -492,6 +501,7 @@ def test_what_was_begun_is_known_after_a_reload(opened, served):
     assert served.objects(11) == []
 
 
+@pytest.mark.slow
 def test_clean_rename_and_delete_can_be_undone(opened, served):
     rough = truth()
     rough[40:44, 60:64], rough[5:8, 5:8] = False, True
@@ -566,6 +576,7 @@ def test_a_preview_is_shown_and_slow_answers_lose_no_click(opened, served):
     assert len(served.objects(13)) == 1
 
 
+@pytest.mark.slow
 def test_the_view_is_moved_and_the_next_photo_is_ready(opened, served):
     screen = opened(14)
     asked = []
@@ -607,6 +618,7 @@ def test_the_view_is_moved_and_the_next_photo_is_ready(opened, served):
     assert len(served.objects(14)) == 1
 
 
+@pytest.mark.slow
 def test_the_list_is_filtered_searched_and_gone_through(opened, served):
     screen = opened(15)
     rows = screen.page.locator("#photo-list .row")
@@ -632,6 +644,7 @@ def test_the_list_is_filtered_searched_and_gone_through(opened, served):
     screen.page.locator("#photo-name").filter(has_text="p.png").wait_for()
 
 
+@pytest.mark.slow
 def test_what_is_imported_elsewhere_is_shown_and_said(opened, served):
     screen = opened(16)
     document = json.dumps(coco("p.png", truth())).encode()
@@ -641,6 +654,7 @@ def test_what_is_imported_elsewhere_is_shown_and_said(opened, served):
     screen.is_now(lambda: bool(screen.drawn().any()))
 
 
+@pytest.mark.slow
 def test_every_control_has_a_name_and_a_ring_and_is_reached_by_keys(opened):
     """As the browser tells them to screen readers."""
     screen = opened(1)

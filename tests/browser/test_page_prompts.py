@@ -153,6 +153,7 @@ def test_the_meanings_of_a_first_click_are_shown_and_gone_through(chromium, tmp_
         server.kill()
 
 
+@pytest.mark.slow
 def test_objects_of_one_class_look_different_and_light_up_both_ways(opened, served):
     spots(served, 3, (5, 5), (40, 60), (100, 5))
     screen = opened(3)
@@ -171,6 +172,7 @@ def test_objects_of_one_class_look_different_and_light_up_both_ways(opened, serv
     assert len(set(again)) == 1
 
 
+@pytest.mark.slow
 def test_rows_are_hidden_locked_and_deleted_and_stay_so(opened, served):
     spots(served, 4, (5, 5), (40, 60))
     screen = opened(4)
@@ -252,6 +254,7 @@ def test_many_are_selected_merged_split_relabelled_and_taken_back(opened, served
     assert len({found["class_id"] for found in served.objects(5)}) == 2
 
 
+@pytest.mark.slow
 def test_the_largest_part_is_kept_and_holes_are_filled(opened, served):
     mask = np.zeros(SIZE[::-1], bool)
     mask[10:40, 10:50] = True
@@ -268,6 +271,7 @@ def test_the_largest_part_is_kept_and_holes_are_filled(opened, served):
     assert np.array_equal(served.mask(served.objects(6)[0]["id"]), mask)
 
 
+@pytest.mark.slow
 def test_a_correction_of_an_imported_mask_is_local_and_the_switch_changes_that(opened, served):
     mask = truth()
     mask[65:75, 5:20] = True

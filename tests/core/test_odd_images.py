@@ -413,6 +413,7 @@ def test_notes_reach_who_asks_for_them(caplog):
     assert "EXIF" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_picture_that_claims_far_more_than_it_holds_is_refused_before_it_is_decoded(tmp_path):
     PIL.Image.new("RGB", (16383, 8000)).save(tmp_path / "hollow.webp", lossless=True)
     assert (tmp_path / "hollow.webp").stat().st_size < 10_000

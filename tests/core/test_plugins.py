@@ -298,6 +298,7 @@ def test_a_config_that_describes_no_network_is_one_error(network, tmp_path):
         checkpoint.load(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["os.path", "bait.net", "__init__", "x" * 50])
 def test_the_command_refuses_a_format_that_is_none(name, bait, tmp_path, capsys):
     PIL.Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(tmp_path / "here" / "a.png")

@@ -110,6 +110,7 @@ def test_mutated_files_are_refused_or_read(written, tmp_path):
     assert not refused_or_read(name, out, listed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["coco", "labelme", "index_png", "binary_png"])
 def test_hostile_values_are_refused_or_read(name, tmp_path):
     formats.export(name, photos(), LABELS, tmp_path / "out", **({"shapes": "polygons"} if name == "coco" else {}))

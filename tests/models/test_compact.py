@@ -140,6 +140,7 @@ def test_weights_in_16_bits_are_half_of_the_file_and_nearly_the_same_network(exp
     assert onnx.metadata(onnx.load(small)) == onnx.metadata(onnx.load(exported[1]))
 
 
+@pytest.mark.slow
 def test_the_onnx_file_says_what_it_is(exported):
     about = onnx.metadata(onnx.load(exported[1]))
     assert about["step"] == "3"

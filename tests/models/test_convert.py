@@ -126,6 +126,7 @@ def xtiny(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", TITLES)
 def test_every_published_model_is_recognised_and_known_tensor_by_tensor(model):
     shapes = shapes_of(model)
@@ -166,6 +167,7 @@ def test_a_published_file_gives_the_published_numbers(tmp_path, model):
     check_summary(logits, wanted, atol=1e-3 * max(1, wanted["std"]))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
 @pytest.mark.parametrize("form", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize("model", RUNNABLE)

@@ -76,6 +76,7 @@ def test_golden_numbers_of_cdnet(wanted: dict[str, dict]) -> None:
             check_summary(F.interpolate(maps, (160, 192), mode="bilinear", align_corners=True), numbers[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [{**FBRS, "size": "50"}, CDNET, {"backbone": "resnet"}, {**FBRS, "size": "101"}])
 def test_batch_equals_single_at_any_size(network: dict[str, object]) -> None:
     net, parts = small(**network), batch()

@@ -53,6 +53,7 @@ def batch(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     return image, clicks, prev
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", PUBLISHED)
 def test_keys_order_shapes_and_types_are_the_published_ones(model: str) -> None:
     family, network, parameters = PUBLISHED[model]
@@ -124,6 +125,7 @@ def test_batch_equals_single(net: Segmenter) -> None:
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-4 * alone.std().item())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [{}, {"with_prev": False}, FBRS], ids=["ritm", "noprev", "fbrs"])
 def test_clicks_their_labels_and_the_previous_mask_matter(network: dict[str, object]) -> None:
     torch.manual_seed(0)

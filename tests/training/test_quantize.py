@@ -59,6 +59,7 @@ def test_it_stays_near_the_float_network_on_photos(small, photo):
         assert not np.array_equal(*logits)
 
 
+@pytest.mark.slow
 def test_it_is_smaller_than_weights_in_16_bits_and_says_what_it_is(small):
     assert small.stat().st_size < 0.6 * default.WEIGHTS.stat().st_size
     about = onnx.metadata(onnx.load(small, threads=1))

@@ -197,6 +197,7 @@ STARTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", STARTS)
 def test_tuning_starts_from_published_networks(tmp_path, family):
     recipe = Recipe(name="x", seed=1, **STARTS[family])

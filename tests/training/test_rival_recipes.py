@@ -41,6 +41,7 @@ def losses(out):
     return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", RIVALS)
 def test_what_is_trained_is_run_by_its_method(method, tmp_path):
     folder = loop.run(tiny(method), tmp_path / "run", workers=0, accelerator="cpu")

@@ -142,6 +142,7 @@ def test_batchnorm_has_the_statistics_of_all_processes(left, tmp_path):
         torch.testing.assert_close(a[key], b[key], rtol=1e-3, atol=1e-5, msg=key)
 
 
+@pytest.mark.slow
 def test_accumulated_gradients_are_those_of_the_whole_batch(left, tmp_path):
     whole = alone(replace(ACCUMULATED, accumulate=1), tmp_path / "whole")
     assert alone(ACCUMULATED, tmp_path / "one") == pytest.approx(whole, rel=1e-5)

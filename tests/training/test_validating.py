@@ -106,6 +106,7 @@ def test_an_unknown_logger_is_told_before_the_run(tmp_path, monkeypatch, capsys)
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_seeds_give_a_mean_and_an_interval(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     worth = {0: 4.0, 1: 5.0, 2: 9.0}
