@@ -8,6 +8,7 @@ from sqlalchemy import create_engine
 import postgres
 from fewclicks.annotator.store.database import url_of
 from fewclicks.annotator.store.tables import Base
+from quick import quick
 
 
 def pytest_configure():
@@ -32,7 +33,7 @@ def emptied(server):
     return server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=quick(["sqlite"], ["sqlite", "postgresql"]))
 def place(request, tmp_path):
     """Where a store is to be: a folder, or the URL of an empty database."""
     return tmp_path if request.param == "sqlite" else request.getfixturevalue("emptied")

@@ -704,6 +704,7 @@ def test_a_full_disk_loses_the_action_in_flight_alone(tmp_path, monkeypatch):
         assert store.mask(thing) == noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 def test_a_connection_that_was_cut_is_made_anew(place, store, thing):
     with Store(place) as other, other._db.writing() as session:
