@@ -42,7 +42,8 @@ def test_the_folder_is_described(fresh):
     assert found["method"] == "grow"
     assert uuid.UUID(found["id"])
     assert [c["name"] for c in found["classes"]] == ["object"]
-    assert found["counts"] == {"untouched": 3, "begun": 0, "done": 0, "unreadable": 0}
+    counts = {name: number for name, number in found["counts"].items() if number}
+    assert counts == {"untouched": 3}
 
 
 def test_photos_are_listed_in_parts(fresh):
@@ -374,7 +375,7 @@ def test_classes(fresh):
     fresh("PATCH", f"/objects/{made['id']}", {"class_id": cat["id"]})
     fresh("DELETE", f"/classes/{cat['id']}", status=409)
     fresh("PATCH", f"/objects/{made['id']}", {"class_id": 1})
-    assert fresh("DELETE", f"/classes/{cat['id']}", status=204).content == b""
+    assert uuid.UUID(fresh("DELETE", f"/classes/{cat['id']}")["id"])
     assert [c["name"] for c in fresh("GET", "/classes")] == ["object"]
 
 
@@ -398,7 +399,8 @@ def test_a_photo_is_begun_and_done(fresh):
     fresh.new()
     assert fresh("GET", "/photos/1")["photo"]["state"] == "begun"
     assert fresh("PATCH", "/photos/1", {"state": "done"})["state"] == "done"
-    assert fresh("GET", "/folder")["counts"] == {"untouched": 2, "begun": 0, "done": 1, "unreadable": 0}
+    counts = {name: number for name, number in fresh("GET", "/folder")["counts"].items() if number}
+    assert counts == {"untouched": 2, "done": 1}
     assert [p["name"] for p in fresh("GET", "/photos?state=untouched")["items"]] == ["b.jpg", "c.png"]
     assert fresh("PATCH", "/photos/1", {"state": "untouched"})["state"] == "begun"
     fresh("PATCH", "/photos/1", {"state": "odd"}, 422)

@@ -130,7 +130,7 @@ def test_a_database_of_any_older_version_is_checked_as_it_is(place):
         assert (checked.version, checked.objects, checked.lines) == (version, 1, 2)
         with engine.begin() as connection:
             for statement in migrations.STEPS[version]:
-                connection.execute(text(statement))
+                connection.execute(statement)
             connection.execute(text(f"UPDATE fewclicks_about SET schema_version = {version + 1}"))
     engine.dispose()
 
@@ -168,7 +168,7 @@ def test_a_server_of_the_older_version_may_keep_running(place):
 def test_a_step_that_fails_leaves_all_as_it_was(place, monkeypatch):
     make_version_1(place)
     before = columns(place)
-    steps = {1: (*migrations.STEPS[1], "ALTER TABLE nothing ADD COLUMN person INTEGER")}
+    steps = {1: (*migrations.STEPS[1], text("ALTER TABLE nothing ADD COLUMN person INTEGER"))}
     monkeypatch.setattr(migrations, "STEPS", steps)
     with pytest.raises(StoreError, match="nothing"):
         Store(place)

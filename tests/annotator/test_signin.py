@@ -174,7 +174,7 @@ def test_a_session_is_ended_by_its_user(tmp_path):
     with client_of(make_folder(tmp_path / "photos"), policy=POLICY) as http:
         api = Api(http)
         assert http.get(f"/?token={ANNA}").status_code == 303
-        assert api("GET", "/session") == {"person": "Anna", "named": True, "signed_in": True}
+        assert api("GET", "/session") == {"person": "Anna", "named": True, "signed_in": True, "role": "admin"}
         other = dict(http.cookies)
         http.cookies.clear()
         assert http.get(f"/?token={ANNA}").status_code == 303
@@ -187,7 +187,7 @@ def test_a_session_is_ended_by_its_user(tmp_path):
         http.cookies.update(other)
         api("GET", "/session", status=401)
         said = api("GET", "/session", headers=bearer(SHARED, **{"X-Fewclicks-Person": "Cleo"}))
-        assert said == {"person": "Cleo", "named": False, "signed_in": False}
+        assert said == {"person": "Cleo", "named": False, "signed_in": False, "role": "admin"}
         api("DELETE", "/session", status=204, headers=bearer(SHARED))
 
 

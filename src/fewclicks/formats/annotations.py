@@ -6,15 +6,15 @@ The raster is the truth: an object is its mask, and polygons are views of it. Ob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, overload
+from typing import Any, Literal, Protocol, TypeAlias, overload
 
 from fewclicks.types import Mask, Prob
 
-PhotoState: TypeAlias = Literal["untouched", "begun", "done"]
-"""How far the annotation of a photo is."""
+PhotoState: TypeAlias = Literal["untouched", "begun", "done", "accepted", "returned"]
+"""How far the annotation of a photo is; the last two are what its review said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Annotation:
     """One object of a photo. `mask` has the size of the photo as it is displayed (EXIF orientation applied).
 
     `name`: the object's own, as "the left cat"; `score`: a model's confidence in [0, 1]; `prob`: HxW, for soft edges of
-    cut-outs; `id`: what it is known by where it is stored; `person`: who worked on it last.
+    cut-outs; `id`: what it is known by where it is stored; `person`: who worked on it last; `attributes`: what is said
+    of it, text, number or truth value by name.
     """
 
     mask: Mask
@@ -40,6 +41,7 @@ class Annotation:
     prob: Prob | None = None
     id: str = ""
     person: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +51,8 @@ class AnnotatedPhoto:
     `file`: relative to the folder of the photos, with forward slashes; `hw`: height and width as displayed. `objects`
     may be lazy (`LazyObjects`): who reads it holds one mask at a time. `notes`: what a reader could not take over, and
     `left_out`: how many annotations of the source those are. `path`: the file itself, for exports that cut out or copy
-    photos. `problem`: why its pixels cannot be read, if they cannot.
+    photos. `problem`: why its pixels cannot be read, if they cannot. `said`: what is said of it where something is,
+    as plain data: assignee, tags, note, and comments with their text, place, object, person and whether resolved.
     """
 
     file: str
@@ -60,6 +63,13 @@ class AnnotatedPhoto:
     path: Path | None = None
     left_out: int = 0
     problem: str = ""
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How far it is, and what is said of it: for formats that have room for it. Empty where nothing was done."""
+        state = {} if self.state == "untouched" else {"state": self.state}
+        return {**state, **self.said}
 
 
 class LazyObjects(Sequence[Annotation]):

@@ -46,7 +46,7 @@ def write(photos: Iterable[AnnotatedPhoto], labels: Sequence[Label], out: Path) 
             (out / stem).mkdir(parents=True, exist_ok=True)
             PIL.Image.fromarray(found.mask).convert("L").save(out / file)
             objects.append(object_list.entry(found, mask=file))
-        rows.append({"file": photo.file, "objects": objects})
+        rows.append({"file": photo.file, "objects": objects, **photo.about})
     object_list.save(out, classes.labels, rows)
     return notes.sentences()
 

@@ -5,8 +5,9 @@
       images/NAME            the photos, with copy=True
 
 OUT may also be named `something.json`: then that one file is written. Objects are in their order, bottom to top, which
-COCO itself does not know. Own names are in `attributes.name`, who worked on an object last is in `attributes.person`,
-scores are in `score`. `iscrowd` is 0.
+COCO itself does not know. `attributes` has what is said of an object, its own name in `name` and who worked on it last
+in `person`; scores are in `score`. `iscrowd` is 0. Each image that was begun has its `state` (begun, done,
+accepted, returned), and where there are some its `assignee`, `tags`, `note` and `comments`.
 
 shapes="rle" (compressed run lengths) keeps every pixel. shapes="polygons" keeps them too, in programs that fill
 polygons as pycocotools does: a hole is joined to the outline by a cut of no width. shapes="filled_polygons" has no
@@ -86,7 +87,8 @@ def write(
         )
         for image_id, photo in enumerate(photos, start=1):
             place = names.path(photo.file)
-            images.append({"id": image_id, "file_name": photo.file, "width": photo.hw[1], "height": photo.hw[0]})
+            size = {"width": photo.hw[1], "height": photo.hw[0]}
+            images.append({"id": image_id, "file_name": photo.file, **size, **photo.about})
             if copy:
                 copy_photo(photo, out / "images" / place)
             for _, found, box in solid(photo, notes):
@@ -112,9 +114,10 @@ def _annotation(found: Annotation, box: Box, segmentation: Any) -> dict[str, Any
     }
     if found.score is not None:
         entry["score"] = float(found.score)
-    attributes = {"name": found.name, "person": found.person}
-    if any(attributes.values()):
-        entry["attributes"] = {key: value for key, value in attributes.items() if value}
+    own = {"name": found.name, "person": found.person}
+    attributes = {**found.attributes, **{key: value for key, value in own.items() if value}}
+    if attributes:
+        entry["attributes"] = attributes
     return entry
 
 

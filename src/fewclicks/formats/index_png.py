@@ -57,7 +57,7 @@ def write(
             table, objects = _by_label(flat, classes, len(photo.objects), notes)
         if save_ids(table[flat.ids], out / file) == 16:
             notes.add("{n} with ids above 254: written as 16-bit PNG, which some programs do not read", thing="photo")
-        rows.append({"file": photo.file, "mask": file, "objects": objects})
+        rows.append({"file": photo.file, "mask": file, "objects": objects, **photo.about})
     object_list.save(out, classes.labels, rows, ids=ids)
     return notes.sentences()
 

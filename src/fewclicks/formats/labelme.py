@@ -87,12 +87,13 @@ def write(
             rows += [_shape(found, "polygon", ring, several) for ring in points] or [_mask_shape(found, box)]
         content: dict[str, Any] = {
             "version": VERSION,
-            "flags": {},
+            "flags": _flags(photo),
             "shapes": rows,
             "imagePath": PurePosixPath(photo.file).name,
             "imageData": None,
             "imageHeight": photo.hw[0],
             "imageWidth": photo.hw[1],
+            **({"review": photo.about} if photo.said else {}),
         }
         file = out / f"{stem}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +101,12 @@ def write(
         if copy:
             copy_photo(photo, out / photo.file)
     return notes.sentences()
+
+
+def _flags(photo: AnnotatedPhoto) -> dict[str, bool]:
+    """What LabelMe shows as ticks of the photo: what its review said, and its tags."""
+    verdict = [photo.state] if photo.state in ("accepted", "returned") else []
+    return dict.fromkeys([*verdict, *map(str, photo.said.get("tags", ()))], True)
 
 
 def _rings(mask: Mask, exact: bool, tolerance_px: float, notes: Notes) -> list[list[list[float]]]:
@@ -125,9 +132,11 @@ def _shape(found: Annotation, kind: str, points: list[list[float]], group: int |
         "group_id": group,
         "description": found.name,
         "shape_type": kind,
-        "flags": {},
+        "flags": {name: value for name, value in found.attributes.items() if isinstance(value, bool)},
         "mask": None,
     }
+    if found.attributes:
+        row["attributes"] = dict(found.attributes)
     return row if found.score is None else {**row, "score": float(found.score)}
 
 

@@ -36,6 +36,8 @@ def entry(found: Annotation | Seen, **where: Any) -> dict[str, Any]:
         row["name"] = found.name
     if found.score is not None:
         row["score"] = float(found.score)
+    if found.attributes:
+        row["attributes"] = dict(found.attributes)
     return row
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -107,6 +107,7 @@ class Seen:
     name: str
     score: float | None
     box: Box
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def flattened(photo: AnnotatedPhoto, notes: Notes) -> Flat:
         crop = found.mask[box.slices]
         top[box.slices][crop] = number
         areas[number] = np.count_nonzero(crop)
-        there[number] = Seen(found.label or UNLABELLED, found.name, found.score, box)
+        there[number] = Seen(found.label or UNLABELLED, found.name, found.score, box, found.attributes)
     hidden = areas - areas_px(top, len(areas))
     for lost in hidden[1:][hidden[1:] > 0]:
         notes.add("{n} partly or wholly under others: {sum} hidden pixels are lost", int(lost))

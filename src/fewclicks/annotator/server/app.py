@@ -17,7 +17,17 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from fewclicks.annotator.server.errors import MEDIA_TYPE, internal_problem, problem
-from fewclicks.annotator.server.routes import files, folder, objects, photos, predict, session
+from fewclicks.annotator.server.routes import (
+    classes,
+    comments,
+    files,
+    folder,
+    objects,
+    people,
+    photos,
+    predict,
+    session,
+)
 from fewclicks.annotator.server.schemas import ConflictOut, ObjectOut, ProblemOut
 from fewclicks.annotator.server.security import RateLimiter, SecurityMiddleware, SecurityPolicy
 from fewclicks.annotator.server.sessions import Sessions
@@ -66,6 +76,7 @@ def application(
     """The application of one annotator, which it starts and closes."""
     policy = policy or SecurityPolicy()
     sessions = sessions or policy.sessions()
+    sessions.directory = annotator.people
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -92,7 +103,7 @@ def bare() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for part in (folder, photos, objects, files, predict, session):
+    for part in (folder, classes, photos, objects, comments, people, files, predict, session):
         app.include_router(part.router, prefix="/api/v1")
     app.mount("/", _Page(directory=STATIC, html=True))
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -17,7 +17,8 @@ from fewclicks.annotator.editing.actions import (
     Thresholded,
 )
 from fewclicks.annotator.server.schemas import Base64
-from fewclicks.annotator.store.records import Edit
+from fewclicks.annotator.store.photos import PhotoEdit
+from fewclicks.annotator.store.records import Attribute, AttributeKind, Edit
 from fewclicks.formats.annotations import PhotoState
 from fewclicks.geometry import Box
 from fewclicks.prompts import MAX_POINTS, MEANINGS
@@ -29,6 +30,7 @@ Pixels = Annotated[int, Field(ge=0, lt=2**31)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Passes = Annotated[int | None, Field(ge=0, le=MAX_CFR)]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+LongText = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{32,36}$")]
 """Made by the client, so that sending twice does not do twice."""
 
@@ -41,26 +43,70 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 
 
+class AttributeIn(RequestModel):
+    """Something that can be said of the objects of a class."""
+
+    name: Text
+    kind: AttributeKind
+    choices: Annotated[list[Text], Field(max_length=200)] = []
+    """Those of the kind `choice`."""
+
+    def attribute(self) -> Attribute:
+        """As the store takes it."""
+        return Attribute(self.name, self.kind, tuple(self.choices))
+
+
 class ClassNew(RequestModel):
-    """A new class. Null: the next colour, the next free digit."""
+    """A new class. Null: the next colour, the next free key."""
 
     name: Text
     colour: Text | None = None
     key: Text | None = None
+    group: Text = ""
+    attributes: Annotated[list[AttributeIn], Field(max_length=50)] = []
 
 
 class ClassEdit(RequestModel):
-    """What changes of a class. A key of "" takes its digit away."""
+    """What changes of a class. A key or a group of "" takes it away."""
 
     name: Text | None = None
     colour: Text | None = None
     key: Text | None = None
+    group: Text | None = None
+    attributes: Annotated[list[AttributeIn], Field(max_length=50)] | None = None
 
 
-class PhotoEdit(RequestModel):
-    """What changes of a photo: whether it is done."""
+class ClassOrder(RequestModel):
+    """The classes in the order that they are to have."""
 
-    state: PhotoState
+    ids: Annotated[list[RowId], Field(max_length=10_000)]
+
+
+Tag = Annotated[str, StringConstraints(max_length=60, pattern=r"^[^\x00]*$")]
+
+
+class PhotoChange(RequestModel):
+    """What changes of a photo. Null: it stays as it is."""
+
+    state: PhotoState | None = None
+    """done, accepted or returned; any other becomes what its objects say."""
+    assignee: Text | None = None
+    """Who is to do it; empty for nobody."""
+    note: LongText | None = None
+    tags: Annotated[list[Tag], Field(max_length=50)] | None = None
+
+    def edit(self) -> PhotoEdit:
+        """As the store takes it."""
+        return PhotoEdit(state=self.state, assignee=self.assignee, note=self.note, tags=self.tags)
+
+
+class PhotosChange(PhotoChange):
+    """The same change of many photos, all of them or none."""
+
+    ids: Annotated[list[RowId], Field(min_length=1, max_length=100_000)]
+    evenly: Annotated[list[Text], Field(max_length=1000)] | None = None
+    """Give them to these people in turn: the first photos to the first of them, about as many to each."""
+    add_tags: Annotated[list[Tag], Field(max_length=50)] = []
 
 
 class ObjectNew(RequestModel):
@@ -83,13 +129,15 @@ class ObjectEdit(RequestModel):
     """The page does not draw it. Exports have it all the same."""
     locked: bool | None = None
     """Nothing but unlocking changes it."""
+    attributes: dict[Text, bool | float | LongText | None] | None = None
+    """What is said of it; those that are not named stay, null takes one away."""
     if_version: VersionNumber | None = None
 
     def edit(self) -> Edit:
         """As the store takes it."""
         return Edit(
             class_id=self.class_id, name=self.name, z=self.z, state=self.state, deleted=self.deleted,
-            hidden=self.hidden, locked=self.locked,
+            hidden=self.hidden, locked=self.locked, attributes=self.attributes,
         )  # fmt: skip
 
 

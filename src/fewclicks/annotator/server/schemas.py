@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.services.editing import Change
 from fewclicks.annotator.services.photos import TILE_PX, TILED_ABOVE_PX, levels
-from fewclicks.annotator.store.records import ClassInfo, Line, ObjectInfo, PhotoInfo
+from fewclicks.annotator.store.records import AttributeKind, ClassInfo, Line, ObjectInfo, PhotoInfo, Role
 from fewclicks.formats.annotations import PhotoState
 from fewclicks.geometry import Box
 
@@ -30,6 +30,15 @@ class ResponseModel(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
+class AttributeOut(ResponseModel):
+    """Something that can be said of the objects of a class."""
+
+    name: str
+    kind: AttributeKind
+    choices: list[str]
+    """Those of the kind `choice`."""
+
+
 class ClassOut(ResponseModel):
     """A class of objects."""
 
@@ -38,12 +47,24 @@ class ClassOut(ResponseModel):
     colour: str
     """#rrggbb"""
     key: str | None
-    """The digit that picks it."""
+    """What picks it: a digit, or a digit and one more."""
+    group: str
+    """What it is listed under; empty for none."""
+    attributes: list[AttributeOut]
+    """What can be said of its objects."""
 
     @classmethod
     def of(cls, info: ClassInfo) -> Self:
         """As the store tells it."""
-        return cls(id=info.id, name=info.name, colour=info.colour, key=info.key)
+        found = [AttributeOut(name=one.name, kind=one.kind, choices=list(one.choices)) for one in info.attributes]
+        return cls(id=info.id, name=info.name, colour=info.colour, key=info.key, group=info.group, attributes=found)
+
+
+class ClassRemoved(ResponseModel):
+    """That a class was removed."""
+
+    id: str
+    """Brings it back: POST /classes/removed/{id}/restore."""
 
 
 class PhotoOut(ResponseModel):
@@ -62,7 +83,13 @@ class PhotoOut(ResponseModel):
     notes: list[str]
     """What had to be ignored of its file, one sentence each; known once it has been opened."""
     version: int
-    """Grows with every change of the photo and of its objects."""
+    """Grows with every change of the photo, of its objects and of its comments."""
+    assignee: str
+    """Who is to do it; empty for nobody."""
+    note: str
+    tags: list[str]
+    comments: int
+    """Those that are not resolved."""
 
     @classmethod
     def of(cls, info: PhotoInfo, problem: str | None, notes: Sequence[str] = ()) -> Self:
@@ -70,7 +97,8 @@ class PhotoOut(ResponseModel):
         height, width = info.hw or (None, None)
         return cls(
             id=info.id, name=info.name, width=width, height=height, state=info.state, objects=info.objects,
-            problem=problem, notes=list(notes), version=info.version,
+            problem=problem, notes=list(notes), version=info.version, assignee=info.assignee, note=info.note,
+            tags=list(info.tags), comments=info.comments,
         )  # fmt: skip
 
 
@@ -119,6 +147,8 @@ class ObjectOut(ResponseModel):
     redo_kind: str | None
     person: str
     """Who did the last action that is done; empty where the server knows nobody."""
+    attributes: dict[str, Any]
+    """What is said of it, by the names that its class has for it."""
 
     @classmethod
     def of(cls, info: ObjectInfo) -> Self:
@@ -131,6 +161,7 @@ class ObjectOut(ResponseModel):
             passes=[PassOut(changed_px=count) for count in info.changed_px],
             can_undo=info.undo_kind is not None, can_redo=info.redo_kind is not None,
             undo_kind=info.undo_kind, redo_kind=info.redo_kind, person=info.person,
+            attributes=dict(info.attributes),
         )  # fmt: skip
 
 
@@ -274,6 +305,8 @@ class Counts(ResponseModel):
     untouched: int
     begun: int
     done: int
+    accepted: int
+    returned: int
     unreadable: int
 
 
@@ -403,6 +436,8 @@ class SessionOut(ResponseModel):
     """Whether the token gives the name. Otherwise it is that of the header X-Fewclicks-Person."""
     signed_in: bool
     """Whether there is a session that can be ended."""
+    role: Role
+    """What they may do: an annotator edits, a reviewer also accepts and assigns, an admin may do all."""
 
 
 class Health(ResponseModel):

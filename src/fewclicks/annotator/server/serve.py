@@ -66,7 +66,7 @@ def serve(annotator: Annotator, place: Place, listening: socket.socket, browser:
     keep_memory_steady()
     allow_many_files()
     port: int = listening.getsockname()[1]
-    policy = policy_for(place, port)
+    policy = policy_for(place, port, members=annotator.people.has_active)
     sessions = policy.sessions()
     config = uvicorn.Config(
         application(annotator, policy, sessions=sessions),
@@ -185,11 +185,14 @@ def _listening(host: str, port: int) -> socket.socket:
     return listening
 
 
-def policy_for(place: Place, port: int, shared: Callable[[], bool] = several_people) -> SecurityPolicy:
+def policy_for(
+    place: Place, port: int, shared: Callable[[], bool] = several_people, members: bool = False
+) -> SecurityPolicy:
     """Decide who is let in.
 
     A token is needed wherever somebody else can reach the server: from other machines, under other names, as another
-    user of this machine (`shared` tells whether there are any), and where the user sets one.
+    user of this machine (`shared` tells whether there are any), where people are to sign in by their names (`members`),
+    and where the user sets one.
     """
     hosts = LOOPBACK | {place.host.lower(), *(name.lower() for name in place.names)}
     cookie, reachable = f"fewclicks_{port}", not is_loopback(place.host)
@@ -205,7 +208,7 @@ def policy_for(place: Place, port: int, shared: Callable[[], bool] = several_peo
     token = os.environ.get(TOKEN_VARIABLE) or None
     if token is not None:
         require_strong(token, TOKEN_VARIABLE)
-    elif not people and (reachable or place.names or place.proxies or shared()):
+    elif not people and (members or reachable or place.names or place.proxies or shared()):
         token = secrets.token_urlsafe(32)
     return SecurityPolicy(hosts=hosts, token=token, people=people, cookie=cookie, reachable=reachable, proxies=proxies)
 

@@ -14,6 +14,9 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from fewclicks.annotator.store.records import Role
 
 LIFE_S = 30 * 86400.0
 """No session lasts longer."""
@@ -35,6 +38,8 @@ class Session:
     """Whose token opened it; "" for a token without a name."""
     began: float
     used: float
+    stamp: str = ""
+    """Of a member of the directory: what changes when they may not go on, as with another password."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at the end, so that streams that are open end too."""
 
@@ -60,12 +65,32 @@ class Session:
             await stream.aclose()
 
 
+class People(Protocol):
+    """Who may sign in besides those that have a token of the server."""
+
+    @property
+    def has_passwords(self) -> bool: ...
+    def of_link(self, token: str) -> Named | None: ...
+    def of_password(self, name: str, password: str) -> Named | None: ...
+    def stamp_of(self, name: str) -> str | None: ...
+    def role_of(self, name: str) -> Role: ...
+
+
+class Named(Protocol):
+    """Somebody with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
 class Sessions:
     """The tokens of one server and the sessions that they opened. Only for the thread of the event loop.
 
-    `people` maps each person to their token; the person "" is the token that names nobody. Nothing is kept on disk:
-    all sessions end with the server.
+    `people` maps each person to their token; the person "" is the token that names nobody. `directory` knows others by
+    their links and passwords. Nothing is kept on disk: all sessions end with the server.
     """
+
+    directory: People | None = None
 
     def __init__(self, people: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
         self._people = dict(people)
@@ -79,16 +104,28 @@ class Sessions:
         for person, known in self._people.items():
             if hmac.compare_digest((token or "").encode(errors="replace"), known.encode()):
                 found = person
+        if found is None and token and self.directory is not None:
+            member = self.directory.of_link(token)
+            found = member.name if member else None
         return found
+
+    @property
+    def by_name(self) -> bool:
+        """Whether anybody has a password."""
+        return self.directory is not None and self.directory.has_passwords
+
+    def role_of(self, person: str) -> Role:
+        """Tell what somebody may do."""
+        return self.directory.role_of(person) if self.directory and person else "admin"
 
     def open(self, person: str) -> str:
         """Begin a session and give its secret, which is kept nowhere."""
-        self._sweep()
+        self.sweep()
         own = [key for key, session in self._sessions.items() if session.person == person]
         for key in own[: max(0, len(own) + 1 - SESSIONS_EACH)]:
             self._end(key)
         secret, now = secrets.token_urlsafe(32), self._clock()
-        self._sessions[_key(secret)] = Session(person, began=now, used=now)
+        self._sessions[_key(secret)] = Session(person, began=now, used=now, stamp=self._stamp(person))
         return secret
 
     def find(self, secret: str | None) -> Session | None:
@@ -97,7 +134,7 @@ class Sessions:
         session = self._sessions.get(key)
         if session is None:
             return None
-        if session.is_over(now):
+        if session.is_over(now) or session.stamp != self._stamp(session.person):
             self._end(key)
             return None
         session.used = now
@@ -123,10 +160,18 @@ class Sessions:
         until = self._tickets.pop(_key(ticket), None)
         return self.open("") if until is not None and self._clock() <= until else None
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
+        """End the sessions that are over, and those of people who may not sign in any more."""
         now = self._clock()
-        for key in [key for key, session in self._sessions.items() if session.is_over(now)]:
-            self._end(key)
+        for key, session in list(self._sessions.items()):
+            if session.is_over(now) or session.stamp != self._stamp(session.person):
+                self._end(key)
+
+    def _stamp(self, person: str) -> str:
+        if self.directory is None or not person or person in self._people:
+            return ""
+        stamp = self.directory.stamp_of(person)
+        return "gone" if stamp is None else stamp
 
     def _end(self, key: bytes) -> None:
         self._sessions.pop(key).ended.set()

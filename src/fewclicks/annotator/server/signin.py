@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
+import time
 import unicodedata
+from collections.abc import Callable
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from starlette.requests import Request
@@ -11,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fewclicks.annotator.server.accounts import is_own_peer
-from fewclicks.annotator.server.errors import problem
+from fewclicks.annotator.server.errors import problem, sentence
 from fewclicks.annotator.server.sessions import LIFE_S, Sessions
 from fewclicks.errors import InputError
 
@@ -25,6 +28,9 @@ FORM_BYTES = 4096
 ADDRESS = "Open the address that fewclicks annotate printed, with its token."
 USED = "This link was used already, or is too old. " + ADDRESS
 WRONG = "That is not the token. " + ADDRESS
+WRONG_NAME = "No one here has that name and that password."
+TRIES, TRIES_IN_ALL, TRIES_S, MANY_TRIED = 10, 60, 60.0, 1000
+"""So often a name's password may be tried from one address before it has to wait, and how long it waits."""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -40,13 +46,17 @@ PAGE = """<!doctype html>
     <form method="post" action="/login">
       <h1>fewclicks</h1>
       <p>{says}</p>
-      <label for="token">Or enter the token</label>
-      <input id="token" name="token" type="password" autocomplete="current-password" required autofocus />
+{named}      <label for="token">{secret}</label>
+      <input id="token" name="token" type="password" autocomplete="current-password" required{focus} />
       <button type="submit" class="button">Sign in</button>
     </form>
   </body>
 </html>
 """
+NAMED = """      <label for="name">Your name</label>
+      <input id="name" name="name" type="text" autocomplete="username" maxlength="100" autofocus />
+"""
+"""Asked for where people have names and passwords."""
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
@@ -56,21 +66,45 @@ PAGE_HEADERS = {
 REFRESH = '\n    <meta http-equiv="refresh" content="0" />'
 
 
+class Tries:
+    """Counts the passwords that are tried: of each name from each address, and from each address in all."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: dict[tuple[str, str], tuple[int, float]] = {}
+
+    def allow(self, name: str, address: str) -> bool:
+        """Tell whether one more may be tried now, and count it."""
+        now = self._clock()
+        if len(self._since) > MANY_TRIED:
+            self._since = {key: value for key, value in self._since.items() if now - value[1] < TRIES_S}
+        allowed = True
+        for key, most in (((name.casefold(), address), TRIES), (("", address), TRIES_IN_ALL)):
+            count, began = self._since.get(key, (0, now))
+            if now - began >= TRIES_S:
+                count, began = 0, now
+            self._since[key] = count + 1, began
+            allowed &= count < most
+        return allowed
+
+
 class SignIn:
     """Decides who a request is from, for `SecurityMiddleware`. With `sessions` None everybody is welcome."""
 
     def __init__(self, sessions: Sessions | None, cookie: str) -> None:
         self._sessions = sessions
         self._cookie = cookie
+        self._tries = Tries()
+        self._one = asyncio.Lock()
 
     def check(self, request: Request) -> ASGIApp | None:
         """Note who asks in `request.state`; give what answers in place of the application, if they may not.
 
         `state.person` is a name, or "" where nobody said one. `state.session` is the session of a browser, or None.
-        `state.named` tells whether a token gave the name, so that it cannot be chosen.
+        `state.named` tells whether a token gave the name, so that it cannot be chosen; `state.role` what they may do.
         """
         state, sessions = request.state, self._sessions
-        state.person, state.session, state.named = "", None, False
+        state.person, state.session, state.named, state.role = "", None, False, "admin"
         try:
             chosen = chosen_person(request)
         except InputError as error:
@@ -81,6 +115,7 @@ class SignIn:
             if person is None or _is_link(request):
                 return self._stranger(request, sessions, known=person is not None)
             state.person, state.named = person, person != ""
+            state.role = sessions.role_of(person)
         if not state.named:
             state.person = chosen
         return None
@@ -112,7 +147,8 @@ class SignIn:
                 return self._entered(request, secret, "/" + path.lstrip("/"))
         # A link on another page brings no SameSite cookie, although there may be one: our own page asks once more.
         from_elsewhere = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
-        return ask(USED if ticket else WRONG if token else ADDRESS, again=from_elsewhere and not (token or ticket))
+        says = USED if ticket else WRONG if token else ADDRESS
+        return ask(says, again=from_elsewhere and not (token or ticket), by_name=self._by_name)
 
     def _entered(self, request: Request, secret: str | None, path: str) -> Response:
         """Go on without the secret in the address, and with a session."""
@@ -136,14 +172,44 @@ class SignIn:
             await problem(413, "a token is shorter; enter the one that was printed")(scope, receive, send)
             return
         form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=4)
-        person = self._sessions.person_of(form.get("token", [""])[0].strip())
-        answer = ask(WRONG) if person is None else self._entered(request, self._sessions.open(person), "/")
+        name, secret = form.get("name", [""])[0].strip(), form.get("token", [""])[0]
+        if not name:
+            person = self._sessions.person_of(secret.strip())
+        elif self._tries.allow(name, request.client.host if request.client else ""):
+            person = await self._by_password(name, secret)
+        else:
+            detail = "too many wrong passwords; wait a minute, then try again"
+            await ask(f"{sentence(detail)}.", by_name=True, status=429)(scope, receive, send)
+            return
+        if person is None:
+            answer: Response = ask(WRONG_NAME if name else WRONG, by_name=self._by_name)
+        else:
+            answer = self._entered(request, self._sessions.open(person), "/")
         await answer(scope, receive, send)
 
+    @property
+    def _by_name(self) -> bool:
+        """Whether somebody may sign in by a name and a password."""
+        return self._sessions is not None and self._sessions.by_name
 
-def ask(says: str, again: bool = False) -> Response:
-    """The page that asks for the token; `again`: it loads itself once more first."""
-    return HTMLResponse(PAGE.format(says=html.escape(says), refresh=REFRESH if again else ""), 401, PAGE_HEADERS)
+    async def _by_password(self, name: str, password: str) -> str | None:
+        """The name of who has this password. In a thread, one at a time: it takes memory and time by intent."""
+        directory = self._sessions.directory if self._sessions else None
+        if directory is None:
+            return None
+        async with self._one:
+            found = await asyncio.to_thread(directory.of_password, name, password)
+        return found.name if found else None
+
+
+def ask(says: str, again: bool = False, by_name: bool = False, status: int = 401) -> Response:
+    """The page that asks for the token, or a name and a password; `again`: it loads itself once more first."""
+    words = {"says": html.escape(says), "refresh": REFRESH if again else ""}
+    words |= {"named": NAMED, "secret": "Password, or a token without a name", "focus": ""} if by_name else OF_TOKEN
+    return HTMLResponse(PAGE.format(**words), status, PAGE_HEADERS)
+
+
+OF_TOKEN = {"named": "", "secret": "Or enter the token", "focus": " autofocus"}
 
 
 def chosen_person(request: Request) -> str:

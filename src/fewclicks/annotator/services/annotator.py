@@ -8,6 +8,7 @@ page ── api ── Annotator ─┬─ Pictures ── Decoder (a process)  
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -31,7 +32,9 @@ from fewclicks.annotator.services.editing import Change, Editing, Preview
 from fewclicks.annotator.services.events import EventBus
 from fewclicks.annotator.services.import_export import names_without_masks
 from fewclicks.annotator.services.jobs import AT_ONCE, JobRunner
+from fewclicks.annotator.services.people import Directory
 from fewclicks.annotator.services.photos import PhotoFolder, Picture, Pictures, Stamp
+from fewclicks.annotator.services.team_news import TeamNews
 from fewclicks.annotator.services.worker import Timed, Worker
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import Edit, ObjectInfo, PhotoInfo
@@ -82,8 +85,11 @@ class Annotator:
         self, folder: PhotoFolder, store: Store, model: Model, database: str | None = None, levels: Levels | None = None
     ) -> None:
         self.folder, self.store, self.model = folder, store, model
+        self.people = Directory(store.people)
         self.hub = EventBus()
         self.watch = Watch(store, self.hub, self.publish_object, self.publish_photo, self.publish_classes)
+        self.team = TeamNews(store, self.hub)
+        self.watch.others = self.team.look
         self.decoder = Decoder(levels=levels)
         self.pictures = Pictures(folder, self.decoder)
         self.errands = JobRunner(folder.root, database)
@@ -482,9 +488,11 @@ class Annotator:
                     self._look_at(info)
 
     def _settle(self) -> None:
-        """Have the database's own file hold what was done, not only its log. In a thread of its own."""
+        """Have the database's own file hold what was done, not only its log, and hear who may sign in. In a thread."""
         while not self._closing.wait(SETTLE_S):
             self.store.checkpoint()
+            with contextlib.suppress(FewClicksError):  # the database is away: who clicks is told so
+                self.people.refresh()
 
     def _look_at(self, info: PhotoInfo) -> None:
         try:

@@ -15,6 +15,7 @@ One object is looked at after another, one mask at a time: memory does not grow 
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -29,14 +30,16 @@ from fewclicks.annotator.editing.actions import KINDS, PROMPTS
 from fewclicks.annotator.editing.apply import hw_of
 from fewclicks.annotator.editing.replay import MaskReplay, Replayer
 from fewclicks.annotator.store import rows
+from fewclicks.annotator.store.classes import HEX_COLOUR
 from fewclicks.annotator.store.database import Database
-from fewclicks.annotator.store.photos import HEX_COLOUR
-from fewclicks.annotator.store.tables import SCHEMA, ActionRow, Base, ClassRow, ObjectRow, PhotoRow
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.annotator.store.tables import SCHEMA, About, ActionRow, Base, ClassRow, ObjectRow, PhotoRow
+from fewclicks.errors import FewClicksError, InputError, StoreError
 from fewclicks.images.reading import MAX_PIXELS
 from fewclicks.predictor import State
 
 KEYS_AT_ONCE = 1000
+FIRST_TABLES = {row.__tablename__ for row in (About, ClassRow, PhotoRow, ObjectRow, ActionRow)}
+"""Those that databases of every version have."""
 UNREADABLE = (SQLAlchemyError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 """What reading a row raises that fewclicks did not write."""
 FAULTS_OF_A_FILE = 20
@@ -80,7 +83,13 @@ def check(source: Any, replayer: Replayer | None = None, checked: Checked | None
     `replayer` computes clicks again. `checked` is counted up. StoreError if it cannot be opened at all.
     """
     checked = Checked() if checked is None else checked
-    database = source if isinstance(source, Database) else Database(source, "read")
+    try:
+        database = source if isinstance(source, Database) else Database(source, "read")
+    except StoreError as error:
+        if getattr(getattr(error.__cause__, "orig", None), "sqlite_errorcode", None) != sqlite3.SQLITE_CORRUPT:
+            raise
+        yield Fault("the file", _line(error))
+        return
     try:
         checked.version = database.version() or 0
         with database.reading() as session:
@@ -111,7 +120,9 @@ def _tables(session: Session, checked: Checked) -> Iterator[Fault]:
     seen = inspect(session.connection())
     for table in Base.metadata.sorted_tables:
         if not seen.has_table(table.name):
-            yield Fault(table.name, "the table is missing")
+            checked.absent |= {*table.columns}
+            if checked.version == SCHEMA or table.name in FIRST_TABLES:
+                yield Fault(table.name, "the table is missing")
             continue
         there = {column["name"] for column in seen.get_columns(table.name)}
         missing = {column for column in table.columns if column.name not in there}

@@ -38,6 +38,8 @@ class Watch:
             publish_photo,
             publish_classes,
         )
+        self.others: Callable[[set[int]], None] = lambda changed: None
+        """Called each time with the photos that are shown and have changed."""
         self._pulse: tuple[int, int] | None = None
         self._photos: dict[int, int] = {}
         self._objects: dict[int, dict[str, int]] = {}
@@ -89,12 +91,13 @@ class Watch:
         if self._classes not in (None, classes):
             self._publish_classes()
         self._classes = classes
-        pulse = self._store.pulse()
+        pulse, changed = self._store.pulse(), set[int]()
         if pulse != self._pulse or not self._photos:
-            self._look_at_photos(shown)
+            changed = self._look_at_photos(shown)
             self._pulse = pulse
+        self.others(changed)
 
-    def _look_at_photos(self, shown: set[int]) -> None:
+    def _look_at_photos(self, shown: set[int]) -> set[int]:
         photos = self._store.photo_versions()
         changed = [photo_id for photo_id, version in photos.items() if self._photos.get(photo_id) != version]
         for photo_id in shown.intersection(changed):
@@ -102,6 +105,7 @@ class Watch:
         for photo_id in changed[:MOST] if self._photos else ():
             self._publish_photo(photo_id)
         self._photos = photos
+        return shown.intersection(changed)
 
     def _look_at_objects(self, photo_id: int) -> None:
         self.begin(photo_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import ObjectInfo, PhotoInfo
@@ -40,11 +41,33 @@ class StoredFolder:
         infos = [info for info in self._store.objects(photo.id) if info.box is not None]
         makers = [self._maker(info, names[info.class_id]) for info in infos]
         path = self._root / photo.name if self._root else None
-        return AnnotatedPhoto(photo.name, photo.hw or (0, 0), LazyObjects(makers), photo.state, path=path)
+        said = self._said(photo, infos)
+        return AnnotatedPhoto(photo.name, photo.hw or (0, 0), LazyObjects(makers), photo.state, path=path, said=said)
+
+    def _said(self, photo: PhotoInfo, infos: Sequence[ObjectInfo]) -> dict[str, Any]:
+        """What is said of a photo, as plain data; an object by its number among those of the photo, from 1."""
+        numbers = {info.id: number for number, info in enumerate(infos, 1)}
+        comments = [
+            {
+                "text": one.text,
+                **({"x": one.x, "y": one.y} if one.x is not None else {}),
+                **({"object": numbers[one.object_id]} if one.object_id in numbers else {}),
+                "person": one.person,
+                "resolved": one.resolved,
+            }
+            for one in self._store.comments.of_photo(photo.id)
+        ]
+        said = {"assignee": photo.assignee, "tags": list(photo.tags), "note": photo.note, "comments": comments}
+        return {name: value for name, value in said.items() if value}
 
     def _maker(self, info: ObjectInfo, label: str) -> Callable[[], Annotation]:
         return lambda: Annotation(
-            mask=self._store.mask(info.id).mask(), label=label, name=info.name, id=info.id, person=info.person
+            mask=self._store.mask(info.id).mask(),
+            label=label,
+            name=info.name,
+            id=info.id,
+            person=info.person,
+            attributes=info.attributes,
         )
 
 

@@ -147,8 +147,9 @@ def _replace_rows(source: Connection, target: Connection) -> None:
         target.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
     for table in reversed(TABLES):
         target.execute(delete(table))
+    there = set(inspect(source).get_table_names())
     for table in TABLES:
-        for rows in _chunks(source, table):
+        for rows in _chunks(source, table) if table.name in there else ():
             target.execute(insert(table), rows)
         if target.dialect.name == "postgresql" and isinstance(key_of(table).type, Whole):
             last = f"(SELECT max(id) FROM {table.name})"

@@ -7,6 +7,7 @@ with the object as it is now, and nothing has happened.
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -18,7 +19,11 @@ from sqlalchemy.orm import Session, aliased, defer
 from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.store import rows
-from fewclicks.annotator.store.photos import Catalogue, clamp_clicks, class_exists, locked_photo
+from fewclicks.annotator.store.attributes import merged
+from fewclicks.annotator.store.classes import class_row
+from fewclicks.annotator.store.comments import Comments
+from fewclicks.annotator.store.people import People, PresenceList
+from fewclicks.annotator.store.photos import Catalogue, clamp_clicks, locked_photo
 from fewclicks.annotator.store.records import MAX_NAME, Edit, Line, ObjectInfo, ObjectState, printable
 from fewclicks.annotator.store.tables import PERSON_LETTERS, ActionRow, ObjectRow, PhotoRow
 from fewclicks.errors import Conflict, InputError, UnknownName
@@ -42,6 +47,12 @@ class NewObject:
 
 class Store(Catalogue):
     """The annotations of a folder: `Store(folder)`, or `Store(url)` for another database. Threads may share it."""
+
+    def __init__(self, source: str | os.PathLike[str]) -> None:
+        super().__init__(source)
+        self.comments = Comments(self._db)
+        self.people = People(self._db)
+        self.presence = PresenceList(self._db)
 
     def object(self, object_id: str) -> ObjectInfo:
         """An object, deleted or not; UnknownName if there is none of that id."""
@@ -215,7 +226,12 @@ class Store(Catalogue):
                 _require_unlocked(row)
             wanted = {key: value for key, value in asdict(edit).items() if value not in (None, getattr(row, key))}
             if "class_id" in wanted:
-                class_exists(session, wanted["class_id"])
+                class_row(session, wanted["class_id"])
+            if edit.attributes is not None:
+                known = class_row(session, edit.class_id or row.class_id)
+                wanted["attributes"] = merged(known, row.attributes, edit.attributes)
+                if wanted["attributes"] == row.attributes:
+                    del wanted["attributes"]
             if "name" in wanted:
                 wanted["name"] = _name(wanted["name"])
             if wanted:
@@ -322,7 +338,7 @@ def _add(session: Session, photo: PhotoRow, row: ObjectRow) -> bool:
         if found.photo_id != photo.id:
             raise InputError(f"the object {row.id} is on another photo; make a new id")
         return False
-    class_exists(session, row.class_id)
+    class_row(session, row.class_id)
     top = session.scalar(select(func.max(ObjectRow.z)).where(ObjectRow.photo_id == photo.id))
     row.photo_id, row.z = photo.id, 0 if top is None else top + 1
     row.version, row.mask_version = 1, 1

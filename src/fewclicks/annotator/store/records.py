@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -26,23 +26,42 @@ def printable(text: str) -> str:
 
 
 ObjectState: TypeAlias = Literal["open", "done"]
+AttributeKind: TypeAlias = Literal["text", "number", "choice", "tick"]
+Role: TypeAlias = Literal["annotator", "reviewer", "admin"]
+"""Each may do what those before it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """Something that can be said of the objects of a class. `choices` are those of the kind "choice"."""
+
+    name: str
+    kind: AttributeKind
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ClassInfo:
-    """A class of objects. `colour` is "#rrggbb"; `key` the digit that picks it, or None."""
+    """A class of objects. `colour` is "#rrggbb"; `key` what picks it, or None: a digit, or a digit and one more.
+
+    `group` is what it is listed under; `attributes` can be said of each of its objects.
+    """
 
     id: int
     name: str
     colour: str
     key: str | None
+    place: int = 0
+    group: str = ""
+    attributes: tuple[Attribute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoInfo:
     """A photo by its name in the folder. `hw` is None until it has been opened once.
 
-    `objects`: how many it has, without deleted ones. `version` grows with every change of the photo and of its objects.
+    `objects`: how many it has, without deleted ones; `comments`: those that are not resolved. `assignee` is to do it.
+    `version` grows with every change of the photo, of its objects and of its comments.
     """
 
     id: int
@@ -51,6 +70,10 @@ class PhotoInfo:
     state: PhotoState
     objects: int
     version: int
+    assignee: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    comments: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +85,7 @@ class ObjectInfo:
     of the method. `clicks` are those that count; `changed_px` the pixels that changed side in each pass of the last
     action, if that was a click. `undo_kind` and `redo_kind`: what undo and redo would take back and do again, or None.
     `person` did the last action that is done; "" if nobody knows. Who looks does not see a `hidden` one, and nothing
-    but unlocking changes a `locked` one.
+    but unlocking changes a `locked` one. `attributes`: what is said of it, by the names that its class has for it.
     """
 
     id: str
@@ -84,6 +107,7 @@ class ObjectInfo:
     undo_kind: str | None
     redo_kind: str | None
     person: str
+    attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +121,7 @@ class Edit:
     deleted: bool | None = None
     hidden: bool | None = None
     locked: bool | None = None
+    attributes: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.state not in (None, "open", "done"):
@@ -121,3 +146,56 @@ class Line:
     predictor: str
     person: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What somebody says of a photo: of a place on it, of an object, or of all of it."""
+
+    id: str
+    photo_id: int
+    object_id: str | None
+    x: float | None
+    y: float | None
+    text: str
+    person: str
+    resolved: bool
+    resolved_by: str
+    deleted: bool
+    version: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of the journal of a photo, or of the folder: a change that is none of an object."""
+
+    id: str
+    photo_id: int | None
+    kind: str
+    payload: Mapping[str, Any]
+    person: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who may sign in. `password` and `link` are hashes, or ""; `version` grows with every change."""
+
+    id: str
+    name: str
+    role: Role
+    active: bool
+    password: str
+    link: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A page that shows a photo; `object_id` is what is edited there."""
+
+    id: str
+    photo_id: int
+    object_id: str | None
+    person: str

@@ -39,6 +39,7 @@ def object_info(row: Row[*tuple[Any, ...]]) -> ObjectInfo:
         undo_kind=row.kind,
         redo_kind=row.redo_kind,
         person=row.person or "",
+        attributes=fields(found.attributes),
     )
 
 

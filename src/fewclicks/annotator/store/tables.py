@@ -1,11 +1,16 @@
 """The tables of the database of annotations. `store.Store` is what reads and writes them.
 
 about       one row: the version of this schema (`migrations` brings older ones up)
-class       name, colour, key
-photo       name in the folder, size, state; its version grows with every change of it and of its objects
+class       name, colour, key, place in the list, group, and the attributes that its objects may have
+photo       name in the folder, size, state, what its reviewer said, who is to do it, tags and a note; its version grows
+            with every change of it, of its objects and of its comments
 object      of a photo and a class; `done` of its actions are done, those with higher numbers can be redone
 action      what was done to an object, and by whom, in the order of `id`, with the mask it gave. Actions that undo
             took back and another took the place of, and undo, redo and changes themselves, have no number and no mask
+comment     what a reviewer says of a photo, of a place on it, or of an object
+event       what was done to a photo or to the folder itself, and by whom: the journal of all that is no object
+person      who may sign in, with their role; passwords and links only as hashes
+presence    which page shows which photo, and edits which object: rows that are not renewed mean nothing
 """
 
 from __future__ import annotations
@@ -26,12 +31,17 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables."""
 PERSON_LETTERS = 200
+TEXT_LETTERS = 2000
+"""Of a note or a comment."""
+ROLES = ("annotator", "reviewer", "admin")
+"""Each may do what those before it may."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -115,7 +125,16 @@ class ClassRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(Words(200), unique=True)
     colour: Mapped[str] = mapped_column(Words(7))
-    key: Mapped[str | None] = mapped_column("digit", Words(1), unique=True)
+    digit: Mapped[str | None] = mapped_column(Words(1), unique=True)
+    """Its key, where that is one digit."""
+    code: Mapped[str | None] = mapped_column(Words(2))
+    """Its key, where that is a digit and one more."""
+    place: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Lower ones stand first; those of the same place in the order they were made."""
+    family: Mapped[str] = mapped_column(Words(200), default="", server_default="")
+    """The group that it is listed in."""
+    attributes: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    """What can be said of each of its objects: `records.Attribute`."""
 
 
 class PhotoRow(Base):
@@ -127,6 +146,12 @@ class PhotoRow(Base):
     height: Mapped[int | None]
     state: Mapped[str] = mapped_column(Words(9, ("untouched", "begun", "done")), default="untouched", index=True)
     version: Mapped[int] = mapped_column(default=1)
+    review: Mapped[str] = mapped_column(Words(8, ("", "accepted", "returned")), default="", server_default="")
+    """What was said of it last. An accepted one is `done`; a returned one that is `done` again waits for review."""
+    assignee: Mapped[str] = mapped_column(Words(PERSON_LETTERS), default="", server_default="")
+    """The name of who is to do it; "" where that is open."""
+    note: Mapped[str] = mapped_column(Words(TEXT_LETTERS), default="", server_default="")
+    tags: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
 
 
 class ObjectRow(Base):
@@ -145,6 +170,8 @@ class ObjectRow(Base):
     mask_version: Mapped[int] = mapped_column(default=1)
     """`version` after the last action, undo or redo."""
     done: Mapped[int] = mapped_column(default=0)
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    """Name of an attribute of its class -> value."""
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
@@ -174,3 +201,58 @@ class ActionRow(Base):
     mask: Mapped[bytes | None] = mapped_column(LargeBinary)
     """`packed.EncodedMask.data` of the mask after it; None where there is none any more."""
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+
+
+class CommentRow(Base):
+    __tablename__ = "fewclicks_comment"
+
+    id: Mapped[str] = mapped_column(Words(36), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey(PhotoRow.id), index=True)
+    object_id: Mapped[str | None] = mapped_column(ForeignKey(ObjectRow.id))
+    x: Mapped[float | None]
+    y: Mapped[float | None]
+    text: Mapped[str] = mapped_column(Words(TEXT_LETTERS))
+    person: Mapped[str] = mapped_column(Words(PERSON_LETTERS), default="")
+    resolved: Mapped[bool] = mapped_column(default=False)
+    resolved_by: Mapped[str] = mapped_column(Words(PERSON_LETTERS), default="")
+    deleted: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+
+
+class EventRow(Base):
+    __tablename__ = "fewclicks_event"
+
+    id: Mapped[str] = mapped_column(Words(36), primary_key=True)
+    photo_id: Mapped[int | None] = mapped_column(ForeignKey(PhotoRow.id), index=True)
+    """None: it was done to the folder."""
+    kind: Mapped[str] = mapped_column(Words(20))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    person: Mapped[str] = mapped_column(Words(PERSON_LETTERS), default="")
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+
+
+class PersonRow(Base):
+    __tablename__ = "fewclicks_person"
+
+    id: Mapped[str] = mapped_column(Words(36), primary_key=True)
+    name: Mapped[str] = mapped_column(Words(PERSON_LETTERS), unique=True)
+    role: Mapped[str] = mapped_column(Words(9, ROLES))
+    password: Mapped[str] = mapped_column(Words(200), default="")
+    """As argon2 writes it; "" without one."""
+    link: Mapped[str] = mapped_column(Words(64), default="")
+    """The SHA-256 of the token of their link; "" without one."""
+    active: Mapped[bool] = mapped_column(default=True, server_default=true())
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+
+
+class PresenceRow(Base):
+    __tablename__ = "fewclicks_presence"
+
+    id: Mapped[str] = mapped_column(Words(36), primary_key=True)
+    """Of the page."""
+    photo_id: Mapped[int]
+    object_id: Mapped[str | None] = mapped_column(Words(36))
+    person: Mapped[str] = mapped_column(Words(PERSON_LETTERS), default="")
+    seen_at: Mapped[datetime] = mapped_column(Moment, default=now)

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from fewclicks import formats as formats_module
 from fewclicks.annotator.server.requests import ExportIn
+from fewclicks.annotator.server.roles import only
 from fewclicks.annotator.server.routes.common import AnnotatorDep, Person, gives, in_thread
 from fewclicks.annotator.server.schemas import FormatOption, FormatOut, Imported, ImportUndone
 from fewclicks.annotator.server.values import CheckedRoute
@@ -28,6 +29,7 @@ from fewclicks.images.mask_meaning import MaskIs
 
 router = APIRouter(route_class=CheckedRoute, tags=["files"])
 
+IMPORTERS = only("reviewer", "take annotations in")
 NOTES_HEADER = "X-Fewclicks-Notes"
 NOTES_BYTES = 4000
 """Headers must be short; the notes also stand in the export itself."""
@@ -91,6 +93,7 @@ class _Handed(FileResponse):
 
 @router.post(
     "/import",
+    dependencies=[IMPORTERS],
     openapi_extra={
         "requestBody": {
             "description": "The file itself; nothing, or {}, for what lies in the folder or beside it.",
@@ -127,14 +130,14 @@ async def take_in(
         return await in_thread(given.errands_pool, lambda: _uploaded(given, person, upload, format_name, how, inner))
 
 
-@router.post("/imports/{import_id}/undo")
+@router.post("/imports/{import_id}/undo", dependencies=[IMPORTERS])
 async def undo_import(given: AnnotatorDep, person: Person, import_id: UUID) -> ImportUndone:
     """Take a whole import back: what it added is deleted, what it replaced is there again. Twice does nothing more."""
     count = await in_thread(given.errands_pool, lambda: given.undo_import(str(import_id), False, person))
     return ImportUndone(objects=count)
 
 
-@router.post("/imports/{import_id}/redo")
+@router.post("/imports/{import_id}/redo", dependencies=[IMPORTERS])
 async def redo_import(given: AnnotatorDep, person: Person, import_id: UUID) -> ImportUndone:
     """Do again what undoing an import took back."""
     count = await in_thread(given.errands_pool, lambda: given.undo_import(str(import_id), True, person))

@@ -32,6 +32,7 @@ from fewclicks.annotator.server.requests import (
     Step,
     ThresholdAction,
 )
+from fewclicks.annotator.server.roles import EDITABLE, RoleDep, require_open
 from fewclicks.annotator.server.routes.common import (
     AnnotatorDep,
     Asker,
@@ -65,12 +66,13 @@ from fewclicks.annotator.services.worker import Timed
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 
-router = APIRouter(route_class=CheckedRoute, tags=["objects"], prefix="/objects/{object_id}")
+router = APIRouter(route_class=CheckedRoute, tags=["objects"], prefix="/objects/{object_id}", dependencies=[EDITABLE])
 
 
 @router.put("")
-async def create(given: AnnotatorDep, asker: Asker, object_id: ObjectId, new: ObjectNew) -> ObjectOut:
+async def create(given: AnnotatorDep, role: RoleDep, asker: Asker, object_id: ObjectId, new: ObjectNew) -> ObjectOut:
     """Make an object on top of the others. One that exists stays as it is."""
+    await in_thread(given.pool, lambda: require_open(given, role, new.photo_id))
     timed = await done(given.create(object_id, new.photo_id, new.class_id, new.name, asker))
     return ObjectOut.of(timed.result)
 

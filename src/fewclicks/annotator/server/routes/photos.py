@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from fewclicks.annotator.server.requests import PhotoEdit
-from fewclicks.annotator.server.routes.common import AnnotatorDep, Found, PhotoId, gives, in_thread, unless_known
+from fewclicks.annotator.server.requests import PhotoChange, PhotosChange
+from fewclicks.annotator.server.roles import RoleDep, require
+from fewclicks.annotator.server.routes.common import (
+    AnnotatorDep,
+    Found,
+    Person,
+    PhotoId,
+    as_json,
+    gives,
+    in_thread,
+    unless_known,
+)
 from fewclicks.annotator.server.schemas import ObjectOut, OpenedPhoto, PhotoOut, PhotoPage, Tiles
+from fewclicks.annotator.server.team import EventOut
 from fewclicks.annotator.server.values import CheckedRoute
 from fewclicks.annotator.services.annotator import Annotator
-from fewclicks.errors import FewClicksError
+from fewclicks.annotator.services.presence import present
+from fewclicks.annotator.store.photos import PhotoEdit
+from fewclicks.annotator.store.records import PhotoInfo, Role
+from fewclicks.errors import FewClicksError, InputError
 from fewclicks.formats.annotations import PhotoState
 
 router = APIRouter(route_class=CheckedRoute, tags=["photos"], prefix="/photos")
 
 MAX_SIDE_PX = 8192
+VERDICTS = ("accepted", "returned")
+TOLD = 200
+"""Of a change of many photos so many are told of at once; the lists of the pages are read anew now and then."""
 
 Side = Annotated[int, Query(ge=1, le=MAX_SIDE_PX)]
 Place = Annotated[int, Path(ge=0, lt=2**20)]
@@ -58,11 +77,70 @@ def _opened(given: Annotator, photo_id: int) -> OpenedPhoto:
 
 
 @router.patch("/{photo_id}")
-def change_photo(given: AnnotatorDep, photo_id: PhotoId, edit: PhotoEdit) -> PhotoOut:
-    """Mark a photo as done, or not: any other state becomes what its objects say."""
-    info = given.store.change_photo(photo_id, edit.state)
+def change_photo(given: AnnotatorDep, person: Person, role: RoleDep, photo_id: PhotoId, edit: PhotoChange) -> PhotoOut:
+    """Mark a photo done, accept it or send it back, give it to somebody, tag it, note something.
+
+    Reviewers accept, send back and assign; everybody may take a photo that is nobody's, and give back their own.
+    """
+    _require_role(given.store.photo(photo_id), edit, person, role)
+    info = given.store.change_photo(photo_id, edit=edit.edit(), person=person)
     given.publish_photo(photo_id)
     return given.photo_out(info)
+
+
+@router.patch("")
+def change_photos(given: AnnotatorDep, person: Person, role: RoleDep, edit: PhotosChange) -> list[PhotoOut]:
+    """Change many photos in the same way, all of them or none; or give them to several people evenly."""
+    edits: dict[int, PhotoEdit] = {}
+    ids = list(dict.fromkeys(edit.ids))
+    for number, photo_id in enumerate(ids):
+        info = given.store.photo(photo_id)
+        _require_role(info, edit, person, role)
+        one = edit.edit()
+        if edit.evenly:
+            require(role, "reviewer", "give photos to others")
+            one = replace(one, assignee=edit.evenly[number * len(edit.evenly) // len(ids)])
+        if edit.add_tags:
+            one = replace(one, tags=[*(info.tags if one.tags is None else one.tags), *edit.add_tags])
+        edits[photo_id] = one
+    found = given.store.change_photos(edits, person)
+    for info in found[:TOLD]:
+        given.publish_photo(info.id)
+    return [given.photo_out(info) for info in found]
+
+
+@router.post("/next", responses={204: {"description": "There is none."}}, response_model=PhotoOut)
+def take_next(given: AnnotatorDep, person: Person) -> Response:
+    """Take the next photo that is nobody's and not done. Two who ask at once get different ones."""
+    if not person:
+        raise InputError("a photo can be taken by somebody with a name only; say yours first")
+    names = [info.name for info in given.photos() if given.problem(info) is None]
+    info = given.store.take_next(names, person)
+    if info is None:
+        return Response(status_code=204)
+    given.publish_photo(info.id)
+    return as_json(given.photo_out(info))
+
+
+@router.get("/{photo_id}/journal")
+def photo_journal(given: AnnotatorDep, photo_id: PhotoId) -> list[EventOut]:
+    """What was done to the photo itself: its state, its review, who does it, tags, note, comments. Oldest first."""
+    given.store.photo(photo_id)
+    return [EventOut.of(event) for event in given.store.events.of_photo(photo_id)]
+
+
+def _require_role(info: PhotoInfo, edit: PhotoChange, person: str, role: Role) -> None:
+    """Refuse what only a reviewer may do with a photo."""
+    if edit.state not in (None, info.state):
+        verdict = edit.state in VERDICTS or info.state == "accepted"
+        if verdict or (info.state == "returned" and edit.state != "done"):
+            require(role, "reviewer", "accept a photo, send it back, or open one that was accepted")
+    if edit.assignee is not None and edit.assignee != info.assignee:
+        own = (info.assignee in ("", person) and edit.assignee in ("", person)) and person != ""
+        if not own:
+            require(role, "reviewer", "give photos to others")
+    if info.state == "accepted" and (edit.tags is not None or edit.note is not None):
+        require(role, "reviewer", "change a photo that was accepted")
 
 
 @router.post("/{photo_id}/prepare", status_code=204)
@@ -135,13 +213,22 @@ def _packed(given: Annotator, photo_id: int) -> bytes:
 
 
 @router.get("/{photo_id}/events", **gives("text/event-stream"))
-async def events(request: Request, given: AnnotatorDep, photo_id: PhotoId) -> Response:
-    """What happens to the photo, as server-sent events: `object`, `photo` and `classes`, with what there is now.
+async def events(
+    request: Request,
+    given: AnnotatorDep,
+    person: Person,
+    photo_id: PhotoId,
+    page: Annotated[UUID | None, Query(description="The page that listens: others then see who is here.")] = None,
+) -> Response:
+    """What happens to the photo, as server-sent events: `object`, `photo`, `classes`, `comments` and `presence`.
 
-    `photo` tells of any photo of the folder. What other servers on the same database do is told within a second or two.
+    Each tells what there is now; `photo` tells of any photo of the folder. What other servers on the same database do
+    is told within a second or two.
     """
     await in_thread(given.pool, lambda: given.store.photo(photo_id))
     given.hub.require_room()
     await in_thread(given.pool, lambda: given.watch.begin(photo_id))
     stream, session = given.hub.stream(photo_id), request.state.session
+    if page is not None:
+        stream = present(given, stream, str(page), photo_id, person)
     return StreamingResponse(session.while_open(stream) if session else stream, media_type="text/event-stream")

@@ -17,7 +17,7 @@ router = APIRouter(route_class=CheckedRoute, tags=["session"], prefix="/session"
 async def session(request: Request) -> SessionOut:
     """Tell who asks: the person of the token, or whoever the header X-Fewclicks-Person names."""
     state = request.state
-    return SessionOut(person=state.person, named=state.named, signed_in=state.session is not None)
+    return SessionOut(person=state.person, named=state.named, signed_in=state.session is not None, role=state.role)
 
 
 @router.delete("", status_code=204)

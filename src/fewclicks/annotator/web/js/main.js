@@ -13,6 +13,9 @@ import { Keyboard } from "./tools/keyboard.js";
 import { Lens } from "./canvas/preview.js";
 import { Navigator } from "./canvas/minimap.js";
 import { Notices } from "./ui/toasts.js";
+import { Pins } from "./ui/pins.js";
+import { reviewPanel, sendBack } from "./ui/panels/review.js";
+import { Review } from "./state/review.js";
 import { CascadePanel } from "./ui/panels/cascade.js";
 import { ClassesPanel } from "./ui/panels/classes.js";
 import { ObjectsPanel } from "./ui/panels/objects.js";
@@ -47,18 +50,24 @@ stage.lens = lens;
 const pointing = new Pointing({ store, stage, hand, lens, many });
 const navigator = new Navigator(stage, desk);
 const objects = new ObjectsPanel({ store, desk, hand, stage, many });
+const review = new Review({ store, desk, notices });
+const pins = new Pins({ store, stage, review });
 const doors = {
   sheet: () => sheet(shortcuts),
   exporting: () => void exporting(store, notices),
   importing: () => importing(desk),
   rename: () => objects.rename(),
   pane: goToPane,
+  comment: () => pins.write(),
+  accept: () => void review.judge("accepted"),
+  sendBack: () => sendBack(store, review),
 };
 const shortcuts = table({ store, stage, hand, desk, pointing, notices, many }, doors);
 new Filmstrip({ store, desk, hand, stage });
 new Keyboard(shortcuts, stage.element);
 new PhotosPanel(store, desk);
 new ClassesPanel({ store, desk, hand });
+reviewPanel({ store, review, pins });
 new CascadePanel({ store, hand, lens });
 viewPanel(store);
 personPanel(store, notices);

@@ -2,7 +2,7 @@
 
 /** @typedef {[number, number, number, number]} Box half-open: x0, y0, x1, y1 */
 
-/** @typedef {"untouched" | "begun" | "done"} PhotoState */
+/** @typedef {"untouched" | "begun" | "done" | "accepted" | "returned"} PhotoState */
 
 /**
  * @typedef {object} Photo
@@ -15,7 +15,36 @@
  * @property {string | null} problem why it cannot be shown
  * @property {string[]} notes what had to be ignored of its file
  * @property {number} version
+ * @property {string} assignee who is to do it; empty for nobody
+ * @property {string} note
+ * @property {string[]} tags
+ * @property {number} comments that are not resolved
  */
+
+/**
+ * @typedef {object} Comment
+ * @property {string} id
+ * @property {number} photo_id
+ * @property {string | null} object_id
+ * @property {number | null} x null: on the whole photo
+ * @property {number | null} y
+ * @property {string} text
+ * @property {string} person
+ * @property {boolean} resolved
+ * @property {string} resolved_by
+ * @property {boolean} deleted
+ * @property {string} at
+ */
+
+/** @typedef {"annotator" | "reviewer" | "admin"} Role */
+
+/** @typedef {{id: string, name: string, role: Role, active: boolean, password: boolean, link: boolean, token: string | null}} Person */
+
+/** @typedef {{page: string, photo_id: number, object_id: string | null, person: string}} Present a page that is open */
+
+/** @typedef {Record<PhotoState | "unreadable", number>} Counts */
+
+/** @typedef {{counts: Counts, people: {person: string, counts: Counts}[]}} Progress */
 
 /** @typedef {{size: number, levels: number}} Tiles edge of a tile in pixels; level 0 is full size, each next half */
 

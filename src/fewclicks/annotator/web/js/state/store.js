@@ -1,6 +1,6 @@
 /** @file What the page shows, in one place; who shows a part of it subscribes to its names. */
 
-/** @import { Class, Folder, Photo, Tiles, Tool } from "../types.js" */
+/** @import { Class, Comment, Folder, Photo, Role, Tiles, Tool } from "../types.js" */
 /** @import { Entry } from "./annotation.js" */
 /** @import { Mask } from "../canvas/mask.js" */
 
@@ -38,6 +38,8 @@
  * @property {"auto" | "zoom" | "pan"} wheel
  * @property {"auto" | "light" | "dark"} theme
  * @property {string} person the name that the user says, where no token gives one
+ * @property {Role} role what the user may do
+ * @property {Comment[]} comments on the photo
  * @property {number} waiting actions that are not yet saved
  * @property {boolean} reached the server answers
  * @property {boolean} busy the model works since 150 ms
@@ -106,6 +108,8 @@ function fresh() {
     wheel: "auto",
     theme: "auto",
     person: "",
+    role: "admin",
+    comments: [],
     waiting: 0,
     reached: true,
     busy: false,

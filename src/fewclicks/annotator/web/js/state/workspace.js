@@ -7,6 +7,7 @@
 /** @import { Store } from "./store.js" */
 /** @import { Sync } from "../sync/sync.js" */
 import * as api from "../sync/api.js";
+import { PAGE } from "../sync/team.js";
 import { lastDeleted, noteDeleted, recall } from "./drafts.js";
 import { plural } from "../ui/dom.js";
 import { Entry } from "./annotation.js";
@@ -35,6 +36,8 @@ export class Desk {
     this.pictures = new Map();
     /** Called when a picture has more to draw. */
     this.drawn = () => {};
+    /** Called with news of people. */
+    this.heard = (/** @type {string} */ _name, /** @type {any} */ _said) => {};
     /** @type {EventSource | null} */
     this.events = null;
     /** The user goes from one photo that is not done to the next such: that is the one to prepare. */
@@ -310,13 +313,15 @@ export class Desk {
    * @param {number} id
    */
   listen(id) {
-    const events = (this.events = new EventSource(`${api.BASE}/photos/${id}/events`));
+    const events = (this.events = new EventSource(`${api.BASE}/photos/${id}/events?page=${PAGE}`));
     const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ heard) =>
       events.addEventListener(name, (event) => heard(JSON.parse(/** @type {MessageEvent} */ (event).data)));
     on("object", (thing) => void this.sync.heard(thing));
     on("photo", (photo) => this.replace(api.sized(photo)));
     on("classes", (classes) => this.classes(classes));
     on("model", (own) => this.model(own));
+    on("comments", (said) => this.heard("comments", said));
+    on("presence", (said) => this.heard("presence", said));
     on("imported", (said) => void this.tookIn(said));
     const again = () => setTimeout(() => this.events === events && this.listen(id), LIST_MS);
     // The browser connects again by itself, but not where the server has refused.
@@ -420,5 +425,5 @@ async function all() {
  * @param {{state: PhotoState, problem: string | null}} photo
  */
 export function isOpen(photo) {
-  return photo.state !== "done" && !photo.problem;
+  return photo.state !== "done" && photo.state !== "accepted" && !photo.problem;
 }

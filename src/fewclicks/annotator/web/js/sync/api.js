@@ -74,7 +74,7 @@ export async function json(method, path, body, signal) {
 
 /**
  * Who asks: `named` if the token gives the name, `signed_in` if there is a session to be ended.
- * @returns {Promise<{person: string, named: boolean, signed_in: boolean}>}
+ * @returns {Promise<{person: string, named: boolean, signed_in: boolean, role: import("../types.js").Role}>}
  */
 export const session = () => json("GET", "/session");
 
@@ -116,7 +116,7 @@ export const sized = (photo) => ({ ...photo, width: photo.width ?? 0, height: ph
 
 /**
  * @param {number} id
- * @param {{state: string}} part
+ * @param {{state?: string, assignee?: string, note?: string, tags?: string[]}} part
  * @returns {Promise<Photo>}
  */
 export const patchPhoto = async (id, part) => sized(await json("PATCH", `/photos/${id}`, part));

@@ -96,7 +96,7 @@ function photo(store, desk) {
     const more = photos.some((one) => one.id !== open?.id && isOpen(one));
     enable(byId("next-open", HTMLButtonElement), more ? null : "all the other photos are done", "Next photo that is not done (Shift+D)");
     enable(done, open && !open.problem ? null : "there is no photo to mark", "The photo is done (Ctrl+Enter)");
-    done.checked = open?.state === "done";
+    done.checked = open?.state === "done" || open?.state === "accepted";
   });
   store.on(["folder"], ({ folder }) => {
     byId("folder-name").textContent = folder?.name ?? "";

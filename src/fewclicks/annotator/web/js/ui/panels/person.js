@@ -31,8 +31,9 @@ export function personPanel(store, notices) {
   out.hidden = true;
   byId("person").append(h("div", { class: "fields" }, field, out));
   api.session().then(
-    ({ person, named, signed_in }) => {
+    ({ person, named, signed_in, role }) => {
       out.hidden = !signed_in;
+      store.set({ role });
       input.readOnly = named;
       if (named) input.value = person;
     },

@@ -3,13 +3,13 @@
 /** @import { Desk } from "../../state/workspace.js" */
 /** @import { Photo, PhotoState } from "../../types.js" */
 /** @import { Store } from "../../state/store.js" */
+import { STATES } from "../../state/review.js";
 import { BASE } from "../../sync/api.js";
 import { byId, check, count, h, plural, roving } from "../dom.js";
 import { Rows } from "../virtual-list.js";
 
 /** @type {["all" | PhotoState, string][]} */
-const FILTERS = [["all", "All"], ["untouched", "New"], ["begun", "Begun"], ["done", "Done"]];
-const STATES = { untouched: "not begun", begun: "begun", done: "done" };
+const FILTERS = [["all", "All"], ["untouched", "New"], ["begun", "Begun"], ["done", "Done"], ["accepted", "Accepted"], ["returned", "Sent back"]];
 
 export class PhotosPanel {
   /**
@@ -71,10 +71,10 @@ export class PhotosPanel {
  * @param {HTMLElement | null} old
  */
 function rowOf(photo, old) {
-  const news = [photo.state, photo.objects, photo.problem ?? "", ...photo.notes].join();
+  const news = [photo.state, photo.objects, photo.assignee, photo.comments, photo.tags.join(), photo.problem ?? "", ...photo.notes].join();
   if (old?.dataset.news === news) return old;
   const thumb = h("img", { class: "thumb", src: `${BASE}/photos/${photo.id}/thumb`, alt: "", loading: "lazy", decoding: "async" });
-  const what = photo.problem ? "cannot be read" : `${STATES[photo.state]}${photo.objects ? `, ${plural(photo.objects, "object")}` : ""}`;
+  const what = photo.problem ? "cannot be read" : `${STATES[photo.state]}${photo.assignee ? ` · ${photo.assignee}` : ""}${photo.comments ? ` · ${plural(photo.comments, "comment")}` : ""}${photo.objects ? `, ${plural(photo.objects, "object")}` : ""}`;
   const row = h(
     "div",
     { "data-news": news, title: photo.problem ?? [photo.name, ...photo.notes].join("\n") },
@@ -88,14 +88,17 @@ function rowOf(photo, old) {
 
 /** @param {Photo[]} photos */
 function progress(photos) {
-  const done = photos.filter((photo) => photo.state === "done").length;
-  const begun = photos.filter((photo) => photo.state === "begun").length;
+  const total = Math.max(1, photos.length);
+  const number = (/** @type {PhotoState} */ state) => photos.filter((photo) => photo.state === state).length;
   const bar = byId("progress");
-  const [first, second] = /** @type {HTMLElement[]} */ ([...bar.children]);
-  first.style.width = `${(100 * done) / Math.max(1, photos.length)}%`;
-  second.style.width = `${(100 * begun) / Math.max(1, photos.length)}%`;
+  for (const part of /** @type {HTMLElement[]} */ ([...bar.children])) {
+    part.style.width = `${(100 * number(/** @type {PhotoState} */ (part.className))) / total}%`;
+  }
+  const done = number("done") + number("accepted");
+  const states = /** @type {PhotoState[]} */ (Object.keys(STATES)).filter(number).map((state) => `${count(number(state))} ${STATES[state]}`);
   bar.setAttribute("aria-valuenow", String(done));
   bar.setAttribute("aria-valuemax", String(photos.length));
-  bar.setAttribute("aria-valuetext", `${done} of ${photos.length} done, ${begun} begun`);
+  bar.setAttribute("aria-valuetext", states.join(", "));
+  bar.title = states.join(", ");
   byId("photo-counts").textContent = photos.length ? `${count(done)} of ${count(photos.length)} done` : "";
 }

@@ -1,0 +1,74 @@
+/** @file The review of the open photo: how far it is, accepting it and sending it back, and what was said of it. */
+
+/** @import { Comment } from "../../types.js" */
+/** @import { Pins } from "../pins.js" */
+/** @import { Review } from "../../state/review.js" */
+/** @import { Store } from "../../state/store.js" */
+import { STATES } from "../../state/review.js";
+import { byId, enable, h, icon } from "../dom.js";
+
+/**
+ * @param {{store: Store, review: Review, pins: Pins}} parts
+ */
+export function reviewPanel({ store, review, pins }) {
+  const button = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ word, /** @type {() => void} */ onclick) =>
+    h("button", { type: "button", class: "button", id, onclick }, icon(name), word);
+  const accept = button("accept", "check", "Accept", () => void review.judge("accepted"));
+  const back = button("send-back", "undo", "Send back", () => sendBack(store, review));
+  const pin = h("button", { type: "button", class: "icon-button small", title: "Pin a comment to a place (R)", "aria-label": "Pin a comment to a place", onclick: () => pins.write() }, icon("pin"));
+  const state = h("span", { id: "review-state", class: "chip" });
+  const list = h("div", { id: "review-list", class: "comments", role: "list", "aria-label": "Comments" });
+  const add = h("input", { type: "text", id: "comment-add", placeholder: "Comment on the photo …", "aria-label": "Comment on the whole photo", autocomplete: "off", maxlength: 2000 });
+  add.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    void review.write(add.value, null);
+    add.value = "";
+  });
+  const count = h("span", { class: "dim number" });
+  byId("review").querySelector("summary")?.append(h("span", { class: "review-head" }, count, state));
+  byId("review").append(
+    h("div", { class: "fields" }, h("div", { class: "pair" }, accept, back), list, h("div", { class: "pair" }, add, pin)),
+  );
+  store.on(["photo", "role"], ({ photo }) => {
+    const none = !photo || photo.problem ? "there is no photo to review" : review.mayJudge ? null : "reviewers do that";
+    enable(accept, none ?? (photo?.state === "accepted" ? "it is accepted" : null), "Accept the photo, go on with the next that is done (Shift+Y)");
+    enable(back, none ?? (photo?.state === "returned" ? "it is sent back" : null), "Send the photo back (Shift+R)");
+    state.textContent = photo ? STATES[photo.state] : "";
+    state.className = `chip ${photo?.state ?? ""}`;
+  });
+  store.on(["comments"], ({ comments }) => {
+    const open = comments.filter((one) => !one.resolved).length;
+    count.textContent = open ? String(open) : "";
+    count.title = `${open} not resolved`;
+    list.replaceChildren(...comments.map((one, at) => row(one, at + 1, review)));
+    if (open) byId("review", HTMLDetailsElement).open = true;
+  });
+}
+
+/**
+ * Send the photo back: with a comment, so that it is known what for.
+ * @param {Store} store
+ * @param {Review} review
+ */
+export function sendBack(store, review) {
+  if (store.state.photo && review.mayJudge && !store.state.comments.some((one) => !one.resolved)) {
+    byId("review", HTMLDetailsElement).open = true;
+    byId("comment-add").focus();
+    return store.set({ hint: "Say first what is to be corrected: R pins a comment to a place, Enter in the field comments on the photo." });
+  }
+  void review.judge("returned");
+}
+
+/**
+ * @param {Comment} one
+ * @param {number} number
+ * @param {Review} review
+ */
+function row(one, number, review) {
+  const tick = h("input", { type: "checkbox", checked: one.resolved, title: "Resolved", "aria-label": `Comment ${number} is resolved` });
+  tick.addEventListener("change", () => void review.resolve(one, tick.checked));
+  const who = [one.person, one.resolved && one.resolved_by ? `resolved by ${one.resolved_by}` : ""].filter(Boolean).join(" · ");
+  const bin = h("button", { type: "button", class: "icon-button small", title: "Delete", "aria-label": `Delete comment ${number}`, onclick: () => void review.remove(one) }, icon("trash"));
+  const mark = one.x === null ? h("span", { class: "pin-mark whole" }, "·") : h("span", { class: "pin-mark" }, String(number));
+  return h("div", { role: "listitem", class: `comment${one.resolved ? " resolved" : ""}`, "data-id": one.id }, mark, h("span", { class: "text" }, one.text, who && h("small", {}, who)), tick, bin);
+}

@@ -1,0 +1,85 @@
+"""Reviewing in a real browser: comments pinned to the photo, sent back, corrected, accepted; what others see of it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from annotating import make_folder, truth
+from browsing import CHROMIUM, Server
+
+pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
+if not Path(CHROMIUM).exists():
+    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+
+pytestmark = pytest.mark.browser
+SHOTS = os.environ.get("FEWCLICKS_SHOTS")
+SIZE = (120, 80)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    server = Server(make_folder(tmp_path_factory.mktemp("review") / "photos", [f"{n}.png" for n in range(1, 9)]))
+    yield server
+    server.kill()
+
+
+def shot(screen, name):
+    if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        screen.page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+def state(server, photo):
+    return server.get(f"/photos/{photo}")["photo"]["state"]
+
+
+def finish(server, photo):
+    server.place(photo, truth())
+    server.send("PATCH", f"/photos/{photo}", json.dumps({"state": "done"}).encode())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_reviewer_pins_sends_back_and_accepts_by_keys(opened, served, scheme):
+    photo = 1 if scheme == "light" else 3
+    for number in (photo, photo + 1):
+        finish(served, number)
+    screen = opened(photo, color_scheme=scheme)
+    other = opened(photo)
+    screen.page.mouse.move(*screen.at(60, 40, SIZE))
+    screen.key("Shift+R")
+    assert state(served, photo) == "done", "it is said first what for"
+    screen.page.locator("#stage").focus()
+    screen.page.mouse.move(*screen.at(61, 40, SIZE))
+    screen.key("r")
+    screen.page.locator("#pin-text").fill("The corner is missing.")
+    screen.key("Enter")
+    screen.page.locator(".pin").wait_for()
+    other.page.locator(".pin").wait_for()
+    (comment,) = served.get(f"/photos/{photo}/comments")
+    assert (comment["x"], comment["y"], comment["text"]) == (61, 40, "The corner is missing.")
+    box = screen.page.locator(".pin").bounding_box()
+    x, y = screen.at(61, 40, SIZE)
+    assert abs(box["x"] - x) < 6
+    assert abs(box["y"] + box["height"] - y) < 6
+    shot(screen, f"review-{scheme}")
+    screen.key("Shift+R")
+    screen.is_now(lambda: state(served, photo), "returned")
+    screen.page.locator("#photo-name", has_text=f"{photo + 1}.png").wait_for()
+    other.page.locator("#review-state", has_text="sent back").wait_for()
+    other.page.get_by_label("Comment 1 is resolved").check()
+    other.page.locator(".pin").wait_for(state="detached")
+    other.page.locator("#photo-done").check()
+    other.is_now(lambda: state(served, photo), "done")
+    screen.key("Shift+Y")  # the second photo
+    screen.is_now(lambda: state(served, photo + 1), "accepted")
+    screen.page.locator("#photo-name", has_text=f"{photo}.png").wait_for()
+    screen.page.get_by_role("button", name="Accept").click()
+    screen.is_now(lambda: state(served, photo), "accepted")
+    screen.key("u")  # what the notice tells of is taken back
+    screen.is_now(lambda: state(served, photo), "done")
+    title = screen.page.locator("#progress").get_attribute("title")
+    assert "1 accepted" in title or "accepted" in title
+    shot(screen, f"review-done-{scheme}")
+    served.send("PATCH", f"/photos/{photo}", b'{"state": "begun"}')
