@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 
 from fakes import gradient
 from fewclicks.annotator.server.app import application
-from fewclicks.annotator.services.annotator import Annotator, Model
+from fewclicks.annotator.services.annotator import Annotator
+from fewclicks.annotator.services.model import Model
 from fewclicks.annotator.services.photos import PhotoFolder
 from fewclicks.annotator.store.objects import Store
 from fewclicks.methods import grow

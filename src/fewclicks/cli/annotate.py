@@ -12,7 +12,7 @@ import typer
 from fewclicks.cli import options
 
 if TYPE_CHECKING:
-    from fewclicks.annotator.services.annotator import Model
+    from fewclicks.annotator.services.model import Model
     from fewclicks.annotator.store.objects import Store
     from fewclicks.predictor import Predictor
 
@@ -127,7 +127,7 @@ def model_of(
     What can be found wrong at once is.
     """
     from fewclicks.annotator.editing.actions import MAX_CFR
-    from fewclicks.annotator.services.annotator import Model
+    from fewclicks.annotator.services.model import Model
     from fewclicks.config import resolve
     from fewclicks.errors import InputError
 

@@ -13,7 +13,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -32,6 +31,7 @@ from fewclicks.annotator.services.editing import Change, Editing, Preview
 from fewclicks.annotator.services.events import EventBus
 from fewclicks.annotator.services.import_export import names_without_masks
 from fewclicks.annotator.services.jobs import AT_ONCE, JobRunner
+from fewclicks.annotator.services.model import Model
 from fewclicks.annotator.services.people import Directory
 from fewclicks.annotator.services.photos import PhotoFolder, Picture, Pictures, Stamp
 from fewclicks.annotator.services.team_news import TeamNews
@@ -60,19 +60,6 @@ STARTS_BYTES = 128 * 2**20
 WARMED = 2
 """Open objects of a photo that are made ready for a click when it is opened."""
 FIRST_CLASS = "object"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """What answers the clicks: how to load it, and what is said about it."""
-
-    load: Callable[[], tuple[Predictor, str]]
-    """Gives the predictor, and a text that names it and its weights for the record of each action."""
-    name: str
-    """The method."""
-    cfr: int | None = None
-    """Refinements that the page starts with; None: those of the model itself."""
-    adaptive: bool = False
 
 
 class Annotator:

@@ -1,0 +1,21 @@
+"""The model of an annotator, before it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fewclicks.predictor import Predictor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What answers the clicks: how to load it, and what is said about it."""
+
+    load: Callable[[], tuple[Predictor, str]]
+    """Gives the predictor, and a text that names it and its weights for the record of each action."""
+    name: str
+    """The method."""
+    cfr: int | None = None
+    """Refinements that the page starts with; None: those of the model itself."""
+    adaptive: bool = False
