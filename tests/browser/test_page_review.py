@@ -77,6 +77,7 @@ def test_a_reviewer_pins_sends_back_and_accepts_by_keys(opened, served, scheme):
     screen.page.locator("#photo-name", has_text=f"{photo}.png").wait_for()
     screen.page.get_by_role("button", name="Accept").click()
     screen.is_now(lambda: state(served, photo), "accepted")
+    screen.page.locator(".notice", has_text=f"{photo}.png is accepted").wait_for()
     screen.key("u")  # what the notice tells of is taken back
     screen.is_now(lambda: state(served, photo), "done")
     title = screen.page.locator("#progress").get_attribute("title")
