@@ -22,7 +22,7 @@ sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("helpers", "m
 FOLDER = Path(__file__).parent / "contracts"
 COMMANDS = ("", "segment", "annotate", "export", "import", "bench", "train", "export-onnx", "quantise", "convert",
             "figures", "list", "build-coco-lvis", "doctor", "datasets", "compare", "backup",
-            "restore", "check", "refine", "serve")  # fmt: skip
+            "restore", "check", "refine", "serve", "people", "people add", "people change")  # fmt: skip
 CONVERTED = ("simpleclick_vit_xtiny", "ritm_hrnet18s", "focalclick_segformerB0_S2", "fbrs_resnet34_dh128")
 UNSTEADY = ("seconds", "per_click", "commit", "version", "machine", "threads", "processes", "created_at", "uuid",
             "weights_sha256", "profile", "share_outside")  # fmt: skip

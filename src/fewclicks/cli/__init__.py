@@ -28,6 +28,7 @@ from fewclicks.cli.export_onnx import export_onnx
 from fewclicks.cli.figures import figures
 from fewclicks.cli.import_annotations import import_annotations
 from fewclicks.cli.listing import listing
+from fewclicks.cli.people import people
 from fewclicks.cli.quantize import quantize
 from fewclicks.cli.refine import refine
 from fewclicks.cli.segment import segment
@@ -44,6 +45,7 @@ app.command()(export)
 app.command("import")(import_annotations)
 app.command()(refine)
 app.command()(serve)
+app.add_typer(people, name="people")
 app.command()(backup)
 app.command()(restore)
 app.command()(check)

@@ -60,6 +60,15 @@ class ClassOut(ResponseModel):
         return cls(id=info.id, name=info.name, colour=info.colour, key=info.key, group=info.group, attributes=found)
 
 
+class ClassesTakenOut(ResponseModel):
+    """What came of a file of classes."""
+
+    added: list[str]
+    changed: list[str]
+    notes: list[str]
+    """What was left out, and why."""
+
+
 class ClassRemoved(ResponseModel):
     """That a class was removed."""
 

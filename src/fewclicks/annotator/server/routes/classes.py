@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request, Response
 
+from fewclicks.annotator.server.errors import sentence
 from fewclicks.annotator.server.requests import ClassEdit, ClassNew, ClassOrder
 from fewclicks.annotator.server.roles import only
-from fewclicks.annotator.server.routes.common import AnnotatorDep, Person
-from fewclicks.annotator.server.schemas import ClassOut, ClassRemoved
+from fewclicks.annotator.server.routes.common import AnnotatorDep, Person, gives, in_thread
+from fewclicks.annotator.server.schemas import ClassesTakenOut, ClassOut, ClassRemoved
 from fewclicks.annotator.server.values import CheckedRoute
+from fewclicks.annotator.services.class_files import take, written
 
 router = APIRouter(route_class=CheckedRoute, tags=["folder"], prefix="/classes")
 
@@ -32,6 +34,32 @@ def add_class(given: AnnotatorDep, person: Person, new: ClassNew) -> ClassOut:
     info = given.store.add_class(new.name, new.colour, new.key, new.group, attributes, person)
     given.publish_classes()
     return ClassOut.of(info)
+
+
+@router.get("/file", **gives("application/json"))
+def classes_file(given: AnnotatorDep) -> Response:
+    """The classes as a file, with their colours, keys, groups and attributes."""
+    headers = {"Content-Disposition": 'attachment; filename="classes.json"'}
+    return Response(written(given.store.classes()), media_type="application/json", headers=headers)
+
+
+@router.post(
+    "/file",
+    dependencies=[REVIEWERS],
+    openapi_extra={
+        "requestBody": {
+            "description": "The file: ours, a name a line, categories of COCO, labels of CVAT, names of a data.yaml.",
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def take_classes(request: Request, given: AnnotatorDep, person: Person) -> ClassesTakenOut:
+    """Add the classes of a file, and bring those of the same names to what it says. None is removed."""
+    data = bytes(await request.body())
+    taken = await in_thread(given.errands_pool, lambda: take(given.store, data, person))
+    given.publish_classes()
+    notes = [sentence(note) for note in taken.notes]
+    return ClassesTakenOut(added=list(taken.added), changed=list(taken.changed), notes=notes)
 
 
 @router.patch("/{class_id}", dependencies=[REVIEWERS])

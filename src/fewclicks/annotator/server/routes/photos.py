@@ -219,6 +219,9 @@ async def events(
     person: Person,
     photo_id: PhotoId,
     page: Annotated[UUID | None, Query(description="The page that listens: others then see who is here.")] = None,
+    said: Annotated[
+        str | None, Query(alias="person", max_length=100, description="Who that is, where nobody signs in.")
+    ] = None,
 ) -> Response:
     """What happens to the photo, as server-sent events: `object`, `photo`, `classes`, `comments` and `presence`.
 
@@ -230,5 +233,5 @@ async def events(
     await in_thread(given.pool, lambda: given.watch.begin(photo_id))
     stream, session = given.hub.stream(photo_id), request.state.session
     if page is not None:
-        stream = present(given, stream, str(page), photo_id, person)
+        stream = present(given, stream, str(page), photo_id, person or said or "")
     return StreamingResponse(session.while_open(stream) if session else stream, media_type="text/event-stream")

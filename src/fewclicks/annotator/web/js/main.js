@@ -2,7 +2,7 @@
 
 import { bars, drawer } from "./ui/header.js";
 import { Problem } from "./sync/api.js";
-import { byId, h } from "./ui/dom.js";
+import { byId, h, icon } from "./ui/dom.js";
 import { Desk } from "./state/workspace.js";
 import { exporting, sheet } from "./ui/dialogs.js";
 import { Filmstrip } from "./ui/filmstrip.js";
@@ -15,6 +15,9 @@ import { Navigator } from "./canvas/minimap.js";
 import { Notices } from "./ui/toasts.js";
 import { Pins } from "./ui/pins.js";
 import { reviewPanel, sendBack } from "./ui/panels/review.js";
+import { Company } from "./state/company.js";
+import { assignDialog, peopleDialog } from "./ui/people.js";
+import { photoPanel, takeNext } from "./ui/panels/photo.js";
 import { Review } from "./state/review.js";
 import { CascadePanel } from "./ui/panels/cascade.js";
 import { ClassesPanel } from "./ui/panels/classes.js";
@@ -51,6 +54,7 @@ const pointing = new Pointing({ store, stage, hand, lens, many });
 const navigator = new Navigator(stage, desk);
 const objects = new ObjectsPanel({ store, desk, hand, stage, many });
 const review = new Review({ store, desk, notices });
+new Company({ store, desk, notices });
 const pins = new Pins({ store, stage, review });
 const doors = {
   sheet: () => sheet(shortcuts),
@@ -60,17 +64,21 @@ const doors = {
   pane: goToPane,
   comment: () => pins.write(),
   accept: () => void review.judge("accepted"),
+  takeNext: () => void takeNext({ store, desk, notices }),
   sendBack: () => sendBack(store, review),
 };
 const shortcuts = table({ store, stage, hand, desk, pointing, notices, many }, doors);
 new Filmstrip({ store, desk, hand, stage });
 new Keyboard(shortcuts, stage.element);
-new PhotosPanel(store, desk);
+const photos = new PhotosPanel(store, desk);
+byId("assign").append(icon("people"));
+byId("assign").addEventListener("click", () => void assignDialog({ store, desk, notices }, photos.shown));
+photoPanel({ store, desk, notices });
 new ClassesPanel({ store, desk, hand });
 reviewPanel({ store, review, pins });
 new CascadePanel({ store, hand, lens });
 viewPanel(store);
-personPanel(store, notices);
+personPanel(store, notices, () => void peopleDialog(notices));
 toolbar(store, hand);
 bars({ store, desk, stage }, doors);
 

@@ -313,7 +313,7 @@ export class Desk {
    * @param {number} id
    */
   listen(id) {
-    const events = (this.events = new EventSource(`${api.BASE}/photos/${id}/events?page=${PAGE}`));
+    const events = (this.events = new EventSource(`${api.BASE}/photos/${id}/events?page=${PAGE}&person=${encodeURIComponent(this.store.state.person)}`));
     const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ heard) =>
       events.addEventListener(name, (event) => heard(JSON.parse(/** @type {MessageEvent} */ (event).data)));
     on("object", (thing) => void this.sync.heard(thing));

@@ -15,9 +15,10 @@ export class Notices {
    * @param {string} text
    * @param {() => void} [undo] offered as a button, and as a key
    * @param {"news" | "problem"} [kind]
+   * @param {string} [word] what the button says
    * @returns {() => void} takes the notice away
    */
-  show(text, undo, kind = "news") {
+  show(text, undo, kind = "news", word = "Undo") {
     const notice = h("div", { class: `notice ${kind}`, role: kind === "problem" ? "alert" : "status" }, h("span", {}, text));
     /** @type {ReturnType<typeof setTimeout>} */
     let timer;
@@ -32,7 +33,7 @@ export class Notices {
     };
     const start = () => (timer = setTimeout(close, SHOWN_MS));
     if (undo) {
-      notice.append(h("button", { type: "button", class: "link", onclick: takeBack, "aria-keyshortcuts": "U" }, "Undo"));
+      notice.append(h("button", { type: "button", class: "link", onclick: takeBack, "aria-keyshortcuts": "U" }, word));
       this.back = takeBack;
     }
     notice.append(h("button", { type: "button", class: "close", "aria-label": "Close", onclick: close }, "×"));

@@ -3,6 +3,7 @@
 /** @import { Notices } from "../toasts.js" */
 /** @import { Store } from "../../state/store.js" */
 import * as api from "../../sync/api.js";
+import * as team from "../../sync/team.js";
 import { byId, h } from "../dom.js";
 
 const LONGEST = 100;
@@ -10,8 +11,9 @@ const LONGEST = 100;
 /**
  * @param {Store} store
  * @param {Notices} notices
+ * @param {() => void} people shows who may sign in
  */
-export function personPanel(store, notices) {
+export function personPanel(store, notices, people) {
   const input = h("input", { type: "text", id: "person-name", maxlength: LONGEST, autocomplete: "name", spellcheck: "false" });
   const out = h("button", { type: "button", id: "sign-out", class: "button" }, "Sign out");
   const field = h("div", { class: "field" }, h("label", { for: "person-name" }, "Name"), input);
@@ -29,12 +31,31 @@ export function personPanel(store, notices) {
     }
   });
   out.hidden = true;
-  byId("person").append(h("div", { class: "fields" }, field, out));
+  const role = h("span", { class: "dim", id: "person-role-name" });
+  const list = h("button", { type: "button", id: "people", class: "button", onclick: people }, "People …");
+  const own = h("input", { type: "password", id: "own-password", autocomplete: "new-password", placeholder: "10 letters or more", maxlength: 200 });
+  const secret = h("div", { class: "field wide-field" }, h("label", { for: "own-password" }, "New password"), own);
+  secret.hidden = true;
+  own.addEventListener("change", async () => {
+    try {
+      const me = (await team.people()).find((one) => one.name === store.state.person || one.name === input.value);
+      if (me) await team.patchPerson(me.id, { password: own.value });
+      location.reload();
+    } catch (error) {
+      notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    }
+  });
+  store.on(["role"], (state) => {
+    role.textContent = state.role === "admin" ? "" : `as ${state.role}`;
+    list.hidden = state.role !== "admin";
+  });
+  byId("person").append(h("div", { class: "fields" }, field, role, secret, h("div", { class: "pair" }, list, out)));
   api.session().then(
     ({ person, named, signed_in, role }) => {
       out.hidden = !signed_in;
       store.set({ role });
       input.readOnly = named;
+      secret.hidden = !named;
       if (named) input.value = person;
     },
     () => {}, // what else the page asks for tells the user

@@ -18,6 +18,8 @@ export class PhotosPanel {
    */
   constructor(store, desk) {
     this.store = store;
+    /** @type {Photo[]} those that the list shows */
+    this.shown = [];
     /** @type {"all" | PhotoState} */
     this.filter = "all";
     this.search = byId("photo-search", HTMLInputElement);
@@ -62,7 +64,8 @@ export class PhotosPanel {
     const { photos } = this.store.state;
     const wanted = (/** @type {Photo} */ photo) =>
       (this.filter === "all" || photo.state === this.filter) && photo.name.toLowerCase().includes(text);
-    this.rows.show(photos.filter(wanted));
+    this.shown = photos.filter(wanted);
+    this.rows.show(this.shown);
   }
 }
 

@@ -1,0 +1,67 @@
+/** @file What is said of the open photo as a whole: who is to do it, its tags, a note. */
+
+/** @import { Desk } from "../../state/workspace.js" */
+/** @import { Notices } from "../toasts.js" */
+/** @import { Store } from "../../state/store.js" */
+import * as api from "../../sync/api.js";
+import * as team from "../../sync/team.js";
+import { byId, enable, h } from "../dom.js";
+
+/** @typedef {{assignee?: string, note?: string, tags?: string[]}} Part */
+
+/**
+ * @param {{store: Store, desk: Desk, notices: Notices}} parts
+ */
+export function photoPanel({ store, desk, notices }) {
+  const change = async (/** @type {Part} */ part) => {
+    const { photo } = store.state;
+    if (!photo) return;
+    const was = Object.fromEntries(Object.keys(part).map((name) => [name, photo[/** @type {keyof Part} */ (name)]]));
+    try {
+      desk.replace(await api.patchPhoto(photo.id, part));
+      notices.show(`${photo.name} changed`, () => void api.patchPhoto(photo.id, was).then((back) => desk.replace(back)));
+    } catch (error) {
+      notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      fill();
+    }
+  };
+  const text = (/** @type {string} */ id, /** @type {string} */ label, /** @type {(value: string) => Part} */ part) => {
+    const input = h("input", { type: "text", id, autocomplete: "off", maxlength: 2000 });
+    input.addEventListener("change", () => void change(part(input.value)));
+    return { input, field: h("div", { class: "field wide-field" }, h("label", { for: id }, label), input) };
+  };
+  const known = h("datalist", { id: "known-tags" });
+  const tags = text("photo-tags", "Tags", (value) => ({ tags: value.split(",").map((tag) => tag.trim()).filter(Boolean) }));
+  tags.input.setAttribute("list", known.id);
+  tags.input.placeholder = "night, rain";
+  const note = text("photo-note", "Note", (value) => ({ note: value }));
+  const who = text("photo-assignee", "For", (value) => ({ assignee: value.trim() }));
+  who.input.placeholder = "nobody yet";
+  byId("photo-about").append(h("div", { class: "fields" }, who.field, tags.field, note.field, known));
+  const fill = () => {
+    const { photo, photos } = store.state;
+    for (const { input } of [tags, note, who]) enable(input, photo ? null : "there is no photo", input.labels?.[0]?.textContent ?? "");
+    if (document.activeElement !== tags.input) tags.input.value = photo?.tags.join(", ") ?? "";
+    if (document.activeElement !== note.input) note.input.value = photo?.note ?? "";
+    if (document.activeElement !== who.input) who.input.value = photo?.assignee ?? "";
+    const all = [...new Set(photos.flatMap((one) => one.tags))].sort();
+    known.replaceChildren(...all.map((value) => h("option", { value })));
+  };
+  store.on(["photo", "photos"], fill);
+}
+
+/**
+ * Take the next photo that is nobody's, and open it.
+ * @param {{store: Store, desk: Desk, notices: Notices}} parts
+ */
+export async function takeNext({ store, desk, notices }) {
+  try {
+    const photo = await team.takeNext();
+    if (!photo) return store.set({ hint: "Every photo is somebody's, or done." });
+    desk.replace(photo);
+    await desk.open(photo.id);
+    store.set({ hint: `${photo.name} is yours now.` });
+  } catch (error) {
+    notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+  }
+}

@@ -1,0 +1,101 @@
+"""Several people at one folder in a real browser: who is here, what they edit, who has which photo, who may sign in."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from annotating import make_folder, truth
+from browsing import CHROMIUM, Server
+
+pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
+if not Path(CHROMIUM).exists():
+    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+
+pytestmark = pytest.mark.browser
+SHOTS = os.environ.get("FEWCLICKS_SHOTS")
+SIZE = (120, 80)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    server = Server(make_folder(tmp_path_factory.mktemp("people") / "photos", [f"{n}.png" for n in range(1, 9)]))
+    yield server
+    server.kill()
+
+
+def shot(screen, name):
+    if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        screen.page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+def call(screen, name):
+    """Have the user of a tab say who they are, and load the page again."""
+    screen.page.evaluate("name => localStorage.setItem('fewclicks.settings', JSON.stringify({person: name}))", name)
+    screen.page.reload()
+    screen.opened()
+
+
+def test_who_is_here_is_seen_and_nobody_edits_what_another_edits(opened, served):
+    served.place(1, truth())
+    ann, bea = opened(1), opened(1)
+    call(ann, "Ann")
+    call(bea, "Bea")
+    ann.page.locator("#company", has_text="Bea").wait_for()
+    bea.page.locator("#company", has_text="Ann").wait_for()
+    ann.click(60, 40, SIZE)  # takes the object up
+    bea.page.locator("#company", has_text="Ann: object").wait_for()
+    shot(bea, "people-company")
+    bea.click(60, 40, SIZE)
+    bea.page.locator(".notice", has_text="Ann is editing this object").wait_for()
+    bea.is_now(lambda: bea.page.locator("#object-list .row[aria-selected=true]").count(), 0)
+    bea.page.get_by_role("button", name="Take over").click()
+    ann.page.locator(".notice", has_text="taken over").wait_for()
+    ann.page.locator("#company", has_text="Bea: object").wait_for()
+    assert all("409" in said for said in bea.wrong), "the browser notes that it was refused"
+    bea.wrong.clear()
+    bea.page.close()
+    ann.is_now(lambda: ann.page.locator("#company").inner_text(), "")
+
+
+def test_photos_are_assigned_and_taken_by_one_key(opened, served):
+    screen = opened(2)
+    call(screen, "Cleo")
+    screen.page.locator("#photo-search").fill("3.png")
+    screen.page.locator("#assign").click()
+    screen.page.locator("#assign-other").fill("Dan")
+    shot(screen, "people-assign")
+    screen.page.locator("#assign-go").click()
+    screen.is_now(lambda: served.get("/photos/3")["photo"]["assignee"], "Dan")
+    screen.page.locator("#photo-search").fill("")
+    screen.page.locator("#stage").focus()
+    screen.key("y")
+    screen.is_now(lambda: served.get("/photos/1")["photo"]["assignee"], "Cleo")
+    screen.page.locator("#photo-about summary").click()
+    screen.page.locator("#photo-tags").fill("night, rain")
+    screen.key("Enter")
+    screen.is_now(lambda: served.get("/photos/1")["photo"]["tags"], ["night", "rain"])
+    shot(screen, "people-photo")
+    screen.page.locator("#stage").focus()
+    screen.key("u")
+    screen.is_now(lambda: served.get("/photos/1")["photo"]["tags"], [])
+
+
+def test_an_admin_lets_people_in(opened, served):
+    screen = opened(4, color_scheme="dark")
+    screen.page.locator("#person summary").click()
+    screen.page.locator("#people").click()
+    screen.page.locator("#person-new").fill("Rob")
+    screen.page.locator("#person-role").select_option("reviewer")
+    screen.page.get_by_role("button", name="Add", exact=True).click()
+    link = screen.page.get_by_label("Link of Rob")
+    link.wait_for()
+    assert "?token=" in link.input_value()
+    shot(screen, "people-dialog")
+    (rob,) = served.get("/people")
+    assert (rob["name"], rob["role"], rob["link"]) == ("Rob", "reviewer", True)
+    screen.page.get_by_role("button", name="Remove").click()
+    screen.is_now(lambda: served.get("/people")[0]["active"], False)
+    assert json.dumps(served.get("/journal")).count('"person"') > 1
