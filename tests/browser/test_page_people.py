@@ -79,6 +79,7 @@ def test_photos_are_assigned_and_taken_by_one_key(opened, served):
     screen.is_now(lambda: served.get("/photos/1")["photo"]["tags"], ["night", "rain"])
     shot(screen, "people-photo")
     screen.page.locator("#stage").focus()
+    screen.page.locator(".notice", has_text="changed").wait_for()
     screen.key("u")
     screen.is_now(lambda: served.get("/photos/1")["photo"]["tags"], [])
 

@@ -20,6 +20,9 @@ import { assignDialog, peopleDialog } from "./ui/people.js";
 import { photoPanel, takeNext } from "./ui/panels/photo.js";
 import { Review } from "./state/review.js";
 import { CascadePanel } from "./ui/panels/cascade.js";
+import { ClassList } from "./state/classes.js";
+import { ClassKeys } from "./tools/class-keys.js";
+import { attributesPanel } from "./ui/panels/attributes.js";
 import { ClassesPanel } from "./ui/panels/classes.js";
 import { ObjectsPanel } from "./ui/panels/objects.js";
 import { personPanel } from "./ui/panels/person.js";
@@ -56,12 +59,15 @@ const objects = new ObjectsPanel({ store, desk, hand, stage, many });
 const review = new Review({ store, desk, notices });
 new Company({ store, desk, notices });
 const pins = new Pins({ store, stage, review });
+const classKeys = new ClassKeys(store, hand);
 const doors = {
   sheet: () => sheet(shortcuts),
   exporting: () => void exporting(store, notices),
   importing: () => importing(desk),
   rename: () => objects.rename(),
   pane: goToPane,
+  classKey: (/** @type {string} */ key) => classKeys.press(key),
+  findClass: () => classes.find(),
   comment: () => pins.write(),
   accept: () => void review.judge("accepted"),
   takeNext: () => void takeNext({ store, desk, notices }),
@@ -69,12 +75,13 @@ const doors = {
 };
 const shortcuts = table({ store, stage, hand, desk, pointing, notices, many }, doors);
 new Filmstrip({ store, desk, hand, stage });
-new Keyboard(shortcuts, stage.element);
+new Keyboard(shortcuts, stage.element).before = (event) => classKeys.next(event);
 const photos = new PhotosPanel(store, desk);
 byId("assign").append(icon("people"));
 byId("assign").addEventListener("click", () => void assignDialog({ store, desk, notices }, photos.shown));
 photoPanel({ store, desk, notices });
-new ClassesPanel({ store, desk, hand });
+const classes = new ClassesPanel({ store, list: new ClassList({ store, desk, notices }), hand });
+attributesPanel({ store, hand });
 reviewPanel({ store, review, pins });
 new CascadePanel({ store, hand, lens });
 viewPanel(store);

@@ -74,6 +74,7 @@
  * @property {string | null} undo_kind
  * @property {string | null} redo_kind
  * @property {string} person who did its last action; empty where the server knows nobody
+ * @property {Record<string, unknown>} [attributes] what is said of it
  */
 
 /** @typedef {{box: Box, png: string}} Patch a base64 PNG of the mask in the box */
@@ -87,7 +88,9 @@
  * @property {{queue: number, model: number, total: number}} [ms]
  */
 
-/** @typedef {{id: number, name: string, colour: string, key: string | null}} Class */
+/** @typedef {{name: string, kind: "text" | "number" | "choice" | "tick", choices: string[]}} Attribute */
+
+/** @typedef {{id: number, name: string, colour: string, key: string | null, group: string, attributes: Attribute[]}} Class */
 
 /**
  * @typedef {object} FormatOption

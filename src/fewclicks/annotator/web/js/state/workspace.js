@@ -176,8 +176,7 @@ export class Desk {
     const open = [...entries.values()].filter((entry) => entry.thing.state === "open");
     const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0];
     this.store.set({ photo, entries, hand: hand?.thing.id ?? null });
-    if (hand) this.store.set({ classId: hand.thing.class_id });
-    else this.bringBack(photo.id);
+    if (!hand) this.bringBack(photo.id);
     for (const entry of entries.values()) this.remind(entry);
   }
 
@@ -366,41 +365,6 @@ export class Desk {
     const where = photos ? ` on ${plural(photos, "photo")}` : "";
     // The dialog of an import tells of it itself.
     if (undone === undefined && !document.querySelector("#import-dialog[open]")) this.notices.show(`${plural(objects, "object")}${where} imported`);
-  }
-
-  /** @param {string} name */
-  async addClass(name) {
-    // The events of the photo may have told of it already.
-    const add = (/** @type {Class} */ made, /** @type {Class[]} */ classes) => [...classes.filter((one) => one.id !== made.id), made];
-    await this.changeClasses(api.makeClass({ name }), add);
-  }
-
-  /**
-   * @param {number} id
-   * @param {Partial<Class>} part
-   */
-  async patchClass(id, part) {
-    const swap = (/** @type {Class} */ made, /** @type {Class[]} */ classes) =>
-      classes.map((one) => (one.id === id ? made : one));
-    await this.changeClasses(api.patchClass(id, part), swap);
-  }
-
-  /** @param {number} id */
-  async dropClass(id) {
-    await this.changeClasses(api.dropClass(id), (_, classes) => classes.filter((one) => one.id !== id));
-  }
-
-  /**
-   * @param {Promise<Class>} request
-   * @param {(made: Class, classes: Class[]) => Class[]} change
-   */
-  async changeClasses(request, change) {
-    try {
-      const made = await request;
-      this.classes(change(made, this.store.state.classes));
-    } catch (error) {
-      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
-    }
   }
 
   /** Read the photo and its objects anew: after an import. */

@@ -187,7 +187,7 @@ export class Hand {
     this.release();
     entry.since = 0;
     entry.fresh = false;
-    this.store.set({ hand: entry.thing.id, classId: entry.thing.class_id, armed: false, pass: null, hint: "" });
+    this.store.set({ hand: entry.thing.id, armed: false, pass: null, hint: "" });
     this.store.touch("entries");
   }
 
@@ -393,11 +393,11 @@ export class Hand {
   /**
    * Give an object another class or name. Undo takes it back.
    * @param {Entry} entry
-   * @param {Partial<Pick<Thing, "class_id" | "name">>} is
+   * @param {Partial<Pick<Thing, "class_id" | "name" | "attributes">>} is
    */
   label(entry, is) {
-    const { class_id, name } = entry.thing;
-    entry.trail.labelled({ was: "name" in is ? { name } : { class_id }, is });
+    const { class_id, name, attributes } = entry.thing;
+    entry.trail.labelled({ was: "name" in is ? { name } : "attributes" in is ? { attributes: unsaid(attributes, is.attributes) } : { class_id }, is });
     this.set(entry, is);
   }
 
@@ -479,4 +479,13 @@ export class Hand {
     const { hand } = this.store.state;
     this.store.set({ busy: hand !== null && this.queue.lines.has(hand) });
   }
+}
+
+/**
+ * What was said of an object before more was: null takes away what was not said.
+ * @param {Record<string, unknown>} [was]
+ * @param {Record<string, unknown>} [is]
+ */
+function unsaid(was = {}, is = {}) {
+  return { ...Object.fromEntries(Object.keys(is).map((name) => [name, null])), ...was };
 }

@@ -18,6 +18,8 @@ export class Keyboard {
     }
     /** @type {Map<string, Shortcut>} what is held, by the key's place on the keyboard */
     this.held = new Map();
+    /** Takes a key that belongs to the one before it; then it is no shortcut. */
+    this.before = (/** @type {KeyboardEvent} */ _event) => false;
     addEventListener("keydown", (event) => this.down(event));
     addEventListener("keyup", (event) => this.up(event.code));
     addEventListener("blur", () => [...this.held.keys()].forEach((code) => this.up(code, true)));
@@ -27,6 +29,7 @@ export class Keyboard {
   down(event) {
     if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
     const key = nameOf(event);
+    if (!taken(event, key) && this.before(event)) return event.preventDefault();
     const shortcut = this.shortcuts.get(key) ?? this.shortcuts.get(digitOf(event));
     if (!shortcut?.run || taken(event, key)) return;
     if (shortcut.onStage && !this.isFree(event)) return;

@@ -22,7 +22,7 @@ import { AS_MODEL } from "../state/store.js";
  */
 
 /** @typedef {{store: Store, stage: Stage, hand: Hand, desk: Desk, pointing: Pointing, notices: Notices, many: Many}} Parts */
-/** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, rename: () => void, comment: () => void, accept: () => void, takeNext: () => void, sendBack: () => void, pane: (way: 1 | -1) => void}} Doors */
+/** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, rename: () => void, comment: () => void, accept: () => void, takeNext: () => void, classKey: (key: string) => void, findClass: () => void, sendBack: () => void, pane: (way: 1 | -1) => void}} Doors */
 
 const BRUSHES = [1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40, 56, 80, 120];
 
@@ -102,7 +102,7 @@ function arrows(stage) {
  */
 function objects({ hand, notices, pointing, many }, doors) {
   const group = "Objects";
-  const digits = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
+  const digits = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
   return [
     { group, keys: ["Enter", "Space"], label: "Finish the selected object" },
     { group: "", keys: ["Enter"], label: "", run: () => hand.finish() },
@@ -112,8 +112,9 @@ function objects({ hand, notices, pointing, many }, doors) {
     { group, keys: ["Tab"], label: "Edit the next object", onStage: true, run: () => hand.next(1) },
     { group, keys: ["Shift+Tab"], label: "Edit the object before", onStage: true, run: () => hand.next(-1) },
     { group, keys: ["N"], label: "The next click begins a new object, also on another one", run: () => hand.arm() },
-    { group, keys: ["1 – 9"], label: "Class of the selected object, and of the next ones" },
-    ...digits.map((key) => ({ group: "", keys: [key], label: "", run: () => hand.classByKey(key) })),
+    { group, keys: ["1 – 9", "0 1 …"], label: "Class of the selected object, and of the next ones; some keys are a digit and one more" },
+    ...digits.map((key) => ({ group: "", keys: [key], label: "", run: () => doors.classKey(key) })),
+    { group, keys: ["/"], label: "Find a class by its name", run: doors.findClass },
     { group, keys: ["F2"], label: "Rename", run: doors.rename },
     { group, keys: ["Ctrl+click", "Shift+click in the list", "Ctrl+drag"], label: "Select several objects" },
     { group, keys: ["Ctrl+A"], label: "Select all objects", run: () => many.all() },

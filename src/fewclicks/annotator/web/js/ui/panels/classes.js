@@ -1,20 +1,22 @@
-/** @file The classes: choose one, add, and in the editing mode rename, give a key, delete. */
+/** @file The classes: find and choose one, add, reorder; in the editing mode rename, give a key, group and attributes, delete. */
 
 /** @import { Class } from "../../types.js" */
-/** @import { Desk } from "../../state/workspace.js" */
+/** @import { ClassList } from "../../state/classes.js" */
 /** @import { Hand } from "../../tools/editor.js" */
 /** @import { Store } from "../../state/store.js" */
-import { byId, check, h, icon, roving } from "../dom.js";
+import { classDialog } from "../class-dialog.js";
+import { byId, check, enable, h, icon, roving } from "../dom.js";
 
-const KEYS = ["", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+/** So many classes are seen at a glance; of more there is a search. */
+const FEW = 8;
 
 export class ClassesPanel {
   /**
-   * @param {{store: Store, desk: Desk, hand: Hand}} parts
+   * @param {{store: Store, list: ClassList, hand: Hand}} parts
    */
-  constructor({ store, desk, hand }) {
+  constructor({ store, list, hand }) {
     this.store = store;
-    this.desk = desk;
+    this.classes = list;
     this.hand = hand;
     this.editing = false;
     this.edit = h(
@@ -25,82 +27,166 @@ export class ClassesPanel {
     this.edit.addEventListener("click", () => this.toggle());
     this.list = h("div", { class: "class-list", id: "class-list" });
     roving(this.list);
+    this.list.addEventListener("keydown", (event) => this.moved(event));
+    const text = { type: "text", autocomplete: "off", spellcheck: "false" };
+    this.search = h("input", { ...text, type: "search", id: "class-search", placeholder: "Find a class (/)", "aria-label": "Find a class" });
+    this.search.addEventListener("input", () => this.show());
+    this.search.addEventListener("keydown", (event) => this.found(event));
     this.add = h("input", {
-      type: "text",
+      ...text,
       id: "class-add",
       placeholder: "Add a class …",
       "aria-label": "Add a class",
-      autocomplete: "off",
       maxlength: 100,
       onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && this.added(),
     });
+    this.files = list.fileButtons();
+    this.files.hidden = true;
     const head = h("div", { class: "section-head" }, h("h2", {}, "Classes"), this.edit);
-    byId("classes").append(head, this.list, h("div", { class: "class-add" }, this.add));
-    store.on(["classes"], () => this.show());
-    store.on(["classId"], () => this.mark());
+    byId("classes").append(head, h("div", { class: "class-add" }, this.search), this.list, h("div", { class: "class-add" }, this.add, this.files));
+    store.on(["classes", "role"], () => this.show());
+    store.on(["classId", "hand", "entries"], () => this.mark());
   }
 
   added() {
     const name = this.add.value.trim();
     if (!name) return;
     this.add.value = "";
-    void this.desk.addClass(name);
+    void this.classes.add(name);
   }
 
   toggle() {
     this.editing = !this.editing;
     this.edit.setAttribute("aria-pressed", String(this.editing));
+    this.files.hidden = !this.editing;
     this.show();
   }
 
-  show() {
+  /** Have the user look for a class by its name. */
+  find() {
+    this.search.hidden = false;
+    this.search.focus();
+    this.search.select();
+  }
+
+  /** @param {KeyboardEvent} event */
+  found(event) {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    const [first] = this.wanted;
+    if (event.key === "Enter" && first) this.hand.choose(first.id);
+    this.search.value = "";
+    this.show();
+    byId("stage").focus();
+  }
+
+  /** The classes that the search lets through; those whose names begin so first. */
+  get wanted() {
+    const text = this.search.value.trim().toLowerCase();
     const { classes } = this.store.state;
+    if (!text) return classes;
+    const found = classes.filter((one) => `${one.name} ${one.group}`.toLowerCase().includes(text));
+    const begins = (/** @type {Class} */ one) => Number(!one.name.toLowerCase().startsWith(text));
+    return [...found].sort((a, b) => begins(a) - begins(b));
+  }
+
+  show() {
+    const { classes, role } = this.store.state;
+    const may = role !== "annotator";
+    enable(this.edit, may ? null : "reviewers do that", "Edit the classes");
+    enable(this.add, may ? null : "reviewers do that", "Add a class");
+    if (document.activeElement !== this.search) this.search.hidden = classes.length <= FEW && !this.search.value;
     const controls = () => [...this.list.querySelectorAll("input, select, button")];
     const focused = controls().findIndex((one) => one === document.activeElement);
     this.list.setAttribute("role", this.editing ? "group" : "radiogroup");
     this.list.setAttribute("aria-label", "Class of new objects");
-    this.list.replaceChildren(...classes.map((one) => (this.editing ? this.editor(one) : this.choice(one))));
+    const groups = new Map(this.wanted.map((one) => [one.group, /** @type {Class[]} */ ([])]));
+    for (const one of this.wanted) groups.get(one.group)?.push(one);
+    const parts = [...groups].flatMap(([group, members]) => [group && h("div", { class: "class-group" }, group), ...members.map((one) => this.row(one))]);
+    this.list.replaceChildren(.../** @type {Node[]} */ (parts.filter(Boolean)));
     this.mark();
     const again = controls()[focused];
     if (again instanceof HTMLElement) again.focus();
   }
 
-  /** Say which class is chosen. */
+  /** Say which class the object in hand has, and which those to come will have. */
   mark() {
-    check(this.list, (radio) => Number(radio.dataset.id) === this.store.state.classId);
+    const { classId } = this.store.state;
+    const own = this.store.hand?.thing.class_id ?? classId;
+    check(this.list, (radio) => Number(radio.dataset.id) === own);
+    for (const row of this.list.querySelectorAll(".class-row")) {
+      row.classList.toggle("next", own !== classId && Number(/** @type {HTMLElement} */ (row).dataset.id) === classId);
+    }
+  }
+
+  /** @param {Class} one */
+  row(one) {
+    const row = h("div", { class: "class-row", "data-id": one.id, draggable: this.store.state.role !== "annotator" }, this.colour(one), ...(this.editing ? this.editor(one) : [this.choice(one)]));
+    row.addEventListener("dragstart", (event) => event.dataTransfer?.setData("text/x-class", String(one.id)));
+    row.addEventListener("dragover", (event) => {
+      if (!event.dataTransfer?.types.includes("text/x-class")) return;
+      event.preventDefault();
+      row.classList.add("drop-here");
+    });
+    row.addEventListener("dragleave", () => row.classList.remove("drop-here"));
+    row.addEventListener("drop", (event) => {
+      const id = Number(event.dataTransfer?.getData("text/x-class"));
+      if (!id) return;
+      event.preventDefault();
+      event.stopPropagation();
+      void this.classes.moveTo(id, one.id);
+    });
+    return row;
+  }
+
+  /**
+   * Alt and an arrow move the class that has the focus.
+   * @param {KeyboardEvent} event
+   */
+  moved(event) {
+    const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const row = event.target instanceof Element ? event.target.closest(".class-row") : null;
+    if (!way || !event.altKey || !(row instanceof HTMLElement)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const id = Number(row.dataset.id);
+    void this.classes.move(id, /** @type {1 | -1} */ (way)).then(() => {
+      const again = this.list.querySelector(`.class-row[data-id="${id}"] button.class`);
+      if (again instanceof HTMLElement) again.focus();
+    });
   }
 
   /** @param {Class} one */
   colour(one) {
-    const input = h("input", { type: "color", value: one.colour, "aria-label": `Color of ${one.name}`, title: "Color" });
-    input.addEventListener("change", () => void this.desk.patchClass(one.id, { colour: input.value }));
+    const input = h("input", { type: "color", value: one.colour, "aria-label": `Color of ${one.name}`, title: "Color", disabled: this.store.state.role === "annotator" });
+    input.addEventListener("change", () => void this.classes.patch(one.id, { colour: input.value }));
     return input;
   }
 
   /** @param {Class} one */
   choice(one) {
-    const button = h(
+    return h(
       "button",
       { type: "button", class: "class", role: "radio", "data-id": one.id, onclick: () => this.hand.choose(one.id) },
       h("span", { class: "ellipsis" }, one.name),
-      one.key && h("kbd", {}, one.key),
+      one.key && h("kbd", {}, one.key.split("").join(" ")),
     );
-    return h("div", { class: "class-row" }, this.colour(one), button);
   }
 
   /** @param {Class} one */
   editor(one) {
-    const patch = (/** @type {Partial<Class>} */ part) => void this.desk.patchClass(one.id, part);
+    const patch = (/** @type {Partial<Class>} */ part) => void this.classes.patch(one.id, part);
     const name = h("input", { type: "text", value: one.name, "aria-label": `Name of ${one.name}`, maxlength: 100 });
     name.addEventListener("change", () => name.value.trim() && patch({ name: name.value.trim() }));
-    const options = KEYS.map((key) => h("option", { value: key, selected: key === (one.key ?? "") }, key || "–"));
-    const key = h("select", { "aria-label": `Key of ${one.name}`, title: "Key" }, ...options);
-    key.addEventListener("change", () => patch({ key: key.value }));
-    const drop = h(
-      "button",
-      { type: "button", class: "icon-button small", "aria-label": `Delete ${one.name}`, title: "Delete", onclick: () => void this.desk.dropClass(one.id) },
-      icon("trash"),
-    );
-    return h("div", { class: "class-row" }, this.colour(one), name, key, drop);
+    const hint = "Key: a digit, or a digit and one more";
+    const key = h("input", { type: "text", class: "class-key", value: one.key ?? "", "aria-label": `Key of ${one.name}`, title: hint, maxlength: 2, placeholder: "–" });
+    key.addEventListener("change", () => patch({ key: key.value.trim().toLowerCase() }));
+    const button = (/** @type {string} */ name, /** @type {string} */ word, /** @type {() => void} */ onclick) =>
+      h("button", { type: "button", class: "icon-button small", "aria-label": `${word} ${one.name}`, title: word, onclick }, icon(name));
+    return [
+      name,
+      key,
+      button("more", "Group and attributes of", () => classDialog(one, this.classes)),
+      button("trash", "Delete", () => void this.classes.drop(one)),
+    ];
   }
 }

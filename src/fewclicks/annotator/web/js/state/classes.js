@@ -1,0 +1,138 @@
+/** @file What is done to the list of classes: each can be taken back by the notice that tells of it. */
+
+/** @import { Class } from "../types.js" */
+/** @import { Desk } from "./workspace.js" */
+/** @import { Notices } from "../ui/toasts.js" */
+/** @import { Store } from "./store.js" */
+import * as api from "../sync/api.js";
+import { reassignDialog } from "../ui/class-dialog.js";
+import { h, plural } from "../ui/dom.js";
+
+export class ClassList {
+  /**
+   * @param {{store: Store, desk: Desk, notices: Notices}} parts
+   */
+  constructor({ store, desk, notices }) {
+    this.store = store;
+    this.desk = desk;
+    this.notices = notices;
+  }
+
+  /** @param {() => Promise<void>} work */
+  async tried(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      this.store.touch("classes");
+    }
+  }
+
+  async read() {
+    this.desk.classes(await api.json("GET", "/classes"));
+  }
+
+  /**
+   * Make a class, which objects to come have.
+   * @param {string} name
+   */
+  async add(name) {
+    await this.tried(async () => {
+      const made = await api.makeClass({ name });
+      await this.read();
+      this.store.set({ classId: made.id, hint: `New objects are ${made.name}.` });
+    });
+  }
+
+  /**
+   * @param {number} id
+   * @param {Partial<Class>} part
+   */
+  async patch(id, part) {
+    const was = this.store.state.classes.find((one) => one.id === id);
+    await this.tried(async () => {
+      await api.patchClass(id, part);
+      await this.read();
+      const before = Object.fromEntries(Object.keys(part).map((name) => [name, was?.[/** @type {keyof Class} */ (name)] ?? ""]));
+      if (was) this.notices.show(`${was.name} changed`, () => void this.tried(async () => (await api.patchClass(id, before), this.read())));
+    });
+  }
+
+  /**
+   * @param {number} id
+   * @param {1 | -1} way
+   */
+  async move(id, way) {
+    const { classes } = this.store.state;
+    const other = classes[classes.findIndex((one) => one.id === id) + way];
+    if (other) await this.moveTo(id, other.id);
+  }
+
+  /**
+   * Put a class in the place of another.
+   * @param {number} id
+   * @param {number} to
+   */
+  async moveTo(id, to) {
+    const was = this.store.state.classes.map((one) => one.id);
+    const order = was.filter((one) => one !== id);
+    order.splice(was.indexOf(to), 0, id);
+    if (order.join() === was.join()) return;
+    const put = async (/** @type {number[]} */ ids) => this.desk.classes(await api.json("PUT", "/classes/order", { ids }));
+    await this.tried(async () => {
+      await put(order);
+      this.notices.show("The classes have another order", () => void this.tried(() => put(was)));
+    });
+  }
+
+  /**
+   * Delete a class; where it is in use, ask which class its objects get.
+   * @param {Class} one
+   */
+  async drop(one) {
+    try {
+      await this.dropped(one, null);
+    } catch (error) {
+      const used = error instanceof api.Problem && error.status === 409 && this.store.state.classes.length > 1;
+      if (used) reassignDialog(one, error.message, this.store.state.classes, (to) => void this.tried(() => this.dropped(one, to)));
+      else this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    }
+  }
+
+  /**
+   * @param {Class} one
+   * @param {number | null} to
+   */
+  async dropped(one, to) {
+    const { id } = await api.json("DELETE", `/classes/${one.id}${to === null ? "" : `?reassign_to=${to}`}`);
+    await this.read();
+    const back = async () => {
+      await api.json("POST", `/classes/removed/${id}/restore`, {});
+      await this.desk.reread();
+    };
+    if (to !== null) await this.desk.reread();
+    this.notices.show(`The class ${one.name} is deleted`, () => void this.tried(back));
+  }
+
+  /** Buttons for classes from a file and to a file. */
+  fileButtons() {
+    const input = h("input", { type: "file", id: "class-file", class: "hidden-text", accept: ".json,.txt,.yaml,.yml,.names", tabindex: -1, "aria-label": "File of classes" });
+    input.addEventListener("change", () => {
+      const file = input.files?.[0];
+      if (file) void this.tried(() => this.take(file));
+      input.value = "";
+    });
+    const load = h("button", { type: "button", class: "button small", id: "classes-load", title: "A name a line, or JSON of ours, COCO or CVAT", onclick: () => input.click() }, "From a file …");
+    const save = h("a", { class: "button small", id: "classes-save", href: `${api.BASE}/classes/file`, download: "classes.json" }, "To a file");
+    return h("div", { class: "pair" }, load, save, input);
+  }
+
+  /** @param {File} file */
+  async take(file) {
+    const said = await (await api.request("POST", "/classes/file", file)).json();
+    await this.read();
+    const changed = said.changed.length ? `, ${plural(said.changed.length, "class").replace(/classs$/, "classes")} changed` : "";
+    const added = plural(said.added.length, "class").replace(/classs$/, "classes");
+    this.notices.show([`${added} added${changed}`, ...said.notes].join(". "));
+  }
+}
