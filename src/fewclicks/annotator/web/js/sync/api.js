@@ -192,9 +192,6 @@ export const makeClass = (body) => json("POST", "/classes", body);
  */
 export const patchClass = (id, part) => json("PATCH", `/classes/${id}`, part);
 
-/** @param {number} id */
-export const dropClass = (id) => json("DELETE", `/classes/${id}`);
-
 /**
  * The masks that the first click of an object can mean; null: newer ones were asked for.
  * @param {string} id

@@ -63,7 +63,7 @@ export class PhotosPanel {
     const text = this.search.value.trim().toLowerCase();
     const { photos } = this.store.state;
     const wanted = (/** @type {Photo} */ photo) =>
-      (this.filter === "all" || photo.state === this.filter) && photo.name.toLowerCase().includes(text);
+      (this.filter === "all" || photo.state === this.filter) && said(photo).includes(text);
     this.shown = photos.filter(wanted);
     this.rows.show(this.shown);
   }
@@ -87,6 +87,14 @@ function rowOf(photo, old) {
   );
   old?.remove();
   return row;
+}
+
+/**
+ * What a photo is found by: its name, its tags, its note, who is to do it.
+ * @param {Photo} photo
+ */
+function said({ name, tags, note, assignee }) {
+  return [name, ...tags, note, assignee].join("\n").toLowerCase();
 }
 
 /** @param {Photo[]} photos */
