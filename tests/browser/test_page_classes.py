@@ -62,7 +62,7 @@ def test_classes_by_file_by_key_by_search_and_what_is_said_of_an_object(opened, 
     page.locator("#stage").focus()
     screen.key(*keys["car"])
     screen.is_now(lambda: served.objects(1)[0]["class_id"], class_of(served, "car"))
-    page.get_by_label("color").select_option("green")
+    page.locator("#attribute-color").select_option("green")
     screen.is_now(lambda: served.objects(1)[0]["attributes"], {"color": "green"})
     shot(screen, "classes-attributes")
     page.locator("#stage").focus()
@@ -84,7 +84,7 @@ def test_a_class_in_use_is_deleted_and_brought_back_and_the_order_is_changed(ope
     page = screen.page
     page.get_by_label("Edit the classes").click()
     first, second = names(served)[:2]
-    page.get_by_label("Delete object", exact=True).click()
+    page.locator("#class-list").get_by_label("Delete object", exact=True).click()
     page.locator("#reassign-to").select_option(label=second if first == "object" else first)
     shot(screen, "classes-reassign")
     page.locator("#reassign-go").click()
