@@ -46,6 +46,7 @@ export class ClassesPanel {
     byId("classes").append(head, h("div", { class: "class-add" }, this.search), this.list, h("div", { class: "class-add" }, this.add, this.files));
     store.on(["classes", "role"], () => this.show());
     store.on(["classId", "hand", "entries"], () => this.mark());
+    store.on(["classId", "hand"], () => this.list.querySelector('[aria-checked="true"]')?.scrollIntoView({ block: "nearest" }));
   }
 
   added() {
