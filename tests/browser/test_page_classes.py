@@ -97,3 +97,5 @@ def test_a_class_in_use_is_deleted_and_brought_back_and_the_order_is_changed(ope
     page.locator(".class-row button.class").nth(1).focus()
     page.keyboard.press("Alt+ArrowUp")
     screen.is_now(lambda: names(served)[0], before[1])
+    assert all("409" in said for said in screen.wrong), "the browser notes that the class was in use"
+    screen.wrong.clear()
