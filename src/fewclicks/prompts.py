@@ -141,10 +141,10 @@ class LookAt:
         return np.ascontiguousarray(image[self.region.slices])
 
 
-MARGIN_RATIO = 0.2
+MARGIN_RATIO = 0.7
 """So much of a box's sides is looked at beyond each of them."""
-BOX_PROB = 0.3
-"""The prob of the pixels of a box, before it is looked at."""
+AWAY_RATIO = 0.15
+"""So far beyond its sides lies what is surely no object, also where a box was drawn too small."""
 
 
 def look_in_box(
@@ -167,9 +167,9 @@ def look_in_box(
         steps, tol = (inner.steps, inner.tol) if isinstance(inner, CFR) else (0, None)
     hw = (start.prob.shape[0], start.prob.shape[1])
     look = LookAt(inner.inner if isinstance(inner, CFR) else inner, _grown(box, hw), _hints(box, hw))
-    begin, filled = np.zeros_like(start.prob), np.zeros_like(start.prob)
-    begin[box.slices], filled[box.slices] = BOX_PROB, 1
-    for state in passes(look, replace(start, prob=begin), clicks, steps, tol, hold):
+    filled = np.zeros_like(start.prob)
+    filled[box.slices] = 1
+    for state in passes(look, replace(start, prob=filled), clicks, steps, tol, hold):
         if not state.mask.any():
             state = replace(state, prob=filled)
         state = replace(state, memo={**start.memo, GIVEN: True})
@@ -190,13 +190,13 @@ def _grown(box: Box, hw: tuple[int, int]) -> Box:
 
 
 def _hints(box: Box, hw: tuple[int, int]) -> Clicks:
-    """A click in the middle of the box, and negative ones beside its corners and sides, where the image has pixels."""
+    """A click in the middle of the box, and negative ones beyond its corners and sides, where the image goes on."""
     x, y = (box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2
-    away = max(2, round(0.02 * max(box.hw)))
-    columns, rows = (box.x0 - away, x, box.x1 - 1 + away), (box.y0 - away, y, box.y1 - 1 + away)
-    around = [(column, row) for row in rows for column in columns if (column, row) != (x, y)]
-    outside = [Click(cx, cy, False) for cx, cy in around if 0 <= cx < hw[1] and 0 <= cy < hw[0]]
-    return Clicks((Click(x, y), *outside))
+    dy, dx = (max(2, round(AWAY_RATIO * side)) for side in box.hw)
+    columns = max(0, box.x0 - dx), x, min(hw[1], box.x1 + dx) - 1
+    rows = max(0, box.y0 - dy), y, min(hw[0], box.y1 + dy) - 1
+    around = (Click(cx, cy, False) for cy in rows for cx in columns if not box.contains(round(cy), round(cx)))
+    return Clicks((Click(x, y), *around))
 
 
 SCALES = (1.0, 0.5, 0.25)

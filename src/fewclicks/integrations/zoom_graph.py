@@ -28,6 +28,7 @@ from fewclicks.engines.onnx import load
 from fewclicks.errors import InputError
 from fewclicks.files.replace import replace_file
 from fewclicks.methods.default import Options, chosen, weights_hash
+from fewclicks.prompts import AWAY_RATIO, MARGIN_RATIO
 
 OURS = Opset("fewclicks", 1)
 network = Op(OURS, "Network")
@@ -162,14 +163,13 @@ def hold(prob, points, labels, disk):
 def hints(start, stop, size):
     """Points and labels that say a box: one in its middle, and negative ones around it. See prompts.look_in_box."""
     side = stop - start
-    away = op.Max(op.Round(op.ReduceMax(side, keepdims=0) * 0.02), 2.0)
+    away = op.Max(op.Round(side * AWAY_RATIO), 2.0)
     middle = (start + stop - 1.0) / 2.0
-    to = side / 2.0 - 0.5 + away
     step = op.Reshape(op.Constant(value_floats=NEIGHBORS), [9, 2])
-    points = middle + step * to
-    within = op.ReduceMin(op.Cast(op.And(points >= 0.0, points < size), to=1), [1], keepdims=1) > 0.5
+    points = op.Max(op.Min(middle + step * (side / 2.0 - 0.5 + away), size - 1.0), 0.0)
+    beyond = op.ReduceMax(op.Cast(op.Or(points < start, points > stop - 1.0), to=1), [1], keepdims=1) > 0.5
     is_middle = op.ReduceMax(op.Abs(step), [1], keepdims=1) < 0.5
-    return points, op.Where(is_middle, 1.0, op.Where(within, 0.0, -1.0))
+    return points, op.Where(is_middle, 1.0, op.Where(beyond, 0.0, -1.0))
 
 
 @script(OURS, default_opset=op)
@@ -203,12 +203,12 @@ def answer_function(used: Options) -> OnnxFunction:
         size = photo_size(image, points, labels)
         box_stop = op.Max(op.Min(box_stop, size), 1.0)
         box_start = op.Min(box_start, box_stop - 1.0)
-        margin = op.Ceil((box_stop - box_start) * 0.2)
+        margin = op.Ceil((box_stop - box_start) * MARGIN_RATIO)
         box_points, box_labels = hints(box_start, box_stop, size)
         all_points = op.Concat(points, box_points, axis=0)
         inside = filled(op.Squeeze(begin, [0, 1]), box_start, box_stop)
         has_box = box_passes > 0.5
-        prob = op.Where(given, begin, op.Where(has_box, op.Unsqueeze(inside, [0, 1]) * 0.3, begin * 0.0))
+        prob = op.Where(given, begin, op.Where(has_box, op.Unsqueeze(inside, [0, 1]), begin * 0.0))
         begun = op.Or(has_box, hits(prob > 0.5))
         start, stop = size * 0.0, op.Identity(size)
         for i in range(whole(passes)):
