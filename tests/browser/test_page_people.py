@@ -100,3 +100,21 @@ def test_an_admin_lets_people_in(opened, served):
     screen.page.get_by_role("button", name="Remove").click()
     screen.is_now(lambda: served.get("/people")[0]["active"], False)
     assert json.dumps(served.get("/journal")).count('"person"') > 1
+
+
+def test_photos_are_found_and_figures_are_shown(opened, served):
+    served.place(5, truth())
+    screen = opened(6)
+    screen.page.locator("#photo-search").fill("objects:>0 5.png")
+    screen.is_now(
+        lambda: [row.inner_text().split()[0] for row in screen.page.locator("#photo-list .row").all()], ["5.png"]
+    )
+    screen.page.locator("#photo-search").fill("is:odd")
+    screen.page.locator("#photo-list", has_text="nothing is 'odd'").wait_for()
+    assert all("400" in said for said in screen.wrong)
+    screen.wrong.clear()
+    screen.page.locator("#stage").focus()
+    screen.key("Shift+S")
+    screen.page.locator(".statistics table").first.wait_for()
+    assert "object" in screen.page.locator(".statistics").inner_text()
+    shot(screen, "statistics")

@@ -27,6 +27,7 @@ from fewclicks.annotator.server.routes import (
     photos,
     predict,
     session,
+    statistics,
 )
 from fewclicks.annotator.server.schemas import ConflictOut, ObjectOut, ProblemOut
 from fewclicks.annotator.server.security import RateLimiter, SecurityMiddleware, SecurityPolicy
@@ -103,7 +104,7 @@ def bare() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for part in (folder, classes, photos, objects, comments, people, files, predict, session):
+    for part in (folder, classes, photos, objects, comments, people, files, predict, session, statistics):
         app.include_router(part.router, prefix="/api/v1")
     app.mount("/", _Page(directory=STATIC, html=True))
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -25,6 +25,7 @@ from fewclicks.annotator.store.comments import Comments
 from fewclicks.annotator.store.people import People, PresenceList
 from fewclicks.annotator.store.photos import Catalogue, clamp_clicks, locked_photo
 from fewclicks.annotator.store.records import MAX_NAME, Edit, Line, ObjectInfo, ObjectState, printable
+from fewclicks.annotator.store.statistics import Statistics
 from fewclicks.annotator.store.tables import PERSON_LETTERS, ActionRow, ObjectRow, PhotoRow
 from fewclicks.errors import Conflict, InputError, UnknownName
 
@@ -53,6 +54,7 @@ class Store(Catalogue):
         self.comments = Comments(self._db)
         self.people = People(self._db)
         self.presence = PresenceList(self._db)
+        self.statistics = Statistics(self._db)
 
     def object(self, object_id: str) -> ObjectInfo:
         """An object, deleted or not; UnknownName if there is none of that id."""

@@ -26,6 +26,7 @@ from fewclicks.annotator.server.schemas import ObjectOut, OpenedPhoto, PhotoOut,
 from fewclicks.annotator.server.team import EventOut
 from fewclicks.annotator.server.values import CheckedRoute
 from fewclicks.annotator.services.annotator import Annotator
+from fewclicks.annotator.services.finding import find
 from fewclicks.annotator.services.presence import present
 from fewclicks.annotator.store.photos import PhotoEdit
 from fewclicks.annotator.store.records import PhotoInfo, Role
@@ -56,6 +57,18 @@ def photos(
     rest = [info for info in found[begin:] if state in (None, info.state)]
     items = [given.photo_out(info) for info in rest[:limit]]
     return PhotoPage(items=items, next=items[-1].id if len(rest) > limit else None)
+
+
+@router.get("/find")
+def find_photos(
+    given: AnnotatorDep, query: Annotated[str, Query(max_length=1000, description="class:car objects:>3 for:Ann ...")]
+) -> list[int]:
+    """The ids of the photos that are like that.
+
+    Words in the name, tags, note and assignee; `class:`, `by:`, `for:`, `tag:`, `is:`, `objects:` and `comments:`, each
+    with a minus in front for the reverse. Names with spaces stand in quotes.
+    """
+    return find(given.store, given.photos(), query)
 
 
 @router.get("/{photo_id}")

@@ -15,6 +15,7 @@ import { Navigator } from "./canvas/minimap.js";
 import { Notices } from "./ui/toasts.js";
 import { Pins } from "./ui/pins.js";
 import { reviewPanel, sendBack } from "./ui/panels/review.js";
+import { statisticsDialog } from "./ui/statistics.js";
 import { Company } from "./state/company.js";
 import { assignDialog, peopleDialog } from "./ui/people.js";
 import { photoPanel, takeNext } from "./ui/panels/photo.js";
@@ -66,6 +67,7 @@ const doors = {
   importing: () => importing(desk),
   rename: () => objects.rename(),
   pane: goToPane,
+  statistics: () => void statisticsDialog(store),
   classKey: (/** @type {string} */ key) => classKeys.press(key),
   findClass: () => classes.find(),
   comment: () => pins.write(),
@@ -77,6 +79,8 @@ const shortcuts = table({ store, stage, hand, desk, pointing, notices, many }, d
 new Filmstrip({ store, desk, hand, stage });
 new Keyboard(shortcuts, stage.element).before = (event) => classKeys.next(event);
 const photos = new PhotosPanel(store, desk);
+byId("statistics").append(icon("bars"));
+byId("statistics").addEventListener("click", doors.statistics);
 byId("assign").append(icon("people"));
 byId("assign").addEventListener("click", () => void assignDialog({ store, desk, notices }, photos.shown));
 photoPanel({ store, desk, notices });

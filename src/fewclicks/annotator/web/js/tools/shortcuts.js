@@ -22,7 +22,7 @@ import { AS_MODEL } from "../state/store.js";
  */
 
 /** @typedef {{store: Store, stage: Stage, hand: Hand, desk: Desk, pointing: Pointing, notices: Notices, many: Many}} Parts */
-/** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, rename: () => void, comment: () => void, accept: () => void, takeNext: () => void, classKey: (key: string) => void, findClass: () => void, sendBack: () => void, pane: (way: 1 | -1) => void}} Doors */
+/** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, rename: () => void, comment: () => void, accept: () => void, takeNext: () => void, statistics: () => void, classKey: (key: string) => void, findClass: () => void, sendBack: () => void, pane: (way: 1 | -1) => void}} Doors */
 
 const BRUSHES = [1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40, 56, 80, 120];
 
@@ -198,6 +198,7 @@ function folder({ desk }, doors) {
     { group, keys: ["A"], label: "Photo before", run: () => desk.step(-1) },
     { group, keys: ["Shift+D"], label: "Next photo that is not done", run: () => desk.nextUnfinished() },
     { group, keys: ["Ctrl+Enter"], label: "Photo is done, go on with the next", run: () => void desk.markAndGoOn() },
+    { group, keys: ["Shift+S"], label: "Statistics", run: doors.statistics },
     { group, keys: ["Y"], label: "Take the next photo that is nobody's", run: doors.takeNext },
     { group: "Review", keys: ["R"], label: "Pin a comment to the place under the pointer", run: doors.comment },
     { group: "Review", keys: ["Shift+Y"], label: "Accept the photo, go on with the next that is done", run: doors.accept },

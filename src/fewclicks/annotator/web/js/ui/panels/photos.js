@@ -4,8 +4,8 @@
 /** @import { Photo, PhotoState } from "../../types.js" */
 /** @import { Store } from "../../state/store.js" */
 import { STATES } from "../../state/review.js";
-import { BASE } from "../../sync/api.js";
-import { byId, check, count, h, plural, roving } from "../dom.js";
+import { BASE, json } from "../../sync/api.js";
+import { byId, check, count, debounced, h, plural, roving } from "../dom.js";
 import { Rows } from "../virtual-list.js";
 
 /** @type {["all" | PhotoState, string][]} */
@@ -23,7 +23,10 @@ export class PhotosPanel {
     /** @type {"all" | PhotoState} */
     this.filter = "all";
     this.search = byId("photo-search", HTMLInputElement);
-    this.search.addEventListener("input", () => this.show());
+    /** @type {Set<number> | null} what the server found; null: the words are looked for here */
+    this.found = null;
+    const ask = debounced(250, () => void this.ask());
+    this.search.addEventListener("input", () => (this.search.value.includes(":") ? ask() : this.heard(null, "")));
     /** @type {Rows<Photo>} */
     this.rows = new Rows(byId("photo-list"), {
       label: "Photos",
@@ -59,11 +62,32 @@ export class PhotosPanel {
     this.show();
   }
 
+  /** Have the server find photos by what is in them. */
+  async ask() {
+    const query = this.search.value;
+    try {
+      const ids = await json("GET", `/photos/find?query=${encodeURIComponent(query)}`);
+      if (query === this.search.value) this.heard(new Set(ids), "");
+    } catch (error) {
+      if (query === this.search.value) this.heard(new Set(), /** @type {Error} */ (error).message);
+    }
+  }
+
+  /**
+   * @param {Set<number> | null} found
+   * @param {string} fault
+   */
+  heard(found, fault) {
+    this.found = found;
+    this.rows.nothing.textContent = fault || "No photo is like that.";
+    this.show();
+  }
+
   show() {
     const text = this.search.value.trim().toLowerCase();
     const { photos } = this.store.state;
     const wanted = (/** @type {Photo} */ photo) =>
-      (this.filter === "all" || photo.state === this.filter) && said(photo).includes(text);
+      (this.filter === "all" || photo.state === this.filter) && (this.found ? this.found.has(photo.id) : said(photo).includes(text));
     this.shown = photos.filter(wanted);
     this.rows.show(this.shown);
   }

@@ -1,0 +1,70 @@
+/** @file What was annotated, in figures: objects, areas, clicks and seconds per object, by class and by person, with plots. */
+
+/** @import { Store } from "../state/store.js" */
+import { json } from "../sync/api.js";
+import { show } from "./dialogs.js";
+import { count, h, svg } from "./dom.js";
+
+/** @typedef {{name: string, objects: number, photos: number, area_px: number, clicks: number, seconds: number, histogram: number[], areas: number[]}} Tally */
+/** @typedef {{all: Tally, classes: Tally[], people: Tally[]}} Found */
+
+const AREAS = ["< 10", "< 100", "< 1k", "< 10k", "< 100k", "< 1M", "more"];
+
+/** @param {Store} store */
+export async function statisticsDialog(store) {
+  const body = h("div", { class: "statistics" }, "Counting …");
+  show("statistics-dialog", "Statistics", [body]);
+  try {
+    /** @type {Found} */
+    const found = await json("GET", "/statistics");
+    const colours = new Map(store.state.classes.map((one) => [one.name, one.colour]));
+    const { all } = found;
+    const clicks = all.histogram.map((_, n) => (n === all.histogram.length - 1 ? `${n}+` : String(n)));
+    body.replaceChildren(
+      h("p", {}, `${count(all.objects)} objects on ${count(all.photos)} photos; ${all.clicks} clicks and ${all.seconds} seconds an object.`),
+      h("div", { class: "plots" }, plot("Objects by clicks", clicks, all.histogram), plot("Objects by area in pixels", AREAS, all.areas)),
+      table("By class", found.classes, colours),
+      table("By person", found.people, new Map()),
+    );
+  } catch (error) {
+    body.textContent = /** @type {Error} */ (error).message;
+  }
+}
+
+/**
+ * Bars, one for each number.
+ * @param {string} title
+ * @param {string[]} names
+ * @param {number[]} values
+ */
+function plot(title, names, values) {
+  const most = Math.max(1, ...values);
+  const width = 100 / values.length;
+  const bars = values.map((value, i) => {
+    const height = (value / most) * 46;
+    const bar = svg("rect", { x: i * width + width * 0.1, y: 50 - height, width: width * 0.8, height });
+    bar.append(svg("title", {}, document.createTextNode(`${names[i]}: ${count(value)}`)));
+    return bar;
+  });
+  const text = `${title}: ${values.map((value, i) => `${names[i]}: ${value}`).join(", ")}`;
+  const picture = svg("svg", { viewBox: "0 0 100 50", preserveAspectRatio: "none", class: "bars", role: "img", "aria-label": text }, ...bars);
+  return h("figure", {}, h("figcaption", {}, title), picture, h("div", { class: "ticks dim" }, h("span", {}, names[0]), h("span", {}, names[names.length - 1])));
+}
+
+/**
+ * @param {string} title
+ * @param {Tally[]} rows
+ * @param {Map<string, string>} colours
+ */
+function table(title, rows, colours) {
+  const most = Math.max(1, ...rows.map((row) => row.objects));
+  const head = h("tr", {}, ...[title, "Objects", "", "Photos", "Median area", "Clicks", "Seconds"].map((name) => h("th", { scope: "col" }, name)));
+  const line = (/** @type {Tally} */ row) => {
+    const bar = h("span", { class: "share" });
+    bar.style.width = `${(100 * row.objects) / most}%`;
+    if (colours.has(row.name)) bar.style.background = colours.get(row.name) ?? "";
+    const cells = [count(row.objects), bar, count(row.photos), `${count(Math.round(row.area_px))} px`, row.clicks.toFixed(1), row.seconds.toFixed(1)];
+    return h("tr", {}, h("th", { scope: "row" }, row.name || "nobody"), ...cells.map((cell) => h("td", { class: "number" }, cell)));
+  };
+  return h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows.map(line)));
+}
