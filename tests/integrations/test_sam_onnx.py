@@ -178,3 +178,26 @@ def test_x_anylabeling_runs_it_in_its_own_class(pair, tmp_path):
     for polygon in json.loads((tmp_path / "shapes.json").read_text()):
         cv2.fillPoly(found, [np.array(polygon, np.int32)], 1)
     assert agree(found > 0, wanted) > 0.95
+
+
+@pytest.mark.slow
+def test_a_checkpoint_folder_becomes_a_pair(tmp_path):
+    """With its own options, and its weights in 16 bits."""
+    torch = pytest.importorskip("torch")
+    from fewclicks.checkpoints import checkpoint
+    from fewclicks.integrations.sam_onnx import write_pair
+    from fewclicks.models.segmenter import build_segmenter
+
+    torch.manual_seed(0)
+    network = {"backbone": "compact", "size": "lite0", "radius_px": 5.0}
+    net = build_segmenter(**network)
+    config = {"network": network, "predictor": {"zoom": 96, "cfr": 1}}
+    checkpoint.save(tmp_path / "net", {checkpoint.WEIGHTS: net.state_dict()}, config)
+    write_pair(os.fspath(tmp_path / "net"), tmp_path / "pair", half=True)
+    sizes = [(tmp_path / name).stat().st_size for name in ("pair/decoder.onnx", f"net/{checkpoint.WEIGHTS}")]
+    assert sizes[0] < 0.6 * sizes[1]
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    ours, theirs = load(tmp_path / "net", threads=1), sam_pair.build(pair=tmp_path / "pair", threads=1)
+    clicks = Clicks((Click(30, 30),))
+    one, other = ours.step(ours.start(image), clicks), theirs.step(theirs.start(image), clicks)
+    assert np.abs(one.prob - other.prob).mean() < 0.05

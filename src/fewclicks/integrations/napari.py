@@ -42,6 +42,7 @@ class SegmentByClicks(Container):  # type: ignore[misc]
         self._replays: Replays | None = None
         self._begins: dict[Place, Mask] = {}
         """The mask that the label had in a slice before it was clicked on there."""
+        self._image: Image | None = None
         self._points: Points | None = None
         self._labels: Labels | None = None
         self._busy = False
@@ -60,12 +61,14 @@ class SegmentByClicks(Container):  # type: ignore[misc]
         self.next_slice.changed.connect(self.carry_to_next_slice)
 
     def start(self) -> None:
-        """Make the layers of points and labels for the chosen image, or take those that are there."""
+        """Make the layers of points and labels for the chosen image; labels that fit it are taken."""
         image = self.image.value
         if image is None:
             show_warning("there is no image layer; open an image first")
             return
-        self._replays = Replays(self._predictor or load())
+        if self._points is not None and self._points in self._viewer.layers:
+            self._viewer.layers.remove(self._points)
+        self._image, self._replays = image, Replays(self._predictor or load())
         self._predictor = self._replays.predictor
         shape = _shape(image)
         frame = {"scale": image.scale, "translate": image.translate, "rotate": image.rotate, "shear": image.shear}
@@ -176,9 +179,10 @@ class SegmentByClicks(Container):  # type: ignore[misc]
         return np.asarray(self._labels.data[place])
 
     def _replay(self, place: Place) -> Replay:
+        image = self._image
         assert self._replays is not None
-        image = self.image.value
-        return self._replays.of((id(image), place), lambda: photo_of(image, place))
+        assert image is not None
+        return self._replays.of(place, lambda: photo_of(image, place))
 
     def _write(self, place: Place, mask: Mask) -> None:
         """Give the label to the pixels of a mask that no other label has; undone by napari's own undo."""
