@@ -1,6 +1,9 @@
 """Photos found by what is in them and said of them, and what was annotated in figures."""
 
+import io
+import json
 import uuid
+import zipfile
 
 import pytest
 
@@ -64,3 +67,21 @@ def test_figures(served):
     assert sum(every["areas"]) == 3
     assert [(one["name"], one["objects"]) for one in found["classes"]] == [("object", 2), ("traffic light", 1)]
     assert [(one["name"], one["objects"]) for one in found["people"]] == [("Ann", 2), ("Bo", 1)]
+
+
+def exported(served, **scope):
+    """Names of photos, and labels of objects, in a COCO export."""
+    answer = served("POST", "/export", {"format": "coco", **scope})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("annotations.json")]
+        found = json.loads(archive.read(name))
+    labels = {one["id"]: one["name"] for one in found["categories"]}
+    return [one["file_name"] for one in found["images"]], [labels[one["category_id"]] for one in found["annotations"]]
+
+
+def test_some_photos_and_classes_are_exported(served):
+    assert exported(served) == (["a.png", "b.jpg"], ["object", "traffic light", "object"])
+    assert exported(served, where="is:returned") == (["b.jpg"], ["object"])
+    assert exported(served, where="-is:returned", classes=["traffic light"])[1] == ["traffic light"]
+    served("POST", "/export", {"format": "coco", "classes": ["boat"]}, 400)
+    served("POST", "/export", {"format": "coco", "where": "is:odd"}, 400)

@@ -117,3 +117,24 @@ def test_photos_are_found_and_figures_are_shown(opened, served):
     screen.page.locator(".statistics table").first.wait_for()
     assert "object" in screen.page.locator(".statistics").inner_text()
     shot(screen, "statistics")
+
+
+def test_the_export_is_of_what_is_chosen_and_that_is_remembered(opened, served):
+    screen = opened(6)
+    for number in range(2):
+        screen.key("Control+s")
+        dialog = screen.page.locator("#export-dialog")
+        dialog.wait_for()
+        first = dialog.locator("input[name=format]").first
+        assert first.is_checked()
+        assert first.get_attribute("value") == ("coco", "labelme")[number]
+        if number:
+            assert dialog.locator("#export-which").input_value() == "is:accepted"
+            shot(screen, "export")
+            break
+        dialog.locator("#export-which").select_option("is:accepted")
+        dialog.locator("#format-labelme").check()
+        with screen.page.expect_download():
+            dialog.locator("#export-go").click()
+        dialog.get_by_text("is downloaded").wait_for()
+        screen.key("Escape")

@@ -27,6 +27,13 @@ def export(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the format.")
     ] = None,
     visible: Annotated[bool, typer.Option("--visible", help="Of each object only what is visible.")] = False,
+    where: Annotated[
+        str,
+        typer.Option("--where", metavar="QUERY", help="Only photos like that: 'is:accepted', 'class:cat objects:>3'."),
+    ] = "",
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME", help="Only objects of this class. Repeatable.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export that is there.")] = False,
     database: DatabaseUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
@@ -48,7 +55,7 @@ def export(
     out = out or Path(f"{root.name}-{name}")
     with existing_store(folder, database) as store:
         chosen = {**options.plain_values(settings), "visible": visible}
-        written = export_folder(store, root, name, out, overwrite, **chosen)
+        written = export_folder(store, root, name, out, overwrite, where, classes or (), **chosen)
     loses = next(item.loses for item in formats_module.formats() if item.name == name)
     if as_json:
         said = {"out": str(out), "files": len(written.files), "loses": loses, "notes": written.notes}

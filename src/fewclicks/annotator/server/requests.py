@@ -314,6 +314,10 @@ class ExportIn(RequestModel):
 
     format: Text
     options: dict[str, Any] = {}
+    where: LongText = ""
+    """Only the photos that this query finds, as of GET /photos/find."""
+    classes: Annotated[list[Text], Field(max_length=1000)] = []
+    """Only objects of these; of all if empty."""
 
 
 class PredictIn(RequestModel):

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fewclicks.annotator.services.finding import find
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import ObjectInfo, PhotoInfo
+from fewclicks.errors import InputError
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
 
 
@@ -15,17 +17,28 @@ class StoredFolder:
     """The photos of a store that have been opened, as an `AnnotatedFolder`. `root`: where the photos themselves lie.
 
     Photos are listed when it is made; the objects of each are read when it is asked for, their masks one by one.
+    `where`: only the photos that this query finds (`finding`); `classes`: only objects of these. InputError for a query
+    or a class that makes no sense.
     """
 
-    def __init__(self, store: Store, root: Path | None = None) -> None:
+    def __init__(self, store: Store, root: Path | None = None, where: str = "", classes: Sequence[str] = ()) -> None:
         self._store = store
         self._root = root
         self._photos = [photo for photo in store.photos() if photo.hw is not None]
+        if where.strip():
+            found = set(find(store, self._photos, where))
+            self._photos = [photo for photo in self._photos if photo.id in found]
+        known = [one.name for one in store.classes()]
+        for name in classes:
+            if name not in known:
+                raise InputError(f"no class is named '{name:.60}'; there are: {', '.join(known[:20])}")
+        self._classes = set(classes or known)
 
     @property
     def labels(self) -> Sequence[Label]:
         """The classes, in the order they were made."""
-        return [Label(found.name, _rgb(found.colour)) for found in self._store.classes()]
+        wanted = [found for found in self._store.classes() if found.name in self._classes]
+        return [Label(found.name, _rgb(found.colour)) for found in wanted]
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -38,7 +51,8 @@ class StoredFolder:
 
     def _annotated(self, photo: PhotoInfo) -> AnnotatedPhoto:
         names = {found.id: found.name for found in self._store.classes()}
-        infos = [info for info in self._store.objects(photo.id) if info.box is not None]
+        there = (info for info in self._store.objects(photo.id) if info.box is not None)
+        infos = [info for info in there if names[info.class_id] in self._classes]
         makers = [self._maker(info, names[info.class_id]) for info in infos]
         path = self._root / photo.name if self._root else None
         said = self._said(photo, infos)

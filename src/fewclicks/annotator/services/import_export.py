@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,21 @@ def options_of(found: formats.Format) -> list[Option]:
     ]
 
 
-def export_folder(store: Store, root: Path, name: str, out: Path, overwrite: bool = False, **options: Any) -> Exported:
-    """Write the annotations of a store, on photos in `root`, in the format `name`: to a folder, or to a .zip of it."""
-    photos = StoredFolder(store, root)
+def export_folder(
+    store: Store,
+    root: Path,
+    name: str,
+    out: Path,
+    overwrite: bool = False,
+    where: str = "",
+    classes: Sequence[str] = (),
+    **options: Any,
+) -> Exported:
+    """Write the annotations of a store, on photos in `root`, in the format `name`: to a folder, or to a .zip of it.
+
+    `where` and `classes`: only those photos, and only objects of those classes (see `StoredFolder`).
+    """
+    photos = StoredFolder(store, root, where, classes)
     if out.suffix.lower() != ".zip":
         return formats.export(name, photos, photos.labels, out, overwrite=overwrite, **options)
     if out.exists() and not overwrite:

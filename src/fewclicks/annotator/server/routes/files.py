@@ -61,7 +61,10 @@ def formats() -> list[FormatOut]:
 
 @router.post("/export", **gives("application/zip"))
 async def export(given: AnnotatorDep, asked: ExportIn) -> Response:
-    """All annotations in a format, as a .zip. The header X-Fewclicks-Notes, URL-encoded JSON, lists what was lost."""
+    """The annotations in a format, as a .zip: all, or those of some photos and classes.
+
+    The header X-Fewclicks-Notes, URL-encoded JSON, lists what was lost.
+    """
     arguments = _arguments(asked)
     name = f"{FILE_NAME.sub('_', given.folder.root.name) or 'annotations'}-{asked.format}.zip"
     with ExitStack() as stack:
@@ -158,6 +161,8 @@ def _arguments(asked: ExportIn) -> list[str]:
         raise UnknownName(f"no format is named '{asked.format}'; look at the list of formats")
     known = {option.name: option for option in options_of(found)}
     arguments = ["--format", found.name]
+    arguments += [f"--where={asked.where}"] if asked.where.strip() else []
+    arguments += [f"--class={name}" for name in asked.classes]
     for name, value in asked.options.items():
         if name not in known:
             raise InputError(f"the format {found.name} has no option '{name}'; it has: {', '.join(known)}")

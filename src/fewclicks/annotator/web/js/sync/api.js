@@ -206,10 +206,11 @@ export const formats = () => json("GET", "/formats");
  * The annotations in a format, as a zip.
  * @param {string} format
  * @param {Record<string, unknown>} options
+ * @param {{where?: string, classes?: string[]}} [scope]
  * @returns {Promise<{blob: Blob, name: string, notes: string[]}>}
  */
-export async function exported(format, options) {
-  const reply = await request("POST", "/export", { format, options });
+export async function exported(format, options, scope = {}) {
+  const reply = await request("POST", "/export", { format, options, ...scope });
   const name = /filename="?([^";]+)"?/.exec(reply.headers.get("Content-Disposition") ?? "")?.[1];
   const notes = reply.headers.get("X-Fewclicks-Notes");
   return {

@@ -50,11 +50,16 @@ export function sheet(shortcuts) {
  * @param {Notices} notices
  */
 export async function exporting(store, notices) {
-  const formats = store.state.folder?.formats ?? (await api.formats());
+  const known = store.state.folder?.formats ?? (await api.formats());
+  const last = lastExport();
+  // What was used last stands first, then what most people use.
+  const rank = (/** @type {Format} */ { name }) => (name === last.format ? -1 : (USUAL.indexOf(name) + 1 || USUAL.length + 1));
+  const formats = [...known].sort((a, b) => rank(a) - rank(b));
   const form = h("form", { class: "formats", role: "radiogroup", "aria-label": "Format" }, ...formats.map(formatRow));
   const notes = h("div", { role: "status" }, formats.length ? "" : "This server has no formats to export to.");
   const go = h("button", { type: "button", class: "button primary", id: "export-go" }, "Export");
-  const dialog = show("export-dialog", "Export the folder", [form, notes], [
+  const scope = scopeFields(store, last);
+  const dialog = show("export-dialog", "Export the folder", [scope.element, form, notes], [
     h("span", { class: "dim" }, "Everything is saved all the time; an export is a copy."),
     h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),
     go,
@@ -66,7 +71,8 @@ export async function exporting(store, notices) {
     go.disabled = true;
     notes.textContent = "Exporting …";
     try {
-      const { blob, name, notes: lost } = await api.exported(chosen.name, optionsOf(form, chosen));
+      const { blob, name, notes: lost } = await api.exported(chosen.name, optionsOf(form, chosen), scope.read());
+      keepExport({ format: chosen.name, which: scope.which.value });
       save(blob, name);
       notes.replaceChildren(`${name} is downloaded.`, lines(lost));
     } catch (error) {
@@ -77,6 +83,56 @@ export async function exporting(store, notices) {
       go.disabled = false;
     }
   });
+}
+
+/** The formats that most people use, in that order. */
+const USUAL = ["coco", "yolo", "labelme", "index_png", "voc", "binary_png", "cutout"];
+const KEY = "fewclicks.export";
+/** @type {[string, string][]} queries of photos, in words */
+const WHICH = [
+  ["", "All photos that were begun"],
+  ["-is:begun -is:returned -is:untouched", "Photos that are done or accepted"],
+  ["is:accepted", "Accepted photos"],
+  ["list", "The photos that the list shows by its search field"],
+];
+
+/** @typedef {{format: string, which: string}} LastExport */
+
+/** @returns {LastExport} what was exported last */
+function lastExport() {
+  try {
+    return { format: "", which: "", ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
+  } catch {
+    return { format: "", which: "" };
+  }
+}
+
+/** @param {LastExport} last */
+function keepExport(last) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(last));
+  } catch {
+    // A browser that keeps nothing: the next export begins anew.
+  }
+}
+
+/**
+ * Which photos, and objects of which classes.
+ * @param {Store} store
+ * @param {LastExport} last
+ */
+function scopeFields(store, last) {
+  const which = h("select", { id: "export-which" }, ...WHICH.map(([value, text]) => h("option", { value, selected: value === last.which }, text)));
+  const boxes = store.state.classes.map((one) => h("input", { type: "checkbox", value: one.name, checked: true }));
+  const classes = h("details", { id: "export-classes" }, h("summary", {}, "Classes"), h("div", { class: "export-classes" }, ...boxes.map((box) => h("label", { class: "check" }, box, box.value))));
+  const read = () => {
+    const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
+    if (boxes.length && !chosen.length) throw new Error("Choose at least one class.");
+    const search = byId("photo-search", HTMLInputElement).value.trim();
+    return { where: which.value === "list" ? search : which.value, classes: chosen.length === boxes.length ? [] : chosen };
+  };
+  const element = h("div", { class: "fields" }, h("label", { class: "check" }, "Which photos", which), ...(boxes.length > 1 ? [classes] : []));
+  return { element, which, read };
 }
 
 /**
