@@ -107,7 +107,7 @@ def test_photos_are_found_and_figures_are_shown(opened, served):
     screen = opened(6)
     screen.page.locator("#photo-search").fill("objects:>0 5.png")
     rows = screen.page.locator("#photo-list .row")
-    screen.is_now(lambda: [text.split()[0] for text in rows.all_inner_texts()], ["5.png"])
+    screen.is_now(lambda: [text.partition("\n")[0] for text in rows.all_inner_texts()], ["5.png"])
     screen.page.locator("#photo-search").fill("is:odd")
     screen.page.locator("#photo-list", has_text="nothing is 'odd'").wait_for()
     assert all("400" in said for said in screen.wrong)

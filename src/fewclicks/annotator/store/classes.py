@@ -17,6 +17,7 @@ from fewclicks.annotator.store.events import note_event, person_name
 from fewclicks.annotator.store.records import MAX_NAME, Attribute, AttributeKind, ClassInfo, printable
 from fewclicks.annotator.store.tables import About, ActionRow, ClassRow, EventRow, ObjectRow, PhotoRow
 from fewclicks.errors import Conflict, InputError, UnknownName
+from fewclicks.formats.notes import counted
 
 COLOURS = (
     "#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#bfef45", "#469990", "#9a6324",
@@ -136,7 +137,7 @@ class ClassCatalogue:
             row = class_row(session, class_id)
             count = session.scalar(select(func.count()).where(ObjectRow.class_id == class_id))
             if count and reassign_to is None:
-                raise Conflict(f"{count} objects are of the class '{row.name}'; give them another class first")
+                raise Conflict(f"the class '{row.name}' has {counted(count, 'object')}; give them another class first")
             if reassign_to is not None:
                 if reassign_to == class_id:
                     raise InputError("a class that is removed cannot take its own objects; name another one")

@@ -3,7 +3,7 @@
 /** @import { Store } from "../state/store.js" */
 import { json } from "../sync/api.js";
 import { show } from "./dialogs.js";
-import { count, h, svg } from "./dom.js";
+import { count, h, plural, svg } from "./dom.js";
 
 /** @typedef {{name: string, objects: number, photos: number, area_px: number, clicks: number, seconds: number, histogram: number[], areas: number[]}} Tally */
 /** @typedef {{all: Tally, classes: Tally[], people: Tally[]}} Found */
@@ -21,7 +21,7 @@ export async function statisticsDialog(store) {
     const { all } = found;
     const clicks = all.histogram.map((_, n) => (n === all.histogram.length - 1 ? `${n}+` : String(n)));
     body.replaceChildren(
-      h("p", {}, `${count(all.objects)} objects on ${count(all.photos)} photos; ${all.clicks} clicks and ${all.seconds} seconds an object.`),
+      h("p", {}, `${plural(all.objects, "object")} on ${plural(all.photos, "photo")}; ${all.clicks} clicks and ${all.seconds} seconds an object.`),
       h("div", { class: "plots" }, plot("Objects by clicks", clicks, all.histogram), plot("Objects by area in pixels", AREAS, all.areas)),
       table("By class", found.classes, colours),
       table("By person", found.people, new Map()),
