@@ -88,7 +88,7 @@ def test_classes(store):
     assert [found.name for found in store.classes()] == ["kitten", "bird"]
     info = add_object(store)
     store.change(info.id, Edit(deleted=True))
-    with pytest.raises(Conflict, match="1 objects are of the class 'kitten'"):
+    with pytest.raises(Conflict, match="the class 'kitten' has 1 object;"):
         store.remove_class(cat.id)
 
 
