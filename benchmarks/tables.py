@@ -409,6 +409,21 @@ def presets() -> str:
     return f"{markdown(heads, lines, 4)}\n\nMeasured {f'with `--limit {limit}` ' if limit else ''}on {objects}, CFR-1."
 
 
+def sampling() -> str:
+    """List what the choices that SUEM leaves open do to the samples."""
+    found = stored("sampling.json")
+    heads = ["choice", "other objects attract clicks", "negatives on them", "each of two merged clicked", "contrast"]
+    rows = [
+        [
+            name if name[0] == "a" else f"`{name}`", f"{row['share_with_others']:.0%}",
+            f"{row['negatives_on_others']:.2f}", f"{row['share_with_a_click_on_each_part']:.1%}",
+            f"{row['contrast']:.0f}",
+        ]
+        for name, row in found["rows"].items()
+    ]  # fmt: skip
+    return markdown(heads, rows)
+
+
 def methods() -> str:
     """List the rows of Table 4 that were measured, and say how many were not."""
     from fewclicks.evaluation.table4_page import cells, heads, measured
@@ -436,7 +451,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/reliability.md": {part: partial(attacks, part) for part in ("overview", "details", "faults")},
     "docs/reproduction.md": {"presets": presets},
     "docs/robustness.md": {"photos": changed_photos, "clicks": more_clicks, "each": each_click},
-    "docs/training.md": {"recipes": recipes},
+    "docs/training.md": {"recipes": recipes, "sampling": sampling},
 }  # fmt: skip
 """Page -> mark -> what is written there."""
 

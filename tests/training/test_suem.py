@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fewclicks.errors import InputError
 from fewclicks.recipes import cfr_icl, cfr_icl_released
 from fewclicks.training import sets, suem
 from fewclicks.training.recipe import Recipe
@@ -128,8 +129,10 @@ def test_an_object_that_hides_the_target_is_not_pasted_and_others_are_tried():
     assert missed[1] < missed[0], "five tries find one more often"
 
 
-def test_after_a_paste_the_sample_has_one_object(monkeypatch):
-    """The release draws clicks from a new sample of one object: none of the other objects attracts negatives."""
+def test_after_a_paste_the_sample_has_one_object_and_after_mixing_it_keeps_its_others(monkeypatch):
+    """The release makes a new sample of one object where it pastes, so that no other attracts negatives; where it
+    mixes the photo, the sample is the old one. `one_object_after` says otherwise.
+    """
     seen = []
     monkeypatch.setattr(
         Samples, "first_clicks", lambda self, truth, others, rng, parts: seen.append((others.any(), parts))
@@ -137,9 +140,40 @@ def test_after_a_paste_the_sample_has_one_object(monkeypatch):
     never = replace(
         SMALL, merge_prob=1.0, simple_prob=0.0, union_prob=0.0, exclusion_prob=0.0, blend_prob=0.0, mixing_prob=0.0
     )
-    for recipe in (never, replace(never, mixing_prob=1.0)):
-        for i in range(10):
-            Samples(recipe, [TOY])[i]
-    assert any(others for others, _ in seen[:10])
-    assert any(len(parts) == 2 for _, parts in seen[:10])
-    assert seen[10:] == [(False, ())] * 10
+    mixed, pasted = replace(never, mixing_prob=1.0), replace(never, simple_prob=1.0, mixing_prob=1.0)
+    found = {}
+    for name, recipe in {"never": never, "mixed": mixed, "pasted": pasted}.items():
+        for after in ("paste", "any", "never"):
+            seen.clear()
+            for i in range(10):
+                Samples(replace(recipe, one_object_after=after), [TOY])[i]
+            found[name, after] = any(others for others, _ in seen), any(len(parts) == 2 for _, parts in seen)
+    one, several = (False, False), (True, True)
+    assert [found["never", after] for after in ("paste", "any", "never")] == [several] * 3
+    assert [found["mixed", after] for after in ("paste", "any", "never")] == [several, one, several]
+    assert [found["pasted", after] for after in ("paste", "any", "never")] == [one, one, several]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_each_of_two_merged_objects_gets_a_positive_first_unless_told_otherwise(native):
+    recipe = replace(
+        SMALL, native=native, rotate90_prob=0.0, flip_vertical=False, merge_prob=1.0, simple_prob=0.0, union_prob=0.0,
+        exclusion_prob=0.0, blend_prob=0.0, mixing_prob=0.0, zoom_crop_prob=1.0, max_clicks=1,
+    )  # fmt: skip
+    clicks = [Samples(recipe, [TOY])[i][2] for i in range(20)]
+    both = [(points[:, 2] == 1).sum() for points in clicks]
+    assert 2 in both, "max_clicks is 1: the second is that of the other object"
+    alone = [Samples(replace(recipe, merged_clicks=False), [TOY])[i][2] for i in range(20)]
+    assert {(points[:, 2] == 1).sum() for points in alone} == {1}
+
+
+def test_the_strength_of_blends_is_a_field(monkeypatch):
+    alphas = []
+    mixing = suem.mixing
+    monkeypatch.setattr(suem, "mixing", lambda *pair: (alphas.append(pair[-1]), mixing(*pair))[1])
+    for i in range(12):
+        Samples(replace(SMALL, mixing_prob=1.0, blend_alpha=(0.7, 0.8)), [TOY])[i]
+    assert 0.7 <= min(alphas) < max(alphas) <= 0.8
+    for wrong in ({"blend_alpha": (0.9, 0.5)}, {"blend_alpha": (0.5, 1.5)}, {"one_object_after": "sometimes"}):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            replace(SMALL, **wrong)

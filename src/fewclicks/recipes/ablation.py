@@ -9,7 +9,7 @@ from dataclasses import replace
 from fewclicks.recipes.compact import compact
 from fewclicks.training.recipe import Recipe
 
-SAMPLES = 256
+SAMPLES = 128
 """What each training sees; `steps` changes it."""
 
 
@@ -42,5 +42,5 @@ def _cell(objective: str, suem: bool) -> Recipe:
         click_weights=(0.0, 1.0, 2.0, 3.0), random_length=False,
         simple_prob=simple, union_prob=second, exclusion_prob=second, blend_prob=0.0, mixing_prob=mixing,
         place_prob=0.0, crop_hw=(192, 192), min_area_px=170, zoom=0,
-        batch=batch, steps=SAMPLES // batch, lr=2e-4, warmup=6, decay_from=0.0, ema=0.0,
+        batch=batch, steps=SAMPLES // batch, lr=2e-4, warmup=2, decay_from=0.0, ema=0.0,
     )  # fmt: skip

@@ -42,7 +42,7 @@ def compact() -> Recipe:
         sets=tuple(SETS), set_weights=tuple(SETS.values()), whole_sets=("ccp_garments",),
         crop_hw=(256, 256), zoom=448, min_area_px=300, zoom_crop_prob=0.6, zoom_margin=(1.1, 2.0), resize=(0.8, 1.5),
         simple_prob=0.1, union_prob=0.06, exclusion_prob=0.1, blend_prob=0.04, mixing_prob=0.1, place_prob=0.7,
-        max_clicks=12, click_gamma=0.6, single_click_prob=0.6,
+        one_object_after="never", max_clicks=12, click_gamma=0.6, single_click_prob=0.6, merged_clicks=False,
         click_weights=(1.0, 2.0, 3.0), random_length=True,  # as the released code: 1 to 3 terms, Y^0 counts
         batch=16, steps=3080, lr=1e-3, backbone_lr=0.3, warmup=100, decay_from=0.4545,
         clip_norm=1.0, ema=0.998, precision="bf16",

@@ -105,6 +105,11 @@ class Recipe:
     mixing_prob: float = 0.5
     place_prob: float = 0.0
     """Chance that a pasted object is rescaled, flipped and moved (the released code never does)."""
+    blend_alpha: tuple[float, float] = (0.5, 1.0)
+    """Between which the strength of the target's photo is drawn, where simple, blend and mixing are not opaque."""
+    one_object_after: str = "paste"
+    """Which of SUEM's stages leave the sample with one object, so that no other attracts clicks: "paste", those that
+    paste (the release); "any", mixing too; "never"."""
     paste_tries: int = 1
     """So many other objects are tried until one leaves enough of the target visible."""
     visible_share: float = 0.5
@@ -115,6 +120,8 @@ class Recipe:
     """At most so many initial clicks of each polarity."""
     click_gamma: float = 0.8
     """k further initial clicks have a chance in proportion to click_gamma ** k."""
+    merged_clicks: bool = True
+    """Whether each of two objects that are merged gets a positive first (RITM); otherwise they lie where they lie."""
     single_click_prob: float = 0.0
     """Chance to begin with one simulated click on the object instead of random ones."""
     foreign_prob: float = 0.0
@@ -200,10 +207,17 @@ class Recipe:
             raise InputError(f"{asked} is an option of RITM's crops; set native=true too")
         if not 2 <= len(self.foreign_faults) <= 8 or abs(sum(self.foreign_faults) - 1) > 1e-6:
             raise InputError(f"foreign_faults are 2 to 8 chances that add up to 1, got {self.foreign_faults}")
+        self._check_suem()
         if self.fit not in ("longest", "square"):
             raise InputError(f"fit is longest or square, got '{self.fit}'")
         if min(self.crop_hw) < 1:
             raise InputError(f"crop_hw is a height and a width of 1 or more, got {self.crop_hw}")
+
+    def _check_suem(self) -> None:
+        if self.one_object_after not in ("paste", "any", "never"):
+            raise InputError(f"one_object_after is paste, any or never, got '{self.one_object_after}'")
+        if not 0 <= self.blend_alpha[0] <= self.blend_alpha[1] <= 1:
+            raise InputError(f"blend_alpha is two numbers in 0 to 1, the smaller first, got {self.blend_alpha}")
 
     def to_json(self) -> str:
         """All fields, one JSON object."""

@@ -61,8 +61,8 @@ class Samples(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         rng = np.random.default_rng([self.recipe.seed, 0, index])
         cut = self.crop(rng)
-        image, truth = self.copy_paste(cut.scene, cut.truth, rng)
-        if self.recipe.native and image is not cut.scene.image:  # a pasted sample has one object (release)
+        (image, truth), stage = self.copy_paste(cut.scene, cut.truth, rng)
+        if stage and self.recipe.one_object_after in ("any", stage):
             cut = replace(cut, others=np.zeros_like(cut.others), parts=())
         name, prev = f"sample {index}, {cut.scene.name}", None
         if self.recipe.foreign_prob and (truth == 1).any() and rng.random() < self.recipe.foreign_prob:
@@ -116,7 +116,9 @@ class Samples(Dataset[Item]):
         matrix = crop_matrix(scene.truth(*target) == 1, self.recipe, rng)
         crop = warp(scene, matrix, self.recipe.crop_hw, self.beyond)
         truth = crop.truth(*target)
-        return self.coloured(crop, truth, rng) if (truth == 1).sum() >= self.recipe.min_area_px else None
+        if (truth == 1).sum() < self.recipe.min_area_px:
+            return None
+        return self.coloured(crop, truth, rng, self.parts(crop, target))
 
     def native_crop(self, scene: Scene, rng: np.random.Generator) -> Cut | None:
         """Cut anywhere, then choose among the objects in the crop; None if the photo's crops hold none."""
@@ -126,9 +128,14 @@ class Samples(Dataset[Item]):
             ids = [i for i in crop.roots() if areas[i] >= self.recipe.min_area_px]
             if ids or rng.random() < self.recipe.keep_background_prob:
                 target = self.target(ids, False, rng) if ids else []
-                parts = tuple(crop.truth(i) == 1 for i in target) if len(target) > 1 else ()
-                return self.coloured(crop, crop.truth(*target), rng, parts)
+                return self.coloured(crop, crop.truth(*target), rng, self.parts(crop, target))
         return None
+
+    def parts(self, crop: Scene, target: list[int]) -> tuple[Mask, ...]:
+        """The two objects that a target merges, each to get a click of its own where the crop left something of it."""
+        if len(target) != 2 or not self.recipe.merged_clicks:
+            return ()
+        return tuple(part for i in target if (part := crop.truth(i) == 1).any())
 
     def coloured(self, crop: Scene, truth: Truth, rng: np.random.Generator, parts: tuple[Mask, ...] = ()) -> Cut:
         """The crop with its colours changed, the target's truth and the mask of the other objects."""
@@ -143,24 +150,29 @@ class Samples(Dataset[Item]):
         count = 2 if len(ids) > 1 and rng.random() < self.recipe.merge_prob else 1
         return [int(i) for i in rng.choice(ids, count, replace=False)]
 
-    def copy_paste(self, scene: Scene, truth: Truth, rng: np.random.Generator) -> suem.Pair:
-        """The stages of SUEM, each with its chance in the recipe; a crop without an object stays as it is."""
-        recipe, pair = self.recipe, (scene.image, truth)
+    def copy_paste(self, scene: Scene, truth: Truth, rng: np.random.Generator) -> tuple[suem.Pair, str]:
+        """The stages of SUEM, each with its chance in the recipe; a crop without an object stays as it is.
+
+        And what was done: "paste" if something was pasted, "mixing" if the photo was mixed only, else "".
+        """
+        recipe, pair, stage = self.recipe, (scene.image, truth), ""
         if not (truth == 1).any():
-            return pair
+            return pair, stage
         if rng.random() < recipe.simple_prob:
-            pair = suem.simple(*pair, self.crop(rng).scene.image, rng.uniform(0.5, 1))
+            pair, stage = suem.simple(*pair, self.crop(rng).scene.image, rng.uniform(*recipe.blend_alpha)), "paste"
         mode = rng.random() - np.cumsum((recipe.union_prob, recipe.exclusion_prob, recipe.blend_prob))
         if (mode < 0).any() and (other := self.other(pair[1], rng)):
+            stage = "paste"
             if mode[0] < 0:
                 pair = suem.union(*pair, *other)
             elif mode[1] < 0:
                 pair = suem.exclusion(*pair, *other)
             else:
-                pair = suem.blend(*pair, *other, rng.uniform(0.5, 1))
+                pair = suem.blend(*pair, *other, rng.uniform(*recipe.blend_alpha))
         if rng.random() < recipe.mixing_prob:
-            pair = suem.mixing(*pair, self.crop(rng).scene.image, rng.uniform(0.5, 1))
-        return pair
+            pair = suem.mixing(*pair, self.crop(rng).scene.image, rng.uniform(*recipe.blend_alpha))
+            stage = stage or "mixing"
+        return pair, stage
 
     def other(self, truth: Truth, rng: np.random.Generator) -> suem.Pair | None:
         """Another sample whose object leaves enough of the target visible; None after paste_tries of them."""
