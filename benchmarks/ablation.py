@@ -20,7 +20,7 @@ from typing import Any
 import tables
 
 from fewclicks.cli import main as main_of_package
-from fewclicks.evaluation.metrics import interval_over_runs
+from fewclicks.evaluation.metrics import interval_over_runs, noc
 from fewclicks.files.replace import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +39,8 @@ ZOOM = 192
 """The networks see crops of this size, as in their training."""
 OBJECTS = 115
 """At most, evenly spread: all of GrabCut and Berkeley, every third frame of DAVIS (neighbours hardly differ)."""
+CLICKS = 10
+"""At most on an object, and what a failure counts: half of the usual, for what a click takes."""
 START = "default-0.1"
 """The network that all of them start from; measured too."""
 
@@ -76,7 +78,7 @@ def measure(report: Path, cascade: str, method: str | Path) -> None:
         return
     report.parent.mkdir(parents=True, exist_ok=True)
     options = ["--method", method, "--set", f"zoom={ZOOM}", *CASCADES[cascade]]
-    options += ["--limit", str(OBJECTS), "--threads", "1"]
+    options += ["--limit", str(OBJECTS), "--threads", "1", "--max-clicks", str(CLICKS)]
     begun = report.with_name(report.name + ".partial").is_file()
     fewclicks(
         "bench", *map(str.lower, DATASETS), *options, "--full", "--json", report, *(["--resume"] if begun else [])
@@ -130,8 +132,8 @@ def values(report: dict[str, Any], name: str, figure: str) -> list[float]:
     After the last click that was made (the object was finished) the IoU stays as it is.
     """
     objects = report["datasets"][name]["per_object"]
-    if figure in objects["noc"]:
-        return [float(clicks) for clicks in objects["noc"][figure]]
+    if figure in LEVELS:
+        return [float(noc(ious, float(figure), CLICKS)) for ious in objects["ious"]]
     click = int(figure.removeprefix("IoU@"))
     return [ious[min(click, len(ious)) - 1] for ious in objects["ious"]]
 
@@ -221,7 +223,7 @@ def summary(runs: Path) -> dict[str, Any]:
             "seeds": {cascade: sorted({seed for _, seed in reports}) for cascade, reports in found.items()},
             "objects": {name: row["objects"] for name, row in one["datasets"].items()},
             "groups": {name: row["groups"] for name, row in one["datasets"].items()},
-            "max_clicks": 20,
+            "max_clicks": CLICKS,
             "stop_iou": 0.95,
             "intervals": "95 %, bootstrap over seeds and over videos or photos at once",
         },

@@ -26,14 +26,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from fewclicks.datasets import folder, validation, validation_broad
+from fewclicks.datasets import folder, held_out, validation, validation_broad
 from fewclicks.datasets.id_masks import read_index_mask
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.files.replace import replace_file, write_json
 from fewclicks.images.reading import read_image
 from fewclicks.recipes import recipe_named
 from fewclicks.training import sets
-from fewclicks.training.samples import held_out
 from fewclicks.training.trainer import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,11 +14,10 @@ import zlib
 
 import numpy as np
 
-from fewclicks.datasets import validation, validation_broad
+from fewclicks.datasets import held_out, validation, validation_broad
 from fewclicks.files.replace import write_text
 from fewclicks.recipes.compact import broad, compact
 from fewclicks.training import sets
-from fewclicks.training.samples import held_out
 from fewclicks.types import Scene
 
 PLAN = {  # set: objects in all, of a photo

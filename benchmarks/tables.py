@@ -44,7 +44,7 @@ ALLOWED = 0.02
 LATER = "Not measured with these weights yet; `make robust` does it."
 UNITS = {"ms": "ms", "median_ms": "ms median", "p95_ms": "ms at the 95th percentile", "frames_per_s": "frames a second",
          "memory_mb": "MB", "peak_mb": "MB at its most"}  # fmt: skip
-RECIPES = ("simpleclick", "ritm", "cfr_icl", "cfr_icl_released", "compact", "ablation", "toy")
+RECIPES = ("simpleclick", "ritm", "cfr_icl", "cfr_icl_released", "compact", "finetune", "ablation", "toy")
 REPRODUCES = {  # the first pattern that fits
     "ritm:hrnet18_*": "Table 4, RITM HRNet18",
     "ritm:hrnet32_cocolvis": "Table 4, RITM HRNet32; start of Table 2",

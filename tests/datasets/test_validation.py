@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from fakes import shared
-from fewclicks.datasets import open_benchmark, validation, validation_broad
+from fewclicks.datasets import held_out, open_benchmark, validation, validation_broad
 from fewclicks.errors import DatasetError
 from fewclicks.recipes.compact import BROAD, SETS, gpu
 from fewclicks.training import sets
-from fewclicks.training.samples import held_out
 
 SPLITS = [(validation, set(SETS)), (validation_broad, set(BROAD) - {"object_composites"})]
 both = pytest.mark.parametrize(("split", "names"), SPLITS, ids=["validation", "validation_broad"])

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fewclicks.datasets import folder
+from fewclicks.datasets import folder, held_out
 from fewclicks.errors import InputError
-from fewclicks.training.samples import held_out
 from fewclicks.training.sets import Toy
 from scripts import ROOT, script
 

@@ -15,6 +15,7 @@ import torch
 
 from fakes import shared
 from fewclicks.checkpoints import checkpoint
+from fewclicks.datasets import held_out
 from fewclicks.errors import CheckpointError, DatasetError, InputError, TrainingError
 from fewclicks.plugins import find
 from fewclicks.training import clicks as clicks_module
@@ -23,7 +24,7 @@ from fewclicks.training.augmentation import crop_matrix, recolour, warp
 from fewclicks.training.optimizer import schedule
 from fewclicks.training.photo_cache import Decoded
 from fewclicks.training.recipe import Recipe
-from fewclicks.training.samples import Samples, collate, held_out
+from fewclicks.training.samples import Samples, collate
 
 SMALL = Recipe(
     name="small", crop_hw=(32, 32), min_area_px=20, batch=2, steps=10, lr=1e-3, max_clicks=3, resize=(0.9, 1.4),

@@ -31,6 +31,15 @@ DataRoot = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, metavar="N", help="Only N objects of each dataset, evenly spread.")
 ]
+HeldOut = Annotated[
+    int | None,
+    typer.Option(
+        "--held-out",
+        min=1,
+        metavar="N",
+        help="Only photos that `train holdout=N` keeps out: one of N.",
+    ),
+]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures; - writes to stdout.")]
 Full = Annotated[
     bool, typer.Option("--full", help="Put every object's clicks and IoUs into the JSON too, for further statistics.")
@@ -80,6 +89,7 @@ def bench(
     ],
     data_root: DataRoot = None,
     limit: Limit = None,
+    held_out: HeldOut = None,
     method: options.MethodName = "default",
     preset: options.Preset = None,
     cfr: options.Cfr = None,
@@ -119,14 +129,14 @@ def bench(
     )  # fmt: skip
     rules = {"max_clicks": max_clicks, "stop_iou": level(stop_iou), "boundary": boundary_iou}
     metrics = tuple(dict.fromkeys(metric or ()))
-    jobs = [Job(resolved, name, data_root, limit, robot, rules, metrics) for name in datasets]
+    jobs = [Job(resolved, name, data_root, limit, robot, rules, metrics, held_out) for name in datasets]
     _ = jobs[0].chosen_robot(), jobs[0].chosen_metrics()  # an unknown name is told at once
     opened = [job.open() for job in jobs]  # all of them before the first is measured
     common, own = settings_of(jobs)
     journal = None
     if json_file is not None and str(json_file) != "-" and torchrun_ranks()[1] == 1:
         said = {key: value for key, value in common.items() if key != "threads"}  # how many work on it may change
-        said |= {"datasets": datasets, "own": own, "limit": limit, "robot": robot, **rules}
+        said |= {"datasets": datasets, "own": own, "limit": limit, "robot": robot, "held_out": held_out, **rules}
         said |= {"metrics": list(metrics)} if metrics else {}
         journal = RunJournal(json_file, said, resume)
     try:
@@ -138,7 +148,7 @@ def bench(
     if len(results) < len(jobs):
         return  # one of the processes that torchrun started: that of rank 0 has the figures
     opened_as = {result.dataset: job.dataset for result, job in zip(results, jobs, strict=True)}
-    about = {**common, "limit": limit, "processes": several, "opened_as": opened_as}
+    about = {**common, "limit": limit, "held_out": held_out, "processes": several, "opened_as": opened_as}
     report = Report(about, tuple(results), own)
     if str(json_file) == "-":
         print(json.dumps(report.to_json(full), indent=1))

@@ -71,13 +71,15 @@ def draw_most_different(runs: Runs, dataset: str, label: str, data_root: Path | 
     """Draw the objects on which two runs differ most: the truth, and the clicks of each run on it, side by side."""
     from fewclicks import visualization
     from fewclicks.clicks import Click, Clicks
-    from fewclicks.datasets import Subset, open_benchmark
+    from fewclicks.datasets import Subset, held_out_of, open_benchmark
 
     objects = runs.objects(dataset)
     names = objects[label]["name"]
     settings = runs.reports[label]["settings"]
     word, _, split = settings.get("opened_as", {}).get(dataset, dataset.lower()).partition("/")
     opened: Dataset = open_benchmark(word, data_root, split or None)
+    if holdout := settings.get("held_out"):
+        opened = held_out_of(opened, holdout)
     if limit := settings.get("limit"):
         opened = Subset(opened, limit)
     if len(opened) != len(names):

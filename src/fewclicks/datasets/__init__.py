@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fewclicks.errors import DatasetError
+from fewclicks.errors import DatasetError, InputError
 from fewclicks.plugins import find
-from fewclicks.types import Dataset, Sample
+from fewclicks.types import Dataset, Sample, Scenes
 
 
 def benchmark_root() -> Path:
@@ -66,6 +67,48 @@ def open_benchmark(
     slow = "progress" in inspect.signature(module.open).parameters
     dataset = module.open(root, split, progress=progress) if slow else module.open(root, split)
     return dataset
+
+
+def held_out(scenes: Scenes, index: int, holdout: int) -> bool:
+    """Tell whether photo `index` belongs to the held-out part: one of `holdout`, by a hash of the photo's name,
+    so that all partitions of a photo fall on one side.
+    """
+    return bool(holdout) and zlib.crc32(scenes.photo(index).encode()) % holdout == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Some objects of a dataset, by their positions."""
+
+    dataset: Dataset
+    positions: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the whole dataset."""
+        return self.dataset.name
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.dataset[self.positions[index]]
+
+
+def held_out_of(dataset: Dataset, holdout: int) -> Picked:
+    """The objects of the photos that a training with this `holdout` keeps out.
+
+    InputError for a set that is there to measure on only, or of which no photo is kept out.
+    """
+    scenes, index = getattr(dataset, "scenes", None), getattr(dataset, "index", None)
+    if scenes is None or index is None:
+        raise InputError(f"'{dataset.name}' is there to measure on only: nothing of it is trained on or held out")
+    positions = tuple(i for i, (scene, _) in enumerate(index) if held_out(scenes, scene, holdout))
+    if not positions:
+        raise InputError(
+            f"a holdout of {holdout} keeps out none of the {len(scenes)} photos here; take a smaller number"
+        )
+    return Picked(dataset, positions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fewclicks.config import ResolvedPredictor
-from fewclicks.datasets import Subset, open_benchmark
+from fewclicks.datasets import Picked, Subset, held_out_of, open_benchmark
 from fewclicks.errors import InputError
 from fewclicks.evaluation.metrics import Metric, metric_named
 from fewclicks.evaluation.robot import Robot, deepest_error, robot_named
@@ -20,7 +20,7 @@ from fewclicks.evaluation.rollout import ObjectResult, OnTrace, Result, evaluate
 from fewclicks.evaluation.run_journal import RunJournal
 from fewclicks.evaluation.shards import Shard, evaluate_in_processes, evaluate_under_torchrun, torchrun_ranks
 from fewclicks.predictor import Predictor
-from fewclicks.types import Dataset, Sample
+from fewclicks.types import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Job:
     """Further arguments of `evaluate`."""
     metrics: tuple[str, ...] = ()
     """Metrics of the user's own, by name."""
+    held_out: int | None = None
+    """Only photos that a training with this `holdout` keeps out."""
     positions: tuple[int, ...] | None = None
     """The objects that are left to measure; None: all."""
 
@@ -46,6 +48,8 @@ class Job:
 
         name, _, split = self.dataset.partition("/")
         dataset: Dataset = open_benchmark(name, self.data_root, split or None, trusted=True)
+        if self.held_out is not None:
+            dataset = held_out_of(dataset, self.held_out)
         if self.limit:
             dataset = Subset(dataset, self.limit)
         return dataset if self.positions is None else Picked(dataset, self.positions)
@@ -71,25 +75,6 @@ class Job:
     def own(self) -> ResolvedPredictor:
         """The predictor on this dataset, on which a preset may say otherwise."""
         return self.resolved.on(self.dataset.partition("/")[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """Some objects of a dataset, by their positions."""
-
-    dataset: Dataset
-    positions: tuple[int, ...]
-
-    @property
-    def name(self) -> str:
-        """The name of the whole dataset."""
-        return self.dataset.name
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.dataset[self.positions[index]]
 
 
 def settings_of(jobs: list[Job]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

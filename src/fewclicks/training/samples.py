@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from fewclicks.datasets import held_out
 from fewclicks.errors import DatasetError, FewClicksError
 from fewclicks.training import suem
 from fewclicks.training.augmentation import crop_matrix, native_matrix, recolour, warp
@@ -205,13 +205,6 @@ class Samples(Dataset[Item]):
         if rng.random() < self.recipe.single_click_prob:
             return next_click(truth, np.zeros(truth.shape, np.float32), rng)
         return random_clicks(truth, others, self.recipe.max_clicks, self.recipe.click_gamma, rng, parts)
-
-
-def held_out(scenes: Scenes, index: int, holdout: int) -> bool:
-    """Tell whether photo `index` belongs to the held-out part: one of `holdout`, by a hash of the photo's name,
-    so that all partitions of a photo fall on one side.
-    """
-    return bool(holdout) and zlib.crc32(scenes.photo(index).encode()) % holdout == 0
 
 
 def collate(items: list[Item]) -> Batch:

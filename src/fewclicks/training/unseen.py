@@ -7,11 +7,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from fewclicks.datasets import open_benchmark
+from fewclicks.datasets import held_out, open_benchmark
 from fewclicks.errors import FewClicksError
 from fewclicks.training import sets
 from fewclicks.training.recipe import Recipe
-from fewclicks.training.samples import held_out
 from fewclicks.types import Dataset, Sample, Scenes
 
 log = logging.getLogger(__name__)
