@@ -355,36 +355,12 @@ def attacks(part: str) -> str:
     return text
 
 
-def ablation() -> str:
-    """List what ICL, SUEM and CFR are worth: both of the paper's tables, the differences, and what training cost."""
-    from ablation import CASCADES, CELLS
+def of_training(name: str) -> str:
+    """Make a table of `training_tables`."""
+    import training_tables
 
-    found = stored("ablation.json")
-    columns = [(name, level) for level in LEVELS for name in BENCHMARKS]
-    heads = [f"{name} {level[2:]}" for name, level in columns]
-
-    def row(values: Mapping[str, Any], change: bool = False) -> list[str]:
-        each = [values[name][level] for name, level in columns]
-        texts = [f"{value:+.2f}" if change else f"{value:.2f}" for value, *_ in each]
-        bold = [
-            f"**{text}**" if change and low * high > 0 else text
-            for text, (_, low, high) in zip(texts, each, strict=True)
-        ]
-        return [f"{text} ({low:.2f} to {high:.2f})" for text, (_, low, high) in zip(bold, each, strict=True)]
-
-    cells = {label: found["cells"][cell] for cell, label in CELLS.items()}
-    costs = ("steps", "samples", "forwards", "backwards", "minutes")
-    return "\n\n".join([
-        markdown(["training", *heads], [[label, *row(cell["cascades"]["no CFR"])] for label, cell in cells.items()]),
-        markdown(
-            ["training", "inference", *heads],
-            [[label, name, *row(cell["cascades"][name])] for label, cell in cells.items() for name in CASCADES], 2,
-        ),
-        markdown(["change of NoC by", *heads],
-                 [[name, *row(values, change=True)] for name, values in found["differences"].items()]),
-        markdown(["training", *costs],
-                 [[label, *(f"{cell['training'][key]:,.0f}" for key in costs)] for label, cell in cells.items()]),
-    ])  # fmt: skip
+    table: str = getattr(training_tables, name)()
+    return table
 
 
 def presets() -> str:
@@ -409,21 +385,6 @@ def presets() -> str:
     return f"{markdown(heads, lines, 4)}\n\nMeasured {f'with `--limit {limit}` ' if limit else ''}on {objects}, CFR-1."
 
 
-def sampling() -> str:
-    """List what the choices that SUEM leaves open do to the samples."""
-    found = stored("sampling.json")
-    heads = ["choice", "other objects attract clicks", "negatives on them", "each of two merged clicked", "contrast"]
-    rows = [
-        [
-            name if name[0] == "a" else f"`{name}`", f"{row['share_with_others']:.0%}",
-            f"{row['negatives_on_others']:.2f}", f"{row['share_with_a_click_on_each_part']:.1%}",
-            f"{row['contrast']:.0f}",
-        ]
-        for name, row in found["rows"].items()
-    ]  # fmt: skip
-    return markdown(heads, rows)
-
-
 def methods() -> str:
     """List the rows of Table 4 that were measured, and say how many were not."""
     from fewclicks.evaluation.table4_page import cells, heads, measured
@@ -444,14 +405,14 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "results": lambda: results(intervals=True), "training": training, "validation": validation,
         "clicks": more_clicks, "photos": changed_photos, "failures": lambda: failures(CARD),
     },
-    "docs/ablation.md": {"tables": ablation},
+    "docs/ablation.md": {"tables": partial(of_training, "ablation")},
     "docs/annotator.md": {"figures": annotator},
     "docs/experiments.md": {"figures": experiments},
     "docs/methods.md": {"numbers": methods},
     "docs/reliability.md": {part: partial(attacks, part) for part in ("overview", "details", "faults")},
     "docs/reproduction.md": {"presets": presets},
     "docs/robustness.md": {"photos": changed_photos, "clicks": more_clicks, "each": each_click},
-    "docs/training.md": {"recipes": recipes, "sampling": sampling},
+    "docs/training.md": {"recipes": recipes, "sampling": partial(of_training, "sampling")},
 }  # fmt: skip
 """Page -> mark -> what is written there."""
 
