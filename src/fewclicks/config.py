@@ -82,6 +82,25 @@ class PredictorConfig:
         return ClickConsistency(inner) if self.anchor else inner
 
 
+QUICK_SIDE_PX = 256
+"""What a quick look shows the network: a fourth of the pixels of the default, in a fourth of the time."""
+
+
+def quick(predictor: Predictor) -> Predictor | None:
+    """Make the predictor that answers like this one, from fewer pixels and without a cascade; None for no quicker one.
+
+    For masks that are shown for a moment, such as under the pointer. Its states go on from those of `predictor`.
+    """
+    if isinstance(predictor, ClickConsistency):
+        inner = quick(predictor.inner)
+        return replace(predictor, inner=inner) if inner else None
+    if isinstance(predictor, CFR):
+        return quick(predictor.inner)
+    if isinstance(predictor, ZoomIn) and isinstance(predictor.size, int) and predictor.size > QUICK_SIDE_PX:
+        return replace(predictor, size=QUICK_SIDE_PX)
+    return None
+
+
 _AUTHORS: Mapping[str, Any] = {
     "threshold": 0.49,
     "region_threshold": 0.5,

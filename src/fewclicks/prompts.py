@@ -162,7 +162,7 @@ def look_in_box(
     promised. Where `predictor` finds nothing, the mask is the box itself. `steps`, `tol` and `hold` are those of
     `passes`; without `steps` the predictor refines as it does by itself.
     """
-    anchor, inner = _parts(predictor)
+    anchor, inner = split_anchor(predictor)
     if steps is None:
         steps, tol = (inner.steps, inner.tol) if isinstance(inner, CFR) else (0, None)
     hw = (start.prob.shape[0], start.prob.shape[1])
@@ -177,7 +177,7 @@ def look_in_box(
         yield hold(state) if hold else state
 
 
-def _parts(predictor: Predictor) -> tuple[ClickConsistency | None, Predictor]:
+def split_anchor(predictor: Predictor) -> tuple[ClickConsistency | None, Predictor]:
     """Tell what holds the clicks, if anything does, and the rest."""
     return (predictor, predictor.inner) if isinstance(predictor, ClickConsistency) else (None, predictor)
 
@@ -225,7 +225,7 @@ def meanings(
         usual = deque(passes(predictor, start, clicks, steps, tol), maxlen=1)[0]
     hw = (start.prob.shape[0], start.prob.shape[1])
     row, column = clicks[-1].pixel(hw)
-    anchor, inner = _parts(predictor)
+    anchor, inner = split_anchor(predictor)
     found: list[tuple[Mask, Prob]] = [(usual.mask, usual.prob)]
 
     def offer(prob: Prob, threshold: float, region: Box) -> None:

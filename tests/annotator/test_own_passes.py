@@ -1,10 +1,12 @@
 """How often a click is refined where nobody says it: as the model does by itself; the journal tells how often."""
 
+import uuid
+
 import numpy as np
 import pytest
 
 import fewclicks
-from annotating import Api, client_of, make_folder
+from annotating import Api, client_of, make_folder, patched
 from fakes import Discs, gradient
 from fewclicks.annotator.editing.actions import Boxed, Clicked, Scribbled
 from fewclicks.annotator.editing.history import History
@@ -59,6 +61,15 @@ def test_the_shipped_model_refines_the_first_click_once_by_the_api(tmp_path):
         made = api.new()["id"]
         assert len(api.click(made, 60, 40)["passes"]) == 2
         assert len(api.click(made, 70, 45)["passes"]) == 1
-        assert client.get("/api/v1/folder").json()["own"] == {"first": 1, "later": 0, "adaptive": False}
+        assert client.get("/api/v1/folder").json()["own"] == {"first": 1, "later": 0, "adaptive": False, "quick": True}
+        # A quick preview is much like the exact one, and nothing is kept of either.
+        click = {"x": 60, "y": 40, "photo_id": 1}
+        masks = [
+            patched(
+                np.zeros((80, 120), bool), api("POST", f"/objects/{uuid.uuid4()}/preview", {**click, **how})["patch"]
+            )
+            for how in ({}, {"quick": True})
+        ]
+        assert (masks[0] & masks[1]).sum() > 0.8 * (masks[0] | masks[1]).sum() > 0
         _, entries, _ = client.annotator.store.history(made)
         assert [entry.action.cfr for entry in entries] == [1, 0]

@@ -248,5 +248,5 @@ def test_all_that_was_done_here_passes_the_check(tmp_path):
 
 
 def test_a_kind_that_there_is_not_names_those_that_there_are():
-    with pytest.raises(InputError, match="click, scribble, box, choose"):
+    with pytest.raises(InputError, match="click, scribble, box, fit, choose"):
         from_json("dance", {})

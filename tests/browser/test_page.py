@@ -308,7 +308,7 @@ def test_the_cascade_is_shown_and_controlled(opened, served):
     screen.saved()
     assert len(served.objects(6)[0]["passes"]) == 4
     assert screen.page.locator("#spark rect").count() == 4
-    screen.key(",")
+    screen.key("Alt+,")
     screen.is_now(lambda: screen.page.locator("#pass").input_value(), "2")
     screen.page.locator("#threshold").fill("0.8")
     screen.saved()

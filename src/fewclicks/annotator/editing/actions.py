@@ -1,9 +1,9 @@
-"""What can be done to an object: clicks, a box, a choice, a stroke of the brush, cleaning, a mask, a threshold."""
+"""What can be done to an object: clicks, a box, a choice, strokes, polygons, fitting, cleaning, a mask, a threshold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeAlias
 
 from fewclicks.annotator.editing.mask_codec import EncodedMask
@@ -133,6 +133,56 @@ class Brushed:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlined:
+    """A polygon or a lasso: the pixels whose centres lie within it (by even-odd) join the object, or leave it.
+
+    Later clicks respect them as those of a stroke.
+    """
+
+    kind: ClassVar[str] = "polygon"
+    points: tuple[tuple[float, float], ...]
+    erase: bool = False
+
+    def __post_init__(self) -> None:
+        _require_ring(self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class Reshaped:
+    """A part of the outline was drawn anew: what only `after` holds joins the object, what only `before` holds leaves.
+
+    Both are polygons as of `Outlined`; elsewhere the mask stays as it is, to the pixel.
+    """
+
+    kind: ClassVar[str] = "reshape"
+    before: tuple[tuple[float, float], ...]
+    after: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        _require_ring(self.before)
+        _require_ring(self.after)
+
+
+def _require_ring(points: tuple[tuple[float, float], ...]) -> None:
+    if not 3 <= len(points) <= MAX_POINTS:
+        raise InputError(f"a polygon has 3 to {MAX_POINTS:,} points, got {len(points):,}")
+    if not all(abs(value) <= FAR_PX for point in points for value in point):  # false for NaN too
+        raise InputError("a polygon has a point far from any photo; pass pixels of the photo")
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The mask that is there, fitted to what the model sees, which is shown it again (see `propagation.fitted`)."""
+
+    kind: ClassVar[str] = "fit"
+    cfr: int | None = 0
+    adaptive: bool = False
+
+    def __post_init__(self) -> None:
+        _require_passes(self.cfr)
+
+
+@dataclass(frozen=True, slots=True)
 class Cleaned:
     """Holes of at most `fill_holes_px` pixels are filled, pieces of at most `drop_specks_px` dropped.
 
@@ -168,44 +218,32 @@ class Thresholded:
             raise InputError(f"a threshold lies between 0 and 1, got {self.value}")
 
 
-Prompted: TypeAlias = Clicked | Scribbled | Boxed
+Prompted: TypeAlias = Clicked | Scribbled | Boxed | Fitted
 """What the predictor answers in passes."""
-Action: TypeAlias = Prompted | Chosen | Brushed | Cleaned | Replaced | Thresholded
+Painted: TypeAlias = Brushed | Outlined | Reshaped
+"""What the user draws by hand: later clicks respect it."""
+Action: TypeAlias = Prompted | Chosen | Painted | Cleaned | Replaced | Thresholded
 KINDS: dict[str, type[Action]] = {
     action.kind: action
-    for action in (Clicked, Scribbled, Boxed, Chosen, Brushed, Cleaned, Replaced, Thresholded)
+    for action in (Clicked, Scribbled, Boxed, Fitted, Chosen, Brushed, Outlined, Reshaped, Cleaned, Replaced,
+                   Thresholded)
 }  # fmt: skip
 """All of them by their names in the journal."""
-PROMPTS = frozenset(action.kind for action in (Clicked, Scribbled, Boxed))
+PROMPTS = frozenset(action.kind for action in (Clicked, Scribbled, Boxed, Fitted))
 
 
 def to_json(action: Action) -> dict[str, Any]:
     """The action as plain data, without its kind. That of `Replaced` is empty: its mask is kept as the result."""
-    match action:
-        case Clicked():
-            return {"x": action.x, "y": action.y, "positive": action.positive, **_how(action)}
-        case Scribbled():
-            points = [list(point) for point in action.points]
-            return {"points": points, "positive": action.positive, **_how(action)}
-        case Boxed():
-            return {"x0": action.x0, "y0": action.y0, "x1": action.x1, "y1": action.y1, **_how(action)}
-        case Chosen():
-            return {"number": action.number, **_how(action)}
-        case Brushed():
-            points = [list(point) for point in action.points]
-            return {"points": points, "radius_px": action.radius_px, "erase": action.erase}
-        case Cleaned():
-            return {"fill_holes_px": action.fill_holes_px, "drop_specks_px": action.drop_specks_px}
-        case Thresholded():
-            return {"value": action.value}
-        case Replaced():
-            return {}
+    if isinstance(action, Replaced):
+        return {}
+    told = {field.name: getattr(action, field.name) for field in fields(action)}
+    if not told.get("local"):  # written only where it is so: journals before knew no such thing
+        told.pop("local", None)
+    return {name: _plain(value) if isinstance(value, tuple) else value for name, value in told.items()}
 
 
-def _how(action: Prompted | Chosen) -> dict[str, Any]:
-    """How it is refined. That it is local is written only where it is: journals before knew no such thing."""
-    local = {"local": True} if isinstance(action, Clicked | Scribbled) and action.local else {}
-    return {"cfr": action.cfr, "adaptive": action.adaptive, **local}
+def _plain(points: tuple[tuple[float, float], ...]) -> list[list[float]]:
+    return [list(point) for point in points]
 
 
 def from_json(kind: str, payload: Mapping[str, Any], mask: EncodedMask | None = None) -> Action:
@@ -222,8 +260,8 @@ def from_json(kind: str, payload: Mapping[str, Any], mask: EncodedMask | None = 
         raise InputError(f"this is no action of the kind '{kind}' ({error!r}); see the API's page") from None
 
 
-def _points(payload: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
-    return tuple((float(x), float(y)) for x, y in payload["points"])
+def _points(payload: Mapping[str, Any], name: str = "points") -> tuple[tuple[float, float], ...]:
+    return tuple((float(x), float(y)) for x, y in payload[name])
 
 
 def _refined(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,6 +282,9 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Action]] = {
     ),
     "choose": lambda given: Chosen(given["number"], **_refined(given)),
     "brush": lambda given: Brushed(_points(given), float(given["radius_px"]), bool(given.get("erase", False))),
+    "fit": lambda given: Fitted(**_refined(given)),
+    "polygon": lambda given: Outlined(_points(given), bool(given.get("erase", False))),
+    "reshape": lambda given: Reshaped(_points(given, "before"), _points(given, "after")),
     "clean": lambda given: Cleaned(int(given.get("fill_holes_px", 0)), int(given.get("drop_specks_px", 0))),
     "threshold": lambda given: Thresholded(float(given["value"])),
 }

@@ -15,19 +15,25 @@ from fewclicks.annotator.editing.actions import (
     Chosen,
     Cleaned,
     Clicked,
+    Fitted,
+    Outlined,
+    Painted,
     Prompted,
     Replaced,
+    Reshaped,
     Scribbled,
     Thresholded,
 )
-from fewclicks.annotator.editing.brush import OFF, ON, PixelConstraints, cleaned, locked, painted
+from fewclicks.annotator.editing.brush import ON, PixelConstraints, cleaned, locked
 from fewclicks.annotator.editing.mask_codec import EncodedMask
+from fewclicks.annotator.editing.shapes import covers
 from fewclicks.clicks import Clicks
 from fewclicks.config import PredictorConfig
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import look_in_box, meanings
+from fewclicks.propagation import fitted
 from fewclicks.refinement import TOL, keep_local, own_passes, passes
 from fewclicks.types import Mask
 
@@ -66,30 +72,33 @@ def marked(marks: Prompts, action: Action, hw: tuple[int, int]) -> Prompts:
         case Boxed():
             action.box.pixels(hw)
             return replace(marks, given=True, imported=False)
-        case Chosen():
-            if marks.given or marks.locks or len(marks.clicks) != 1 or not marks.clicks.has_positive:
-                raise InputError("only a first click has several meanings; click once on the object, then choose")
+        case Fitted() | Chosen() | Cleaned():
+            _require_fitting(marks, action)
             return marks
-        case Brushed():
-            return _brushed(marks, action, hw)
+        case Brushed() | Outlined() | Reshaped():
+            return _painted(marks, action, hw)
         case Replaced():
             return _given(marks, action.mask, hw)
         case Thresholded():
             return replace(marks, threshold=action.value)
-        case Cleaned():
-            return marks
 
 
-def _brushed(marks: Prompts, action: Brushed, hw: tuple[int, int]) -> Prompts:
-    found = painted(action, hw)
-    if found is None:
-        return marks
-    box, cover = found
-    side = OFF if action.erase else ON
-    # A click under a later stroke of the other meaning is overruled.
-    clicks = [c for c in marks.clicks if c.positive != action.erase or not _covers(box, cover, c.pixel(hw))]
-    locks = locked(marks.locks, box, cover, side)
-    return replace(marks, clicks=Clicks(tuple(clicks)), locks=locks, given=marks.given or not action.erase)
+def _require_fitting(marks: Prompts, action: Fitted | Chosen | Cleaned) -> None:
+    """InputError where there is nothing yet for the action to work on."""
+    if isinstance(action, Fitted) and not marks.says_something:
+        raise InputError("there is no mask to fit yet; click on the object, or put a mask in place")
+    one = len(marks.clicks) == 1 and marks.clicks.has_positive
+    if isinstance(action, Chosen) and (marks.given or marks.locks or not one):
+        raise InputError("only a first click has several meanings; click once on the object, then choose")
+
+
+def _painted(marks: Prompts, action: Painted, hw: tuple[int, int]) -> Prompts:
+    for side, box, cover in covers(action, hw):
+        # A click under a later stroke of the other meaning is overruled.
+        clicks = [c for c in marks.clicks if c.positive == (side == ON) or not _covers(box, cover, c.pixel(hw))]
+        locks = locked(marks.locks, box, cover, side)
+        marks = replace(marks, clicks=Clicks(tuple(clicks)), locks=locks, given=marks.given or side == ON)
+    return marks
 
 
 def _given(marks: Prompts, mask: EncodedMask, hw: tuple[int, int]) -> Prompts:
@@ -117,8 +126,8 @@ def settled(predictor: Predictor, action: Action, before: Prompts, after: Prompt
     `before` and `after` are what the user has said without it and with it, `first` is the first action of the object.
     So the journal tells what was done, whatever the model would do by itself later.
     """
-    if isinstance(action, Clicked | Scribbled | Boxed) and action.cfr is None:
-        steps, tol = own_passes(predictor, Clicks() if isinstance(action, Boxed) else after.clicks)
+    if isinstance(action, Prompted) and action.cfr is None:
+        steps, tol = own_passes(predictor, after.clicks if isinstance(action, Clicked | Scribbled) else Clicks())
         if action.adaptive:
             action = replace(action, cfr=0)
         else:
@@ -138,21 +147,18 @@ def acted(
     `said` are its clicks.
     """
     match action:
-        case Clicked() | Scribbled() | Boxed():
+        case Clicked() | Scribbled() | Boxed() | Fitted():
             yield from _cascade(predictor, start, state, marks, action, said)
         case Chosen():
             meant = candidates(predictor, start, marks, action)
             if action.number >= len(meant):
                 raise InputError(f"the click means {len(meant)} masks, numbered from 0; choose one of them")
             yield meant[action.number]
-        case Brushed():
-            found = painted(action, (state.prob.shape[0], state.prob.shape[1]))
-            if found:
-                box, cover = found
-                prob = state.prob.copy()
-                prob[box.slices][cover] = not action.erase
-                state = replace(state, prob=prob)
-            yield state
+        case Brushed() | Outlined() | Reshaped():
+            prob = state.prob.copy()
+            for side, box, cover in covers(action, hw_of(state)):
+                prob[box.slices][cover] = side == ON
+            yield replace(state, prob=prob)
         case Cleaned():
             mask = state.mask
             wanted = cleaned(mask, action, marks.clicks, marks.locks)
@@ -179,10 +185,12 @@ def _cascade(
     steps, tol = _refined(action)
 
     def hold(after: State) -> State:
-        if not isinstance(action, Boxed) and action.local and state.mask.any():
+        if isinstance(action, Clicked | Scribbled) and action.local and state.mask.any():
             after = keep_local(state, after, said)
         return marks.locks.hold(after) if marks.locks else after
 
+    if isinstance(action, Fitted):
+        return fitted(predictor, replace(state, memo=start.memo), marks.clicks, steps, tol, hold)
     if not isinstance(action, Boxed):
         return passes(predictor, state, marks.clicks, steps, tol, hold)
     begin = replace(start, threshold=marks.threshold)

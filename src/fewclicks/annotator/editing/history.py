@@ -16,6 +16,7 @@ from fewclicks.annotator.editing.actions import (
     Boxed,
     Chosen,
     Clicked,
+    Fitted,
     Prompted,
     Replaced,
     Scribbled,
@@ -23,11 +24,12 @@ from fewclicks.annotator.editing.actions import (
 )
 from fewclicks.annotator.editing.apply import Prompts, hw_of, marked, settled
 from fewclicks.annotator.editing.mask_codec import EncodedMask, count_changed, difference
-from fewclicks.annotator.editing.windows import Snapshot, folded, meant, of_mask, performed
+from fewclicks.annotator.editing.windows import Snapshot, doubt, folded, meant, of_mask, performed
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.history import UndoHistory
 from fewclicks.predictor import Predictor, State
+from fewclicks.propagation import Doubt
 from fewclicks.types import Image, Mask, Prob
 
 KEEP_BYTES = 32 * 2**20
@@ -162,6 +164,11 @@ class History:
         held = replace(self._kept[0], marks=marked(self._kept[0].marks, first.action, hw_of(self._start)))
         return tuple(found.mask(hw_of(self._start)) for found in meant(self._predictor, self._start, held, choice))
 
+    @property
+    def doubt(self) -> Doubt:
+        """What one more pass of the cascade would change."""
+        return doubt(self._predictor, self._start, self._held(self._undo.done))
+
     def repeats(self, action: Action) -> bool:
         """Whether an action is a click that counts already, refined in the same way: it has nothing to say."""
         if not isinstance(action, Clicked):
@@ -176,6 +183,13 @@ class History:
             and (action.cfr is None or (earlier.cfr, earlier.adaptive) == (action.cfr, action.adaptive))
             for earlier in before
         )
+
+    def glimpse(self, quick: Predictor, action: Clicked) -> EncodedMask:
+        """What a click would give, as a predictor sees it that is quicker (see `config.quick`). Nothing is kept."""
+        hw, held = hw_of(self._start), self._held(self._undo.done)
+        marks = marked(held.marks, action, hw)
+        plain = settled(quick, replace(action, cfr=0, adaptive=False), held.marks, marks, None)
+        return folded(quick, self._start, held, marks, plain).mask(hw)
 
     def after(self, action: Action) -> Step:
         """What an action would give now. Nothing is kept: also the preview. InputError for a click beside the photo."""
@@ -278,7 +292,7 @@ def _forgets(entry: Entry) -> bool:
     return entry.fresh or isinstance(entry.action, _FROM_MASKS)
 
 
-_FROM_MASKS = Replaced | Boxed | Chosen
+_FROM_MASKS = Replaced | Boxed | Chosen | Fitted
 """What begins anew, with the clicks and the painted pixels that there are."""
 
 

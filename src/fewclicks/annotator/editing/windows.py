@@ -14,13 +14,27 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from fewclicks.annotator.editing.actions import Action, Boxed, Brushed, Chosen, Clicked, Replaced, Scribbled
+from fewclicks import propagation
+from fewclicks.annotator.editing.actions import (
+    Action,
+    Boxed,
+    Brushed,
+    Chosen,
+    Clicked,
+    Fitted,
+    Outlined,
+    Painted,
+    Replaced,
+    Reshaped,
+    Scribbled,
+)
 from fewclicks.annotator.editing.apply import Prompts, acted, candidates, from_mask, hw_of, said_by
 from fewclicks.annotator.editing.brush import PixelConstraints
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.clicks import Click, Clicks
 from fewclicks.geometry import Box, clamp_clicks
 from fewclicks.predictor import Predictor, State
+from fewclicks.propagation import Doubt
 from fewclicks.refinement import ClickConsistency
 from fewclicks.types import Image, Prob
 
@@ -108,6 +122,8 @@ def performed(predictor: Predictor, start: State, held: Snapshot, marks: Prompts
 
         yield from _found(predictor, start, held, marks, answer)
     else:
+        if isinstance(action, Fitted):  # it begins from the mask, whatever is known of how that came about
+            held = of_mask(predictor, start, held.mask(hw), held.marks)
         held = _framed(predictor, start, held, marks, action)
         if held.window is None:  # nothing to work on, such as a threshold for an empty mask
             yield Snapshot(replace(held.state, threshold=marks.threshold), marks)
@@ -123,6 +139,19 @@ def meant(predictor: Predictor, start: State, held: Snapshot, choice: Chosen) ->
         return [Snapshot(state, held.marks) for state in candidates(predictor, start, held.marks, choice)]
     found = _found(predictor, start, held, held.marks, lambda begin, there: candidates(predictor, begin, there, choice))
     return list(found)
+
+
+def doubt(predictor: Predictor, start: State, held: Snapshot) -> Doubt:
+    """What one more pass of the cascade would change, in pixels of the photo."""
+    if held.window is None:
+        if is_large(hw_of(start)):  # nothing is marked
+            return Doubt(0, 0.0, ())
+        here, (left, top) = held.marks, (0, 0)
+    else:
+        here, (left, top) = _marks_in(held.marks, held.window), (held.window.x0, held.window.y0)
+    found = propagation.doubt(predictor, held.state, here.clicks, here.locks.hold if here.locks else None)
+    places = tuple(replace(place, x=place.x + left, y=place.y + top) for place in found.places)
+    return replace(found, places=places)
 
 
 def folded(predictor: Predictor, start: State, held: Snapshot, marks: Prompts, action: Action) -> Snapshot:
@@ -162,9 +191,9 @@ def _framed(predictor: Predictor, start: State, held: Snapshot, marks: Prompts, 
     hw, old = hw_of(start), held.window
     found = Box.around(held.state.mask) if old else None
     boxes = [_moved(found, old)] if found and old else []
-    if isinstance(action, Brushed):
-        points = np.array(action.points)
-        low, high = points.min(axis=0) - action.radius_px, points.max(axis=0) + action.radius_px
+    if isinstance(action, Painted):
+        points, radius_px = np.array(_points(action)), action.radius_px if isinstance(action, Brushed) else 1
+        low, high = points.min(axis=0) - radius_px, points.max(axis=0) + radius_px
         boxes.append(Box(int(low[0]), int(low[1]), int(high[0]) + 2, int(high[1]) + 2))
     if isinstance(action, Boxed):
         boxes = [action.box.pixels(hw)]
@@ -229,12 +258,22 @@ def _holds(window: Box, click: Click) -> bool:
 
 def _action_in(action: Action, window: Box) -> Action:
     """The action in pixels of the window."""
-    if isinstance(action, Brushed):
-        return replace(action, points=tuple((x - window.x0, y - window.y0) for x, y in action.points))
+    if isinstance(action, Brushed | Outlined):
+        return replace(action, points=_relative(action.points, window))
+    if isinstance(action, Reshaped):
+        return replace(action, before=_relative(action.before, window), after=_relative(action.after, window))
     if isinstance(action, Boxed):
         x, y = window.x0, window.y0
         return replace(action, x0=action.x0 - x, x1=action.x1 - x, y0=action.y0 - y, y1=action.y1 - y)
     return action  # what clicks say is among the marks
+
+
+def _points(action: Painted) -> tuple[tuple[float, float], ...]:
+    return action.before + action.after if isinstance(action, Reshaped) else action.points
+
+
+def _relative(points: tuple[tuple[float, float], ...], window: Box) -> tuple[tuple[float, float], ...]:
+    return tuple((x - window.x0, y - window.y0) for x, y in points)
 
 
 def _scaled(click: Click, hw: tuple[int, int], small: tuple[int, int]) -> Click:

@@ -13,6 +13,9 @@ from fewclicks.annotator.editing.actions import (
     Chosen,
     Cleaned,
     Clicked,
+    Fitted,
+    Outlined,
+    Reshaped,
     Scribbled,
     Thresholded,
 )
@@ -167,7 +170,7 @@ class RefinedClick(ClickIn, Refined):
     local: bool | None = None
     """It changes the connected part that it touches, and keeps the rest. Null: if it corrects a mask from elsewhere."""
 
-    def refined(self) -> Clicked:
+    def action(self) -> Clicked:
         """As an action."""
         return Clicked(self.x, self.y, self.positive, self.cfr, self.adaptive, self.local)
 
@@ -200,7 +203,7 @@ class ScribbleAction(Step, StrokeIn, Refined):
     local: bool | None = None
     """As of a click."""
 
-    def scribbled(self) -> Scribbled:
+    def action(self) -> Scribbled:
         """As an action."""
         return Scribbled(tuple(self.points), self.positive, self.cfr, self.adaptive, self.local)
 
@@ -214,7 +217,7 @@ class BoxAction(Step, Refined):
     x1: Finite
     y1: Finite
 
-    def boxed(self) -> Boxed:
+    def action(self) -> Boxed:
         """As an action."""
         return Boxed(self.x0, self.y0, self.x1, self.y1, self.cfr, self.adaptive)
 
@@ -225,7 +228,7 @@ class ChooseAction(Step):
     kind: Literal["choose"]
     number: Annotated[int, Field(ge=0, lt=MEANINGS)]
 
-    def chosen(self) -> Chosen:
+    def action(self) -> Chosen:
         """As an action."""
         return Chosen(self.number)
 
@@ -238,9 +241,46 @@ class BrushAction(Step):
     radius_px: Annotated[float, Field(gt=0, le=1e5)]
     erase: bool = False
 
-    def brushed(self) -> Brushed:
+    def action(self) -> Brushed:
         """As an action."""
         return Brushed(tuple(self.points), self.radius_px, self.erase)
+
+
+Ring = Annotated[list[tuple[Finite, Finite]], Field(min_length=3, max_length=MAX_POINTS)]
+
+
+class PolygonAction(Step):
+    """A polygon or a lasso: pixels whose centres lie within it join the object, or leave it."""
+
+    kind: Literal["polygon"]
+    points: Ring
+    erase: bool = False
+
+    def action(self) -> Outlined:
+        """As an action."""
+        return Outlined(tuple(self.points), self.erase)
+
+
+class ReshapeAction(Step):
+    """A part of the outline drawn anew: what only `after` holds joins the object, what only `before` holds leaves."""
+
+    kind: Literal["reshape"]
+    before: Ring
+    after: Ring
+
+    def action(self) -> Reshaped:
+        """As an action."""
+        return Reshaped(tuple(self.before), tuple(self.after))
+
+
+class FitAction(Step, Refined):
+    """The mask that is there, fitted to the photo: the cascade is shown it again."""
+
+    kind: Literal["fit"]
+
+    def action(self) -> Fitted:
+        """As an action."""
+        return Fitted(self.cfr, self.adaptive)
 
 
 class CleanAction(Step):
@@ -250,7 +290,7 @@ class CleanAction(Step):
     fill_holes_px: Pixels = 0
     drop_specks_px: Pixels = 0
 
-    def cleaned(self) -> Cleaned:
+    def action(self) -> Cleaned:
         """As an action."""
         return Cleaned(self.fill_holes_px, self.drop_specks_px)
 
@@ -261,7 +301,7 @@ class ThresholdAction(Step):
     kind: Literal["threshold"]
     value: Annotated[float, Field(gt=0, lt=1)]
 
-    def thresholded(self) -> Thresholded:
+    def action(self) -> Thresholded:
         """As an action."""
         return Thresholded(self.value)
 
@@ -274,7 +314,17 @@ class MaskAction(Step):
 
 
 ActionIn = Annotated[
-    ClickAction | ScribbleAction | BoxAction | ChooseAction | BrushAction | CleanAction | ThresholdAction | MaskAction,
+    ClickAction
+    | ScribbleAction
+    | BoxAction
+    | ChooseAction
+    | BrushAction
+    | PolygonAction
+    | ReshapeAction
+    | FitAction
+    | CleanAction
+    | ThresholdAction
+    | MaskAction,
     Field(discriminator="kind"),
 ]
 
@@ -290,6 +340,8 @@ class PreviewIn(RefinedClick):
 
     photo_id: RowId | None = None
     """Where the object does not exist yet."""
+    quick: bool = False
+    """At once: from fewer pixels and without a cascade, where `own` of the folder says that the model can."""
 
 
 class Region(RequestModel):

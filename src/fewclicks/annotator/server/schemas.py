@@ -13,12 +13,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fewclicks.annotator.editing.actions import MAX_CFR
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.services.editing import Change
 from fewclicks.annotator.services.photos import TILE_PX, TILED_ABOVE_PX, levels
 from fewclicks.annotator.store.records import AttributeKind, ClassInfo, Line, ObjectInfo, PhotoInfo, Role
+from fewclicks.clicks import Click, Clicks
+from fewclicks.config import quick
 from fewclicks.formats.annotations import PhotoState
 from fewclicks.geometry import Box
+from fewclicks.predictor import Predictor
+from fewclicks.refinement import own_passes
 
 BoxOut = tuple[int, int, int, int]
 Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
@@ -179,7 +184,7 @@ class LineOut(ResponseModel):
 
     action_id: str
     kind: str
-    """click, scribble, box, choose, brush, clean, threshold, mask, undo, redo or change."""
+    """click, scribble, box, fit, choose, brush, polygon, reshape, clean, threshold, mask, undo, redo or change."""
     version: int
     """That of the object after it."""
     person: str
@@ -328,6 +333,16 @@ class OwnPasses(ResponseModel):
     """Passes after the others."""
     adaptive: bool
     """They stop when hardly a pixel changes."""
+    quick: bool
+    """Previews can be `quick`."""
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> Self:
+        """Of a predictor."""
+        click = Click(0, 0)
+        (first, tol), (later, _) = (own_passes(predictor, Clicks((click,) * n)) for n in (1, 2))
+        at_once = quick(predictor) is not None
+        return cls(first=min(first, MAX_CFR), later=min(later, MAX_CFR), adaptive=tol is not None, quick=at_once)
 
 
 class FolderOut(ResponseModel):

@@ -17,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
-from fewclicks.annotator.editing.actions import MAX_CFR, Action, Clicked
+from fewclicks.annotator.editing.actions import Action
 from fewclicks.annotator.editing.history import History
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.editing.windows import first_state
@@ -27,7 +27,7 @@ from fewclicks.annotator.services import combining
 from fewclicks.annotator.services.database_watch import Watch
 from fewclicks.annotator.services.decoder import Decoder, Urgency
 from fewclicks.annotator.services.detection import annotations_are_likely
-from fewclicks.annotator.services.editing import Change, Editing, Preview
+from fewclicks.annotator.services.editing import Change, Editing
 from fewclicks.annotator.services.events import EventBus
 from fewclicks.annotator.services.import_export import names_without_masks
 from fewclicks.annotator.services.jobs import AT_ONCE, JobRunner
@@ -38,13 +38,11 @@ from fewclicks.annotator.services.team_news import TeamNews
 from fewclicks.annotator.services.worker import Timed, Worker
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import Edit, ObjectInfo, PhotoInfo
-from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import FewClicksError, InputError, StoreError
 from fewclicks.formats.annotations import PhotoState
 from fewclicks.geometry import Box
 from fewclicks.images.levels import Levels
 from fewclicks.predictor import Predictor, State
-from fewclicks.refinement import own_passes
 from fewclicks.types import Image
 
 Result = TypeVar("Result")
@@ -147,11 +145,7 @@ class Annotator:
     @property
     def own(self) -> OwnPasses | None:
         """How the model refines by itself, once it is loaded."""
-        if self._predictor is None:
-            return None
-        click = Click(0, 0)
-        (first, tol), (later, _) = (own_passes(self._predictor, Clicks((click,) * n)) for n in (1, 2))
-        return OwnPasses(first=min(first, MAX_CFR), later=min(later, MAX_CFR), adaptive=tol is not None)
+        return OwnPasses.of(self._predictor) if self._predictor is not None else None
 
     # Photos
 
@@ -223,7 +217,7 @@ class Annotator:
 
     def warm_object(self, object_id: str) -> None:
         """Make the model ready for a click on an object, when there is time."""
-        self.worker.idle(f"object {object_id}", lambda: self._edit().history(object_id).warm())
+        self.worker.idle(f"object {object_id}", lambda: self.edit().history(object_id).warm())
 
     # Objects: by the worker, in which those who ask take turns
 
@@ -280,13 +274,9 @@ class Annotator:
             object_id, action_id, asker, lambda edit: edit.redo(object_id, action_id, if_version, person)
         )
 
-    def preview(self, object_id: str, photo_id: int | None, action: Clicked) -> Future[Timed[Preview]]:
-        """What a click would do; on a photo, if there is no such object yet. A newer one cancels it."""
-        return self.worker.preview(object_id, lambda: self._edit().preview(object_id, action, photo_id))
-
     def candidates(self, object_id: str) -> Future[Timed[tuple[EncodedMask, ...]]]:
         """What the first click of an object can mean. After the clicks that wait; newer ones cancel it."""
-        return self.worker.preview(f"candidates {object_id}", lambda: self._edit().history(object_id).candidates)
+        return self.worker.preview(f"candidates {object_id}", lambda: self.edit().history(object_id).candidates)
 
     def merge(
         self,
@@ -312,7 +302,7 @@ class Annotator:
 
     def look(self, object_id: str, see: Callable[[History], Result], asker: str | None = None) -> Future[Timed[Result]]:
         """Look into the history of an object: its passes, its prob."""
-        return self.worker.submit(f"look {object_id}", lambda: see(self._edit().history(object_id)), asker)
+        return self.worker.submit(f"look {object_id}", lambda: see(self.edit().history(object_id)), asker)
 
     def history(self, image: Image) -> History:
         """A history of an image that is kept nowhere. In the worker."""
@@ -367,7 +357,7 @@ class Annotator:
         def work() -> Change:
             repeated = self.store.known(action_id) is not None
             self._require_same_file(self._photo_of(object_id))
-            change = do(self._edit())
+            change = do(self.edit())
             if repeated:
                 mask = self.store.mask(object_id)
                 return Change(change.object, EncodedMask.pack(mask.mask(), Box.whole(mask.hw)), change.changed_px)
@@ -381,7 +371,7 @@ class Annotator:
     ) -> Future[Timed[tuple[Change, list[ObjectInfo]]]]:
         def work() -> tuple[Change, list[ObjectInfo]]:
             self._require_same_file(self._photo_of(object_id))
-            change, others = do(self._edit())
+            change, others = do(self.edit())
             for info in (change.object, *others):
                 self._told(info, photo_too=info is change.object)
             return change, others
@@ -419,7 +409,8 @@ class Annotator:
         except FewClicksError as error:
             log.info("%s", error)
 
-    def _edit(self) -> Editing:
+    def edit(self) -> Editing:
+        """What changes the objects, once the model is loaded; in the worker. FewClicksError if it cannot be."""
         self.predictor()
         assert self._editing is not None
         return self._editing

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from fewclicks.annotator.editing.actions import Action
+from fewclicks.annotator.editing.actions import Action, Clicked
 from fewclicks.annotator.editing.history import KEEP_BYTES, History, replay
 from fewclicks.annotator.editing.mask_codec import EncodedMask, difference
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import ObjectInfo
+from fewclicks.config import quick
 from fewclicks.errors import Conflict, UnknownName
 from fewclicks.predictor import Predictor, State
 from fewclicks.types import Mask
@@ -61,8 +62,9 @@ class Editing:
     ) -> None:
         self.store = store
         self._predictor = predictor
-        self._start_of = start_of
+        self.start_of = start_of
         self._by = by
+        self._quick = quick(predictor)
         self._keep_bytes = keep
         self._live: OrderedDict[str, _Live] = OrderedDict()
 
@@ -92,16 +94,21 @@ class Editing:
             return Change(info, difference(before, step.entry.mask), step.entry.changed_px)
         raise Conflict("the object is being changed by others all the time; try again", self.store.object(object_id))
 
-    def preview(self, object_id: str, action: Action, photo_id: int | None = None) -> Preview:
-        """What an action would do. Nothing is kept. With `photo_id` also to an object that does not exist yet."""
+    def preview(self, object_id: str, action: Action, photo_id: int | None = None, at_once: bool = False) -> Preview:
+        """What an action would do. Nothing is kept. With `photo_id` also to an object that does not exist yet.
+
+        `at_once`: a click only, as the quick predictor sees it where there is one (see `config.quick`).
+        """
         try:
             history = self._at(object_id).history
         except UnknownName:
             if photo_id is None:
                 raise
-            history = History(self._predictor, self._start_of(photo_id))
+            history = History(self._predictor, self.start_of(photo_id))
         if history.repeats(action):
             return Preview(None, ())
+        if at_once and self._quick is not None and isinstance(action, Clicked):
+            return Preview(difference(history.mask, history.glimpse(self._quick, action)), ())
         entry = history.after(action).entry
         return Preview(difference(history.mask, entry.mask), entry.changed_px)
 
@@ -120,7 +127,7 @@ class Editing:
     def replay(self, object_id: str) -> Iterator[Mask]:
         """The mask after each action that is done, computed from nothing: those that are kept, bit for bit."""
         info, entries, done = self.store.history(object_id)
-        return replay(self._predictor, self._start_of(info.photo_id), entries[:done])
+        return replay(self._predictor, self.start_of(info.photo_id), entries[:done])
 
     def _move(
         self, object_id: str, action_id: str, if_version: int | None, person: str, kind: Literal["undo", "redo"]
@@ -155,7 +162,7 @@ class Editing:
         if live is None or live.version != info.mask_version:
             info, entries, done = self.store.history(object_id)
             _require(info, version)  # somebody may have acted between the two readings
-            start = self._start_of(info.photo_id)
+            start = self.start_of(info.photo_id)
             live = _Live(History(self._predictor, start, entries, done, self._keep_bytes), info.mask_version)
         self._make_room()
         self._live[info.id] = live

@@ -17,20 +17,13 @@ from fewclicks.annotator.editing.history import History
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.server.requests import (
     ActionIn,
-    BoxAction,
-    BrushAction,
-    ChooseAction,
-    CleanAction,
-    ClickAction,
     MaskAction,
     MergeIn,
     ObjectEdit,
     ObjectNew,
     PreviewIn,
     Region,
-    ScribbleAction,
     Step,
-    ThresholdAction,
 )
 from fewclicks.annotator.server.roles import EDITABLE, RoleDep, require_open
 from fewclicks.annotator.server.routes.common import (
@@ -106,7 +99,7 @@ async def change(given: AnnotatorDep, person: Person, asker: Asker, object_id: O
 
 @router.post("/actions", response_model=ChangeOut)
 async def act(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, action: ActionIn) -> Response:
-    """Click, scribble, box, choose, brush, clean, move the threshold, put another mask in place.
+    """Click, scribble, box, choose, brush, polygon, reshape, fit, clean, threshold, put another mask in place.
 
     Saved when the answer comes.
 
@@ -132,7 +125,10 @@ async def redo(given: AnnotatorDep, person: Person, asker: Asker, object_id: Obj
 @router.post("/preview", response_model=PreviewOut, responses={204: {"description": "A newer preview took its place."}})
 async def preview(given: AnnotatorDep, object_id: ObjectId, click: PreviewIn) -> Response:
     """What a click would do. Nothing is kept; clicks go first, and a newer preview of the object takes its place."""
-    future = given.preview(object_id, click.photo_id, click.refined())
+    action = click.action()
+    future = given.worker.preview(
+        object_id, lambda: given.edit().preview(object_id, action, click.photo_id, click.quick)
+    )
     try:
         timed = await done(future)
     except asyncio.CancelledError:
@@ -225,24 +221,10 @@ async def mask(request: Request, given: AnnotatorDep, object_id: ObjectId) -> Re
 
 async def _action(given: Annotator, object_id: str, action: Any) -> Action:
     """What the request asks for, as the history takes it."""
-    match action:
-        case ClickAction():
-            return action.refined()
-        case ScribbleAction():
-            return action.scribbled()
-        case BoxAction():
-            return action.boxed()
-        case ChooseAction():
-            return action.chosen()
-        case BrushAction():
-            return action.brushed()
-        case CleanAction():
-            return action.cleaned()
-        case ThresholdAction():
-            return action.thresholded()
-        case MaskAction():
-            return await in_thread(given.pool, lambda: _replaced(given, object_id, action.png))
-    raise AssertionError(action)
+    if isinstance(action, MaskAction):
+        return await in_thread(given.pool, lambda: _replaced(given, object_id, action.png))
+    found: Action = action.action()
+    return found
 
 
 def _replaced(given: Annotator, object_id: str, png: str) -> Replaced:

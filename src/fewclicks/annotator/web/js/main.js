@@ -6,9 +6,13 @@ import { byId, h, icon } from "./ui/dom.js";
 import { Desk } from "./state/workspace.js";
 import { exporting, sheet } from "./ui/dialogs.js";
 import { Filmstrip } from "./ui/filmstrip.js";
+import { heatLegend } from "./ui/heat-legend.js";
 import { importing } from "./ui/imports.js";
 import { Hand } from "./tools/editor.js";
+import { Copying } from "./tools/copying.js";
+import { Doubts } from "./tools/doubts.js";
 import { Many } from "./tools/many.js";
+import { UndoAnywhere } from "./tools/undo-anywhere.js";
 import { Keyboard } from "./tools/keyboard.js";
 import { Lens } from "./canvas/preview.js";
 import { Navigator } from "./canvas/minimap.js";
@@ -61,6 +65,9 @@ const review = new Review({ store, desk, notices });
 new Company({ store, desk, notices });
 const pins = new Pins({ store, stage, review });
 const classKeys = new ClassKeys(store, hand);
+hand.anywhere = new UndoAnywhere({ store, desk, hand });
+const copying = new Copying({ store, desk, hand, many, notices });
+const doubts = new Doubts({ store, stage, hand });
 const doors = {
   sheet: () => sheet(shortcuts),
   exporting: () => void exporting(store, notices),
@@ -75,7 +82,7 @@ const doors = {
   takeNext: () => void takeNext({ store, desk, notices }),
   sendBack: () => sendBack(store, review),
 };
-const shortcuts = table({ store, stage, hand, desk, pointing, notices, many }, doors);
+const shortcuts = table({ store, stage, hand, desk, pointing, notices, many, copying, doubts }, doors);
 new Filmstrip({ store, desk, hand, stage });
 new Keyboard(shortcuts, stage.element).before = (event) => classKeys.next(event);
 const photos = new PhotosPanel(store, desk);
@@ -89,6 +96,7 @@ attributesPanel({ store, hand });
 reviewPanel({ store, review, pins });
 new CascadePanel({ store, hand, lens });
 viewPanel(store);
+heatLegend(store);
 personPanel(store, notices, () => void peopleDialog(notices));
 toolbar(store, hand);
 bars({ store, desk, stage }, doors);

@@ -116,10 +116,12 @@
  * @property {Format[]} formats
  */
 
-/** @typedef {{first: number, later: number, adaptive: boolean}} OwnPasses after the first click, and after the others */
+/** @typedef {{first: number, later: number, adaptive: boolean, quick: boolean}} OwnPasses after the first click, and after the others; `quick`: previews can be had at once */
 
-/** @typedef {"click" | "box" | "scribble" | "brush" | "erase"} Tool */
+/** @typedef {"click" | "box" | "scribble" | "polygon" | "lasso" | "brush" | "erase" | "outline"} Tool */
 
-/** @typedef {{kind: "box" | "scribble", points: [number, number][], positive: boolean}} Prompt a box by two corners, or a stroke */
+/** @typedef {"box" | "scribble" | "polygon" | "lasso"} Drawn */
+
+/** @typedef {{kind: Drawn, points: [number, number][], positive: boolean}} Prompt a box by two corners; a stroke; a polygon, whose last point follows the pointer */
 
 export {};

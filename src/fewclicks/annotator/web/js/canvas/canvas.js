@@ -50,6 +50,8 @@ export class Stage {
     this.colours = new WeakMap();
     /** @type {(() => void)[]} called after each movement of the view */
     this.moved = [];
+    /** @type {((context: CanvasRenderingContext2D) => void)[]} draw more over the masks, in CSS pixels */
+    this.overlays = [];
     /** @type {(() => void)[]} called when the pointer has moved */
     this.pointed = [];
     /** @type {string | null} what the layer of the others was drawn of; null: it must be drawn anew, also if of nothing */
@@ -288,6 +290,7 @@ export class Stage {
       if (entry && entry !== hand && !entry.hidden) drawBorder(context, camera, entry.loops, { colour: "white", width: 1.75, dash: [7, 4] });
     }
     for (const prompt of [...(hand?.prompts ?? []), this.prompt]) if (prompt) drawPrompt(context, camera, prompt);
+    for (const draw of this.overlays) draw(context);
     this.drawCursor(context);
   }
 

@@ -4,6 +4,7 @@
 /** @import { Rgb } from "./color.js" */
 /** @import { Prompt } from "../types.js" */
 import { pathOf } from "./outline.js";
+import { drawShape } from "./vertices-overlay.js";
 
 const MARK_PX = 6;
 
@@ -22,7 +23,7 @@ export function drawBorder(context, camera, lines, { colour, width, dash }) {
   context.translate(camera.left, camera.top);
   context.scale(camera.scale, camera.scale);
   context.lineJoin = "round";
-  context.strokeStyle = "rgb(0 0 0 / 0.55)";
+  context.strokeStyle = "rgb(0 0 0 / 0.8)";
   context.lineWidth = (width + 1.75) / camera.scale;
   context.stroke(path);
   context.strokeStyle = colour;
@@ -155,7 +156,9 @@ export function drawBusy(context, [x, y], turn) {
  * @param {Camera} camera
  * @param {Prompt} prompt
  */
-export function drawPrompt(context, camera, { kind, points, positive }) {
+export function drawPrompt(context, camera, prompt) {
+  const { kind, points, positive } = prompt;
+  if (kind === "polygon" || kind === "lasso") return drawShape(context, camera, prompt);
   const path = new Path2D();
   const places = points.map(([x, y]) => camera.toStage(x, y));
   const [[x0, y0], [x1, y1]] = [places[0], places[places.length - 1]];

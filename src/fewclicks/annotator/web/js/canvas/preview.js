@@ -14,7 +14,8 @@ import { Mask } from "./mask.js";
 import { loops } from "./outline.js";
 import { decodeGrey, fromBase64 } from "./png.js";
 
-const PREVIEW_AFTER_MS = 90;
+/** The pointer rests: what a click would give is asked for as exactly as the click would give it. */
+const RESTS_MS = 140;
 const PROB_SIDE = 1024;
 
 export class Lens {
@@ -29,9 +30,13 @@ export class Lens {
     this.preview = null;
     /** @type {{x: number, y: number, positive: boolean} | null} */
     this.wanted = null;
-    /** @type {AbortController | null} */
+    /** @type {AbortController | null} of the exact preview */
     this.asked = null;
-    this.ask = debounced(PREVIEW_AFTER_MS, () => void this.askPreview());
+    /** @type {{x: number, y: number, positive: boolean} | null} where the exact preview that is shown was asked for */
+    this.exact = null;
+    this.ask = debounced(RESTS_MS, () => void this.askPreview(false));
+    /** A quick answer is under way: the next is asked for when it is here. */
+    this.looking = false;
     /** The object that does not exist yet, for a preview before the first click. */
     this.nobody = uuid();
     /** @type {{key: string, mask: Mask} | null} the mask after the pass that is shown */
@@ -49,7 +54,7 @@ export class Lens {
   }
 
   /**
-   * The pointer rests at a point of the photo.
+   * The pointer is at a point of the photo: a quick preview comes at once, the exact one when it rests.
    * @param {number} x
    * @param {number} y
    * @param {boolean} positive
@@ -57,10 +62,28 @@ export class Lens {
   over(x, y, positive) {
     const { photo, hoverPreview, tool } = this.store.state;
     if (!hoverPreview || tool !== "click") return;
-    this.cancel();
-    if (!photo || x < 0 || y < 0 || x >= photo.width - 0.5 || y >= photo.height - 0.5) return;
+    this.ask.cancel();
+    this.asked?.abort();
+    if (!photo || x < 0 || y < 0 || x >= photo.width - 0.5 || y >= photo.height - 0.5) return this.cancel();
     this.wanted = { x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100, positive };
+    // What is shown stays until there is something newer: it would flicker.
+    if (this.store.state.folder?.own?.quick) void this.look();
+    else this.clear();
     this.ask();
+  }
+
+  /** Ask for quick previews, one after another, always for where the pointer is now. */
+  async look() {
+    if (this.looking) return;
+    this.looking = true;
+    try {
+      for (let done = null; this.wanted && this.wanted !== done; ) {
+        done = this.wanted;
+        await this.askPreview(true);
+      }
+    } finally {
+      this.looking = false;
+    }
   }
 
   /** The pointer has gone on, or clicked. */
@@ -69,26 +92,35 @@ export class Lens {
     this.asked?.abort();
     this.asked = null;
     this.wanted = null;
+    this.clear();
+  }
+
+  /** Nothing is shown any more. */
+  clear() {
     if (!this.preview) return;
     this.preview = null;
     this.changed();
   }
 
-  async askPreview() {
+  /** @param {boolean} quick from fewer pixels, at once */
+  async askPreview(quick) {
     const { wanted } = this;
     const { photo, waiting } = this.store.state;
     if (!wanted || !photo || waiting) return;
     const asked = new AbortController();
-    this.asked = asked;
+    if (!quick) this.asked = asked;
     const hand = this.store.hand;
     try {
-      const body = { ...wanted, ...this.store.refined, photo_id: photo.id };
+      const body = { ...wanted, ...this.store.refined, photo_id: photo.id, quick };
       const change = await api.preview(hand?.thing.id ?? this.nobody, body, asked.signal);
-      if (!change?.patch) return;
-      const grey = await decodeGrey(fromBase64(change.patch.png));
-      if (this.asked !== asked) return;
+      if (!change) return;
+      const grey = change.patch && (await decodeGrey(fromBase64(change.patch.png)));
+      // A quick one may come late, while the pointer goes on; never after the exact one of the same place.
+      const late = quick ? this.exact === this.wanted : this.asked !== asked;
+      if (!this.wanted || late || this.store.hand !== hand || this.store.state.waiting) return;
       const mask = hand ? hand.mask.clone() : Mask.empty();
-      mask.put(change.patch.box, grey);
+      if (change.patch && grey) mask.put(change.patch.box, grey);
+      if (!quick) this.exact = wanted;
       this.preview = { mask, loops: loops(mask) };
       this.changed();
     } catch {

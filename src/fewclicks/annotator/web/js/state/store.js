@@ -22,6 +22,8 @@
  * @property {boolean} hoverPreview
  * @property {"auto" | "always" | "never"} local whether corrections change the part that they touch only
  * @property {boolean} instances each object has a colour of its own
+ * @property {boolean} byDoubt the list is ordered by what one more pass would change
+ * @property {ReadonlyMap<string, import("../tools/doubts.js").Doubt>} doubts object id -> what one more pass would change
  * @property {Meanings | null} meanings what the first click of the object in hand can mean
  * @property {number} brushPx radius
  * @property {number} holesPx
@@ -92,10 +94,10 @@ function fresh() {
     hoverPreview: false,
     local: "auto",
     instances: true,
+    byDoubt: false, doubts: new Map(),
     meanings: null,
     brushPx: 8,
-    holesPx: 64,
-    specksPx: 64,
+    holesPx: 64, specksPx: 64,
     passes: AS_MODEL,
     adaptive: false,
     opacity: 0.45,
@@ -110,10 +112,7 @@ function fresh() {
     person: "",
     role: "admin",
     comments: [],
-    waiting: 0,
-    reached: true,
-    busy: false,
-    loading: false,
+    waiting: 0, reached: true, busy: false, loading: false,
     lastMs: null,
     hint: "",
   };
@@ -124,6 +123,8 @@ export class Store {
     const settings = kept();
     /** Nothing was chosen here before: what the server was started with counts. */
     this.isNew = settings.passes === undefined;
+    /** Whether the user, or an earlier visit, has said whether there are previews. */
+    this.chosePreview = settings.passes !== undefined && settings.hoverPreview !== undefined;
     /** @type {Readonly<State>} */
     this.state = { ...fresh(), ...settings };
     /** @type {{names: Set<keyof State>, listener: (state: Readonly<State>) => void}[]} */
@@ -184,6 +185,13 @@ export class Store {
     } catch {
       // A browser that keeps nothing: the settings last as long as the page.
     }
+  }
+
+  /** Previews that come at once are on until the user has said otherwise. */
+  previewByItself() {
+    if (this.chosePreview) return;
+    this.chosePreview = true;
+    this.set({ hoverPreview: true });
   }
 
   /** How a prompt is refined, as the API takes it. */

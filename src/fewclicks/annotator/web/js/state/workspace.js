@@ -62,6 +62,7 @@ export class Desk {
     this.classes(folder.classes);
     this.store.set({ folder });
     if (this.store.isNew) this.store.set({ passes: folder.options.cfr ?? AS_MODEL, adaptive: folder.options.adaptive ?? false });
+    this.model(folder.own);
     if (folder.problem) this.notices.show(folder.problem, undefined, "problem");
     await this.queue.keep(folder.id);
     const wanted = Number(/^#photo=(\d+)$/.exec(location.hash)?.[1]);
@@ -339,6 +340,7 @@ export class Desk {
   model(own) {
     const { folder } = this.store.state;
     if (folder) this.store.set({ folder: { ...folder, own } });
+    if (own?.quick) this.store.previewByItself();
   }
 
   /** @param {number} id */

@@ -29,6 +29,8 @@ export class Hand {
     this.bringBack = null;
     /** @type {Many | null} what is done to several */
     this.many = null;
+    /** @type {import("./undo-anywhere.js").UndoAnywhere | null} what undo takes back while nothing is in hand */
+    this.anywhere = null;
     /** @type {(() => void)[]} clicks that were made while the photo was being opened */
     this.held = [];
     store.on(["loading"], ({ loading }) => !loading && this.held.splice(0).forEach((click) => click()));
@@ -195,7 +197,7 @@ export class Hand {
   release() {
     const entry = this.store.hand;
     if (!entry) return;
-    if (entry.isNothing) this.remove(entry, false);
+    if (entry.isNothing) this.remove(entry, entry.thing.can_undo);
     else this.close(entry);
   }
 
@@ -232,15 +234,19 @@ export class Hand {
     const entry = this.store.hand;
     if (this.store.state.armed) this.store.set({ armed: false });
     if (!entry) return;
-    if (entry.fresh || entry.isNothing) {
-      this.remove(entry, !entry.isNothing);
+    if (entry.fresh || (entry.isNothing && !entry.since)) {
+      this.remove(entry, !entry.isNothing || entry.thing.can_undo);
       return;
     }
     const changes = entry.since;
     for (let i = 0; i < Math.abs(changes); i++) this.step(entry, changes > 0 ? "undo" : "redo");
     entry.trail = new Trail();
     this.close(entry);
-    if (changes) this.notices.show(`${nameOf(entry, this.store)} is as it was: ${plural(Math.abs(changes), "change")} taken back`);
+    if (!changes) return;
+    this.many?.said(`${nameOf(entry, this.store)} is as it was: ${plural(Math.abs(changes), "change")} taken back`, () => {
+      this.take(entry);
+      for (let i = 0; i < Math.abs(changes); i++) this.step(entry, changes > 0 ? "redo" : "undo");
+    });
   }
 
   undo() {
@@ -254,7 +260,7 @@ export class Hand {
   /** @param {"undo" | "redo"} way */
   stepInHand(way) {
     const entry = this.store.hand;
-    if (!entry && way === "undo" && this.bringBack) return this.bringBack();
+    if (!entry && way === "undo" && (this.bringBack || this.anywhere)) return void (this.bringBack ? this.bringBack() : this.anywhere?.undo());
     if (!entry) {
       this.store.set({ hint: `Nothing is in hand. Take up an object to ${way} in it.` });
       return;
@@ -274,6 +280,7 @@ export class Hand {
    */
   step(entry, way) {
     this.store.set({ meanings: null });
+    this.anywhere?.[way === "undo" ? "drop" : "add"](entry);
     entry.since += way === "undo" ? -1 : 1;
     entry.trail.step(way);
     note(entry);
@@ -293,6 +300,7 @@ export class Hand {
     const id = uuid();
     if (!entry || this.refuses(entry)) return id;
     this.store.set({ meanings });
+    this.anywhere?.add(entry);
     entry.since = Math.max(0, entry.since) + 1;
     entry.trail.masked();
     note(entry);

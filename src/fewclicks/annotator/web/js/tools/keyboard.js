@@ -29,6 +29,8 @@ export class Keyboard {
   down(event) {
     if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
     const key = nameOf(event);
+    // Text that is selected is copied as anywhere.
+    if (key === "Ctrl+C" && String(getSelection())) return;
     if (!taken(event, key) && this.before(event)) return event.preventDefault();
     const shortcut = this.shortcuts.get(key) ?? this.shortcuts.get(digitOf(event));
     if (!shortcut?.run || taken(event, key)) return;

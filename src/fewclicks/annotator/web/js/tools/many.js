@@ -105,6 +105,26 @@ export class Many {
     return why ? [] : this.meant.filter(({ thing }) => !thing.locked);
   }
 
+  /**
+   * Put an object at another place of the stack.
+   * @param {Entry} entry
+   * @param {number} place from the top, among the others
+   */
+  restack(entry, place) {
+    const others = this.store.stack.filter((one) => one !== entry);
+    const order = [...others];
+    order.splice(others.length - place, 0, entry);
+    const were = new Map(order.map((one) => [one, one.thing.z]));
+    order.forEach((one, i) => {
+      // The numbers stay, where they are told apart and go up.
+      const z = i ? Math.max(order[i - 1].thing.z + 1, one === entry ? 0 : one.thing.z) : Math.min(...were.values());
+      if (one.thing.z !== z) this.hand.set(one, { z });
+    });
+    this.said(`${nameOf(entry, this.store)} moved in the stack`, () => {
+      for (const [one, z] of were) if (one.thing.z !== z) this.hand.set(one, { z });
+    });
+  }
+
   /** Make the selected ones one object: the lowest gets the pixels of all. */
   merge() {
     const [kept, ...others] = this.free(2);

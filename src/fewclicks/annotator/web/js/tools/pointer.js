@@ -7,6 +7,7 @@
 /** @import { Store } from "../state/store.js" */
 import { Prompting } from "./prompting.js";
 import { Stroking } from "./stroke.js";
+import { Vertices } from "./vertices.js";
 
 const LONG_PRESS_MS = 500;
 /** A finger that has moved less has not moved. */
@@ -17,7 +18,7 @@ const NOTCH_PX = 50;
 /** A mouse that has moved less has clicked; one that has moved more draws a box. */
 const DRAG_PX = 6;
 
-/** @typedef {"pan" | "stroke" | "press" | "click" | "prompt" | "pinch" | null} Mode */
+/** @typedef {"pan" | "stroke" | "press" | "click" | "prompt" | "grip" | "pinch" | null} Mode */
 
 export class Pointing {
   /**
@@ -31,6 +32,7 @@ export class Pointing {
     this.lens = lens;
     this.stroking = new Stroking(store, hand);
     this.prompting = new Prompting(store, hand);
+    this.vertices = new Vertices({ store, stage, hand });
     /** The button that went down means the object. */
     this.positive = true;
     /** Ctrl was held as it went down: objects are selected. */
@@ -101,7 +103,11 @@ export class Pointing {
       this.mode = "click";
       this.origin = at;
       this.positive = true;
-    } else if (tool === "box" || tool === "scribble") {
+    } else if (tool === "polygon" && (event.button === 0 || event.button === 2)) {
+      this.corner(at, this.means(event));
+    } else if (tool === "outline") {
+      this.grasp(event, at);
+    } else if (tool === "box" || tool === "scribble" || tool === "lasso") {
       if (event.button === 0 || event.button === 2) this.draw(tool, at, this.means(event));
     } else if (tool !== "click") {
       if (this.stroking.start(this.stage.camera.toPhoto(...at), this.means(event))) this.mode = "stroke";
@@ -116,8 +122,66 @@ export class Pointing {
   }
 
   /**
-   * Begin a box or a stroke of clicks.
-   * @param {"box" | "scribble"} kind
+   * A corner of a polygon: the first begins it.
+   * @param {[number, number]} at
+   * @param {boolean} positive
+   */
+  corner(at, positive) {
+    const point = this.stage.camera.toPhoto(...at);
+    if (this.prompting.prompt?.kind !== "polygon") this.prompting.start("polygon", point, positive);
+    else this.prompting.corner(point, this.stage.camera.scale);
+    this.shown();
+  }
+
+  /**
+   * With the outline tool: take hold of a vertex, take it away, or select the object there.
+   * @param {PointerEvent} event
+   * @param {[number, number]} at
+   */
+  grasp(event, at) {
+    if (event.button === 2 || event.altKey) return this.vertices.remove(at);
+    if (event.button !== 0) return;
+    if (this.vertices.start(at, event.pointerType === "touch")) return void (this.mode = "grip");
+    const under = this.store.at(...this.stage.camera.toPhoto(...at));
+    if (under) this.hand.take(under);
+    else this.pan();
+  }
+
+  /** What is being drawn has changed. */
+  shown() {
+    this.stage.prompt = this.prompting.prompt;
+    this.stage.draw({ overlay: true });
+  }
+
+  /** Close the polygon that is being drawn. Returns whether there was one. */
+  close() {
+    if (this.prompting.prompt?.kind !== "polygon") return false;
+    this.prompting.finish(this.stage.camera.scale);
+    this.shown();
+    return true;
+  }
+
+  /** Take the last corner of the polygon back, or bring back the polygon that was given up. Returns whether there is one. */
+  uncorner() {
+    const was = this.prompting.uncorner() || this.prompting.regain();
+    if (was) this.shown();
+    return was;
+  }
+
+  /**
+   * By keys: take hold of what lies at the cursor, or let go there.
+   * @param {[number, number]} at
+   * @param {boolean} positive
+   */
+  gripByKeys(at, positive) {
+    if (!positive) this.vertices.remove(at);
+    else if (this.vertices.grip) this.vertices.move(at), this.vertices.finish();
+    else if (!this.vertices.start(at)) this.store.set({ hint: "No vertex lies at the cursor." });
+  }
+
+  /**
+   * Begin a box, a lasso or a stroke of clicks.
+   * @param {"box" | "scribble" | "lasso"} kind
    * @param {[number, number]} at
    * @param {boolean} positive
    */
@@ -129,7 +193,7 @@ export class Pointing {
 
   /**
    * By keys: begin at the cursor, or end there.
-   * @param {"box" | "scribble"} kind
+   * @param {"box" | "scribble" | "lasso"} kind
    * @param {[number, number]} at
    * @param {boolean} positive
    */
@@ -144,6 +208,7 @@ export class Pointing {
   /** The cursor of the keys goes on. */
   byKeys() {
     if (this.mode !== null || !this.stage.pointer) return;
+    if (this.vertices.grip) this.vertices.move(this.stage.pointer);
     this.prompting.extend(this.stage.camera.toPhoto(...this.stage.pointer), Math.max(1, this.stage.camera.scale));
     this.stage.prompt = this.prompting.prompt;
   }
@@ -162,8 +227,8 @@ export class Pointing {
 
   /** Give up what is being drawn. Returns whether something was. */
   giveUp() {
-    const was = this.prompting.cancel();
-    if (this.mode === "prompt") this.mode = null;
+    const was = [this.vertices.cancel(), this.prompting.cancel()].some(Boolean);
+    if (this.mode === "prompt" || this.mode === "grip") this.mode = null;
     this.stage.prompt = null;
     this.stage.draw({ overlay: true });
     return was;
@@ -223,6 +288,8 @@ export class Pointing {
     if (this.mode === "prompt" && before) {
       this.prompting.extend(this.stage.camera.toPhoto(...at), this.stage.camera.scale);
       this.stage.prompt = this.prompting.prompt;
+    } else if (this.mode === "grip" && before) {
+      this.vertices.move(at);
     } else if (this.mode === "pan" && before) {
       this.stage.camera.pan(at[0] - before[0], at[1] - before[1]);
       this.stage.view();
@@ -234,6 +301,8 @@ export class Pointing {
       const object = (event.shiftKey || event.altKey) === this.store.state.swapped;
       this.lens.over(...this.stage.camera.toPhoto(...at), object);
       this.hover(at);
+      this.prompting.extend(this.stage.camera.toPhoto(...at), this.stage.camera.scale);
+      if (this.store.state.tool === "outline") this.vertices.move(at);
     }
     this.stage.draw({ overlay: true });
     this.stage.told();
@@ -276,6 +345,7 @@ export class Pointing {
       this.stage.draw({ overlay: true });
     }
     if (mode === "press") this.hand.click(...this.stage.camera.toPhoto(...at), !this.store.state.swapped);
+    if (mode === "grip") this.vertices.finish();
     if (mode === "stroke") this.stroking.finish();
   }
 

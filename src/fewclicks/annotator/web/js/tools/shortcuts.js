@@ -2,6 +2,8 @@
 
 /** @import { Desk } from "../state/workspace.js" */
 /** @import { Hand } from "./editor.js" */
+/** @import { Copying } from "./copying.js" */
+/** @import { Doubts } from "./doubts.js" */
 /** @import { Many } from "./many.js" */
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Pointing } from "./pointer.js" */
@@ -21,8 +23,22 @@ import { AS_MODEL } from "../state/store.js";
  * @property {boolean} [onStage] only where the focus is on the stage, or nowhere
  */
 
-/** @typedef {{store: Store, stage: Stage, hand: Hand, desk: Desk, pointing: Pointing, notices: Notices, many: Many}} Parts */
-/** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, rename: () => void, comment: () => void, accept: () => void, takeNext: () => void, statistics: () => void, classKey: (key: string) => void, findClass: () => void, sendBack: () => void, pane: (way: 1 | -1) => void}} Doors */
+/** @typedef {{store: Store, stage: Stage, hand: Hand, desk: Desk, pointing: Pointing, notices: Notices, many: Many, copying: Copying, doubts: Doubts}} Parts */
+/**
+ * @typedef {object} Doors
+ * @property {() => void} sheet
+ * @property {() => void} exporting
+ * @property {() => void} importing
+ * @property {() => void} rename
+ * @property {() => void} comment
+ * @property {() => void} accept
+ * @property {() => void} takeNext
+ * @property {() => void} statistics
+ * @property {(key: string) => void} classKey
+ * @property {() => void} findClass
+ * @property {() => void} sendBack
+ * @property {(way: 1 | -1) => void} pane
+ */
 
 const BRUSHES = [1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40, 56, 80, 120];
 
@@ -42,11 +58,12 @@ export function table(parts, doors) {
  */
 function clicking({ store, stage, hand, pointing }) {
   const group = "Click and paint";
-  const tool = (/** @type {Tool} */ name) => () => store.set({ tool: name });
   const here = (/** @type {boolean} */ positive) => () => {
     if (!stage.pointer) return;
     const { tool: chosen } = store.state;
-    if (chosen === "box" || chosen === "scribble") pointing.drawByKeys(chosen, stage.pointer, positive);
+    if (chosen === "polygon") pointing.corner(stage.pointer, positive);
+    else if (chosen === "outline") pointing.gripByKeys(stage.pointer, positive);
+    else if (chosen === "box" || chosen === "scribble" || chosen === "lasso") pointing.drawByKeys(chosen, stage.pointer, positive);
     else if (chosen === "click") hand.click(...stage.camera.toPhoto(...stage.pointer), positive);
     else pointing.dab(stage.pointer, positive);
   };
@@ -56,10 +73,7 @@ function clicking({ store, stage, hand, pointing }) {
     { group, keys: ["X"], label: "Swap the two", run: () => store.set({ swapped: !store.state.swapped }) },
     { group, keys: ["Left drag"], label: "A box around the object, to begin with" },
     { group, keys: ["Q", "Alt+wheel"], label: "Whole or part: the next of what the first click can mean; else the click tool", run: () => hand.cycle() },
-    { group, keys: ["K"], label: "Box tool", run: tool("box") },
-    { group, keys: ["S"], label: "Scribble: a stroke of clicks", run: tool("scribble") },
-    { group, keys: ["B"], label: "Brush", run: tool("brush") },
-    { group, keys: ["E"], label: "Eraser", run: tool("erase") },
+    ...tools(store),
     { group, keys: ["["], label: "Smaller brush", run: () => store.set({ brushPx: sized(store.state.brushPx, -1) }) },
     { group, keys: ["]"], label: "Bigger brush", run: () => store.set({ brushPx: sized(store.state.brushPx, 1) }) },
     { group, keys: ["L"], label: "Clean: fill small holes, remove specks", run: () => hand.clean() },
@@ -83,6 +97,25 @@ function clicking({ store, stage, hand, pointing }) {
 }
 
 /**
+ * The tools, but for that of clicks.
+ * @param {Store} store
+ * @returns {Shortcut[]}
+ */
+function tools(store) {
+  const group = "Click and paint";
+  const tool = (/** @type {Tool} */ name) => () => store.set({ tool: name });
+  return [
+    { group, keys: ["K"], label: "Box tool", run: tool("box") },
+    { group, keys: ["S"], label: "Scribble: a stroke of clicks", run: tool("scribble") },
+    { group, keys: ["P"], label: "Polygon: a corner each click; Enter, a double click or the first corner closes it", run: tool("polygon") },
+    { group, keys: ["Shift+P"], label: "Lasso: draw round it; the other button cuts away", run: tool("lasso") },
+    { group, keys: ["Shift+O"], label: "Outline: drag its vertices and edges; right click takes a vertex away", run: tool("outline") },
+    { group, keys: ["B"], label: "Brush", run: tool("brush") },
+    { group, keys: ["E"], label: "Eraser", run: tool("erase") },
+  ];
+}
+
+/**
  * @param {Stage} stage
  * @returns {Shortcut[]}
  */
@@ -100,14 +133,14 @@ function arrows(stage) {
  * @param {Doors} doors
  * @returns {Shortcut[]}
  */
-function objects({ hand, notices, pointing, many }, doors) {
+function objects({ hand, notices, pointing, many, copying }, doors) {
   const group = "Objects";
   const digits = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
   return [
     { group, keys: ["Enter", "Space"], label: "Finish the selected object" },
-    { group: "", keys: ["Enter"], label: "", run: () => hand.finish() },
-    { group, keys: ["Esc"], label: "Discard: delete a new object, undo the changes of another", run: () => pointing.giveUp() || hand.deselect() || hand.drop() },
-    { group, keys: ["Ctrl+Z", "Backspace"], label: "Undo in the selected object; after Delete: bring it back", run: () => hand.undo() },
+    { group: "", keys: ["Enter"], label: "", run: () => void (pointing.close() || hand.finish()) },
+    { group, keys: ["Esc"], label: "Discard: delete a new object, undo the changes of another", run: () => copying.stop() || pointing.giveUp() || hand.deselect() || hand.drop() },
+    { group, keys: ["Ctrl+Z", "Backspace"], label: "Undo in the selected object; with nothing selected, what was done last, on any photo", run: () => void (pointing.uncorner() || hand.undo()) },
     { group, keys: ["Ctrl+Shift+Z", "Ctrl+Y"], label: "Redo in the selected object", run: () => hand.redo() },
     { group, keys: ["Tab"], label: "Edit the next object", onStage: true, run: () => hand.next(1) },
     { group, keys: ["Shift+Tab"], label: "Edit the object before", onStage: true, run: () => hand.next(-1) },
@@ -124,6 +157,8 @@ function objects({ hand, notices, pointing, many }, doors) {
     { group, keys: ["Shift+J"], label: "Fill all holes", run: () => many.fillHoles() },
     { group, keys: ["Shift+H"], label: "Hide the object, or show it", run: () => many.flip("hidden") },
     { group, keys: ["I"], label: "Lock the object, or unlock it", run: () => many.flip("locked") },
+    { group, keys: ["Ctrl+C"], label: "Copy the selected objects", run: () => copying.copy() },
+    { group, keys: ["Ctrl+V"], label: "Paste them, also on another photo", run: () => void copying.paste() },
     { group, keys: ["Delete"], label: "Delete", run: () => hand.removeInHand() },
     { group, keys: ["U"], label: "Take back what the latest notice tells of", run: () => notices.undo() },
     { group, keys: ["PageUp"], label: "Move up in the stack", onStage: true, run: () => hand.lift(1) },
@@ -163,7 +198,7 @@ function looking({ store, stage }) {
  * @param {Parts} parts
  * @returns {Shortcut[]}
  */
-function cascade({ store }) {
+function cascade({ store, doubts }) {
   const group = "Cascade";
   const scrub = (/** @type {1 | -1} */ way) => () => {
     const last = (store.hand?.passes.length ?? 0) - 1;
@@ -179,8 +214,12 @@ function cascade({ store }) {
       run: () => store.set({ before: true }),
       release: () => store.set({ before: false }),
     },
-    { group, keys: [","], label: "Show the pass before", run: scrub(-1) },
-    { group, keys: ["."], label: "Show the next pass", run: scrub(1) },
+    { group, keys: ["."], label: "Go to the next place that is in doubt", run: () => void doubts.jump(1) },
+    { group, keys: [","], label: "Go to the place in doubt before", run: () => void doubts.jump(-1) },
+    { group, keys: [":"], label: "Order the objects by doubt", run: () => store.set({ byDoubt: !store.state.byDoubt }) },
+    { group, keys: ["Shift+F"], label: "One more pass over the mask", run: () => doubts.fit() },
+    { group, keys: ["Alt+,"], label: "Show the pass before", run: scrub(-1) },
+    { group, keys: ["Alt+."], label: "Show the next pass", run: scrub(1) },
     { group, keys: ["<"], label: "Fewer passes a click; at the end as the model says", run: () => store.set({ passes: Math.max(AS_MODEL, store.state.passes - 1) }) },
     { group, keys: [">"], label: "More passes a click", run: () => store.set({ passes: Math.min(8, store.state.passes + 1) }) },
   ];
@@ -191,12 +230,14 @@ function cascade({ store }) {
  * @param {Doors} doors
  * @returns {Shortcut[]}
  */
-function folder({ desk }, doors) {
+function folder({ desk, copying }, doors) {
   const group = "Folder";
   return [
     { group, keys: ["D"], label: "Next photo", run: () => desk.step(1) },
     { group, keys: ["A"], label: "Photo before", run: () => desk.step(-1) },
     { group, keys: ["Shift+D"], label: "Next photo that is not done", run: () => desk.nextUnfinished() },
+    { group, keys: ["Ctrl+Shift+ArrowRight"], label: "Take the objects over to the next photo, fitted to what is there", run: () => void copying.carry() },
+    { group, keys: ["Alt+Shift+ArrowRight"], label: "The same from photo to photo, until a mask has changed too much (Esc stops)", run: () => void copying.carry(true) },
     { group, keys: ["Ctrl+Enter"], label: "Photo is done, go on with the next", run: () => void desk.markAndGoOn() },
     { group, keys: ["Shift+S"], label: "Statistics", run: doors.statistics },
     { group, keys: ["Y"], label: "Take the next photo that is nobody's", run: doors.takeNext },

@@ -2,7 +2,8 @@
 
 /** @import { Desk } from "../state/workspace.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
-/** @import { State, Store } from "../state/store.js" */
+/** @import { Store } from "../state/store.js" */
+import { advice } from "./advice.js";
 import { byId, count, enable, h, icon, plural } from "./dom.js";
 import { isOpen } from "../state/workspace.js";
 
@@ -66,8 +67,8 @@ function zoom(stage) {
     stage.camera.zoom(factor);
     stage.view();
   };
-  button("zoom-out", "minus", "Zoom out (−)", by(0.8));
-  button("zoom-in", "plus", "Zoom in (+)", by(1.25));
+  button("zoom-out", "zoom-out", "Zoom out (−)", by(0.8));
+  button("zoom-in", "zoom-in", "Zoom in (+)", by(1.25));
   button("zoom-fit", "fit", "Fit (F)", () => stage.fit());
   const level = byId("zoom-level", HTMLButtonElement);
   level.title = "100 % (Z)";
@@ -126,21 +127,4 @@ function status(store, stage) {
     const [x, y] = stage.pointer ? stage.camera.toPhoto(...stage.pointer).map(Math.round) : [-1, -1];
     position.textContent = photo && x >= 0 && y >= 0 && x < photo.width && y < photo.height ? `${x}, ${y}` : "";
   });
-}
-
-/**
- * What a click would do now.
- * @param {Store} store
- * @param {Readonly<State>} state
- */
-function advice(store, state) {
-  if (!state.photo || state.photo.problem) return "";
-  if (state.armed) return "Click on the new object.";
-  const entry = store.hand;
-  if (state.tool === "brush") return entry ? "Paint what belongs to the object; the right button erases." : "Paint a new object.";
-  if (state.tool === "erase") return "Erase what does not belong to the object; the right button paints.";
-  if (!entry) return "Click on an object: on a new one, or on a mask to take it up.";
-  if (!entry.thing.area_px) return "";
-  const [left, right] = state.swapped ? ["take away", "add"] : ["add", "take away"];
-  return `Left click: ${left}. Right click: ${right}. Enter: finish.`;
 }

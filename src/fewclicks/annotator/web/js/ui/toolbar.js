@@ -6,7 +6,16 @@
 import { byId, check, enable, h, icon, roving } from "./dom.js";
 
 /** @type {[Tool, string, string][]} */
-const TOOLS = [["click", "Click", "Q"], ["box", "Box", "K"], ["scribble", "Scribble", "S"], ["brush", "Brush", "B"], ["erase", "Eraser", "E"]];
+const TOOLS = [
+  ["click", "Click", "Q"],
+  ["box", "Box", "K"],
+  ["scribble", "Scribble", "S"],
+  ["polygon", "Polygon", "P"],
+  ["lasso", "Lasso", "Shift+P"],
+  ["brush", "Brush", "B"],
+  ["erase", "Eraser", "E"],
+  ["outline", "Outline", "Shift+O"],
+];
 
 /**
  * A button with an icon, a word, and its key in the title.
@@ -41,16 +50,16 @@ export function toolbar(store, hand) {
 
 /** @param {Store} store */
 function clickOptions(store) {
-  const swap = tool({ id: "swap", icon: "plus", label: "Object", key: "X" }, () => store.set({ swapped: !store.state.swapped }));
-  const preview = tool({ id: "preview", icon: "eye", label: "Preview", key: "W", word: "wide" }, () => store.set({ hoverPreview: !store.state.hoverPreview }));
+  const swap = tool({ id: "swap", icon: "swap", label: "Object", key: "X" }, () => store.set({ swapped: !store.state.swapped }));
+  const preview = tool({ id: "preview", icon: "preview", label: "Preview", key: "W", word: "wide" }, () => store.set({ hoverPreview: !store.state.hoverPreview }));
   store.on(["swapped"], ({ swapped }) => {
-    swap.replaceChildren(icon(swapped ? "minus" : "plus"), h("span", { class: "label" }, swapped ? "Left: background" : "Left: object"));
+    swap.replaceChildren(icon("swap"), h("span", { class: "label" }, swapped ? "Left: background" : "Left: object"));
     swap.setAttribute("aria-label", "Left click means background");
     swap.setAttribute("aria-pressed", String(swapped));
   });
   store.on(["hoverPreview"], ({ hoverPreview }) => preview.setAttribute("aria-pressed", String(hoverPreview)));
   const options = h("div", { class: "options" }, swap, preview);
-  store.on(["tool"], (state) => (options.inert = state.tool === "brush" || state.tool === "erase"));
+  store.on(["tool"], (state) => (options.inert = ["brush", "erase", "outline"].includes(state.tool)));
   return options;
 }
 

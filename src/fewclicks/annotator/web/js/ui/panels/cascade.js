@@ -22,7 +22,7 @@ export class CascadePanel {
     this.depth.input.addEventListener("input", () => store.set({ passes: Number(this.depth.input.value) }));
     this.own = h("p", { class: "dim", id: "own-passes" });
     this.spark = h("div", { id: "spark" });
-    this.pass = slider({ id: "pass", label: "Show the mask after pass", min: 0, max: 1, step: 1, key: ", ." }, (value) => this.passText(value));
+    this.pass = slider({ id: "pass", label: "Show the mask after pass", min: 0, max: 1, step: 1, key: "Alt+, Alt+." }, (value) => this.passText(value));
     this.pass.input.addEventListener("input", () => this.scrubbed());
     this.threshold = slider({ id: "threshold", label: "Threshold", min: 0.02, max: 0.98, step: 0.01 }, (value) => value.toFixed(2));
     this.threshold.input.addEventListener("input", () => this.tried());

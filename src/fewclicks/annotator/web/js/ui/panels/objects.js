@@ -10,6 +10,7 @@ import { drawer } from "../header.js";
 import { drawThumb } from "../../canvas/thumb.js";
 import { byId, count, debounced, enable, h, icon } from "../dom.js";
 import { nameOf } from "../../state/annotation.js";
+import { DragOrder } from "../drag-order.js";
 import { Rows } from "../virtual-list.js";
 
 const RULE = "The upper ones cover the lower ones, also in exports without overlaps.";
@@ -34,7 +35,7 @@ export class ObjectsPanel {
     const look = { class: "object-bar many", id: "object-many", role: "group", "aria-label": "What is done to the selected objects" };
     this.manyBar = h("div", look, ...this.manyButtons.map(([one]) => one));
     byId("objects").append(
-      h("div", { class: "section-head", title: RULE }, h("h2", {}, "Objects"), this.total),
+      h("div", { class: "section-head", title: RULE }, h("h2", {}, "Objects"), this.total, this.order()),
       list,
       this.bar,
       this.manyBar,
@@ -50,13 +51,44 @@ export class ObjectsPanel {
       open: (entry, event) => this.open(entry, event),
       point: (entry) => store.set({ hover: entry?.thing.id ?? null }),
     });
+    this.draggable();
     // Small pictures are drawn when the hands rest.
     this.drawThumbs = debounced(150, () => this.thumbs());
-    store.on(["entries", "hand", "classes", "photo", "selected", "instances"], () => this.show());
+    store.on(["entries", "hand", "classes", "photo", "selected", "instances", "byDoubt", "doubts"], () => this.show());
     store.on(["hover"], () => this.light());
     list.addEventListener("dblclick", () => this.rename());
     store.on(["hand"], () => this.rows.reveal());
     store.on(["loading", "paint"], () => this.drawThumbs());
+  }
+
+  /** Rows are dragged to another place of the stack. */
+  draggable() {
+    const { store, many } = this;
+    return new DragOrder(this.rows, {
+      why: () => (store.state.byDoubt ? "The list is ordered by doubt. Order it as the objects lie to move them." : null),
+      move: (entry, to) => many.restack(entry, to),
+      refused: (hint) => store.set({ hint }),
+    });
+  }
+
+  /** Orders the list: as the objects lie, or by what one more pass would change. */
+  order() {
+    const { store } = this;
+    const title = "Those first that one more pass of the cascade would change most (:)";
+    const button = h("button", { type: "button", class: "button small", id: "by-doubt", title, onclick: () => store.set({ byDoubt: !store.state.byDoubt }) }, "By doubt");
+    store.on(["byDoubt"], ({ byDoubt }) => button.setAttribute("aria-pressed", String(byDoubt)));
+    return button;
+  }
+
+  /**
+   * The objects as the list shows them.
+   * @param {Entry[]} items
+   */
+  ordered(items) {
+    const { byDoubt, doubts } = this.store.state;
+    if (!byDoubt) return items;
+    const share = (/** @type {Entry} */ { thing }) => doubts.get(thing.id)?.share ?? -1;
+    return items.sort((a, b) => share(b) - share(a));
   }
 
   /** Where the name of the object in hand is typed. */
@@ -118,7 +150,7 @@ export class ObjectsPanel {
     // Of which every click was undone, there is nothing to show; redo brings it back.
     const items = this.store.stack.filter((entry) => !(entry.isNothing && entry === this.store.hand)).reverse();
     this.total.textContent = items.length ? count(items.length) : "";
-    this.rows.show(items);
+    this.rows.show(this.ordered(items));
     const entry = this.store.hand;
     const { stack } = this.store;
     const place = entry ? stack.indexOf(entry) : -1;
@@ -184,9 +216,11 @@ export class ObjectsPanel {
     const inHand = thing.id === this.store.state.hand;
     const state = inHand ? "selected" : thing.state === "open" ? "open" : "";
     const colour = `rgb(${this.stage.colourOf(entry).join(" ")})`;
-    const news = [nameOf(entry, this.store), own?.name, colour, thing.area_px, thing.person, state, entry.hidden, thing.locked].join();
+    const doubt = this.store.state.byDoubt ? this.store.state.doubts.get(thing.id) : undefined;
+    const doubted = doubt ? `± ${(100 * doubt.share).toFixed(1)} %` : "";
+    const news = [nameOf(entry, this.store), own?.name, colour, thing.area_px, thing.person, state, entry.hidden, thing.locked, doubted].join();
     if (old?.dataset.news === news) return old;
-    const what = [thing.name ? own?.name : "", `${count(thing.area_px)} px`, thing.person, state].filter(Boolean).join(" · ");
+    const what = [thing.name ? own?.name : "", doubted, `${count(thing.area_px)} px`, thing.person, state].filter(Boolean).join(" · ");
     const swatch = h("span", { class: "swatch" });
     swatch.style.background = colour;
     const row = h(

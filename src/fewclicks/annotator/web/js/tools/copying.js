@@ -1,0 +1,143 @@
+/** @file Objects that go to other photos: copied and pasted, or taken over to the next photo of a sequence, until one has changed too much. */
+
+/** @import { Entry } from "../state/annotation.js" */
+/** @import { Desk } from "../state/workspace.js" */
+/** @import { Hand } from "./editor.js" */
+/** @import { Many } from "./many.js" */
+/** @import { Notices } from "../ui/toasts.js" */
+/** @import { Store } from "../state/store.js" */
+/** @import { Thing } from "../types.js" */
+import * as api from "../sync/api.js";
+import { nameOf } from "../state/annotation.js";
+import { plural, uuid } from "../ui/dom.js";
+
+/** @typedef {{source: string, object: Thing | null, agreement: number | null, problem: string}} Copy */
+
+export class Copying {
+  /**
+   * @param {{store: Store, desk: Desk, hand: Hand, many: Many, notices: Notices}} parts
+   */
+  constructor({ store, desk, hand, many, notices }) {
+    this.store = store;
+    this.desk = desk;
+    this.hand = hand;
+    this.many = many;
+    this.notices = notices;
+    /** @type {string[]} ids of what was copied */
+    this.copied = [];
+    /** Objects run ahead from photo to photo; Esc stops them. */
+    this.runs = false;
+  }
+
+  /** Remember what is selected, to be pasted here or on another photo. */
+  copy() {
+    const entries = this.many.meant.filter((entry) => !entry.isNothing);
+    if (!entries.length) return this.store.set({ hint: "Nothing is selected. Select the objects to copy." });
+    this.copied = entries.map(({ thing }) => thing.id);
+    this.store.set({ hint: `${plural(entries.length, "object")} copied. Ctrl+V pastes, also on another photo.` });
+  }
+
+  /** Put what was copied on this photo. */
+  async paste() {
+    const { photo } = this.store.state;
+    if (!this.copied.length) return this.store.set({ hint: "Nothing was copied. Ctrl+C copies what is selected." });
+    if (!photo) return;
+    this.hand.release();
+    const items = await this.send(photo.id, this.copied, false);
+    if (items) this.tell(items, "pasted");
+  }
+
+  /** The objects that go to the next photo: those that are selected, else all. */
+  get sources() {
+    const { meant } = this.many;
+    const entries = this.store.state.selected.size ? meant : this.store.stack;
+    return entries.filter((entry) => !entry.isNothing).map(({ thing }) => thing.id);
+  }
+
+  /**
+   * Take the objects over to the next photo, moved and fitted to what is seen there.
+   * @param {boolean} [ahead] go on until one of them has changed too much, or the folder ends
+   */
+  async carry(ahead = false) {
+    if (this.runs) return;
+    let sources = this.sources;
+    this.hand.release();
+    this.runs = true;
+    /** @type {Copy[]} */
+    const done = [];
+    let photos = 0;
+    try {
+      for (;;) {
+        const next = this.desk.neighbour(1);
+        if (!next || !sources.length) {
+          this.store.set({ hint: next ? "There are no objects to take over to the next photo." : "This is the last photo." });
+          return;
+        }
+        this.store.set({ hint: `Taking ${plural(sources.length, "object")} over to ${next.name} …${ahead ? " Esc stops." : ""}` });
+        const items = await this.send(next.id, sources, true);
+        if (!items) return;
+        photos++;
+        await this.desk.open(next.id);
+        done.push(...items);
+        for (const { object } of items) if (object) void this.desk.sync.heard(object);
+        const doubtful = items.find((item) => item.problem && item.object) ?? items.find((item) => item.problem);
+        const entry = doubtful?.object && this.store.state.entries.get(doubtful.object.id);
+        if (entry) this.hand.take(entry);
+        if (doubtful) this.store.set({ hint: this.why(doubtful, entry ?? null) });
+        sources = items.flatMap(({ object }) => (object ? [object.id] : []));
+        if (!ahead || doubtful || !this.runs) return;
+      }
+    } finally {
+      this.runs = false;
+      if (photos) this.tell(done, photos > 1 ? `taken over to ${photos} photos` : "taken over from the photo before");
+    }
+  }
+
+  /** Stop running ahead. Returns whether something ran. */
+  stop() {
+    const was = this.runs;
+    this.runs = false;
+    if (was) this.store.set({ hint: "Stopped." });
+    return was;
+  }
+
+  /**
+   * @param {Copy} copy
+   * @param {Entry | null} entry
+   */
+  why({ problem }, entry) {
+    return `${entry ? nameOf(entry, this.store) : "An object"}: ${problem}.`;
+  }
+
+  /**
+   * @param {number} photo
+   * @param {string[]} objects
+   * @param {boolean} follow
+   * @returns {Promise<Copy[] | null>} null: it was not done, and the user was told
+   */
+  async send(photo, objects, follow) {
+    try {
+      await this.hand.queue.settled();
+      const { items } = await api.json("POST", `/photos/${photo}/copies`, { action_id: uuid(), objects, follow, ...this.store.refined });
+      return items;
+    } catch (error) {
+      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      return null;
+    }
+  }
+
+  /**
+   * Say what became of the objects, with a way back, and show them.
+   * @param {Copy[]} items
+   * @param {string} what
+   */
+  tell(items, what) {
+    const made = items.flatMap(({ object }) => (object ? [object] : []));
+    for (const thing of made) void this.desk.sync.heard(thing);
+    const left = items.filter(({ object }) => !object);
+    const reasons = [...new Set(left.map(({ problem }) => problem))].join(", ");
+    const without = left.length ? `; ${left.length} left out: ${reasons}` : "";
+    if (!made.length) return void this.notices.show(`Nothing ${what}${without}`);
+    this.many.said(`${plural(made.length, "object")} ${what}${without}`, () => made.forEach((thing) => this.many.revive({ thing }, false)));
+  }
+}

@@ -1,0 +1,124 @@
+"""From photo to photo, and where a mask is in doubt, in a real browser; rows that are dragged."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from annotating import photo, truth
+from browsing import CHROMIUM, Server
+
+pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
+if not Path(CHROMIUM).exists():
+    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+
+pytestmark = pytest.mark.browser
+SIZE = (120, 80)
+SHIFT = 6
+SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or Path(__file__).parents[2] / "out" / "page")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Three frames of a box that moves, one of nothing, and two photos for what needs no sequence."""
+    root = tmp_path_factory.mktemp("frames")
+    for n in range(3):
+        PIL.Image.fromarray(np.roll(photo(), n * SHIFT, axis=1)).save(root / f"{n + 1}.png")
+    noise = np.random.default_rng(0).integers(0, 255, photo().shape).astype(np.uint8)
+    PIL.Image.fromarray(noise).save(root / "4.png")
+    for n in (5, 6):
+        PIL.Image.fromarray(photo()).save(root / f"{n}.png")
+    server = Server(root)
+    yield server
+    server.kill()
+
+
+def shot(screen, name):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    screen.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def named(screen):
+    return screen.page.locator("#photo-name").inner_text()
+
+
+def test_objects_run_ahead_until_one_has_changed_too_much_and_are_taken_back(opened, served):
+    served.place(1, truth())
+    screen = opened(1)
+    screen.page.locator("#object-list .row").wait_for()
+    screen.key("Control+Shift+ArrowRight")
+    screen.is_now(lambda: named(screen), "2.png")
+    screen.is_now(lambda: len(screen.rows()), 1)
+    (found,) = served.objects(2)
+    assert [line["kind"] for line in served.get(f"/objects/{found['id']}/journal")["items"]] == ["mask", "fit"]
+    there = np.roll(truth(), SHIFT, axis=1)
+    mask = served.mask(found["id"])
+    assert (mask & there).sum() / (mask | there).sum() > 0.9
+    # Ctrl+Z takes all of it back.
+    screen.key("Control+z")
+    screen.is_now(lambda: len(served.objects(2)), 0)
+    screen.key("a")
+    screen.is_now(lambda: named(screen), "1.png")
+    screen.page.locator("#object-list .row").wait_for()
+    screen.key("Alt+Shift+ArrowRight")
+    screen.is_now(lambda: named(screen), "4.png")
+    screen.is_now(lambda: "look at it" in screen.page.locator("#hint").inner_text())
+    assert [len(served.objects(n)) for n in (2, 3, 4)] == [1, 1, 1]
+    shot(screen, "run-ahead")
+    # The whole run is one thing to take back.
+    screen.page.locator("#notices").get_by_text("3 objects taken over to 3 photos").wait_for()
+    screen.key("Enter", "u")
+    screen.is_now(lambda: [len(served.objects(n)) for n in (1, 2, 3, 4)], [1, 0, 0, 0])
+
+
+def test_objects_are_copied_and_pasted_on_another_photo(opened, served):
+    served.place(5, truth())
+    screen = opened(5)
+    screen.key("Control+v")
+    assert "Nothing was copied" in screen.page.locator("#hint").inner_text()
+    screen.page.locator("#object-list .row").click()
+    screen.key("Control+c", "d")
+    screen.is_now(lambda: named(screen), "6.png")
+    screen.key("Control+v")
+    screen.is_now(lambda: len(screen.rows()), 1)
+    assert np.array_equal(served.mask(served.objects(6)[0]["id"]), truth())
+    screen.key("Control+v")
+    screen.page.locator("#notices").get_by_text("there already").wait_for()
+    assert len(served.objects(6)) == 1
+
+
+def test_the_next_place_in_doubt_is_shown_and_the_list_is_ordered_by_it(opened, served):
+    bad = truth()
+    bad[2:10, 2:30] = True
+    small = np.zeros_like(bad)
+    small[66:76, 100:112] = True
+    for mask in (bad, small):
+        served.place(5, mask)
+    screen = opened(5)
+    screen.page.locator("#object-list .row").first.wait_for()
+    screen.key(".")
+    screen.is_now(lambda: "in doubt (1 of" in screen.page.locator("#hint").inner_text())
+    assert screen.page.locator("#object-list .row[aria-selected=true]").count() == 1
+    shot(screen, "doubt")
+    screen.key("Enter")
+    screen.page.locator("#by-doubt").click()
+    screen.is_now(lambda: all("±" in row for row in screen.rows()))
+    shares = [float(row.split("±")[1].split("%")[0]) for row in screen.rows()]
+    assert shares == sorted(shares, reverse=True)
+    screen.page.locator("#by-doubt").click()
+    # A row is dragged to the top of the stack, and Ctrl+Z puts it back.
+    order = [one["id"] for one in served.objects(5)]
+    rows = screen.page.locator("#object-list .row")
+    last, first = (rows.nth(n).bounding_box() for n in (2, 0))
+    screen.page.mouse.move(last["x"] + 60, last["y"] + 20)
+    screen.page.mouse.down()
+    screen.page.mouse.move(last["x"] + 60, last["y"] - 10, steps=3)
+    screen.page.mouse.move(first["x"] + 60, first["y"] + 4, steps=3)
+    shot(screen, "dragged-row")
+    screen.page.mouse.up()
+    screen.saved()
+    screen.is_now(lambda: [one["id"] for one in served.objects(5)], [*order[1:], order[0]])
+    screen.key("Control+z")
+    screen.is_now(lambda: [one["id"] for one in served.objects(5)], order)
