@@ -76,6 +76,7 @@ def test_classes_by_file_by_key_by_search_and_what_is_said_of_an_object(opened, 
     )
 
 
+@pytest.mark.slow
 def test_a_class_in_use_is_deleted_and_brought_back_and_the_order_is_changed(opened, served):
     if len(served.get("/classes")) < 2:
         served.send("POST", "/classes", b'{"name": "other"}')

@@ -60,6 +60,7 @@ def test_who_is_here_is_seen_and_nobody_edits_what_another_edits(opened, served)
     ann.is_now(lambda: ann.page.locator("#company").inner_text(), "")
 
 
+@pytest.mark.slow
 def test_photos_are_assigned_and_taken_by_one_key(opened, served):
     screen = opened(2)
     call(screen, "Cleo")
@@ -84,6 +85,7 @@ def test_photos_are_assigned_and_taken_by_one_key(opened, served):
     screen.is_now(lambda: served.get("/photos/1")["photo"]["tags"], [])
 
 
+@pytest.mark.slow
 def test_an_admin_lets_people_in(opened, served):
     screen = opened(4, color_scheme="dark")
     screen.page.locator("#person summary").click()
@@ -102,6 +104,7 @@ def test_an_admin_lets_people_in(opened, served):
     assert json.dumps(served.get("/journal")).count('"person"') > 1
 
 
+@pytest.mark.slow
 def test_photos_are_found_and_figures_are_shown(opened, served):
     served.place(5, truth())
     screen = opened(6)
@@ -119,6 +122,7 @@ def test_photos_are_found_and_figures_are_shown(opened, served):
     shot(screen, "statistics")
 
 
+@pytest.mark.slow
 def test_the_export_is_of_what_is_chosen_and_that_is_remembered(opened, served):
     screen = opened(6)
     for number in range(2):

@@ -40,7 +40,7 @@ def finish(server, photo):
     server.send("PATCH", f"/photos/{photo}", json.dumps({"state": "done"}).encode())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_reviewer_pins_sends_back_and_accepts_by_keys(opened, served, scheme):
     photo = 1 if scheme == "light" else 3
     for number in (photo, photo + 1):
