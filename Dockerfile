@@ -4,7 +4,7 @@ FROM python:3.13-slim AS build
 COPY pyproject.toml README.md LICENSE NOTICE constraints.txt /source/
 COPY src /source/src
 RUN python -m venv /opt/fewclicks \
-    && /opt/fewclicks/bin/pip install --no-cache-dir -c /source/constraints.txt "/source[annotate,postgresql]"
+    && /opt/fewclicks/bin/pip install --no-cache-dir -c /source/constraints.txt "/source[annotate,postgresql,s3]"
 
 FROM python:3.13-slim
 COPY --from=build /opt/fewclicks /opt/fewclicks

@@ -29,6 +29,7 @@ EXTRAS = {
     "jupyter": (("anywidget",), "fewclicks.widget in notebooks"),
     "ray": (("ray", "pyarrow", "fsspec"), "refine --engine ray: many machines"),
     "huggingface": (("huggingface-hub", "Jinja2"), "weights from and to the hub"),
+    "s3": (("s3fs",), "photos in object stores like S3"),
     "postgresql": (("pg8000",), "annotations in a PostgreSQL database"),
 }
 """Extra -> its distributions, and what it gives."""

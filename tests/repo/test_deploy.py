@@ -78,6 +78,24 @@ def test_gnu_parallel_does_all_of_it(place):
     assert plain == shards
 
 
+def test_the_annotators_are_told_what_they_understand():
+    """Each option in the manifests is one of `fewclicks annotate`; nginx knows the servers of compose."""
+    from typer.main import get_command
+
+    from fewclicks.cli import app
+
+    known = {option for item in get_command(app).commands["annotate"].params for option in item.opts}
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    kubernetes = list(yaml.safe_load_all((DEPLOY / "annotate.yaml").read_text()))
+    container = kubernetes[0]["spec"]["template"]["spec"]["containers"][0]
+    for said in (compose["services"]["annotate-1"]["command"], container["args"]):
+        options = {word.partition("=")[0] for word in said if word.startswith("--")}
+        assert options <= known
+        assert said[0] == "annotate"
+    for file in ("nginx.conf", "Caddyfile"):
+        assert all(f"{name}:8000" in (DEPLOY / file).read_text() for name in ("annotate-1", "annotate-2"))
+
+
 @pytest.mark.parametrize("file", sorted(DEPLOY.glob("*.yaml")), ids=lambda file: file.name)
 def test_manifests_are_yaml(file):
     assert all(document for document in yaml.safe_load_all(file.read_text()))

@@ -13,6 +13,7 @@ from fewclicks.cli import options
 
 if TYPE_CHECKING:
     from fewclicks.annotator.services.model import Model
+    from fewclicks.annotator.services.photos import PhotoFolder
     from fewclicks.annotator.store.objects import Store
     from fewclicks.predictor import Predictor
 
@@ -29,7 +30,10 @@ DatabaseUrl = Annotated[
 
 
 def annotate(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The photos, also in subfolders.")],
+    folder: Annotated[
+        str,
+        typer.Argument(metavar="FOLDER", help="The photos, also in subfolders; or an address, as s3://bucket/photos."),
+    ],
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="8000 or the next free one if unset.")
     ] = None,
@@ -64,6 +68,9 @@ def annotate(
     cfr: options.Cfr = None,
     adaptive: options.Adaptive = False,
     threads: options.Threads = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=64, metavar="N", help="Processes of the model, for many people.")
+    ] = 1,
     settings: options.Settings = None,
     levels: options.LevelsText = None,
 ) -> None:  # a parameter per option: how typer reads them
@@ -71,42 +78,50 @@ def annotate(
     options.require_extra("annotate", "fastapi", "uvicorn", "sqlalchemy")
     from fewclicks.annotator.server.serve import Place, listen, serve
     from fewclicks.annotator.services.annotator import Annotator
-    from fewclicks.annotator.services.photos import PhotoFolder
+    from fewclicks.annotator.services.remote_photos import photos_at
     from fewclicks.errors import InputError
     from fewclicks.images.levels import parse_levels
 
-    photos = PhotoFolder(folder)
+    photos = photos_at(folder)
     if not photos.names():
         raise InputError(f"there are no photos in '{folder}'; put some into it, or name another folder")
-    model = model_of(method, options.plain_values(settings), threads, cfr, adaptive)
+    model = model_of(method, options.plain_values(settings), threads, cfr, adaptive, workers)
     names, proxies = tuple(name or ()), tuple(proxy or ())
     place = Place(host=host, port=port, names=names, proxies=proxies, tokens=tokens, no_token=no_token)
     by_hand = parse_levels(levels) if levels is not None else None
     with closing(listen(place)) as listening:
-        annotator = Annotator(photos, store_of(folder, database), model, database, by_hand)
-        annotator.takes_in_found = not no_import
+        annotator = Annotator(photos, store_of(photos, database), model, database, by_hand)
+        annotator.takes_in_found = not no_import and not photos.is_remote
         serve(annotator, place, listening, browser=not no_browser)
 
 
-def source_of(folder: Path, database: str | None) -> str | Path:
+def source_of(folder: Path | PhotoFolder, database: str | None) -> str | Path:
     """Tell what a store is opened by: the folder, or the URL of another database."""
     from fewclicks.errors import InputError
 
     if database and "://" not in database:
         raise InputError(f"'{database}' is no URL of a database; write a file as sqlite:///{database}")
-    return database or folder
+    if isinstance(folder, Path):
+        return database or folder
+    if folder.is_remote and not database:
+        raise InputError(
+            f"annotations of photos at '{folder.address}' need a database of their own; name it by --database "
+            "(postgresql://..., or sqlite:///FILE)"
+        )
+    return database or folder.root
 
 
-def store_of(folder: Path, database: str | None) -> Store:
+def store_of(folder: Path | PhotoFolder, database: str | None) -> Store:
     """The annotations of a folder, in it or in another database."""
     from fewclicks.annotator.store.objects import Store
 
     return Store(source_of(folder, database))
 
 
-def existing_store(folder: Path, database: str | None) -> Store:
+def existing_store(folder: Path | PhotoFolder, database: str | None) -> Store:
     """The annotations of a folder that was annotated."""
-    require_annotated(folder, database)
+    source_of(folder, database)
+    require_annotated(folder if isinstance(folder, Path) else folder.root, database)
     return store_of(folder, database)
 
 
@@ -120,7 +135,12 @@ def require_annotated(folder: Path, database: str | None) -> None:
 
 
 def model_of(
-    method: str, values: Mapping[str, Any], threads: int | None, cfr: int | None = None, adaptive: bool = False
+    method: str,
+    values: Mapping[str, Any],
+    threads: int | None,
+    cfr: int | None = None,
+    adaptive: bool = False,
+    workers: int = 1,
 ) -> Model:
     """The model as the annotator takes it; `cfr` and `adaptive` are what the page starts with.
 
@@ -128,6 +148,7 @@ def model_of(
     """
     from fewclicks.annotator.editing.actions import MAX_CFR
     from fewclicks.annotator.services.model import Model
+    from fewclicks.annotator.services.model_process import one_for_each
     from fewclicks.config import resolve
     from fewclicks.errors import InputError
 
@@ -135,9 +156,11 @@ def model_of(
         raise InputError(f"the annotator refines 0 to {MAX_CFR} times, got --cfr {cfr}")
     resolved = resolve(method, values, threads=threads)
 
+    build = one_for_each(resolved, threads, workers) if workers > 1 else resolved.build
+
     def load() -> tuple[Predictor, str]:
         about = resolved.describe()
         weights = about.get("weights_sha256", "")[:12]
-        return resolved.build(), " ".join(filter(None, (about["method"], str(about.get("weights", "")), weights)))
+        return build(), " ".join(filter(None, (about["method"], str(about.get("weights", "")), weights)))
 
-    return Model(load=load, name=method, cfr=0 if cfr is None and adaptive else cfr, adaptive=adaptive)
+    return Model(load=load, name=method, cfr=0 if cfr is None and adaptive else cfr, adaptive=adaptive, workers=workers)

@@ -17,7 +17,7 @@ FormatName = Annotated[
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The photos that were annotated.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The photos that were annotated.")],
     format_name: FormatName = None,
     out: Annotated[
         Path | None,
@@ -42,20 +42,20 @@ def export(
     options.require_extra("annotate", "sqlalchemy")
     from fewclicks import formats as formats_module
     from fewclicks.annotator.services.import_export import export_folder, format_named
-    from fewclicks.annotator.services.photos import PhotoFolder
+    from fewclicks.annotator.services.remote_photos import photos_at
     from fewclicks.errors import InputError
 
-    root = PhotoFolder(folder).root
+    photos = photos_at(folder)
     if format_name is None:
         if as_json:
             raise InputError("--json needs a format; pass --format NAME")
         list_formats()
         return
     name = format_named(format_name)
-    out = out or Path(f"{root.name}-{name}")
-    with existing_store(folder, database) as store:
+    out = out or Path(f"{photos.root.name}-{name}")
+    with existing_store(photos, database) as store:
         chosen = {**options.plain_values(settings), "visible": visible}
-        written = export_folder(store, root, name, out, overwrite, where, classes or (), **chosen)
+        written = export_folder(store, photos, name, out, overwrite, where, classes or (), **chosen)
     loses = next(item.loses for item in formats_module.formats() if item.name == name)
     if as_json:
         said = {"out": str(out), "files": len(written.files), "loses": loses, "notes": written.notes}

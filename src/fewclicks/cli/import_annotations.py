@@ -16,11 +16,12 @@ from fewclicks.cli.annotate import DatabaseUrl, existing_store, store_of
 
 if TYPE_CHECKING:
     from fewclicks.annotator.services.importing import Mode, PhotoTakenIn, TakenIn
+    from fewclicks.annotator.services.photos import PhotoFolder
     from fewclicks.annotator.store.objects import Store
 
 
 def import_annotations(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The photos.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The photos.")],
     source: Annotated[
         Path | None,
         typer.Argument(metavar="[SOURCE]", help="A file, folder or .zip; what lies in or beside FOLDER if unset."),
@@ -52,14 +53,14 @@ def import_annotations(
     options.require_extra("annotate", "sqlalchemy")
     from fewclicks.annotator.services.import_export import format_named, import_found, import_from
     from fewclicks.annotator.services.importing import ImportOptions
-    from fewclicks.annotator.services.photos import PhotoFolder
+    from fewclicks.annotator.services.remote_photos import photos_at
     from fewclicks.errors import InputError
     from fewclicks.images.mask_meaning import require_mask_is
 
+    photos = photos_at(folder)
     if undo:
-        _undo(folder, database, import_id, person, as_json)
+        _undo(photos, database, import_id, person, as_json)
         return
-    photos = PhotoFolder(folder)
     if not photos.names():
         raise InputError(f"there are no photos in '{folder}'; name the folder that the photos are in")
     if source is not None and not source.exists():
@@ -70,7 +71,7 @@ def import_annotations(
     how = ImportOptions(
         mode=cast("Mode", mode), person=person, dry_run=dry_run, mask_is=require_mask_is(mask_is), **named
     )
-    with _store(folder, database, dry_run) as store:
+    with _store(photos, database, dry_run) as store:
         if source is None:
             taken = import_found(photos, store, _progress, options=how)
         else:
@@ -79,22 +80,22 @@ def import_annotations(
     _report(taken, dry_run, as_json)
 
 
-def _store(folder: Path, database: str | None, dry_run: bool) -> AbstractContextManager[Store | None]:
+def _store(folder: PhotoFolder, database: str | None, dry_run: bool) -> AbstractContextManager[Store | None]:
     """The store of a folder; for a dry run none where nothing was annotated yet, so that none is made."""
     from fewclicks.annotator.store.database import PLACE
 
-    if dry_run and database is None and not (folder / PLACE).is_file():
+    if dry_run and database is None and not (folder.root / PLACE).is_file():
         return nullcontext()
     return store_of(folder, database)
 
 
-def _undo(folder: Path, database: str | None, import_id: str | None, person: str, as_json: bool) -> None:
+def _undo(folder: PhotoFolder, database: str | None, import_id: str | None, person: str, as_json: bool) -> None:
     from fewclicks.errors import InputError
 
     with existing_store(folder, database) as store:
         found = import_id or store.last_import()
         if found is None:
-            raise InputError(f"no import into '{folder}' can be undone; there was none, or all are undone")
+            raise InputError(f"no import into '{folder.address}' can be undone; there was none, or all are undone")
         count = store.undo_import(found, person)
     if as_json:
         print(json.dumps({"id": found, "objects": count, "notes": []}, indent=1))

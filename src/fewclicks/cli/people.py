@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +19,7 @@ people = typer.Typer(
     no_args_is_help=True, help="Let people in to the annotator of a folder: names, roles, links, passwords."
 )
 
-FolderPath = Annotated[Path, typer.Argument(metavar="FOLDER", help="The photos that are annotated.")]
+FolderPath = Annotated[str, typer.Argument(metavar="FOLDER", help="The photos that are annotated.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the journal calls them.")]
 WithPassword = Annotated[
     bool, typer.Option("--password", help="Ask for a password for them, or read it from a pipe: one line.")
@@ -76,13 +75,13 @@ def remove(folder: FolderPath, name: Name, database: DatabaseUrl = None) -> None
 
 
 @contextmanager
-def _opened(folder: Path, database: str | None) -> Iterator[Directory]:
+def _opened(folder: str, database: str | None) -> Iterator[Directory]:
     """Give the people of a folder's database."""
     options.require_extra("annotate", "sqlalchemy")
     from fewclicks.annotator.services.people import Directory
-    from fewclicks.annotator.services.photos import PhotoFolder
+    from fewclicks.annotator.services.remote_photos import photos_at
 
-    with store_of(PhotoFolder(folder).root, database) as store:
+    with store_of(photos_at(folder), database) as store:
         yield Directory(store.people)
 
 

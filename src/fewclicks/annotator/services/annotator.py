@@ -31,6 +31,7 @@ from fewclicks.annotator.services.editing import Change, Editing
 from fewclicks.annotator.services.events import EventBus
 from fewclicks.annotator.services.import_export import names_without_masks
 from fewclicks.annotator.services.jobs import AT_ONCE, JobRunner
+from fewclicks.annotator.services.lanes import Desk, Lanes
 from fewclicks.annotator.services.model import Model
 from fewclicks.annotator.services.people import Directory
 from fewclicks.annotator.services.photos import PhotoFolder, Picture, Pictures, Stamp
@@ -53,8 +54,6 @@ RESCAN_S = 2.0
 """The folder is not looked through more often than this."""
 SETTLE_S = 1.0
 """The database is looked after so often."""
-STARTS_BYTES = 128 * 2**20
-"""Photos whose first states are kept: three of 12 megapixels, always the present one."""
 WARMED = 2
 """Open objects of a photo that are made ready for a click when it is opened."""
 FIRST_CLASS = "object"
@@ -77,7 +76,7 @@ class Annotator:
         self.watch.others = self.team.look
         self.decoder = Decoder(levels=levels)
         self.pictures = Pictures(folder, self.decoder)
-        self.errands = JobRunner(folder.root, database)
+        self.errands = JobRunner(folder.address, database)
         self.takes_in_found = True
         """Whether a folder without objects begins with the annotations in it or beside it."""
         self.failure: str | None = None
@@ -87,20 +86,18 @@ class Annotator:
         self._sizes: dict[int, tuple[int, int]] = {}
         self._listed: list[str] = []
         self._present: frozenset[str] = frozenset()
-        self._starts: dict[Stamp, State] = {}
         self._names: dict[int, str] = {}
         self._photos: dict[str, int] = {}
-        self._started: dict[int, Stamp] = {}
-        """The files that the live histories began with."""
         self._scanned = -RESCAN_S
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._news = threading.Event()
         """There are photos that nobody has looked at."""
-        self._editing: Editing | None = None
+        self._desk = Desk()
         self._predictor: Predictor | None = None
+        """That of the lane that was ready first, once it is."""
         self._by = ""
-        self.worker = Worker()
+        self.worker = Worker() if model.workers == 1 else Lanes(model.workers)
         self.pool = ThreadPoolExecutor(4, "fewclicks-pixels")
         """For what takes some milliseconds, such as pictures."""
         self.predicting = 0
@@ -117,7 +114,7 @@ class Annotator:
 
     def start(self) -> None:
         """Begin with what takes a while: the model, the sizes of the photos, annotations that were there before."""
-        self.worker.submit("model", self._load)
+        self.worker.each("model", self._load)
         self._looking.start()
         self._settling.start()
         self.watch.start()
@@ -310,9 +307,9 @@ class Annotator:
 
     def predictor(self) -> Predictor:
         """The model, once it is loaded; in the worker. FewClicksError if it cannot be."""
-        if self._predictor is None:
+        if self._desk.predictor is None:
             raise FewClicksError(self.failure or "the model is not loaded yet; wait a moment")
-        return self._predictor
+        return self._desk.predictor
 
     # Imports
 
@@ -385,7 +382,7 @@ class Annotator:
         return info
 
     def _load(self) -> None:
-        """Load the model. In the worker, before anything else."""
+        """Load the model of a lane. In each lane, before anything else."""
         try:
             predictor, by = self.model.load()
         except Exception as error:
@@ -393,10 +390,14 @@ class Annotator:
             self.failure = _line(error) if known else "The model cannot be loaded; the server's log says why"
             log.error("the model cannot be loaded: %s", _line(error), exc_info=not known)
             return
-        self._predictor, self._by = predictor, by
+        self._desk.predictor = predictor
+        self._desk.editing = Editing(self.store, predictor, self._start_of, by)
+        with self._lock:
+            if self._predictor is not None:
+                return
+            self._predictor, self._by = predictor, by
         if self.takes_in_found and not self.store.has_objects():
             self.errands_pool.submit(self._begin_with_what_is_there)
-        self._editing = Editing(self.store, predictor, self._start_of, by)
         if self.own is not None:
             self.hub.publish("model", self.own.model_dump(mode="json"))
 
@@ -412,19 +413,15 @@ class Annotator:
     def edit(self) -> Editing:
         """What changes the objects, once the model is loaded; in the worker. FewClicksError if it cannot be."""
         self.predictor()
-        assert self._editing is not None
-        return self._editing
+        assert self._desk.editing is not None
+        return self._desk.editing
 
     def _start_of(self, photo_id: int) -> State:
         """The state before the first click, shared by the objects of a photo. In the worker."""
         picture = self.picture(photo_id)
         _, stamp = self.stamp(photo_id)
-        self._started[photo_id] = stamp
-        state = self._starts.pop(stamp, None) or first_state(self.predictor(), picture.image)
-        self._starts[stamp] = state
-        while len(self._starts) > 1 and sum(kept.image.nbytes for kept in self._starts.values()) > STARTS_BYTES:
-            del self._starts[next(iter(self._starts))]
-        return state
+        self._desk.started[photo_id] = stamp
+        return self._desk.start_of(self.predictor(), picture.image, stamp)
 
     def _photo_of(self, object_id: str) -> int:
         """The photo of an object, which never changes."""
@@ -434,10 +431,10 @@ class Annotator:
 
     def _require_same_file(self, photo_id: int) -> None:
         """Forget what is known of the photos if the file of this one has changed since. In the worker."""
-        started = self._started.get(photo_id)
+        started = self._desk.started.get(photo_id)
         if started is not None and started != self.stamp(photo_id)[1]:
-            self._editing = Editing(self.store, self.predictor(), self._start_of, self._by)
-            self._started.clear()
+            self._desk.editing = Editing(self.store, self.predictor(), self._start_of, self._by)
+            self._desk.started.clear()
             self._sizes.pop(photo_id, None)
 
     def _keep_size(self, info: PhotoInfo, hw: tuple[int, int]) -> None:
@@ -462,7 +459,7 @@ class Annotator:
             for info in self.store.photos():
                 if self._closing.is_set():
                     return
-                if info.hw is None and info.name in self._present:
+                if info.hw is None and info.name in self._present and not self.folder.is_remote:
                     self._look_at(info)
 
     def _settle(self) -> None:

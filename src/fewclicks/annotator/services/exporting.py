@@ -14,14 +14,21 @@ from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, Laz
 
 
 class StoredFolder:
-    """The photos of a store that have been opened, as an `AnnotatedFolder`. `root`: where the photos themselves lie.
+    """The photos of a store that have been opened, as an `AnnotatedFolder`. `root`: where the photos themselves lie,
+    or what gives the file of one.
 
     Photos are listed when it is made; the objects of each are read when it is asked for, their masks one by one.
     `where`: only the photos that this query finds (`finding`); `classes`: only objects of these. InputError for a query
     or a class that makes no sense.
     """
 
-    def __init__(self, store: Store, root: Path | None = None, where: str = "", classes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        root: Path | Callable[[str], Path] | None = None,
+        where: str = "",
+        classes: Sequence[str] = (),
+    ) -> None:
         self._store = store
         self._root = root
         self._photos = [photo for photo in store.photos() if photo.hw is not None]
@@ -54,7 +61,7 @@ class StoredFolder:
         there = (info for info in self._store.objects(photo.id) if info.box is not None)
         infos = [info for info in there if names[info.class_id] in self._classes]
         makers = [self._maker(info, names[info.class_id]) for info in infos]
-        path = self._root / photo.name if self._root else None
+        path = self._root(photo.name) if callable(self._root) else self._root and self._root / photo.name
         said = self._said(photo, infos)
         return AnnotatedPhoto(photo.name, photo.hw or (0, 0), LazyObjects(makers), photo.state, path=path, said=said)
 

@@ -72,7 +72,7 @@ def options_of(found: formats.Format) -> list[Option]:
 
 def export_folder(
     store: Store,
-    root: Path,
+    folder: PhotoFolder,
     name: str,
     out: Path,
     overwrite: bool = False,
@@ -80,20 +80,23 @@ def export_folder(
     classes: Sequence[str] = (),
     **options: Any,
 ) -> Exported:
-    """Write the annotations of a store, on photos in `root`, in the format `name`: to a folder, or to a .zip of it.
+    """Write the annotations of a store, on the photos of `folder`, in the format `name`: to a folder, or a .zip of it.
 
-    `where` and `classes`: only those photos, and only objects of those classes (see `StoredFolder`).
+    `where` and `classes`: only those photos, and only objects of those classes (see `StoredFolder`). Photos that are
+    elsewhere are fetched where the format needs them.
     """
-    photos = StoredFolder(store, root, where, classes)
+    needs = not folder.is_remote or name == "cutout" or bool(options.get("copy"))
+    place = (lambda file: folder.locate(file).path) if folder.is_remote and needs else folder.root
+    photos = StoredFolder(store, place, where, classes)
     if out.suffix.lower() != ".zip":
         return formats.export(name, photos, photos.labels, out, overwrite=overwrite, **options)
     if out.exists() and not overwrite:
         raise InputError(f"'{out}' exists; name another file, or pass --overwrite (in Python overwrite=True)")
     if not out.parent.is_dir():
         raise InputError(f"the folder '{out.parent}' does not exist; create it first")
-    with staging(out.with_name(f"{out.name}.export")) as folder:
-        written = formats.export(name, photos, photos.labels, folder / out.stem, **options)
-        replace_file(out, lambda file: _zip(folder / out.stem, file))
+    with staging(out.with_name(f"{out.name}.export")) as staged:
+        written = formats.export(name, photos, photos.labels, staged / out.stem, **options)
+        replace_file(out, lambda file: _zip(staged / out.stem, file))
     return Exported((out.resolve(),), written.notes)
 
 
@@ -170,7 +173,8 @@ def _of_zip(text: str, place: Path, source: Path) -> str:
 def names_without_masks(folder: PhotoFolder, decoder: Decoder) -> list[str]:
     """The photos of a folder, without those that are masks of others."""
     names = folder.names()
-    masks = decoder.masks(folder.root, names) if masks_are_likely(names) else frozenset()
+    likely = masks_are_likely(names) and not folder.is_remote
+    masks = decoder.masks(folder.root, names) if likely else frozenset()
     return [name for name in names if name not in masks]
 
 

@@ -25,7 +25,7 @@ DATABASE_VARIABLE = "FEWCLICKS_DATABASE"
 class JobRunner:
     """Runs `fewclicks export` and `fewclicks import` for one folder. Threads may share it."""
 
-    def __init__(self, folder: Path, database: str | None) -> None:
+    def __init__(self, folder: str, database: str | None) -> None:
         self._folder = folder
         self._environment = {**os.environ, **({DATABASE_VARIABLE: database} if database else {})}
         self._running: set[subprocess.Popen[str]] = set()
@@ -43,7 +43,7 @@ class JobRunner:
                 raise Busy("other exports or imports are under way; try again when they are done")
             self._under_way += 1
         try:
-            return self._answer(*self._wait([command, os.fspath(self._folder), *arguments, "--json"]), hide)
+            return self._answer(*self._wait([command, self._folder, *arguments, "--json"]), hide)
         finally:
             with self._lock:
                 self._under_way -= 1

@@ -19,3 +19,5 @@ class Model:
     cfr: int | None = None
     """Refinements that the page starts with; None: those of the model itself."""
     adaptive: bool = False
+    workers: int = 1
+    """Lanes that work side by side, each with what `load` gives it."""

@@ -56,6 +56,9 @@ class Stamp:
 class PhotoFolder:
     """A folder and the photos in it and in its subfolders. Nothing outside of it is ever read."""
 
+    is_remote = False
+    """Whether the photos are elsewhere, and the folder holds those that were needed."""
+
     def __init__(self, root: str | os.PathLike[str]) -> None:
         path = Path(root)
         if not path.exists():
@@ -65,6 +68,8 @@ class PhotoFolder:
         if not os.access(path, os.R_OK | os.X_OK):
             raise InputError(f"the folder '{path}' may not be read; check its permissions")
         self.root = path.resolve()
+        self.address = os.fspath(self.root)
+        """What commands are told the folder by."""
 
     def names(self) -> list[str]:
         """The photos' paths within the folder, with forward slashes, in the order that people count in."""

@@ -105,6 +105,10 @@ class Worker:
         """Do it when there is nothing else to do."""
         return self._replace(self._idle, key, work)
 
+    def each(self, key: str, work: Callable[[], object]) -> None:
+        """Do it in each thread that there is, before what is submitted later: in the only one."""
+        self.submit(key, work)
+
     def close(self) -> None:
         """Do what was submitted, leave the rest, and end the thread."""
         with self._changed:
