@@ -1,6 +1,7 @@
 """Fixtures that several files of tests share."""
 
 import signal
+import sys
 
 import pytest
 from sqlalchemy import create_engine
@@ -15,6 +16,14 @@ def pytest_configure():
     """A shell that runs the tests in the background ignores Ctrl-C for them; the programs that they start must not."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_module_of_the_user_stays():
+    """What a test calls `my_lab` is not what the next one does."""
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_lab"]:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="session")
