@@ -206,6 +206,24 @@ def test_a_soft_lock_is_held_taken_over_and_ends_with_its_page(people):
     assert {one["person"]: one["object_id"] for one in ann("GET", "/presence")} == {"Ann": None, "Bea": thing}
 
 
+def test_pages_of_one_person_or_of_nobody_named_do_not_lock_each_other_out(place):
+    with Store(place) as store:
+        store.add_photos(["a.png"])
+        for person in ("Ann", "", "Ann\n" + "x" * 200):
+            store.presence.hold(f"first of {person[:4]}", 1, f"thing of {person}"[:36], person)
+            store.presence.hold(f"second of {person[:4]}", 1, f"thing of {person}"[:36], person)
+        store.presence.hold("first of Ann", 1, "thing", "Ann")
+        store.presence.hold("second of Ann", 1, "thing", "Ann", force=True)
+        for stranger in ("Bea", ""):
+            with pytest.raises(Conflict, match="Ann is editing"):
+                store.presence.hold("third", 1, "thing", stranger)
+        store.presence.hold("third", 1, "thing", "Bea", force=True)
+        held = [(one.id, one.person) for one in store.presence.present() if one.object_id == "thing"]
+        assert held == [("third", "Bea")], "both pages of Ann have lost it"
+        with pytest.raises(Conflict, match="Bea is editing"):
+            store.presence.hold("first of Ann", 1, "thing", "Ann")
+
+
 def test_the_store_of_every_database_keeps_all_of_it(place):
     with Store(place) as store:
         store.add_photos(["a.png", "b.png"])

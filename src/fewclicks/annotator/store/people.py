@@ -98,19 +98,25 @@ class PresenceList:
             row.photo_id, row.person, row.seen_at = photo_id, person_name(person), now()
 
     def hold(self, page_id: str, photo_id: int, object_id: str | None, person: str, force: bool = False) -> None:
-        """Say what a page edits; None: nothing. Conflict if another page edits that, unless it is taken by `force`."""
+        """Say what a page edits; None: nothing. Conflict if somebody else edits that, unless it is taken by `force`.
+
+        Pages of one person keep nobody out, nor do those of people without a name: they cannot be told apart.
+        """
+        person = person_name(person)
         with self._db.writing() as session:
             lock_lists(session)
             if object_id is not None:
-                same = (PresenceRow.object_id == object_id) & (PresenceRow.id != page_id)
-                fresh = PresenceRow.seen_at > now() - STALE
-                for other in session.scalars(select(PresenceRow).where(same & fresh)).all():
+                theirs = (PresenceRow.object_id == object_id) & (PresenceRow.person != person)
+                query = select(PresenceRow).where(
+                    theirs, PresenceRow.id != page_id, PresenceRow.seen_at > now() - STALE
+                )
+                for other in session.scalars(query).all():
                     if not force:
                         who = other.person or "somebody else"
                         raise Conflict(f"{who} is editing this object; wait until they have finished, or take it over")
                     other.object_id = None
             row = _page(session, page_id)
-            row.photo_id, row.object_id, row.person, row.seen_at = photo_id, object_id, person_name(person), now()
+            row.photo_id, row.object_id, row.person, row.seen_at = photo_id, object_id, person, now()
 
     def leave(self, page_id: str) -> None:
         """Say that a page is closed."""

@@ -89,8 +89,9 @@ def presence(given: AnnotatorDep) -> list[PresenceOut]:
 
 @router.post("/presence", status_code=204)
 def hold(given: AnnotatorDep, person: Person, said: PresenceIn) -> Response:
-    """Say what a page edits; 409 if another one does, unless it is taken by `force`. It holds for a minute.
+    """Say what a page edits; 409 if somebody else does, unless it is taken by `force`. It holds for a minute.
 
+    Pages of one person, and of people without a name, do not keep each other out.
     A page that listens to the events of a photo as `page` need not say it again.
     """
     given.store.presence.hold(said.page, said.photo_id, said.object_id, person, said.force)
