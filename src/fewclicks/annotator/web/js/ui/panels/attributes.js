@@ -24,7 +24,10 @@ export function attributesPanel({ store, hand }) {
       const is = { ...entry.thing.attributes, [name]: value };
       hand.label(entry, { attributes: is });
     };
-    const fields = own.attributes.map((one) => field(one, entry.thing.attributes?.[one.name], entry.thing.locked, (value) => say(one.name, value)));
+    const fields = own.attributes.map((one) => {
+      const { attributes, locked } = entry.thing;
+      return field(one, attributes?.[one.name], locked, (value) => say(one.name, value));
+    });
     panel.replaceChildren(h("div", { class: "fields" }, ...fields));
     if (focused) document.getElementById(focused)?.focus();
   });
@@ -45,11 +48,34 @@ function field(one, value, locked, say) {
     enable(tick, why, one.name);
     return h("label", { class: "check" }, tick, one.name);
   }
-  const said = value === undefined || value === null ? "" : String(value);
-  const choices = ["", ...one.choices].map((choice) => h("option", { value: choice, selected: choice === said }, choice || "–"));
-  const control = one.kind === "choice" ? h("select", { id }, ...choices) : h("input", { type: one.kind === "number" ? "number" : "text", step: "any", id, value: said, maxlength: 2000, autocomplete: "off" });
+  const control = one.kind === "choice" ? choice(one, id, value) : typed(one, id, value);
   control.disabled = locked;
   control.title = why ?? one.name;
-  control.addEventListener("change", () => say(control.value === "" ? null : one.kind === "number" ? Number(control.value) : control.value));
+  control.addEventListener("change", () => {
+    const text = control.value;
+    say(text === "" ? null : one.kind === "number" ? Number(text) : text);
+  });
   return h("div", { class: "field wide-field" }, h("label", { for: id }, one.name), control);
+}
+
+/**
+ * One of the attribute's choices, or none of them.
+ * @param {Attribute} one
+ * @param {string} id
+ * @param {unknown} value
+ */
+function choice(one, id, value) {
+  const options = ["", ...one.choices].map((text) => h("option", { value: text, selected: text === String(value ?? "") }, text || "–"));
+  return h("select", { id }, ...options);
+}
+
+/**
+ * A number or a text.
+ * @param {Attribute} one
+ * @param {string} id
+ * @param {unknown} value
+ */
+function typed(one, id, value) {
+  const type = one.kind === "number" ? "number" : "text";
+  return h("input", { type, step: "any", id, value: String(value ?? ""), maxlength: 2000, autocomplete: "off" });
 }

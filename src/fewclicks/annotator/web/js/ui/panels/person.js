@@ -15,40 +15,20 @@ const LONGEST = 100;
  */
 export function personPanel(store, notices, people) {
   const input = h("input", { type: "text", id: "person-name", maxlength: LONGEST, autocomplete: "name", spellcheck: "false" });
-  const out = h("button", { type: "button", id: "sign-out", class: "button" }, "Sign out");
   const field = h("div", { class: "field" }, h("label", { for: "person-name" }, "Name"), input);
   input.addEventListener("change", () => store.set({ person: input.value.trim() }));
   store.on(["person"], ({ person }) => {
     input.value = person;
     api.tellPerson(person);
   });
-  out.addEventListener("click", async () => {
-    try {
-      await api.signOut();
-      location.reload();
-    } catch (error) {
-      notices.show(/** @type {Error} */ (error).message, undefined, "problem");
-    }
-  });
-  out.hidden = true;
   const role = h("span", { class: "dim", id: "person-role-name" });
   const list = h("button", { type: "button", id: "people", class: "button", onclick: people }, "People …");
-  const own = h("input", { type: "password", id: "own-password", autocomplete: "new-password", placeholder: "10 letters or more", maxlength: 200 });
-  const secret = h("div", { class: "field wide-field" }, h("label", { for: "own-password" }, "New password"), own);
-  secret.hidden = true;
-  own.addEventListener("change", async () => {
-    try {
-      const me = (await team.people()).find((one) => one.name === store.state.person || one.name === input.value);
-      if (me) await team.patchPerson(me.id, { password: own.value });
-      location.reload();
-    } catch (error) {
-      notices.show(/** @type {Error} */ (error).message, undefined, "problem");
-    }
-  });
   store.on(["role"], (state) => {
     role.textContent = state.role === "admin" ? "" : `as ${state.role}`;
     list.hidden = state.role !== "admin";
   });
+  const out = signOut(notices);
+  const secret = ownPassword(notices, () => [store.state.person, input.value]);
   byId("person").append(h("div", { class: "fields" }, field, role, secret, h("div", { class: "pair" }, list, out)));
   api.session().then(
     ({ person, named, signed_in, role }) => {
@@ -60,4 +40,46 @@ export function personPanel(store, notices, people) {
     },
     () => {}, // what else the page asks for tells the user
   );
+}
+
+/**
+ * The way out; hidden until it is known that somebody is signed in.
+ * @param {Notices} notices
+ */
+function signOut(notices) {
+  const out = h("button", { type: "button", id: "sign-out", class: "button" }, "Sign out");
+  out.hidden = true;
+  out.addEventListener("click", () => reloadedAfter(api.signOut, notices));
+  return out;
+}
+
+/**
+ * Where people give themselves another password; hidden until it is known that the server knows their name.
+ * @param {Notices} notices
+ * @param {() => string[]} names of who works here
+ */
+function ownPassword(notices, names) {
+  const input = h("input", { type: "password", id: "own-password", autocomplete: "new-password", placeholder: "10 letters or more", maxlength: 200 });
+  const field = h("div", { class: "field wide-field" }, h("label", { for: "own-password" }, "New password"), input);
+  field.hidden = true;
+  const change = async () => {
+    const me = (await team.people()).find((one) => names().includes(one.name));
+    if (me) await team.patchPerson(me.id, { password: input.value });
+  };
+  input.addEventListener("change", () => reloadedAfter(change, notices));
+  return field;
+}
+
+/**
+ * Do what changes who is signed in, and load the page again.
+ * @param {() => Promise<unknown>} work
+ * @param {Notices} notices
+ */
+async function reloadedAfter(work, notices) {
+  try {
+    await work();
+    location.reload();
+  } catch (error) {
+    notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+  }
 }

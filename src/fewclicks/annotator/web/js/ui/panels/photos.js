@@ -101,16 +101,25 @@ function rowOf(photo, old) {
   const news = [photo.state, photo.objects, photo.assignee, photo.comments, photo.tags.join(), photo.problem ?? "", ...photo.notes].join();
   if (old?.dataset.news === news) return old;
   const thumb = h("img", { class: "thumb", src: `${BASE}/photos/${photo.id}/thumb`, alt: "", loading: "lazy", decoding: "async" });
-  const what = photo.problem ? "cannot be read" : `${STATES[photo.state]}${photo.assignee ? ` · ${photo.assignee}` : ""}${photo.comments ? ` · ${plural(photo.comments, "comment")}` : ""}${photo.objects ? `, ${plural(photo.objects, "object")}` : ""}`;
   const row = h(
     "div",
     { "data-news": news, title: photo.problem ?? [photo.name, ...photo.notes].join("\n") },
     photo.problem ? h("span", { class: "thumb" }) : thumb,
-    h("span", { class: "text" }, h("span", { class: "ellipsis" }, photo.name), h("small", { class: "ellipsis" }, what)),
+    h("span", { class: "text" }, h("span", { class: "ellipsis" }, photo.name), h("small", { class: "ellipsis" }, stand(photo))),
     h("span", { class: `state ${photo.problem ? "problem" : photo.state}` }),
   );
   old?.remove();
   return row;
+}
+
+/**
+ * How far a photo is, in words.
+ * @param {Photo} photo
+ */
+function stand({ problem, state, assignee, comments, objects }) {
+  if (problem) return "cannot be read";
+  const parts = [STATES[state], assignee, comments && plural(comments, "comment")].filter(Boolean);
+  return parts.join(" · ") + (objects ? `, ${plural(objects, "object")}` : "");
 }
 
 /**
