@@ -24,7 +24,7 @@ test: $(VENV)/.dev  ## run the tests (installs torch and the development tools)
 	@touch $(VENV)/.tested
 
 test-slow: $(VENV)/.dev  ## run the tests that take long
-	$(BIN)/python -m pytest -n $(THREADS) --dist worksteal -m slow
+	$(BIN)/python -m pytest -n $(THREADS) --dist worksteal -m "slow and not integration"
 
 test-all: test test-slow  ## run all tests
 

@@ -62,6 +62,7 @@ def test_each_lane_has_a_desk_of_its_own():
     assert desk.predictor is None
 
 
+@pytest.mark.slow
 def test_a_network_in_a_process_gives_the_same_mask_also_after_it_was_killed():
     resolved = resolve(threads=1)
     here = resolved.build()

@@ -250,6 +250,7 @@ def test_the_store_of_every_database_keeps_all_of_it(place):
     assert [str(fault) for fault in check(place)] == []
 
 
+@pytest.mark.slow
 def test_two_who_ask_at_once_get_different_photos(place):
     with Store(place) as store:
         store.add_photos([f"{n}.png" for n in range(4)])
@@ -268,6 +269,7 @@ def test_two_who_ask_at_once_get_different_photos(place):
         assert store.take_next(names, "Ann") is None
 
 
+@pytest.mark.slow
 def test_passwords_are_tried_a_few_times_only():
     now = [0.0]
     tries = Tries(lambda: now[0])

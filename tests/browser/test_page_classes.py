@@ -39,6 +39,7 @@ def names(server):
     return [one["name"] for one in server.get("/classes")]
 
 
+@pytest.mark.slow
 def test_classes_by_file_by_key_by_search_and_what_is_said_of_an_object(opened, served, tmp_path):
     served.place(1, truth())
     screen = opened(1)

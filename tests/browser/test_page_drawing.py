@@ -86,6 +86,7 @@ def test_a_polygon_is_clicked_corner_by_corner_cut_from_undone_and_there_after_a
     screen.is_now(lambda: np.array_equal(screen.drawn(), mask) if screen.drawn().shape == mask.shape else False)
 
 
+@pytest.mark.slow
 def test_a_lasso_is_drawn_and_polygons_by_keys(opened, served):
     screen = opened(2)
     screen.key("Shift+P")
@@ -103,6 +104,7 @@ def test_a_lasso_is_drawn_and_polygons_by_keys(opened, served):
     assert served.objects(2)[1]["area_px"] > 100
 
 
+@pytest.mark.slow
 def test_vertices_of_the_outline_are_dragged_added_and_taken_away(opened, served):
     mask = np.zeros(SIZE[::-1], bool)
     mask[20:60, 20:60] = True

@@ -38,6 +38,7 @@ def call(screen, name):
     screen.opened()
 
 
+@pytest.mark.slow
 def test_who_is_here_is_seen_and_nobody_edits_what_another_edits(opened, served):
     served.place(1, truth())
     ann, bea = opened(1), opened(1)

@@ -44,6 +44,7 @@ def named(screen):
     return screen.page.locator("#photo-name").inner_text()
 
 
+@pytest.mark.slow
 def test_objects_run_ahead_until_one_has_changed_too_much_and_are_taken_back(opened, served):
     served.place(1, truth())
     screen = opened(1)
@@ -73,6 +74,7 @@ def test_objects_run_ahead_until_one_has_changed_too_much_and_are_taken_back(ope
     screen.is_now(lambda: [len(served.objects(n)) for n in (1, 2, 3, 4)], [1, 0, 0, 0])
 
 
+@pytest.mark.slow
 def test_objects_are_copied_and_pasted_on_another_photo(opened, served):
     served.place(5, truth())
     screen = opened(5)

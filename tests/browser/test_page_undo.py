@@ -54,6 +54,7 @@ def test_undo_goes_to_where_the_last_thing_was_done(opened, served):
     assert len(served.objects(1)[0]["clicks"]) == 2
 
 
+@pytest.mark.slow
 def test_what_esc_discards_ctrl_z_brings_back(opened, served):
     served.place(3, truth())
     screen = opened(3)
@@ -71,6 +72,7 @@ def test_what_esc_discards_ctrl_z_brings_back(opened, served):
     screen.is_now(lambda: np.array_equal(served.mask(found["id"]), changed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_heat_map_has_a_legend(opened, served, scheme):
     if not served.objects(4):

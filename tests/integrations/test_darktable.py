@@ -106,6 +106,7 @@ def test_clicks_in_its_order_are_answered_as_the_package_answers_them(archive):
     assert not theirs.prev[0, 0, 800:].any(), "nothing is marked below the photo"
 
 
+@pytest.mark.slow
 def test_a_first_click_forgets_the_last_mask_and_more_passes_refine_it(archive):
     theirs = Darktable(archive)
     theirs.encode(read_image(PHOTO))

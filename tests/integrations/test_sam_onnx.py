@@ -79,6 +79,7 @@ def test_names_and_sizes_are_those_of_sam(decoder, pair):
     assert decoder.get_modelmeta().custom_metadata_map["weights_sha256"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run_as", ["script", "x-anylabeling"])
 def test_clicks_are_answered_as_the_package_answers_them(pair, run_as):
     image = read_image(PHOTO)
@@ -92,6 +93,7 @@ def test_clicks_are_answered_as_the_package_answers_them(pair, run_as):
             assert told.mask[said.pixel(told.mask.shape)] == said.positive
 
 
+@pytest.mark.slow
 def test_what_is_black_beside_the_photo_is_not_looked_at(decoder, photo):
     canvas = np.zeros((170, 340, 3), np.uint8)
     canvas[:150, :226] = photo
@@ -101,6 +103,7 @@ def test_what_is_black_beside_the_photo_is_not_looked_at(decoder, photo):
     assert not mask[150:].any()
 
 
+@pytest.mark.slow
 def test_a_mask_is_corrected_and_without_a_click_refined(decoder, photo):
     masks, scores, low = decode(decoder, photo, [(110, 60, 1)])
     assert masks.shape == (1, 1, 150, 226)
@@ -117,6 +120,7 @@ def test_a_mask_is_corrected_and_without_a_click_refined(decoder, photo):
     assert agree(kept, masks[0, 0] > 0) > 0.9
 
 
+@pytest.mark.slow
 def test_a_box_is_a_region_to_look_at(decoder, photo):
     session = open_session(photo, threads=1, zoom=ZOOM)
     session.box(10, 5, 200, 140)
@@ -133,6 +137,7 @@ def test_nothing_is_answered_by_nothing(decoder, photo):
     assert corrected[60, 110], "of contrary clicks on one pixel the last counts"
 
 
+@pytest.mark.slow
 def test_many_clicks_take_no_more_passes_than_eight(decoder, photo):
     clicks = [(20 + 9 * i, 75, 1) for i in range(20)]
     mask = decode(decoder, photo, clicks)[0][0, 0] > 0

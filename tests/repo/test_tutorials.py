@@ -82,6 +82,7 @@ def follow(page, capsys, monkeypatch):
     return said
 
 
+@pytest.mark.slow
 def test_add_a_method(desk, capsys, monkeypatch):
     follow("method.md", capsys, monkeypatch)
     with PIL.Image.open("cup.png") as mask:
@@ -91,6 +92,7 @@ def test_add_a_method(desk, capsys, monkeypatch):
     assert report["datasets"]["my_photos"]["objects"] == 2
 
 
+@pytest.mark.slow
 def test_compare_two_models(desk, capsys, monkeypatch):
     (out,) = (text for line, text in follow("compare.md", capsys, monkeypatch).items() if " compare " in line)
     assert "### grow against default" in out
