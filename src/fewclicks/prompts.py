@@ -167,9 +167,10 @@ def look_in_box(
         steps, tol = (inner.steps, inner.tol) if isinstance(inner, CFR) else (0, None)
     hw = (start.prob.shape[0], start.prob.shape[1])
     look = LookAt(inner.inner if isinstance(inner, CFR) else inner, _grown(box, hw), _hints(box, hw))
-    filled = np.zeros_like(start.prob)
-    filled[box.slices] = 1
-    for state in passes(look, replace(start, prob=filled), clicks, steps, tol, hold):
+    # At the threshold: as full as can be without being a mask, which some methods would take for what is known.
+    begin, filled = np.zeros_like(start.prob), np.zeros_like(start.prob)
+    begin[box.slices], filled[box.slices] = start.threshold, 1
+    for state in passes(look, replace(start, prob=begin), clicks, steps, tol, hold):
         if not state.mask.any():
             state = replace(state, prob=filled)
         state = replace(state, memo={**start.memo, GIVEN: True})

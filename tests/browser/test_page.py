@@ -166,7 +166,7 @@ def test_every_way_to_say_background(opened, served):
 def test_undo_touches_only_the_object_in_hand_and_drop_gives_it_back(opened, served):
     screen = opened(4)
     screen.click(*CENTRE, SIZE)
-    screen.key("Enter", "Control+z")
+    screen.key("Enter")
     screen.saved()
     (first,) = served.objects(4)
     assert (first["area_px"] > 0, first["state"]) == (True, "done")

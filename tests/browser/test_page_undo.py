@@ -1,5 +1,6 @@
 """What can be taken back: across photos, after Esc; the heat map says what it shows, and previews come at once."""
 
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -98,9 +99,14 @@ def test_a_preview_comes_while_the_pointer_moves(chromium, tmp_path):
     screen.page.on("request", lambda sent: sent.url.endswith("/preview") and asked.append(sent.post_data_json["quick"]))
     try:
         screen.is_now(lambda: screen.page.locator("#preview").get_attribute("aria-pressed"), "true")
-        for x in range(200, 300, 10):
-            screen.page.mouse.move(*screen.at(x, 200, (600, 400)))
-        screen.is_now(lambda: True in asked and asked[-1:] == [False])
+        places = itertools.cycle(range(200, 300, 10))
+
+        def moved():
+            screen.page.mouse.move(*screen.at(next(places), 200, (600, 400)))
+            return True in asked
+
+        screen.is_now(moved)
+        screen.is_now(lambda: asked[-1:], [False])
         assert not server.objects()
         shot(screen, "preview")
         # Off is off, also after a reload.

@@ -121,7 +121,7 @@ def store_of(folder: Path | PhotoFolder, database: str | None) -> Store:
 def existing_store(folder: Path | PhotoFolder, database: str | None) -> Store:
     """The annotations of a folder that was annotated."""
     source_of(folder, database)
-    require_annotated(folder if isinstance(folder, Path) else folder.root, database)
+    require_annotated(folder if isinstance(folder, Path) else folder.said, database)
     return store_of(folder, database)
 
 

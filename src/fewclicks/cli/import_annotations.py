@@ -59,7 +59,7 @@ def import_annotations(
 
     photos = photos_at(folder)
     if undo:
-        _undo(photos, folder, database, import_id, person, as_json)
+        _undo(photos, database, import_id, person, as_json)
         return
     if not photos.names():
         raise InputError(f"there are no photos in '{folder}'; name the folder that the photos are in")
@@ -89,15 +89,13 @@ def _store(folder: PhotoFolder, database: str | None, dry_run: bool) -> Abstract
     return store_of(folder, database)
 
 
-def _undo(
-    folder: PhotoFolder, said: str, database: str | None, import_id: str | None, person: str, as_json: bool
-) -> None:
+def _undo(folder: PhotoFolder, database: str | None, import_id: str | None, person: str, as_json: bool) -> None:
     from fewclicks.errors import InputError
 
     with existing_store(folder, database) as store:
         found = import_id or store.last_import()
         if found is None:
-            raise InputError(f"no import into '{said}' can be undone; there was none, or all are undone")
+            raise InputError(f"no import into '{folder.said}' can be undone; there was none, or all are undone")
         count = store.undo_import(found, person)
     if as_json:
         print(json.dumps({"id": found, "objects": count, "notes": []}, indent=1))

@@ -208,7 +208,7 @@ def answer_function(used: Options) -> OnnxFunction:
         all_points = op.Concat(points, box_points, axis=0)
         inside = filled(op.Squeeze(begin, [0, 1]), box_start, box_stop)
         has_box = box_passes > 0.5
-        prob = op.Where(given, begin, op.Where(has_box, op.Unsqueeze(inside, [0, 1]), begin * 0.0))
+        prob = op.Where(given, begin, op.Where(has_box, op.Unsqueeze(inside, [0, 1]) * 0.5, begin * 0.0))
         begun = op.Or(has_box, hits(prob > 0.5))
         start, stop = size * 0.0, op.Identity(size)
         for i in range(whole(passes)):

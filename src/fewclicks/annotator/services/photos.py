@@ -67,6 +67,8 @@ class PhotoFolder:
             raise InputError(f"'{path}' is a file; name the folder that it lies in: '{path.parent}'")
         if not os.access(path, os.R_OK | os.X_OK):
             raise InputError(f"the folder '{path}' may not be read; check its permissions")
+        self.said = path
+        """The folder as it was named, for messages."""
         self.root = path.resolve()
         self.address = os.fspath(self.root)
         """What commands are told the folder by."""
