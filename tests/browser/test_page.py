@@ -385,6 +385,28 @@ def test_the_second_tab_sees_the_first_and_no_change_is_lost(opened, served):
 
 
 @pytest.mark.slow
+def test_a_click_is_not_lost_where_another_is_faster_again_and_again(opened, served):
+    screen = opened(2)
+    screen.click(*CENTRE, SIZE)
+    screen.saved()
+    path = f"/objects/{served.objects(2)[0]['id']}"
+    faster = ["one", "two", "three"]
+
+    def change_first(route):
+        if faster:
+            served.send("PATCH", path, json.dumps({"name": faster.pop()}).encode())
+        route.continue_()
+
+    screen.page.route("**/actions", change_first)
+    screen.click(5, 75, SIZE, "right")
+    screen.saved()
+    assert not faster
+    assert [click["positive"] for click in served.objects(2)[0]["clicks"]] == [True, False]
+    assert all("409" in text for text in screen.wrong)
+    screen.wrong.clear()
+
+
+@pytest.mark.slow
 def test_a_server_that_dies_costs_nothing(opened, served):
     screen = opened(9)
     screen.click(*CENTRE, SIZE)

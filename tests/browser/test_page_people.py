@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from annotating import make_folder, truth
-from browsing import CHROMIUM, Server
+from browsing import CHROMIUM, Screen, Server
 
 pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
 if not Path(CHROMIUM).exists():
@@ -59,6 +59,30 @@ def test_who_is_here_is_seen_and_nobody_edits_what_another_edits(opened, served)
     bea.wrong.clear()
     bea.page.close()
     ann.is_now(lambda: ann.page.locator("#company").inner_text(), "")
+
+
+@pytest.mark.slow
+def test_a_name_that_is_said_counts_in_all_tabs_and_they_share_an_object(opened, served):
+    """Nothing is locked, taken over or refused among tabs of one person, whichever of them said the name."""
+    served.place(7, truth())
+    first = opened(7)
+    second = Screen(first.page.context.new_page(), served.address, 7)
+    first.page.locator("#company", has_text="Somebody").wait_for()
+    first.click(60, 40, SIZE)
+    second.page.locator("#company", has_text="Somebody: object").wait_for()
+    second.page.locator("#person summary").click()
+    second.page.locator("#person-name").fill("Ann")
+    second.key("Enter")
+    for screen in (first, second):
+        screen.page.locator("#company", has_text="Ann").wait_for()
+    second.page.locator("#stage").focus()
+    second.click(60, 40, SIZE)
+    first.page.locator("#company", has_text="Ann: object").wait_for()
+    for screen in (first, second):
+        assert screen.page.locator("#object-list .row[aria-selected=true]").count() == 1
+        assert screen.page.locator(".notice").count() == 0
+    assert {(one["person"], one["object_id"] is None) for one in served.get("/presence")} == {("Ann", False)}
+    assert not second.wrong
 
 
 @pytest.mark.slow

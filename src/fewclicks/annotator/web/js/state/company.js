@@ -45,10 +45,12 @@ export class Company {
     const known = this.others.map((one) => one.page);
     this.others = said.filter((one) => one.page !== team.PAGE && one.photo_id === this.store.state.photo?.id);
     const own = said.find((one) => one.page === team.PAGE);
-    if (this.told && own && own.object_id === null) this.lost();
+    const forgotten = this.told && own && own.object_id === null;
+    if (forgotten && this.others.some((one) => one.object_id === this.told && one.person !== own.person)) this.lost();
+    else if (forgotten) this.told = null; // the server took this page for closed, or has not heard yet what it edits
     this.show();
     // Whoever came last does not know yet what is edited here.
-    if (this.others.some((one) => !known.includes(one.page))) void this.hold();
+    if (forgotten || this.others.some((one) => !known.includes(one.page))) void this.hold();
   }
 
   /** Tell the server what is edited here, as long as there is somebody whom that concerns. */

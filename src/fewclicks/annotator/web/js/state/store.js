@@ -73,7 +73,8 @@ const KEPT = /** @type {const} */ ([
   "theme",
   "person",
 ]);
-const KEY = "fewclicks.settings";
+/** Under it the browser keeps them, for all of its tabs. */
+export const KEY = "fewclicks.settings";
 
 /** @returns {State} */
 function fresh() {
@@ -251,7 +252,7 @@ export class Store {
  * The settings of the last visit, as far as they have the right types.
  * @returns {Partial<State>}
  */
-function kept() {
+export function kept() {
   try {
     const found = JSON.parse(localStorage.getItem(KEY) ?? "{}");
     const start = fresh();

@@ -46,6 +46,10 @@ export class Desk {
     this.turn = 0;
     /** @type {Set<number>} photos whose notes were said */
     this.noted = new Set();
+    store.on(["person"], ({ photo }) => {
+      // Others see from now on who is here under the new name.
+      if (photo && this.events && this.events.readyState !== EventSource.CLOSED) this.listen(photo.id);
+    });
   }
 
   /** The picture of the photo that is open. */
@@ -313,6 +317,7 @@ export class Desk {
    * @param {number} id
    */
   listen(id) {
+    const before = this.events;
     const events = (this.events = new EventSource(`${api.BASE}/photos/${id}/events?page=${PAGE}&person=${encodeURIComponent(this.store.state.person)}`));
     const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ heard) =>
       events.addEventListener(name, (event) => heard(JSON.parse(/** @type {MessageEvent} */ (event).data)));
@@ -327,6 +332,8 @@ export class Desk {
     // The browser connects again by itself, but not where the server has refused.
     events.addEventListener("error", () => events.readyState === EventSource.CLOSED && again());
     events.addEventListener("open", () => {
+      // Not earlier: the server would take this page for closed.
+      before?.close();
       // What happened since the photo was read, or while the server was being started again, was not heard.
       void this.catchUp(id);
       this.queue.wake();

@@ -32,6 +32,8 @@ const FIRST_WAIT_MS = 250;
 const LAST_WAIT_MS = 2000;
 /** A server that fails at an action is asked so often. */
 const TRIES = 4;
+/** An action comes on top of what others did, also where they go on meanwhile: it is sent again so often. */
+const CONFLICTS = 10;
 const TAB = "fewclicks.tab";
 
 export class Queue {
@@ -123,7 +125,7 @@ export class Queue {
    * @param {Item} item
    */
   async send(item) {
-    let again = item.again;
+    let left = item.again ? CONFLICTS : 0;
     for (let tries = 1; ; tries++) {
       try {
         const reply = await json(item.method, item.path, this.body(item));
@@ -134,8 +136,7 @@ export class Queue {
         this.reach(problem instanceof Problem);
         if (problem instanceof Problem && problem.current) {
           await this.handlers.conflict(item, problem.current);
-          if (!again) return await this.handlers.failed(item, problem);
-          again = false;
+          if (left-- === 0) return await this.handlers.failed(item, problem);
         } else if (passes(problem, tries)) {
           if (problem instanceof Problem) this.handlers.later(problem);
           await this.sleep(Math.min(LAST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1)));

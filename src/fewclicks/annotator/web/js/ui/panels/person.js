@@ -2,6 +2,7 @@
 
 /** @import { Notices } from "../toasts.js" */
 /** @import { Store } from "../../state/store.js" */
+import { KEY, kept } from "../../state/store.js";
 import * as api from "../../sync/api.js";
 import * as team from "../../sync/team.js";
 import { byId, h } from "../dom.js";
@@ -21,6 +22,8 @@ export function personPanel(store, notices, people) {
     input.value = person;
     api.tellPerson(person);
   });
+  // A name that is said in another tab of this browser counts here too.
+  addEventListener("storage", ({ key }) => key === KEY && store.set({ person: kept().person ?? "" }));
   const role = h("span", { class: "dim", id: "person-role-name" });
   const list = h("button", { type: "button", id: "people", class: "button", onclick: people }, "People …");
   store.on(["role"], (state) => {
