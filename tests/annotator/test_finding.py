@@ -79,6 +79,7 @@ def exported(served, **scope):
     return [one["file_name"] for one in found["images"]], [labels[one["category_id"]] for one in found["annotations"]]
 
 
+@pytest.mark.slow
 def test_some_photos_and_classes_are_exported(served):
     assert exported(served) == (["a.png", "b.jpg"], ["object", "traffic light", "object"])
     assert exported(served, where="is:returned") == (["b.jpg"], ["object"])

@@ -143,6 +143,7 @@ def test_an_upload_is_taken_in_once(served):
     assert np.array_equal(served.mask(objects[-1]["id"]), other)
 
 
+@pytest.mark.slow
 def test_an_export_comes_back_as_an_upload(served, tmp_path):
     for name in ("coco", "labelme", "voc", "index_png", "binary_png"):
         data = served("POST", "/export", {"format": name}).content

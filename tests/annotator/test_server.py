@@ -246,6 +246,7 @@ def test_what_cannot_start_says_why_in_one_line(root, arguments, says, capsys, m
     assert captured.out == ""
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_keeps_its_annotations_elsewhere(root, tmp_path):
     url = f"sqlite:///{tmp_path / 'kept' / 'all.sqlite'}"
     with running(root, "--database", url) as served:

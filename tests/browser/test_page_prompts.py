@@ -116,6 +116,7 @@ def test_a_stroke_is_drawn_and_boxes_and_strokes_by_keys(opened, served):
     assert kinds(served, found["id"]) == ["box", "box"]
 
 
+@pytest.mark.slow
 def test_the_meanings_of_a_first_click_are_shown_and_gone_through(chromium, tmp_path):
     import shutil
 

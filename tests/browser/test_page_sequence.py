@@ -96,7 +96,9 @@ def test_the_next_place_in_doubt_is_shown_and_the_list_is_ordered_by_it(opened, 
     bad[2:10, 2:30] = True
     small = np.zeros_like(bad)
     small[66:76, 100:112] = True
-    for mask in (bad, small):
+    other = np.zeros_like(bad)
+    other[64:74, 4:20] = True
+    for mask in (bad, small, other):
         served.place(5, mask)
     screen = opened(5)
     screen.page.locator("#object-list .row").first.wait_for()

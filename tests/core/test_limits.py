@@ -115,6 +115,7 @@ def weight(location):
     return value
 
 
+@pytest.mark.slow
 def test_weights_beside_a_network_are_those_of_its_folder(tmp_path, monkeypatch):
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     for folder, value in ((here, 2.5), (elsewhere, 3.5), (tmp_path, 4.5)):

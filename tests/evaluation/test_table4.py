@@ -48,6 +48,7 @@ def found(objects, tmp_path_factory):
     return out, json.loads((out / "table4.json").read_text())
 
 
+@pytest.mark.slow
 def test_rows_are_measured_or_say_why_not(found):
     states = {row["name"]: row["state"] for row in found[1]["rows"]}
     assert states["region growing"] == states["GrabCut"] == table4.MEASURED

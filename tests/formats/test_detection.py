@@ -119,6 +119,7 @@ def test_what_is_no_annotation_is_not_found(folder):
     assert formats.detect(root, [*(item.file for item in photos), "a_mask.png"]) == ()
 
 
+@pytest.mark.slow
 def test_detection_of_a_large_folder_reads_few_files(tmp_path, monkeypatch):
     """10,000 photos with label files: the folders are listed, three files are opened."""
     names = [f"{i:05d}.jpg" for i in range(10_000)]

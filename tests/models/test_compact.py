@@ -148,6 +148,7 @@ def test_the_onnx_file_says_what_it_is(exported):
     assert about["checkpoint_sha256"] == checkpoint.sha256(exported[0] / checkpoint.WEIGHTS)
 
 
+@pytest.mark.slow
 def test_network_is_a_predictor(exported):
     network = Network(onnx.load(exported[1], threads=1))
     image = gradient(50, 70)

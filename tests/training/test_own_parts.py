@@ -46,6 +46,7 @@ def lab(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_loss_objective_and_callback_of_ones_own(lab, capsys, monkeypatch):
     fewclicks = runner(capsys)
     own = ("loss=own_parts:dice", "callbacks=own_parts:callback")

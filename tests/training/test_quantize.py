@@ -69,6 +69,7 @@ def test_it_is_smaller_than_weights_in_16_bits_and_says_what_it_is(small):
     assert str(Path(fewclicks.__file__).parent).encode() not in small.read_bytes(), "no path of this machine"
 
 
+@pytest.mark.slow
 def test_all_but_the_first_convolutions_are_quantised(small):
     graph = onnx_file.load(small).graph
     made_by = {name: node for node in graph.node for name in node.output}

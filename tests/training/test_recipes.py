@@ -301,6 +301,7 @@ def test_flops_are_those_of_the_formula():
     assert estimates.forward_cost(recipe, 3).flops == 3 * one.flops
 
 
+@pytest.mark.slow
 def test_recomputing_blocks_saves_memory_for_time():
     recipe = Recipe(name="x", backbone="vit", size="xtiny", crop_hw=(224, 224), batch=2, click_weights=(1.0,))
     plain, saving = (estimate(replace(recipe, activation_checkpointing=on), tflops=1.0) for on in (False, True))

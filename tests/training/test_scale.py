@@ -150,6 +150,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(left, tmp_path):
     same_weights(left / "accumulated", tmp_path / "whole", 1e-4)
 
 
+@pytest.mark.slow
 def test_shards_and_recomputed_blocks_learn_the_same(left, tmp_path):
     plain = alone(replace(SHARDED, activation_checkpointing=False), tmp_path / "one")
     assert losses(left / "sharded") == pytest.approx(plain, rel=1e-5)
@@ -184,6 +185,7 @@ def always_fails():
     raise DatasetError(f"process {os.environ['LOCAL_RANK']} fails")
 
 
+@pytest.mark.slow
 def test_an_error_crosses_the_border_of_processes():
     with pytest.raises(DatasetError, match=r"process \d fails"):
         launch(always_fails, 2)
@@ -313,6 +315,7 @@ def test_milestones_drop_the_rate():
     assert [schedule(recipe, step) for step in (0, 49, 50, 89, 90)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
 
+@pytest.mark.slow
 def test_init_names_a_checkpoint_a_file_or_what_is_wrong(tmp_path):
     trained = loop.run(replace(COMPACT, steps=1), tmp_path / "run", workers=0, accelerator="cpu")
     fabric = machine("auto", None, "auto", "cpu").fabric("fp32")

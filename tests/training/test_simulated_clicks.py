@@ -84,6 +84,7 @@ def test_a_batch_has_the_clicks_of_its_samples():
         assert (p[y, x] > 0.49) == (label == 0)
 
 
+@pytest.mark.slow
 def test_a_run_learns_the_same_from_clicks_found_all_at_once(tmp_path, monkeypatch):
     """What a GPU does with errors, done on the CPU: the same clicks, so the same weights, bit for bit."""
     recipe = replace(toy(), crop_hw=(32, 32), min_area_px=20, batch=2, steps=3, random_length=False)

@@ -28,6 +28,7 @@ def figures(noc, iou=0.5, step=0):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_is_validated_and_its_best_checkpoint_kept(tmp_path, monkeypatch):
     found = iter((figures(9), figures(4), figures(7)))
     monkeypatch.setattr(validation, "evaluate", lambda *_: None)
@@ -84,6 +85,7 @@ def test_a_real_validation_measures_what_is_held_out(tmp_path):
         loop.run(replace(SMALL, holdout=0), tmp_path / "b", shown=loop.Shown((), Validation(60, 1)), **OPTIONS)
 
 
+@pytest.mark.slow
 def test_weights_and_biases_offline(tmp_path, monkeypatch):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
