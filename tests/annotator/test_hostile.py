@@ -118,7 +118,7 @@ def test_mutated_and_hostile_files_do_no_harm(tmp_path):
         unreadable = api("GET", "/folder")["counts"]["unreadable"]
         assert COUNT / 6 < unreadable < len(items), "some mutations are harmless, many are not"
         if os.path.exists("/proc/self/status"):
-            with open(f"/proc/{client.annotator.decoder._child.pid}/status") as status:
+            with open(f"/proc/{client.annotator.decoder._child.process.pid}/status") as status:
                 peak_kb = int(next(line for line in status if line.startswith("VmHWM")).split()[1])
             assert peak_kb < 1_000_000
 
@@ -131,6 +131,6 @@ def test_a_decoder_that_crashes_takes_nothing_with_it(tmp_path):
     with client_of(root) as client:
         api = Api(client)
         api("GET", "/photos/1")
-        client.annotator.decoder._child.kill()
-        client.annotator.decoder._child.wait()
+        client.annotator.decoder._child.process.kill()
+        client.annotator.decoder._child.process.wait()
         assert api("GET", "/photos/2")["photo"]["problem"] is None

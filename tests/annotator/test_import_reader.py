@@ -11,7 +11,7 @@ import pytest
 from annotating import make_folder
 from exported import LABELS, bare, facts, folder_of_photos, photo
 from fewclicks import formats
-from fewclicks.annotator.services import import_child, import_reader
+from fewclicks.annotator.services import child_pipe, import_child, import_reader
 from fewclicks.annotator.services.import_export import import_found, import_from
 from fewclicks.annotator.services.import_reader import DEATHS, ImportReader
 from fewclicks.annotator.services.importing import take_in
@@ -72,8 +72,8 @@ def test_a_photo_that_takes_the_process_down_costs_no_other(three, tmp_path, rea
 
     def deadly(self, question, payload=b""):
         if question.get("photo") == 1:
-            self._child.kill()
-            self._child.wait()
+            self._child.process.kill()
+            self._child.process.wait()
         return value(self, question, payload)
 
     monkeypatch.setattr(ImportReader, "value", deadly)
@@ -94,7 +94,7 @@ def test_reading_that_takes_too_long_is_ended(tmp_path):
                 reader.detect(tmp_path, ["a.png"])
         with pytest.raises(InputError, match="not tried"):
             reader.detect(tmp_path, ["a.png"])
-        assert reader._child is None
+        assert reader._child.process is None
 
 
 SMALL = """
@@ -117,7 +117,7 @@ def test_a_small_file_cannot_take_much_memory(three, tmp_path, monkeypatch):
     command = [sys.executable, "-c", SMALL]
     pipe = subprocess.PIPE
     monkeypatch.setattr(
-        import_reader, "start_module", lambda *args, **more: subprocess.Popen(command, stdin=pipe, stdout=pipe)
+        child_pipe, "start_module", lambda *args, **more: subprocess.Popen(command, stdin=pipe, stdout=pipe)
     )
     folder = PhotoFolder(tmp_path / "photos")
     with Store(tmp_path / "photos") as store, pytest.raises(InputError, match=TOO_MUCH) as error:
@@ -210,7 +210,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_no_death(three, tmp_path, 
     code = "from fewclicks.annotator.services import import_child; import_child.MEMORY_BYTES = {}; import_child.main()"
     command, pipe = [sys.executable, "-c", code], subprocess.PIPE
     monkeypatch.setattr(
-        import_reader, "start_module", lambda *args, **more: subprocess.Popen(command, stdin=pipe, stdout=pipe)
+        child_pipe, "start_module", lambda *args, **more: subprocess.Popen(command, stdin=pipe, stdout=pipe)
     )
     with ImportReader() as reader:
         for _ in range(2):

@@ -72,7 +72,7 @@ def test_a_network_in_a_process_gives_the_same_mask_also_after_it_was_killed():
     found = there.step(there.start(image), clicks)
     assert np.allclose(found.prob, wanted.prob, atol=1e-6)
     forward = network_of(there).forward
-    os.kill(forward._child.pid, signal.SIGKILL)
+    os.kill(forward._child.process.pid, signal.SIGKILL)
     again = there.step(there.start(image), clicks)
     forward.close()
     assert np.array_equal(again.prob, found.prob)

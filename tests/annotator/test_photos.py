@@ -138,8 +138,8 @@ def test_a_child_that_dies_is_replaced(tmp_path, monkeypatch):
     decoder = Decoder()
     good = save(tmp_path / "good.png")
     decoder.start()
-    decoder._child.kill()
-    monkeypatch.setattr(decoder._child, "poll", lambda: None)  # it dies a moment after one looks
+    decoder._child.process.kill()
+    monkeypatch.setattr(decoder._child.process, "poll", lambda: None)  # it dies a moment after one looks
     with pytest.raises(InputError, match="takes too long or too much memory"):
         decoder.image(good)
     assert decoder.image(good).shape == (40, 60, 3)

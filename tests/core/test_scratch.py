@@ -120,8 +120,8 @@ thread = threading.Thread(target=decoder.start)  # a thread that ends is no pare
 thread.start(); thread.join()
 assert decoder.hw(Path(sys.argv[1])) == (80, 120)
 time.sleep(0.3)
-assert decoder._child.poll() is None
-print("ready", decoder._child.pid, flush=True)
+assert decoder._child.process.poll() is None
+print("ready", decoder._child.process.pid, flush=True)
 time.sleep(60)
 """
 ERRAND = """

@@ -11,17 +11,15 @@ import heapq
 import itertools
 import json
 import os
-import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.child_process import start_module
+from fewclicks.annotator.services.child_pipe import ChildDied, ChildPipe
 from fewclicks.errors import InputError
 from fewclicks.images.levels import Levels
 from fewclicks.types import Image, Prob
@@ -56,8 +54,7 @@ class Decoder:
     ) -> None:
         self._max_pixels = max_pixels
         self._levels = levels
-        self._timeout_s = timeout_s
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child = ChildPipe("fewclicks.annotator.services.decoder_child", timeout_s)
         self._closed = False
         self._waiting: list[tuple[int, int]] = []
         self._numbers = itertools.count()
@@ -67,7 +64,7 @@ class Decoder:
     def start(self) -> None:
         """Start the child ahead of its first file."""
         with self._turn(Urgency.NOW):
-            self._running()
+            self._start()
 
     def image(self, source: Path | bytes, urgency: Urgency = Urgency.NOW, notes: list[str] | None = None) -> Image:
         """Read HxWx3, as `images.read_image` gives it; what had to be ignored is appended to `notes`."""
@@ -95,7 +92,7 @@ class Decoder:
         """End the child, once the files that are waited for are done. No file is decoded after this."""
         self._closed = True
         with self._turn(Urgency.WHENEVER):
-            self._stop()
+            self._child.close()
 
     @contextlib.contextmanager
     def _turn(self, urgency: Urgency) -> Iterator[None]:
@@ -122,77 +119,24 @@ class Decoder:
         path = None if isinstance(source, bytes) else os.fspath(source)
         question = {
             "path": path,
-            "bytes": len(payload),
             "max_pixels": self._max_pixels,
             "levels": self._levels,
             **question,
         }
         with self._turn(urgency):
-            child = self._running()
-            late = threading.Timer(self._timeout_s, child.kill)
-            late.daemon = True
-            late.start()
+            self._start()
             try:
-                answer, array = exchange(child, question, payload)
-            except (OSError, ValueError, EOFError):  # it died before, within or behind a line
-                self._stop()
+                answer, array = self._child.ask(question, payload)
+            except ChildDied:
                 cure = "leave it out, or save it again as PNG or JPEG"
                 raise InputError(f"the file takes too long or too much memory to decode; {cure}") from None
-            finally:
-                late.cancel()
         if array is None:
             raise InputError(str(answer["error"]))
         if notes is not None:
             notes += answer["notes"]
         return array
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        """The child, started where there is none."""
+    def _start(self) -> None:
         if self._closed:
             raise InputError("the annotator is stopping; start it again")
-        if self._child is None or self._child.poll() is not None:
-            self._stop()
-            environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-            pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-            module = "fewclicks.annotator.services.decoder_child"
-            self._child = start_module(module, environment=environment, stdin=pipe, stdout=pipe, stderr=nowhere)
-        return self._child
-
-    def _stop(self) -> None:
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe:
-                with contextlib.suppress(OSError):  # what was not written yet goes nowhere
-                    pipe.close()
-
-
-def exchange(
-    child: subprocess.Popen[bytes], question: dict[str, Any], payload: bytes
-) -> tuple[dict[str, Any], NDArray[Any] | None]:
-    """One question and its answer: what it says, and its array if it has one."""
-    assert child.stdin
-    assert child.stdout
-    child.stdin.write(json.dumps(question).encode() + b"\n")
-    child.stdin.write(payload)
-    child.stdin.flush()
-    answer = json.loads(child.stdout.readline())
-    if "shape" not in answer:
-        return answer, None
-    array: NDArray[Any] = np.empty(answer["shape"], answer["dtype"])
-    if array.size:
-        _fill(array.data.cast("B"), child.stdout)
-    return answer, array
-
-
-def _fill(place: memoryview, stream: IO[bytes]) -> None:
-    """Read into a place until it is full."""
-    done = 0
-    while done < len(place):
-        count = stream.readinto(place[done:])  # type: ignore[attr-defined]
-        if not count:
-            raise EOFError
-        done += count
+        self._child.start()

@@ -6,11 +6,8 @@ ImportReader ── questions ──▶ _import.py      unpacks, looks into file
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import subprocess
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.annotator.services.decoder import exchange
-from fewclicks.child_process import start_module
+from fewclicks.annotator.services.child_pipe import ChildDied, ChildPipe
 from fewclicks.errors import InputError
 from fewclicks.formats import Found
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
@@ -38,8 +34,7 @@ class ImportReader:
     """Reads imports in a child. Every method raises InputError for what cannot be read, or takes the child down."""
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
-        self._timeout_s = timeout_s
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child = ChildPipe("fewclicks.annotator.services.import_child", timeout_s)
         self._packed_bytes: int | None = None
         self._unpacked: Path | None = None
         self.deaths = 0
@@ -51,7 +46,7 @@ class ImportReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self._child.close()
 
     def detect(self, root: Path, names: Sequence[str]) -> list[Found]:
         """As `formats.detect`, without the masks among the photos."""
@@ -84,19 +79,12 @@ class ImportReader:
         """The answer to a question."""
         if self.deaths >= DEATHS:
             raise InputError(f"{DEATHS} photos could not be read; the others are not tried, look at the notes")
-        child = self._running()
-        late = threading.Timer(self._timeout_s, child.kill)
-        late.daemon = True
-        late.start()
         try:
-            answer, array = exchange(child, {**question, "bytes": len(payload)}, payload)
-        except (OSError, ValueError, EOFError):  # it died before, within or behind a line
-            self._stop()
+            answer, array = self._child.ask(question, payload)
+        except ChildDied:
             self.deaths += 1
             cure = "take it in by smaller parts, or export it again"
             raise InputError(f"reading it takes too long or too much memory, or crashes; {cure}") from None
-        finally:
-            late.cancel()
         if array is None:
             raise InputError(self.shown(answer["error"]))
         return array
@@ -105,24 +93,6 @@ class ImportReader:
         """What the child says, with the names in a .zip instead of the places that it was unpacked to."""
         place = self._unpacked
         return str(text) if place is None else str(text).replace(f"{place}{os.sep}", "").replace(str(place), "the .zip")
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None:
-            environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-            pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-            module = "fewclicks.annotator.services.import_child"
-            self._child = start_module(module, environment=environment, stdin=pipe, stdout=pipe, stderr=nowhere)
-        return self._child
-
-    def _stop(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout):
-                with contextlib.suppress(OSError):  # what was not written yet goes nowhere
-                    if pipe:
-                        pipe.close()
 
 
 class ReadElsewhere:

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from fewclicks.annotator.services.decoder import exchange
-from fewclicks.child_process import start_module
+from fewclicks.annotator.services.child_pipe import ChildDied, ChildPipe
 from fewclicks.config import ResolvedPredictor
 from fewclicks.engines.network import Floats, Network
 from fewclicks.errors import FewClicksError, InputError
@@ -37,20 +35,22 @@ class ProcessForward:
 
     def __init__(self, resolved: ResolvedPredictor, threads: int) -> None:
         self._about = {"method": resolved.method, "options": {**resolved.options, "threads": threads}}
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child = ChildPipe("fewclicks.annotator.services.model_child", TIMEOUT_S)
         self._lock = threading.Lock()
 
     def __call__(self, image: Floats, clicks: Floats, prev: Floats) -> Floats:
         """image 1x3xHxW in [0, 1], clicks 1xNx3, prev 1x1xHxW -> logits 1x1xHxW."""
         arrays = [np.ascontiguousarray(array, np.float32) for array in (image, clicks, prev)]
-        question = {"shapes": [array.shape for array in arrays], "bytes": sum(array.nbytes for array in arrays)}
+        question = {**self._about, "shapes": [array.shape for array in arrays]}
         payload = b"".join(array.tobytes() for array in arrays)
         with self._lock:
             for _ in range(TRIES):
-                try:
-                    return self._ask(question, payload)
-                except (OSError, ValueError, EOFError):  # it died before, within or behind a line
-                    self._stop()
+                self._child.start()
+                with contextlib.suppress(ChildDied):
+                    answer, logits = self._child.ask(question, payload)
+                    if logits is None:
+                        raise FewClicksError(str(answer["error"]))
+                    return logits
         raise FewClicksError(
             "the process of the model died twice; see that there is memory enough, or use fewer --workers"
         )
@@ -58,40 +58,7 @@ class ProcessForward:
     def close(self) -> None:
         """End the process; the next forward starts another."""
         with self._lock:
-            self._stop()
-
-    def _ask(self, question: Mapping[str, Any], payload: bytes) -> Floats:
-        child = self._running()
-        late = threading.Timer(TIMEOUT_S, child.kill)
-        late.daemon = True
-        late.start()
-        try:
-            answer, logits = exchange(child, {**self._about, **question}, payload)
-        finally:
-            late.cancel()
-        if logits is None:
-            raise FewClicksError(str(answer["error"]))
-        return logits
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None or self._child.poll() is not None:
-            self._stop()
-            pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-            module = "fewclicks.annotator.services.model_child"
-            environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-            self._child = start_module(module, environment=environment, stdin=pipe, stdout=pipe, stderr=nowhere)
-        return self._child
-
-    def _stop(self) -> None:
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe:
-                with contextlib.suppress(OSError):  # what was not written yet goes nowhere
-                    pipe.close()
+            self._child.close()
 
 
 def one_for_each(resolved: ResolvedPredictor, threads: int | None, workers: int) -> Callable[[], Predictor]:
