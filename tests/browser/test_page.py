@@ -1,7 +1,6 @@
 """The annotator's page in a real browser: real mouse and keys, a real server."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -10,21 +9,17 @@ import PIL.Image
 import pytest
 
 from annotating import BOX, make_folder, truth
-from browsing import CHROMIUM, Screen, Server
+from browsing import SIZE, Screen, Server, drag, require_chromium, shot
 from fewclicks.clicks import Clicks
 from fewclicks.evaluation.metrics import iou
 from fewclicks.evaluation.robot import deepest_error
 from fewclicks.images.reading import read_mask
 
-pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
-if not Path(CHROMIUM).exists():
-    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+require_chromium()
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or ROOT / "out" / "page")
-SIZE = (120, 80)
 CENTRE = (60, 40)
 """Of the bright box in the photos of `make_folder`."""
 CONTROLS = {"application", "button", "checkbox", "ColorWell", "combobox", "dialog", "DisclosureTriangle", "img",
@@ -40,11 +35,6 @@ def served(tmp_path_factory):
     server = Server(make_folder(tmp_path_factory.mktemp("page") / "photos", names))
     yield server
     server.kill()
-
-
-def shot(screen, name):
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    screen.page.screenshot(path=SHOTS / f"{name}.png")
 
 
 def test_a_photo_is_cut_out_corrected_undone_reloaded_and_exported(chromium, tmp_path):
@@ -263,7 +253,6 @@ def test_brush_and_eraser_change_what_they_touch_and_can_be_undone(opened, serve
     drag(screen, (5, 5), (25, 5))
     screen.key("e")
     drag(screen, (60, 25), (60, 55))
-    screen.saved()
     found = served.objects(5)[0]
     mask = served.mask(found["id"])
     assert mask[5, 5:26].all()
@@ -280,13 +269,6 @@ def test_brush_and_eraser_change_what_they_touch_and_can_be_undone(opened, serve
     screen.saved()
     assert np.array_equal(served.mask(found["id"]), before)
     shot(screen, "brush")
-
-
-def drag(screen, start, end):
-    screen.page.mouse.move(*screen.at(*start, SIZE))
-    screen.page.mouse.down()
-    screen.page.mouse.move(*screen.at(*end, SIZE), steps=5)
-    screen.page.mouse.up()
 
 
 def screen_mask(screen):
@@ -506,7 +488,6 @@ def test_what_was_begun_is_known_after_a_reload(opened, served):
     before = screen.drawn()
     screen.key("b")
     drag(screen, (5, 5), (25, 5))
-    screen.saved()
     screen.page.reload()
     screen.page.locator("#object-list .row").filter(has_text="selected").wait_for()
     screen.opened()

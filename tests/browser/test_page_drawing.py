@@ -1,21 +1,14 @@
 """Polygons, lassos and outlines whose vertices are dragged, in a real browser: by mouse and keys, undone, reloaded."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from annotating import make_folder
-from browsing import CHROMIUM, Server
+from browsing import SIZE, Server, drag, kinds, require_chromium, shot
 
-pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
-if not Path(CHROMIUM).exists():
-    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+require_chromium()
 
 pytestmark = pytest.mark.browser
-SIZE = (120, 80)
-SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or Path(__file__).parents[2] / "out" / "page")
 SQUARE = (20, 20), (60, 20), (60, 60), (20, 60)
 
 
@@ -24,25 +17,6 @@ def served(tmp_path_factory):
     server = Server(make_folder(tmp_path_factory.mktemp("drawing") / "photos", [f"{letter}.png" for letter in "abcd"]))
     yield server
     server.kill()
-
-
-def shot(screen, name):
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    screen.page.screenshot(path=SHOTS / f"{name}.png")
-
-
-def kinds(server, object_id):
-    return [line["kind"] for line in server.get(f"/objects/{object_id}/journal")["items"] if line["kind"] != "change"]
-
-
-def drag(screen, *points, button="left"):
-    mouse = screen.page.mouse
-    mouse.move(*screen.at(*points[0], SIZE))
-    mouse.down(button=button)
-    for point in points[1:]:
-        mouse.move(*screen.at(*point, SIZE), steps=4)
-    mouse.up(button=button)
-    screen.saved()
 
 
 def test_a_polygon_is_clicked_corner_by_corner_cut_from_undone_and_there_after_a_reload(opened, served):

@@ -1,21 +1,15 @@
 """Several people at one folder in a real browser: who is here, what they edit, who has which photo, who may sign in."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from annotating import make_folder, truth
-from browsing import CHROMIUM, Screen, Server
+from browsing import SIZE, Screen, Server, require_chromium, shot
 
-pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
-if not Path(CHROMIUM).exists():
-    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+require_chromium()
 
 pytestmark = pytest.mark.browser
-SHOTS = os.environ.get("FEWCLICKS_SHOTS")
-SIZE = (120, 80)
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +17,6 @@ def served(tmp_path_factory):
     server = Server(make_folder(tmp_path_factory.mktemp("people") / "photos", [f"{n}.png" for n in range(1, 9)]))
     yield server
     server.kill()
-
-
-def shot(screen, name):
-    if SHOTS:
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        screen.page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
 def call(screen, name):

@@ -1,22 +1,17 @@
 """Boxes, strokes, whole or part, colours of objects and what is done to many, in a real browser."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from annotating import make_folder, truth
-from browsing import CHROMIUM, Screen, Server
+from browsing import SIZE, Screen, Server, drag, kinds, require_chromium, shot
 from fewclicks.evaluation.metrics import iou
 
-pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
-if not Path(CHROMIUM).exists():
-    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+require_chromium()
 
 pytestmark = pytest.mark.browser
-SIZE = (120, 80)
-SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or Path(__file__).parents[2] / "out" / "page")
 
 
 @pytest.fixture(scope="module")
@@ -26,20 +21,6 @@ def served(tmp_path_factory):
     )
     yield server
     server.kill()
-
-
-def drag(screen, *points, button="left"):
-    mouse = screen.page.mouse
-    mouse.move(*screen.at(*points[0], SIZE))
-    mouse.down(button=button)
-    for point in points[1:]:
-        mouse.move(*screen.at(*point, SIZE), steps=4)
-    mouse.up(button=button)
-    screen.saved()
-
-
-def kinds(server, object_id):
-    return [line["kind"] for line in server.get(f"/objects/{object_id}/journal")["items"] if line["kind"] != "change"]
 
 
 def spots(server, photo, *corners):
@@ -137,8 +118,7 @@ def test_the_meanings_of_a_first_click_are_shown_and_gone_through(chromium, tmp_
         second = server.mask(found["id"])
         assert not np.array_equal(first, second)
         assert kinds(server, found["id"]) == ["click", "choose"]
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        screen.page.screenshot(path=SHOTS / "meanings.png")
+        shot(screen, "meanings")
         strip.first.click()
         screen.saved()
         assert np.array_equal(server.mask(found["id"]), first)
@@ -313,5 +293,4 @@ def test_controls_that_would_do_nothing_say_why_and_the_list_has_room(opened, se
         "all => all.filter(one => !/: /.test(one.title) && !one.closest('dialog, [inert]')).map(one => one.outerHTML)"
     )
     assert silent == []
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    screen.page.screenshot(path=SHOTS / f"objects-{width}-{scheme}.png")
+    shot(screen, f"objects-{width}-{scheme}")

@@ -1,21 +1,15 @@
 """Reviewing in a real browser: comments pinned to the photo, sent back, corrected, accepted; what others see of it."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
 from annotating import make_folder, truth
-from browsing import CHROMIUM, Server
+from browsing import SIZE, Server, require_chromium, shot
 
-pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
-if not Path(CHROMIUM).exists():
-    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+require_chromium()
 
 pytestmark = pytest.mark.browser
-SHOTS = os.environ.get("FEWCLICKS_SHOTS")
-SIZE = (120, 80)
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +17,6 @@ def served(tmp_path_factory):
     server = Server(make_folder(tmp_path_factory.mktemp("review") / "photos", [f"{n}.png" for n in range(1, 9)]))
     yield server
     server.kill()
-
-
-def shot(screen, name):
-    if SHOTS:
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        screen.page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
 def state(server, photo):

@@ -1,23 +1,16 @@
 """From photo to photo, and where a mask is in doubt, in a real browser; rows that are dragged."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import PIL.Image
 import pytest
 
 from annotating import photo, truth
-from browsing import CHROMIUM, Server
+from browsing import Server, require_chromium, shot
 
-pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
-if not Path(CHROMIUM).exists():
-    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+require_chromium()
 
 pytestmark = pytest.mark.browser
-SIZE = (120, 80)
 SHIFT = 6
-SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or Path(__file__).parents[2] / "out" / "page")
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +26,6 @@ def served(tmp_path_factory):
     server = Server(root)
     yield server
     server.kill()
-
-
-def shot(screen, name):
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    screen.page.screenshot(path=SHOTS / f"{name}.png")
 
 
 def named(screen):

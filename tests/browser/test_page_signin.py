@@ -1,15 +1,11 @@
 """Signing in and out in a real browser, and the name that is noted beside what one does."""
 
-from pathlib import Path
-
 import pytest
 
 from annotating import make_folder
-from browsing import CHROMIUM, Screen, browser
+from browsing import Screen, browser, require_chromium
 
-pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
-if not Path(CHROMIUM).exists():
-    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+require_chromium()
 
 pytestmark = pytest.mark.browser
 TOKEN = "a-token-of-sixteen-letters"

@@ -1,7 +1,6 @@
 """What can be taken back: across photos, after Esc; the heat map says what it shows, and previews come at once."""
 
 import itertools
-import os
 import shutil
 from pathlib import Path
 
@@ -9,15 +8,11 @@ import numpy as np
 import pytest
 
 from annotating import make_folder, truth
-from browsing import CHROMIUM, Screen, Server
+from browsing import SIZE, Screen, Server, require_chromium, shot
 
-pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
-if not Path(CHROMIUM).exists():
-    pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+require_chromium()
 
 pytestmark = pytest.mark.browser
-SIZE = (120, 80)
-SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or Path(__file__).parents[2] / "out" / "page")
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +20,6 @@ def served(tmp_path_factory):
     server = Server(make_folder(tmp_path_factory.mktemp("undo") / "photos", ["a.png", "b.png", "c.png", "d.png"]))
     yield server
     server.kill()
-
-
-def shot(screen, name):
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    screen.page.screenshot(path=SHOTS / f"{name}.png")
 
 
 def test_undo_goes_to_where_the_last_thing_was_done(opened, served):

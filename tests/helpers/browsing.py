@@ -13,10 +13,16 @@ import sys
 import time
 import urllib.request
 import uuid
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pytest
 
+SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or Path(__file__).parents[2] / "out" / "page")
+"""Where the pictures of the page go, for those who want to look at them."""
+SIZE = (120, 80)
+"""Of the photos of `make_folder`."""
 WAIT_MS = int(os.environ.get("FEWCLICKS_WAIT_MS", "60000"))
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -166,3 +172,32 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+def require_chromium():
+    """Skip the file of tests that asks for it where there is no browser, or nothing to drive it with."""
+    pytest.importorskip("playwright", reason="the page is tested with playwright; install the extra dev")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("there is no Chromium; on Debian: apt install chromium", allow_module_level=True)
+
+
+def shot(screen, name):
+    """Keep a picture of the page."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    screen.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def drag(screen, *points, button="left"):
+    """Draw from point to point of the photo."""
+    mouse = screen.page.mouse
+    mouse.move(*screen.at(*points[0], SIZE))
+    mouse.down(button=button)
+    for point in points[1:]:
+        mouse.move(*screen.at(*point, SIZE), steps=4)
+    mouse.up(button=button)
+    screen.saved()
+
+
+def kinds(server, object_id):
+    """The actions in the journal of an object."""
+    return [line["kind"] for line in server.get(f"/objects/{object_id}/journal")["items"] if line["kind"] != "change"]
