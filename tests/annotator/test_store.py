@@ -490,7 +490,8 @@ def test_a_store_is_a_history_that_stays(store, steps):
             getattr(model, step)()
             getattr(editing, step)(thing, new_id())
         else:
-            model.commit(model.after(step))
+            if not model.repeats(step):  # what counts already is done no second time
+                model.commit(model.after(step))
             editing.act(thing, new_id(), step)
         info = store.object(thing)
         assert np.array_equal(store.mask(thing).mask(), model.mask.mask())
