@@ -27,6 +27,7 @@ from fewclicks.annotator.services import combining
 from fewclicks.annotator.services.database_watch import Watch
 from fewclicks.annotator.services.decoder import Decoder, Urgency
 from fewclicks.annotator.services.detection import annotations_are_likely
+from fewclicks.annotator.services.doubting import Doubts
 from fewclicks.annotator.services.editing import Change, Editing
 from fewclicks.annotator.services.events import EventBus
 from fewclicks.annotator.services.import_export import names_without_masks
@@ -76,6 +77,7 @@ class Annotator:
         self.watch.others = self.team.look
         self.decoder = Decoder(levels=levels)
         self.pictures = Pictures(folder, self.decoder)
+        self.doubts = Doubts()
         self.errands = JobRunner(folder.address, database)
         self.takes_in_found = True
         """Whether a folder without objects begins with the annotations in it or beside it."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from weakref import WeakKeyDictionary
 
-from fewclicks.annotator.services.annotator import Annotator
+from fewclicks.annotator.services.editing import Editing
 from fewclicks.annotator.store.records import ObjectInfo
 from fewclicks.propagation import Doubt
 
@@ -15,7 +14,7 @@ KEPT = 10_000
 
 
 class Doubts:
-    """The doubts of one annotator's objects. Threads may share it."""
+    """The doubts of the objects of an annotator. Threads may share it."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, int], Doubt] = OrderedDict()
@@ -26,19 +25,11 @@ class Doubts:
         with self._lock:
             return self._known.get((info.id, info.mask_version))
 
-    def find(self, given: Annotator, info: ObjectInfo) -> Doubt:
+    def find(self, edit: Editing, info: ObjectInfo) -> Doubt:
         """Look once more. In the worker."""
-        found = given.edit().history(info.id).doubt
+        found = edit.history(info.id).doubt
         with self._lock:
             self._known[info.id, info.mask_version] = found
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return found
-
-
-_ALL: WeakKeyDictionary[Annotator, Doubts] = WeakKeyDictionary()
-
-
-def doubts_of(given: Annotator) -> Doubts:
-    """Those of an annotator."""
-    return _ALL.setdefault(given, Doubts())

@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from fewclicks.annotator.server.routes.common import AnnotatorDep, Asker, Person, PhotoId, done, in_thread
 from fewclicks.annotator.server.sequences import CopiesIn, CopiesOut, CopyOut, DoubtOut, DoubtsOut
 from fewclicks.annotator.server.values import CheckedRoute
-from fewclicks.annotator.services.doubting import doubts_of
 from fewclicks.annotator.services.taking_over import Taken, take_over
+from fewclicks.annotator.store.records import ObjectInfo
+from fewclicks.propagation import Doubt
 
 router = APIRouter(route_class=CheckedRoute, tags=["photos"], prefix="/photos/{photo_id}")
 
@@ -47,12 +48,16 @@ async def doubts(given: AnnotatorDep, photo_id: PhotoId) -> DoubtsOut:
     Clicks go first. What was found is remembered until the mask is changed.
     """
     await in_thread(given.pool, lambda: given.picture(photo_id))
-    kept, found = doubts_of(given), []
+    found = []
     for info in await in_thread(given.pool, lambda: given.store.objects(photo_id)):
-        doubt = kept.known(info)
+        doubt = given.doubts.known(info)
         if doubt is None and info.area_px:
-            work = partial(kept.find, given, info)
+            work = partial(_doubt, given, info)
             doubt = (await done(given.worker.preview(f"doubt {uuid.uuid4()}", work))).result
         if doubt is not None:
             found.append(DoubtOut.of(info, doubt))
     return DoubtsOut(items=sorted(found, key=lambda one: (-one.share, one.object)))
+
+
+def _doubt(given: AnnotatorDep, info: ObjectInfo) -> Doubt:
+    return given.doubts.find(given.edit(), info)
