@@ -229,6 +229,8 @@ KINDS: dict[str, type[Action]] = {
                    Thresholded)
 }  # fmt: skip
 """All of them by their names in the journal."""
+FROM_MASKS: TypeAlias = Replaced | Boxed | Chosen | Fitted
+"""What begins anew from a mask, with the clicks and the painted pixels that there are."""
 PROMPTS = frozenset(action.kind for action in (Clicked, Scribbled, Boxed, Fitted))
 
 

@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from fewclicks.annotator.editing.actions import (
+    FROM_MASKS,
     Action,
-    Boxed,
     Chosen,
     Clicked,
-    Fitted,
     Prompted,
     Replaced,
     Scribbled,
@@ -272,7 +271,7 @@ class History:
             known, fresh = True, done not in self._kept
         else:
             held, fresh = self._kept[done] if known else self._from_mask(done), False
-            known |= isinstance(action, _FROM_MASKS)
+            known |= isinstance(action, FROM_MASKS)
         hw, before = hw_of(self._start), self._mask(done)
         marks = marked(held.marks, action, hw)
         action = settled(self._predictor, action, held.marks, marks, self._undo.every[0].action if done else None)
@@ -289,11 +288,7 @@ class History:
 
 def _forgets(entry: Entry) -> bool:
     """Whether what the entry gave depends on nothing before it but masks."""
-    return entry.fresh or isinstance(entry.action, _FROM_MASKS)
-
-
-_FROM_MASKS = Replaced | Boxed | Chosen | Fitted
-"""What begins anew, with the clicks and the painted pixels that there are."""
+    return entry.fresh or isinstance(entry.action, FROM_MASKS)
 
 
 def replay(predictor: Predictor, start: State, entries: Sequence[Entry]) -> Iterator[Mask]:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from fewclicks.annotator.editing.actions import Boxed, Chosen, Fitted, Prompted, Replaced, Thresholded
+from fewclicks.annotator.editing.actions import FROM_MASKS, Chosen, Prompted, Thresholded
 from fewclicks.annotator.editing.apply import Prompts, marked
 from fewclicks.annotator.editing.brush import OFF, ON
 from fewclicks.annotator.editing.history import Entry
@@ -84,7 +84,7 @@ class MaskReplay:
             return self._lost(entry, wrong)
         before, self._last = self._mask, predictor
         self._marks = replace(marks, threshold=entry.threshold)
-        anew = entry.fresh or isinstance(entry.action, Replaced | Boxed | Chosen | Fitted)
+        anew = entry.fresh or isinstance(entry.action, FROM_MASKS)
         begin = self._from_mask(before) if anew else self._held
         depends = isinstance(entry.action, Prompted | Chosen | Thresholded)
         if isinstance(entry.action, Prompted | Chosen) and predictor != self._name:
