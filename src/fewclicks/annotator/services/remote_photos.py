@@ -114,9 +114,8 @@ class RemotePhotos(PhotoFolder):
     def _list(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """Name, size and time of each photo; names that would lead out of the folder are none."""
         with _told(self.url):
-            found = self._system.find(self._place, detail=True, refresh=True) if _has_cache(self._system) else (
-                self._system.find(self._place, detail=True)
-            )  # fmt: skip
+            self._system.invalidate_cache()
+            found = self._system.find(self._place, detail=True)
         before = self._place.rstrip("/") + "/"
         for path, about in found.items():
             name = str(path).removeprefix(before)
@@ -144,10 +143,6 @@ def _reached(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise MissingExtra(f"what reads '{url}' is not installed ({error}); run: pip install 'fewclicks[s3]'") from None
     return system, str(path).rstrip("/")
-
-
-def _has_cache(system: Any) -> bool:
-    return hasattr(system, "dircache") and "s3" in str(system.protocol)
 
 
 @contextmanager
