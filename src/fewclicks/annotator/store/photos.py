@@ -154,7 +154,9 @@ class Catalogue(ClassCatalogue):
             rows = [locked_photo(session, photo_id) for photo_id in sorted(edits)]
             for row in rows:
                 _edit(session, row, edits[row.id], person)
-            return [_info(session, row) for row in rows]
+            session.flush()
+            counts, comments = _object_counts(session), _comment_counts(session)
+            return [_photo_info(row, counts, comments) for row in rows]
 
     def take_next(self, names: Iterable[str], person: str) -> PhotoInfo | None:
         """Give a person the next photo of these names that is nobody's and not done; None if there is none.

@@ -105,9 +105,9 @@ def change_photo(given: AnnotatorDep, person: Person, role: RoleDep, photo_id: P
 def change_photos(given: AnnotatorDep, person: Person, role: RoleDep, edit: PhotosChange) -> list[PhotoOut]:
     """Change many photos in the same way, all of them or none; or give them to several people evenly."""
     edits: dict[int, PhotoEdit] = {}
-    ids = list(dict.fromkeys(edit.ids))
+    ids, known = list(dict.fromkeys(edit.ids)), {info.id: info for info in given.store.photos()}
     for number, photo_id in enumerate(ids):
-        info = given.store.photo(photo_id)
+        info = known.get(photo_id) or given.store.photo(photo_id)  # which says that there is none
         _require_role(info, edit, person, role)
         one = edit.edit()
         if edit.evenly:
