@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from fewclicks.annotator.store.people import People
 from fewclicks.annotator.store.records import Member, Role
+from fewclicks.annotator.store.tables import ROLES
 from fewclicks.errors import InputError, MissingExtra
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 200
-ORDER: tuple[Role, ...] = ("annotator", "reviewer", "admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Directory:
 
 def may(role: Role, needed: Role) -> bool:
     """Whether a role may do what another one may."""
-    return ORDER.index(role) >= ORDER.index(needed)
+    return ROLES.index(role) >= ROLES.index(needed)
 
 
 def link_hash(token: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fewclicks.annotator.store.classes import attributes_of
-from fewclicks.annotator.store.records import Attribute, printable
+from fewclicks.annotator.store.records import Attribute, printable_lines
 from fewclicks.annotator.store.tables import TEXT_LETTERS, ClassRow
 from fewclicks.errors import InputError
 
@@ -44,7 +44,7 @@ def valued(attribute: Attribute, value: Any) -> bool | float | str:
     if attribute.kind == "choice" and value in attribute.choices:
         return str(value)
     if attribute.kind == "text" and isinstance(value, str):
-        text = "\n".join(printable(line) for line in value.splitlines())
+        text = printable_lines(value)
         if len(text) <= TEXT_LETTERS:
             return text
         raise InputError(f"the text of '{name}' has at most {TEXT_LETTERS:,} letters, got {len(text):,}")

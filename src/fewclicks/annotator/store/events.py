@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +11,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fewclicks.annotator.store.database import Database
-from fewclicks.annotator.store.records import Event, printable
+from fewclicks.annotator.store.records import NO_LETTERS, Event
 from fewclicks.annotator.store.tables import PERSON_LETTERS, EventRow
 from fewclicks.errors import UnknownName
 
 
 def person_name(name: str) -> str:
-    """A person's name as any database holds it: letters on one line."""
-    return printable(name)[:PERSON_LETTERS]
+    """A person's name as any database holds it: letters on one line. Joiners stay: names are written with them."""
+    return "".join(c for c in name if unicodedata.category(c) not in NO_LETTERS).strip()[:PERSON_LETTERS]
 
 
 def note_event(session: Session, photo_id: int | None, kind: str, payload: Mapping[str, Any], person: str) -> str:

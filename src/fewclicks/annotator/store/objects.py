@@ -22,11 +22,12 @@ from fewclicks.annotator.store import rows
 from fewclicks.annotator.store.attributes import merged
 from fewclicks.annotator.store.classes import class_row
 from fewclicks.annotator.store.comments import Comments
+from fewclicks.annotator.store.events import person_name
 from fewclicks.annotator.store.people import People, PresenceList
 from fewclicks.annotator.store.photos import Catalogue, clamp_clicks, locked_photo
 from fewclicks.annotator.store.records import MAX_NAME, Edit, Line, ObjectInfo, ObjectState, printable
 from fewclicks.annotator.store.statistics import Statistics
-from fewclicks.annotator.store.tables import PERSON_LETTERS, ActionRow, ObjectRow, PhotoRow
+from fewclicks.annotator.store.tables import ActionRow, ObjectRow, PhotoRow
 from fewclicks.errors import Conflict, InputError, UnknownName
 
 Head = aliased(ActionRow)
@@ -354,7 +355,7 @@ def _log(session: Session, photo: PhotoRow, row: ObjectRow, line: ActionRow, per
     """Write a change of an object down, with who made it, and count it."""
     row.version += 1
     photo.version += 1
-    line.object_id, line.version, line.person = row.id, row.version, _person(person)
+    line.object_id, line.version, line.person = row.id, row.version, person_name(person)
     session.add(line)
 
 
@@ -432,8 +433,3 @@ def _name(name: str) -> str:
     if len(name) > MAX_NAME or name.strip() != printable(name):
         raise InputError(f"the name of an object is at most {MAX_NAME} letters on one line")
     return name.strip()
-
-
-def _person(name: str) -> str:
-    """A person's name as any database holds it: letters on one line."""
-    return "".join(letter for letter in name if letter.isprintable()).strip()[:PERSON_LETTERS]

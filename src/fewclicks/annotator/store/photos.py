@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, cast, get_args
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from fewclicks.annotator.store.classes import ClassCatalogue, lock_lists
 from fewclicks.annotator.store.database import Database
 from fewclicks.annotator.store.events import Events, note_event, person_name
-from fewclicks.annotator.store.records import PhotoInfo, printable
+from fewclicks.annotator.store.records import PhotoInfo, printable, printable_lines
 from fewclicks.annotator.store.tables import TEXT_LETTERS, CommentRow, ObjectRow, PhotoRow
 from fewclicks.errors import InputError, StoreError, UnknownName
 from fewclicks.formats.annotations import PhotoState
@@ -47,7 +47,7 @@ class PhotoEdit:
 
 def note_text(text: str) -> str:
     """A note as any database holds it; InputError if it is too long."""
-    kept = "\n".join(printable(line) for line in text.splitlines()).strip()
+    kept = printable_lines(text).strip()
     if len(kept) > TEXT_LETTERS:
         raise InputError(f"a note has at most {TEXT_LETTERS:,} letters, got {len(kept):,}; shorten it")
     return kept
@@ -196,7 +196,7 @@ class Catalogue(ClassCatalogue):
 
 
 _STATES = select(PhotoRow.state, PhotoRow.review)
-STATES: tuple[PhotoState, ...] = ("untouched", "begun", "done", "accepted", "returned")
+STATES: tuple[PhotoState, ...] = get_args(PhotoState)
 
 
 def state_of(state: str, review: str) -> PhotoState:

@@ -17,12 +17,21 @@ MAX_NAME = 200
 """Letters of the name of a class or an object."""
 
 
+NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")
+"""Categories of characters that no name has: controls, halves of others, separators of lines."""
+
+
 def printable(text: str) -> str:
     """A text as a name: on one line, without control characters, and without spaces around it.
 
     Joiners and other marks that have no shape of their own stay: emoji and many scripts are written with them.
     """
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text).strip()
+    return "".join(" " if unicodedata.category(c) in NO_LETTERS else c for c in text).strip()
+
+
+def printable_lines(text: str) -> str:
+    """A text of several lines, each of them as `printable` has it."""
+    return "\n".join(printable(line) for line in text.splitlines())
 
 
 ObjectState: TypeAlias = Literal["open", "done"]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from sqlalchemy import (
     JSON,
@@ -35,13 +35,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from fewclicks.annotator.store.records import Role
+
 SCHEMA = 4
 """Version of the tables."""
 PERSON_LETTERS = 200
 TEXT_LETTERS = 2000
 """Of a note or a comment."""
-ROLES = ("annotator", "reviewer", "admin")
-"""Each may do what those before it may."""
+ROLES = get_args(Role)
 
 
 class Moment(TypeDecorator[datetime]):
