@@ -14,9 +14,10 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple, TypeAlias
+from typing import IO, NamedTuple, TypeAlias
 
 from fewclicks.errors import InputError, MissingExtra
+from fewclicks.files.remote import filesystem_at, one_line, open_remote, reaching
 from fewclicks.formats.annotations import AnnotatedPhoto
 from fewclicks.formats.matching import Photos
 from fewclicks.images.raster_formats import SUFFIXES
@@ -30,6 +31,7 @@ ROWS = 16
 """Of Parquet, read at once."""
 MAX_BYTES = 2**30
 """Larger files are no photos."""
+EXTRA = "ray"
 
 
 class Found(NamedTuple):
@@ -70,10 +72,10 @@ class FileStore:
     def read(self, unit: str) -> Iterator[Found]:
         """Read one photo."""
         try:
-            with opened(f"{self.url.rstrip('/')}/{unit}") as file:
+            with open_remote(f"{self.url.rstrip('/')}/{unit}", EXTRA) as file:
                 yield Found(unit, _bounded(file, unit))
         except Exception as error:  # each store of fsspec has errors of its own
-            yield Found(unit, b"", f"the photo cannot be read ({said(error)})")
+            yield Found(unit, b"", f"the photo cannot be read ({one_line(error)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,12 @@ class ArchiveStore:
     def read(self, unit: str) -> Iterator[Found]:
         """Read the photos of an archive; one that is damaged gives those before the damage, and says so."""
         try:
-            with opened(unit) as file:
+            with open_remote(unit, EXTRA) as file:
                 yield from _parquet(file) if unit.endswith((".parquet", ".pq")) else _tar(file)
         except MissingExtra:
             raise
         except Exception as error:  # each store and each archive has errors of its own
-            yield Found("", b"", f"the archive '{unit}' cannot be read to its end ({said(error)})")
+            yield Found("", b"", f"the archive '{unit}' cannot be read to its end ({one_line(error)})")
 
 
 Store: TypeAlias = FileStore | ArchiveStore
@@ -122,41 +124,15 @@ def store_at(place: str) -> Store:
     return FileStore(place, names)
 
 
-def opened(url: str) -> Any:
-    """Open a file to be read, wherever fsspec reaches."""
-    return _fsspec().open(url, "rb")
-
-
-def said(error: BaseException) -> str:
-    """Put the message of an error on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
 def _listed(place: str, pattern: bool = False) -> list[str]:
     """The files at a place: of a folder their names in it, of a pattern their addresses."""
-    try:
-        system, path = _fsspec().core.url_to_fs(place)
+    with reaching(place, EXTRA, "listed"):
+        system, path = filesystem_at(place, EXTRA)
         if not pattern:
             root = path.rstrip("/") + "/"
             return sorted(str(found)[len(root) :] for found in system.find(path) if str(found).startswith(root))
         found = system.glob(path) if any(sign in path for sign in "*?[") else [path] if system.exists(path) else []
         return sorted(str(system.unstrip_protocol(name)) for name in found)
-    except (InputError, MissingExtra):
-        raise
-    except ImportError as error:
-        raise MissingExtra(f"what reads '{place}' is not installed ({said(error)})") from None
-    except Exception as error:
-        raise InputError(f"'{place}' cannot be listed ({said(error)}); check the address and who may read it") from None
-
-
-def _fsspec() -> Any:
-    try:
-        import fsspec
-    except ImportError:
-        raise MissingExtra(
-            "photos elsewhere are read by fsspec, which is not installed; run: pip install 'fewclicks[ray]'"
-        ) from None
-    return fsspec
 
 
 def _bounded(file: IO[bytes], name: str) -> bytes:

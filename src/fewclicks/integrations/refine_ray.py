@@ -22,6 +22,7 @@ from typing import Any
 
 from fewclicks.config import ResolvedPredictor
 from fewclicks.errors import InputError, MissingExtra
+from fewclicks.files.remote import one_line
 from fewclicks.formats.matching import Photos
 from fewclicks.formats.reading import read_json as read_annotations
 from fewclicks.images.reading import read_image
@@ -33,7 +34,7 @@ from fewclicks.integrations.mask_sets import (
     entries_of,
     labelme_files,
 )
-from fewclicks.integrations.photo_stores import FileStore, Found, Store, Unlisted, said, store_at
+from fewclicks.integrations.photo_stores import FileStore, Found, Store, Unlisted, store_at
 from fewclicks.integrations.refine import (
     Job,
     Refined,
@@ -383,7 +384,7 @@ def _running(ray: Any, cluster: Cluster) -> Iterator[_Pool]:
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         where = f"at '{cluster.address}' " if cluster.address else ""
         raise InputError(
-            f"no cluster of Ray {where}can be used ({said(error)}); start one by `ray start --head`, or leave "
+            f"no cluster of Ray {where}can be used ({one_line(error)}); start one by `ray start --head`, or leave "
             "--address out"
         ) from None
     try:

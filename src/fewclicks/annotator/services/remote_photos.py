@@ -11,7 +11,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from time import monotonic
@@ -19,7 +19,8 @@ from typing import IO, Any
 
 from fewclicks.annotator.services.photos import ASIDE, PhotoFolder, Stamp
 from fewclicks.annotator.store.photos import in_counting_order
-from fewclicks.errors import InputError, MissingExtra
+from fewclicks.errors import InputError
+from fewclicks.files.remote import filesystem_at, reaching
 from fewclicks.files.replace import replace_file
 from fewclicks.images.raster_formats import SUFFIXES
 
@@ -31,6 +32,7 @@ CACHE_VARIABLE = "FEWCLICKS_CACHE"
 """The folder that photos are kept in; ~/.cache/fewclicks if unset."""
 CACHE_BYTES = 20 * 2**30
 """Photos that are kept on the disk; those not used for longest go first."""
+EXTRA = "s3"
 AT_ONCE = 64
 """Locks by which a photo is fetched once, however many ask for it."""
 
@@ -43,7 +45,9 @@ class RemotePhotos(PhotoFolder):
     def __init__(self, url: str, cache: Path | None = None, room_bytes: int = CACHE_BYTES) -> None:
         self.url = url
         self._room_bytes = room_bytes
-        self._system, self._place = _reached(url)
+        with reaching(url, EXTRA):
+            self._system, place = filesystem_at(url, EXTRA)
+        self._place = place.rstrip("/")
         self._listed: dict[str, tuple[int, int]] = {}
         self._at = -RELIST_S
         self._lock = threading.Lock()
@@ -85,7 +89,7 @@ class RemotePhotos(PhotoFolder):
         place = self.root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with _told(name):
+            with reaching(name, EXTRA):
                 replace_file(place, lambda file: self._copy(name, file), durable=False)
         except OSError as error:
             raise InputError(f"the photo '{name}' cannot be kept in '{self.root}' ({error.strerror})") from None
@@ -113,7 +117,7 @@ class RemotePhotos(PhotoFolder):
 
     def _list(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """Name, size and time of each photo; names that would lead out of the folder are none."""
-        with _told(self.url):
+        with reaching(self.url, EXTRA):
             self._system.invalidate_cache()
             found = self._system.find(self._place, detail=True)
         before = self._place.rstrip("/") + "/"
@@ -130,31 +134,6 @@ def photos_at(place: str | os.PathLike[str]) -> PhotoFolder:
     """The photos of a folder, or of an address. InputError where there is neither."""
     text = os.fspath(place)
     return RemotePhotos(text) if "://" in text else PhotoFolder(text)
-
-
-def _reached(url: str) -> tuple[Any, str]:
-    try:
-        import fsspec
-    except ImportError:
-        raise MissingExtra(f"'{url}' is read by fsspec; run: pip install 'fewclicks[s3]'") from None
-    try:
-        with _told(url):
-            system, path = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        raise MissingExtra(f"what reads '{url}' is not installed ({error}); run: pip install 'fewclicks[s3]'") from None
-    return system, str(path).rstrip("/")
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """The errors of a store as ours."""
-    try:
-        yield
-    except (InputError, ImportError):
-        raise
-    except Exception as error:  # each store of fsspec has errors of its own
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"'{what}' cannot be reached ({said}); check the address and who may read it") from None
 
 
 def _time_ns(about: dict[str, Any]) -> int:
