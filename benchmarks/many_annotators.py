@@ -51,13 +51,6 @@ for n in range(int(sys.argv[2])):
 """
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running(command: list[str], environment: dict[str, str], **more: Any) -> Iterator[subprocess.Popen[str]]:
     """A process until the end."""
@@ -107,6 +100,7 @@ def configuration(place: Path, port: int, servers: list[int]) -> Path:
 def served(method: str, workers: int) -> Iterator[tuple[str, list[subprocess.Popen[str]], Path]]:
     """All of it: the address of nginx, the two servers, the folder with nginx's log."""
     import postgres
+    from programs import free_port
 
     if NGINX is None or not (S3 / "moto_server").exists():
         raise SystemExit("this needs nginx (apt install nginx) and moto (make test-integrations ONLY=s3)")
