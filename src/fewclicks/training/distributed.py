@@ -5,6 +5,8 @@ Fabric brings the devices, DDP, FSDP and the environments of torchrun and SLURM,
 
 from __future__ import annotations
 
+import atexit
+import faulthandler
 import logging
 import os
 import signal
@@ -78,6 +80,8 @@ class Distributed:
             torch.set_float32_matmul_precision("high")  # TF32 where something is left in float32
         fabric = Fabric(**where, strategy=strategy, plugins=plugins)
         fabric.launch()
+        if fabric.world_size > 1:
+            atexit.register(_leave)
         return fabric
 
 
@@ -121,6 +125,14 @@ def _around() -> tuple[int, int] | None:
         nodes = int(env.get("SLURM_NNODES", 1))
         found = int(env["SLURM_NTASKS"]) // nodes, nodes
     return None if found == (1, 1) else found
+
+
+def _leave() -> None:
+    """Take leave of the other processes while the interpreter is whole: a backend that first hears of their end while
+    it is taken down itself may abort.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def is_first() -> bool:
@@ -181,6 +193,7 @@ def launch(work: Callable[[], object], count: int) -> None:
 def _process(rank: int, work: Callable[[], object], count: int, port: int, errors: Any) -> None:
     """Tell what each process does; its errors go to the first."""
     end_with_parent()
+    faulthandler.enable()  # a crash outside of Python says where
     os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
