@@ -245,6 +245,7 @@ def test_torchrun_says_how_many_processes_there_are(monkeypatch):
 def test_a_batch_too_small_for_batchnorm_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"micro-batch of 1 .* 32x32"):
         loop.run(replace(COMPACT, batch=1, crop_hw=(32, 32)), tmp_path / "run", workers=0, accelerator="cpu")
+    assert not without_gradient(replace(COMPACT, batch=1, crop_hw=(32, 32), frozen_norms=True)), "one is enough for it"
     with pytest.raises(InputError, match="no auxiliary logits"):
         loop.run(replace(COMPACT, aux_weight=0.4), tmp_path / "run", workers=0, accelerator="cpu")
 

@@ -222,6 +222,21 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         checkpoint.load(tmp_path)
 
 
+def test_frozen_norms_keep_their_statistics_and_the_rest_learns(tmp_path):
+    for frozen in (True, False):
+        recipe = dataclasses.replace(SMALL, steps=1, ema=0.0, frozen_norms=frozen)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            begun = trainer.initialised(recipe).state_dict()
+        learnt = checkpoint.read_tensors(loop.run(recipe, tmp_path / str(frozen), workers=0, accelerator="cpu"))
+        same = {key for key in begun if torch.equal(begun[key], learnt[key])}
+        running = {key for key in begun if key.rpartition(".")[2].startswith(("running_", "num_batches"))}
+        assert running
+        assert same & running == (running if frozen else set())
+        norms = {key.removesuffix("running_mean") for key in running if key.endswith("running_mean")}
+        assert not same & {norm + part for norm in norms for part in ("weight", "bias")}
+
+
 def test_schedule_warms_up_holds_and_decays():
     recipe = dataclasses.replace(SMALL, steps=100, warmup=10, decay_from=0.5)
     factors = [schedule(recipe, step) for step in range(100)]

@@ -18,4 +18,5 @@ def finetune() -> Recipe:
     return replace(
         prompts(), name="finetune", init="default", sets=("my_photos",), set_weights=(1.0,), whole_sets=(), holdout=5,
         zoom=512, batch=8, steps=400, lr=1e-4, warmup=20, decay_from=0.2, ema=0.99, seed=1,
+        frozen_norms=True,
     )  # fmt: skip

@@ -119,6 +119,19 @@ def global_batchnorm(net: nn.Module, device: torch.device) -> None:
     _replace(net, make)
 
 
+def freeze_norms(net: nn.Module) -> None:
+    """Let every BatchNorm of a network go by the statistics that it has, in whichever mode the network is."""
+    for norm in net.modules():
+        if isinstance(norm, _BatchNorm):
+            norm.train(False)
+            norm.train = partial(_stay, norm)  # type: ignore[assignment, method-assign]
+
+
+def _stay(norm: nn.Module, mode: bool = True) -> nn.Module:
+    """Take no notice of a mode, as `nn.Module.train` of what is frozen."""
+    return norm
+
+
 def _replace(module: nn.Module, make: Callable[[nn.Module], nn.Module | None]) -> None:
     for name, child in module.named_children():
         new = make(child)

@@ -182,6 +182,9 @@ class Recipe:
     """Largest norm of the gradient; a longer one is scaled down to it (0: no limit)."""
     ema: float = 0.0
     """Decay of the running mean of the weights, which is what gets deployed (0: off)."""
+    frozen_norms: bool = False
+    """Keep the mean and the variance of every BatchNorm. A converged network that is tuned in small batches loses
+    masks where a few batches make its statistics anew."""
     precision: str = "fp32"
     """"fp32", "bf16" or "fp16": the arithmetic of the forward pass; the weights stay fp32."""
     activation_checkpointing: bool = False

@@ -90,6 +90,8 @@ class Trainer:
         self.dropouts = layers.sample_dropout(self.net)
         if fabric.world_size > 1:
             layers.global_batchnorm(self.net, fabric.device)
+        if recipe.frozen_norms:
+            layers.freeze_norms(self.net)
         if recipe.activation_checkpointing:
             for block in layers.blocks(self.net.backbone):  # type: ignore[arg-type]
                 layers.recompute(block)
@@ -341,6 +343,8 @@ def without_gradient(recipe: Recipe) -> set[str]:
     """
     with torch.device("meta"):
         net = WithAux(built(recipe), aux=recipe.aux_weight > 0)
+        if recipe.frozen_norms:
+            layers.freeze_norms(net)
         size = (recipe.batch // recipe.accumulate, 1, *recipe.crop_hw)
         image, clicks, prev = torch.empty(size).expand(-1, 3, -1, -1), torch.empty(size[0], 1, 3), torch.empty(size)
         try:
@@ -350,7 +354,8 @@ def without_gradient(recipe: Recipe) -> set[str]:
                 raise
             raise InputError(
                 f"BatchNorm cannot learn from a single value: a micro-batch of {size[0]} with crops of "
-                f"{size[2]}x{size[3]} is too small for {recipe.backbone}; raise batch or crop_hw"
+                f"{size[2]}x{size[3]} is too small for {recipe.backbone}; raise batch or crop_hw, "
+                "or set frozen_norms=true"
             ) from None
         if recipe.aux_weight and aux is None:
             raise InputError(f"the network {recipe.backbone} {recipe.size} has no auxiliary logits; set aux_weight=0")
