@@ -25,7 +25,7 @@ EXTRAS = {
     "datasets": (("pycocotools",), "COCO and LVIS annotations"),
     "tensorboard": (("tensorboard",), "curves of a training"),
     "wandb": (("wandb",), "curves of a training, at Weights & Biases"),
-    "annotate": (("fastapi", "uvicorn", "sqlalchemy", "argon2"), "the annotator"),
+    "annotate": (("fastapi", "uvicorn", "sqlalchemy", "alembic", "argon2-cffi"), "the annotator"),
     "jupyter": (("anywidget",), "fewclicks.widget in notebooks"),
     "ray": (("ray", "pyarrow", "fsspec"), "refine --engine ray: many machines"),
     "huggingface": (("huggingface-hub", "Jinja2"), "weights from and to the hub"),

@@ -1,11 +1,16 @@
 """Databases of older versions are brought up to this one with all that is in them, or stay as they were."""
 
+import signal
+import subprocess
+import sys
 import threading
 import uuid
 
 import numpy as np
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Column, Integer, create_engine, inspect, text
 
 from fewclicks.annotator.editing.actions import Brushed, Clicked
 from fewclicks.annotator.editing.history import Entry
@@ -15,7 +20,7 @@ from fewclicks.annotator.store import migrations
 from fewclicks.annotator.store.database import PLACE, url_of
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.tables import SCHEMA, Base
-from fewclicks.errors import StoreError
+from fewclicks.errors import MissingExtra, StoreError
 
 TABLES = """
 CREATE TABLE fewclicks_about (
@@ -97,7 +102,10 @@ def columns(place):
     try:
         found = inspect(engine)
         return {
-            table: {column["name"]: (str(column["type"]), column["nullable"]) for column in found.get_columns(table)}
+            table: {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"])
+                for column in found.get_columns(table)
+            }
             for table in found.get_table_names()
             if table.startswith("fewclicks_")
         }
@@ -129,8 +137,7 @@ def test_a_database_of_any_older_version_is_checked_as_it_is(place):
         assert [str(fault) for fault in check(place, checked=checked)] == []
         assert (checked.version, checked.objects, checked.lines) == (version, 1, 2)
         with engine.begin() as connection:
-            for statement in migrations.STEPS[version]:
-                connection.execute(statement)
+            migrations.STEPS[version](migrations.operations(connection))
             connection.execute(text(f"UPDATE fewclicks_about SET schema_version = {version + 1}"))
     engine.dispose()
 
@@ -144,6 +151,30 @@ def test_what_was_brought_up_has_the_tables_of_a_new_one(place):
     engine.dispose()
     Store(place).close()
     assert migrated == columns(place)
+
+
+def test_alembic_sees_no_difference_between_the_tables_and_what_was_brought_up(place):
+    """Also of indexes and keys: who changes `tables` without a step is told what the step is to be."""
+    make_version_1(place)
+    Store(place).close()
+    engine = engine_of(place)
+    with engine.connect() as connection:
+        told = {"include_name": lambda name, kind, parents: kind != "table" or str(name).startswith("fewclicks_")}
+        assert compare_metadata(MigrationContext.configure(connection, opts=told), Base.metadata) == []
+    engine.dispose()
+
+
+@pytest.mark.parametrize("last", range(2, SCHEMA))
+def test_a_database_that_an_older_fewclicks_had_brought_up_is_brought_up(place, last):
+    make_version_1(place)
+    engine = engine_of(place)
+    with engine.begin() as connection:
+        for version in range(1, last):
+            migrations.STEPS[version](migrations.operations(connection))
+        connection.execute(text(f"UPDATE fewclicks_about SET schema_version = {last}"))
+    engine.dispose()
+    with Store(place) as store:
+        assert (store.id, store.object(THING).name) == (ID, "Tom")
 
 
 def test_a_server_of_the_older_version_may_keep_running(place):
@@ -168,14 +199,45 @@ def test_a_server_of_the_older_version_may_keep_running(place):
 def test_a_step_that_fails_leaves_all_as_it_was(place, monkeypatch):
     make_version_1(place)
     before = columns(place)
-    steps = {1: (*migrations.STEPS[1], text("ALTER TABLE nothing ADD COLUMN person INTEGER"))}
-    monkeypatch.setattr(migrations, "STEPS", steps)
+    last = migrations.STEPS[3]
+
+    def failing(to):
+        last(to)
+        to.add_column("nothing", Column("person", Integer))
+
+    monkeypatch.setattr(migrations, "STEPS", {**migrations.STEPS, 3: failing})
     with pytest.raises(StoreError, match="nothing"):
         Store(place)
     assert columns(place) == before
     monkeypatch.undo()
     with Store(place) as store:
         assert store.object(THING).name == "Tom"
+
+
+@pytest.mark.slow
+def test_a_kill_in_the_middle_leaves_all_as_it_was(tmp_path):
+    make_version_1(tmp_path)
+    before = columns(tmp_path)
+    code = (
+        "import os, signal, sys; from fewclicks.annotator.store import migrations, database; "
+        "last = migrations.STEPS[3]; "
+        "migrations.STEPS[3] = lambda to: (last(to), os.kill(os.getpid(), signal.SIGKILL)); "
+        "database.Database(sys.argv[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert columns(tmp_path) == before
+    with Store(tmp_path) as store:
+        assert store.object(THING).name == "Tom"
+
+
+def test_without_alembic_the_error_names_the_extra_and_nothing_is_changed(place, monkeypatch):
+    make_version_1(place)
+    before = columns(place)
+    monkeypatch.setitem(sys.modules, "alembic.migration", None)
+    with pytest.raises(MissingExtra, match=r"fewclicks\[annotate\]"):
+        Store(place)
+    assert columns(place) == before
 
 
 def test_many_that_start_at_once_bring_it_up_once(place):

@@ -143,6 +143,11 @@ def test_the_doctor_knows_every_extra():
 
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(EXTRAS) == set(extras) - {"dev"}
+    pins = {line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    for extra, (distributions, _) in EXTRAS.items():
+        asked = {re.split(r"[\[<>=]", item)[0].lower() for item in extras[extra]} - {"fewclicks"}
+        looked_for = {name.lower() for name in distributions}
+        assert asked <= looked_for <= pins, f"{extra}: of distributions, not of modules"
 
 
 def test_ci_runs_what_people_run():

@@ -1,11 +1,17 @@
 """What brings the tables of an older fewclicks up to this one, in one transaction: all of it happens, or none.
 
+The steps are written with Alembic's operations, which say the same to SQLite and PostgreSQL. The version stands in
+the table `about`, where it stood before there was Alembic: servers of any age find it there.
+
 Each step only adds what has a default, so that servers of the older fewclicks that are still running keep working. For
-a new one: raise `tables.SCHEMA`, change the tables there, and write down here what turns the old ones into them. Tables
-that a step makes are written down as they were then: later steps change them.
+a new one: raise `tables.SCHEMA`, change the tables there, and write down here what turns the old ones into them; a test
+has Alembic compare the two. Tables that a step makes are written down as they were then: later steps change them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -14,33 +20,59 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Double,
-    Executable,
     ForeignKey,
     Integer,
-    MetaData,
     String,
-    Table,
     UniqueConstraint,
-    text,
+    false,
     true,
     update,
 )
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from fewclicks.annotator.store.tables import SCHEMA, About
+from fewclicks.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 
-def _tables_of_4() -> tuple[Executable, ...]:
-    """The tables that version 4 added, with their indexes."""
-    data = MetaData()
-    for name, key in (("photo", Integer()), ("object", String(36))):
-        Table(f"fewclicks_{name}", data, Column("id", key, primary_key=True))
+def _add(to: Operations, table: str, *columns: Column[Any]) -> None:
+    for column in columns:
+        to.add_column(f"fewclicks_{table}", column)
+
+
+def _text(name: str, letters: int) -> Column[Any]:
+    """A column whose rows say nothing yet."""
+    return Column(name, String(letters), server_default="", nullable=False)
+
+
+def _data(name: str, empty: str) -> Column[Any]:
+    return Column(name, JSON, server_default=empty, nullable=False)
+
+
+def _from_1(to: Operations) -> None:
+    """Who did it."""
+    _add(to, "action", _text("person", 200))
+
+
+def _from_2(to: Operations) -> None:
+    """Objects with an eye and a lock."""
+    _add(
+        to, "object", *(Column(name, Boolean, server_default=false(), nullable=False) for name in ("hidden", "locked"))
+    )
+
+
+def _from_3(to: Operations) -> None:
+    """People, comments and the journal; groups, keys and attributes of classes; reviews, notes and tags of photos."""
+    place = Column("place", Integer, server_default="0", nullable=False)
+    _add(to, "class", Column("code", String(2)), place, _text("family", 200), _data("attributes", "[]"))
+    _add(to, "photo", _text("review", 8), _text("assignee", 200), _text("note", 2000), _data("tags", "[]"))
+    _add(to, "object", _data("attributes", "{}"))
     moment = DateTime(timezone=True)
-    comment = Table(
+    to.create_table(
         "fewclicks_comment",
-        data,
         Column("id", String(36), primary_key=True),
-        Column("photo_id", Integer, ForeignKey("fewclicks_photo.id"), nullable=False, index=True),
+        Column("photo_id", Integer, ForeignKey("fewclicks_photo.id"), nullable=False),
         Column("object_id", String(36), ForeignKey("fewclicks_object.id")),
         Column("x", Double),
         Column("y", Double),
@@ -52,19 +84,17 @@ def _tables_of_4() -> tuple[Executable, ...]:
         Column("version", Integer, nullable=False),
         Column("created_at", moment, nullable=False),
     )
-    event = Table(
+    to.create_table(
         "fewclicks_event",
-        data,
         Column("id", String(36), primary_key=True),
-        Column("photo_id", Integer, ForeignKey("fewclicks_photo.id"), index=True),
+        Column("photo_id", Integer, ForeignKey("fewclicks_photo.id")),
         Column("kind", String(20), nullable=False),
         Column("payload", JSON, nullable=False),
         Column("person", String(200), nullable=False),
         Column("created_at", moment, nullable=False),
     )
-    person = Table(
+    to.create_table(
         "fewclicks_person",
-        data,
         Column("id", String(36), primary_key=True),
         Column("name", String(200), nullable=False),
         Column("role", String(9), nullable=False),
@@ -75,53 +105,38 @@ def _tables_of_4() -> tuple[Executable, ...]:
         Column("created_at", moment, nullable=False),
         UniqueConstraint("name"),
     )
-    presence = Table(
+    to.create_table(
         "fewclicks_presence",
-        data,
         Column("id", String(36), primary_key=True),
         Column("photo_id", Integer, nullable=False),
         Column("object_id", String(36)),
         Column("person", String(200), nullable=False),
         Column("seen_at", moment, nullable=False),
     )
-    made = (comment, event, person, presence)
-    indexes = [CreateIndex(index) for table in made for index in sorted(table.indexes, key=lambda one: str(one.name))]
-    return (*map(CreateTable, made), *indexes)
+    for table in ("comment", "event"):
+        to.create_index(f"ix_fewclicks_{table}_photo_id", f"fewclicks_{table}", ["photo_id"])
 
 
-def _added(table: str, *columns: str) -> tuple[Executable, ...]:
-    return tuple(text(f"ALTER TABLE fewclicks_{table} ADD COLUMN {column}") for column in columns)
-
-
-FLAGS = tuple(f"{name} BOOLEAN DEFAULT false NOT NULL" for name in ("hidden", "locked"))
-STEPS: dict[int, tuple[Executable, ...]] = {
-    1: _added("action", "person VARCHAR(200) DEFAULT '' NOT NULL"),
-    2: _added("object", *FLAGS),
-    3: (
-        *_added(
-            "class",
-            "code VARCHAR(2)",
-            "place INTEGER DEFAULT 0 NOT NULL",
-            "family VARCHAR(200) DEFAULT '' NOT NULL",
-            "attributes JSON DEFAULT '[]' NOT NULL",
-        ),
-        *_added(
-            "photo",
-            "review VARCHAR(8) DEFAULT '' NOT NULL",
-            "assignee VARCHAR(200) DEFAULT '' NOT NULL",
-            "note VARCHAR(2000) DEFAULT '' NOT NULL",
-            "tags JSON DEFAULT '[]' NOT NULL",
-        ),
-        *_added("object", "attributes JSON DEFAULT '{}' NOT NULL"),
-        *_tables_of_4(),
-    ),
-}
-"""Version -> what makes the next one of it, in the words that all databases share."""
+STEPS: dict[int, Callable[[Operations], None]] = {1: _from_1, 2: _from_2, 3: _from_3}
+"""Version -> what makes the next one of it."""
 
 
 def migrate(connection: Connection, version: int) -> None:
-    """Bring tables of `version` up to `SCHEMA`, in the transaction that is open."""
+    """Bring tables of `version` up to `SCHEMA`, in the transaction that is open; MissingExtra without Alembic."""
+    to = operations(connection)
     for step in range(version, SCHEMA):
-        for statement in STEPS[step]:
-            connection.execute(statement)
+        STEPS[step](to)
     connection.execute(update(About).values(schema=SCHEMA))
+
+
+def operations(connection: Connection) -> Operations:
+    """Alembic's operations in the transaction of a connection. It is only loaded where there is something to do."""
+    try:
+        from alembic.migration import MigrationContext
+        from alembic.operations import Operations
+    except ImportError as error:
+        cure = "pip install 'fewclicks[annotate]'"
+        raise MissingExtra(
+            f"the annotations are of an older fewclicks, and what brings them up is missing ({error}); run: {cure}"
+        ) from None
+    return Operations(MigrationContext.configure(connection))
