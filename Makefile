@@ -104,7 +104,7 @@ test-integrations: $(VENV)/.dev  ## run the tests against the real programs, ins
 	  echo "Installing $$name into $$place ..."; \
 	  $(PYTHON) -m venv --clear $$place && $$place/bin/python -m pip --disable-pip-version-check --quiet install -r $$list -e . \
 	    && cp $$list $$place/.installed || echo "$$name cannot be installed; its tests are skipped"; done
-	$(BIN)/python -m pytest -m integration tests/integrations
+	$(BIN)/python -m pytest -m integration tests
 
 .PHONY: docs
 docs: requirements/docs.txt  ## build the docs site into out/site, strictly (mkdocs, in an environment of its own)
@@ -140,6 +140,9 @@ clean:  ## remove what was built; .venv and node_modules too
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "fewclicks needs Python 3.11 or newer; '$(PYTHON)' is none. Name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import platform, sys; sys.exit(platform.system() == "Darwin" and platform.machine() == "x86_64")' || { \
+	  echo "ONNX Runtime $$(sed -n 's/^onnxruntime==//p' constraints.txt) has no build for Macs with Intel processors; there:" \
+	    "pip install fewclicks (Python 3.11 to 3.13, without torch)" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "Python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@touch $@
