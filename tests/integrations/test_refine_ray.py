@@ -110,12 +110,19 @@ def test_an_actor_and_the_driver_are_killed_and_each_mask_is_there_once(coco):
     log = coco.parent / "slow" / "begun.log"
     log.unlink()
     ours = command(python, coco, "ray.json", "--engine", "ray", "--actors", "2", "--shards", "4")
-    first = subprocess.Popen(ours, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    said = coco.parent / "said.log"
+    with open(said, "wb") as file:
+        first = subprocess.Popen(ours, stdout=file, stderr=file, **options)
+
+    def wait_for_driver(what):
+        wait_for(lambda: what() or first.poll() is not None)
+        assert what(), said.read_text()[-2000:]
+
     try:
         for so_far in (4, 12):
-            wait_for(lambda so_far=so_far: log.exists() and len(log.read_text().splitlines()) > so_far)
+            wait_for_driver(lambda so_far=so_far: log.exists() and len(log.read_text().splitlines()) > so_far)
             os.kill(int(log.read_text().splitlines()[-1]), signal.SIGKILL)
-        wait_for(lambda: list(coco.parent.glob("ray-*.refine.json")))
+        wait_for_driver(lambda: list(coco.parent.glob("ray-*.refine.json")) or (coco.parent / "ray.json").exists())
     finally:
         first.kill()
         first.wait()

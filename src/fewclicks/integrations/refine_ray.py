@@ -55,6 +55,8 @@ SHARDS = 1000
 """There are at most so many shards, unless more are asked for."""
 BATCH = 4
 """Photos that an actor is given at once."""
+STARTS = 4
+"""How often a cluster of one machine is started: Ray waits for it half a minute, which a busy machine may not make."""
 READER_CPUS = 0.25
 """What a task that reads takes of a core: it mostly waits."""
 BLOCKS = 200
@@ -378,15 +380,17 @@ class Cascade:
 @contextmanager
 def _running(ray: Any, cluster: Cluster) -> Iterator[_Pool]:
     """Be a driver of a cluster, or of one that lives as long as this."""
-    try:
-        options = {} if cluster.address else {"include_dashboard": False}
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="error", **options)
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        where = f"at '{cluster.address}' " if cluster.address else ""
-        raise InputError(
-            f"no cluster of Ray {where}can be used ({one_line(error)}); start one by `ray start --head`, or leave "
-            "--address out"
-        ) from None
+    options = {} if cluster.address else {"include_dashboard": False}
+    for tries_left in reversed(range(1 if cluster.address else STARTS)):
+        try:
+            ray.init(address=cluster.address, log_to_driver=False, logging_level="error", **options)
+            break
+        except Exception as error:  # a machine that is too slow for Ray's own clock has it raise just that
+            ray.shutdown()
+            if not tries_left:
+                where = f"at '{cluster.address}' " if cluster.address else ""
+                cure = "start one by `ray start --head`, or leave --address out"
+                raise InputError(f"no cluster of Ray {where}can be used ({one_line(error)}); {cure}") from None
     try:
         cpus = ray.cluster_resources().get("CPU", 1.0)
         yield _Pool(ray, cluster.actors or max(1, int(cpus) - 1), cpus)
