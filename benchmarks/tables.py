@@ -374,7 +374,7 @@ def presets() -> str:
     base = rows["paper"]["clicks"]
     columns = [(name, level) for name in base for level in LEVELS]
     start = [f"{fmean(base[name][level]):.2f}" for name, level in columns]
-    lines = [["All of `paper`, which the others are compared with", "", "", "", *start]]
+    lines = [["`paper` in crops that keep their shape, which the others are compared with", "", "", "", *start]]
     for key, row in ROWS.items():
         own, other = rows[key]["clicks"], rows[row.base]["clicks"]
         changes = [change(own[name][level], other[name][level], between=False) for name, level in columns]

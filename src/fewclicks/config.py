@@ -121,7 +121,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "region_threshold": None,
         "flip": False,
         "zoom": 448,
-        "fit": "longest",
+        "fit": "square",
         "skip_clicks": -1,
         "outside": "keep",
         "corners": False,
@@ -182,6 +182,11 @@ class ResolvedPredictor:
 
             cv2.setNumThreads(self.threads)
         predictor: Predictor = module.build(**self.options)
+        if not (callable(getattr(predictor, "start", None)) and callable(getattr(predictor, "step", None))):
+            raise InputError(
+                f"the method '{self.method}' builds {predictor!r:.40}, which is no predictor; return an object with "
+                "start(image) and step(state, clicks)"
+            )
         return self.wrappers.around(predictor) if self.wrappers else predictor
 
     def on(self, dataset: str) -> ResolvedPredictor:
@@ -246,8 +251,18 @@ def _method_of(name_or_path: str | os.PathLike[str]) -> tuple[str, str | None]:
 
 
 def _method_in(weights: str) -> str:
-    """The method that runs weights: the one that their config.json names where there is such a method, or "default"."""
+    """The method that runs weights: the one that their config.json names, or "default" where it names none.
+
+    UnknownName for one that is not there, or that is the user's own and was not allowed: another method would give
+    other masks under the same name. InputError for one that runs no weights.
+    """
     method = read_object_or_nothing(os.path.join(weights, "config.json")).get("method")
-    if isinstance(method, str) and method in names("methods") and hasattr(find("methods", method), "describe"):
-        return method
-    return "default"
+    if method is None:
+        return "default"
+    try:
+        module = find("methods", method)
+    except UnknownName as error:
+        raise UnknownName(f"the config.json of {weights} names a method that cannot run it: {error}") from None
+    if not hasattr(module, "describe"):
+        raise InputError(f"the config.json of {weights} names the method '{method}', which runs no weights; mend it")
+    return str(method)

@@ -13,17 +13,20 @@ in the current folder. A part of one is written MODULE:NAME (`my_lab.losses:foca
 import ast
 import difflib
 import importlib
+import inspect
 import os
 import pkgutil
 import re
 import sys
+import traceback
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fewclicks.errors import UnknownName
+from fewclicks.errors import InputError, UnknownName
 
 KINDS = {"methods": "method", "datasets": "dataset", "models": "backbone", "recipes": "recipe", "formats": "format"}
 """Folders of the package that hold extensions, and what one of them is called."""
@@ -58,7 +61,7 @@ def find(kind: str, name: str, *, trusted: bool = False) -> ModuleType:
     if not isinstance(name, str) or not name.isascii():
         raise _unknown(kind, name)
     if trusted and DOTTED.fullmatch(name):
-        return own_module(name)
+        return _defining(own_module(name), kind)
     file = file_name(name)
     if file in _files(kind):
         return importlib.import_module(f"fewclicks.{kind}.{file}")
@@ -66,8 +69,16 @@ def find(kind: str, name: str, *, trusted: bool = False) -> ModuleType:
     if file in installed:
         return importlib.import_module(installed[file].module)
     if name in allowed() or name in {point.module for point in installed.values()}:
-        return _imported(name, os.environ.get(ALLOWED_FROM, ""))
+        return _defining(_imported(name, os.environ.get(ALLOWED_FROM, "")), kind)
     raise _unknown(kind, name)
+
+
+def _defining(module: ModuleType, kind: str) -> ModuleType:
+    """Return a module of the user's own that defines what its kind must define; UnknownName for another."""
+    wanted = DEFINES.get(kind)
+    if wanted and not callable(getattr(module, wanted, None)):
+        raise UnknownName(f"'{module.__name__}' is no {KINDS[kind]}: it defines no function '{wanted}'; write one")
+    return module
 
 
 def check(kind: str, name: object) -> str:
@@ -86,17 +97,29 @@ def own_module(name: str) -> ModuleType:
     return sys.modules[name]
 
 
-def own_part(name: str, part: str) -> Any:
+def own_part(name: str, part: str, takes: Sequence[str] = ()) -> Any:
     """Import MODULE:NAME, or `part` of a MODULE named alone, by the user's own words; its module is allowed then.
 
-    UnknownName if there is no such module, or nothing of that name in it.
+    UnknownName if there is no such module, or nothing of that name in it; InputError for what cannot be called with
+    the arguments that it must take.
     """
     let_part(name)
     place, _, inner = name.partition(":")
     try:
-        return getattr(sys.modules[place], inner or part)
+        found = getattr(sys.modules[place], inner or part)
     except AttributeError:
         raise UnknownName(f"'{place}' has no '{inner or part}'; name a function of it: {place}:NAME") from None
+    if not callable(found):
+        raise InputError(f"the {part} {name} is no function, but {found!r:.40}; name a function of {place}")
+    try:
+        signature = inspect.signature(found)
+    except ValueError:  # of C, and tells nothing
+        return found
+    try:
+        _ = takes and signature.bind(*takes)
+    except TypeError:
+        raise InputError(f"the {part} {name} must take ({', '.join(takes)}), and takes {signature}") from None
+    return found
 
 
 def let_part(name: str) -> None:
@@ -141,7 +164,9 @@ def _let(name: str, kind: re.Pattern[str]) -> None:
             raise UnknownName(
                 f"no module named '{name}'; is it on the Python path, or under the current folder?"
             ) from None
-        raise
+        raise InputError(f"the module '{name}' needs '{error.name}', which is not there; install it") from error
+    except Exception as error:
+        raise InputError(f"the module '{name}' cannot be imported: {_reason(error, name)}; mend it") from error
     os.environ[ALLOWED] = ",".join(sorted(allowed() | {name}))
     if Path(getattr(module, "__file__", None) or "/").is_relative_to(Path.cwd()):
         os.environ.setdefault(ALLOWED_FROM, os.getcwd())
@@ -156,6 +181,27 @@ def _imported(name: str, folder: str) -> ModuleType:
         return importlib.import_module(name)
     finally:
         sys.path.remove(folder)
+
+
+def blame(error: BaseException) -> str:
+    """Tell what went wrong in which line of a module that the user has allowed; "" where none of theirs had a part."""
+    for name in sorted(allowed()):
+        if told := _reason(error, name, anywhere=False):
+            return told
+    return ""
+
+
+def _reason(error: BaseException, name: str, anywhere: bool = True) -> str:
+    """The error in a line, with the last place in the package of a module where it passed."""
+    top = name.partition(".")[0]
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == top != "fewclicks":
+            place = f"{frame.f_globals['__name__']}, line {line}: "
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f"{Path(error.filename).name}, line {error.lineno}: "
+    text = str(error).partition("\n")[0]
+    return f"{place}{type(error).__name__}{f': {text}' if text else ''}" if place or anywhere else ""
 
 
 def allowed() -> set[str]:

@@ -20,6 +20,7 @@ from fewclicks.evaluation import benchmark
 from fewclicks.evaluation.robot import deepest_error
 from fewclicks.evaluation.rollout import ClickResult, ObjectResult, Result
 from fewclicks.methods import default
+from fewclicks.plugins import find
 from scripts import script
 
 HW = (240, 427)
@@ -227,6 +228,40 @@ def test_explicit_options_win_over_the_checkpoint_and_the_preset(tmp_path):
         default.chosen(weights=folder)
 
 
+def test_a_preset_of_other_networks_is_refused(tmp_path):
+    def of(backbone):
+        folder = tmp_path / backbone
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({"network": {"backbone": backbone}}))
+        return folder
+
+    vit, hrnet, compact = map(of, ("vit", "hrnet", "compact"))
+    for folder, wrong, right in ((vit, "released-ritm", "released"), (hrnet, "released", "released-ritm")):
+        with pytest.raises(InputError, match=f"{folder.name}.*; take --preset {right}$"):
+            default.chosen(weights=folder, preset=wrong)
+        assert default.chosen(weights=folder, preset=right).preset == right
+    for preset in PRESETS:
+        assert default.chosen(weights=compact, preset=preset).preset == preset
+    for method in ("default", "simpleclick", "cfr_icl", "ritm"):
+        told = find("methods", method).describe(preset="paper")
+        assert (told["zoom"], told["fit"], told["flip"]) == (448, "square", False), f"{method}: unified to 448x448"
+
+
+def test_weights_are_run_by_the_method_that_they_name_or_by_none(tmp_path, monkeypatch):
+    def resolved(method):
+        (tmp_path / "config.json").write_text(json.dumps({"method": method} if method else {}))
+        return resolve(tmp_path)
+
+    monkeypatch.setenv("FEWCLICKS_ALLOW", "")
+    assert resolved(None).method == "default"
+    assert resolved("ucp_net").method == "ucp_net"
+    for unknown in ("ucp_nett", "my_lab.method", 7, ["x"]):
+        with pytest.raises(UnknownName, match=r"config\.json of .* names a method that cannot run it"):
+            resolved(unknown)
+    with pytest.raises(InputError, match="'grow', which runs no weights"):
+        resolved("grow")
+
+
 def test_presets_name_options_that_exist_and_the_default_changes_nothing():
     known = {f.name for f in fields(default.Options)}
     for name, options in PRESETS.items():
@@ -319,7 +354,8 @@ def benchmark_script():
 
 def test_every_difference_has_a_row_of_its_own():
     rows = benchmark_script().ROWS
-    plain, released, paper = asdict(default.Options()), PRESETS["released"], PRESETS["paper"]
+    plain, released = asdict(default.Options()), PRESETS["released"]
+    paper = {**PRESETS["paper"], **benchmark_script().BASE}
     changed = {}
     for row in rows.values():
         changed |= {key: value for key, value in row.change.items() if row.base == "paper" or key == "tol"}
@@ -341,7 +377,7 @@ def test_the_table_goes_on_where_it_was_stopped(monkeypatch, tmp_path):
         if len(names) == 3:
             raise KeyboardInterrupt
         clicks = {"GrabCut": {"0.90": [2, 3, 4], "0.95": [5, 5, 5 + len(row.change)]}}
-        return {"preset": row.preset, "options": {"cfr": 1, **row.change}, "clicks": clicks}
+        return {"preset": row.preset, "options": presets.options_of(row), "clicks": clicks}
 
     monkeypatch.setattr(presets, "measured", measured)
     with pytest.raises(KeyboardInterrupt):

@@ -336,7 +336,9 @@ def test_the_users_own_words_are_looked_for_in_the_current_folder_last(tmp_path,
     monkeypatch.setenv("FEWCLICKS_ALLOW", "")
     monkeypatch.delenv("FEWCLICKS_ALLOW_FROM", raising=False)
     (tmp_path / "here_lab").mkdir()
-    (tmp_path / "here_lab" / "parts.py").write_text("import here_alone\ndef loss(): return here_alone.WORD\n")
+    (tmp_path / "here_lab" / "parts.py").write_text(
+        "import here_alone\ndef loss(): return here_alone.WORD\nbuild = loss\n"
+    )
     (tmp_path / "here_alone.py").write_text("WORD = 7\ndef other(): return 8\n")
     (tmp_path / "colorsys.py").write_text("raise SystemExit('what is installed comes first')\n")
     monkeypatch.chdir(tmp_path)

@@ -9,7 +9,13 @@ import pytest
 from fakes import shared
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError, UnknownName
-from fewclicks.evaluation.robot import ROBOTS, deepest_error, noisy_human, robot_named
+from fewclicks.evaluation.robot import ROBOTS, deepest_error, name_of, noisy_human, robot_named, robot_of
+from fewclicks.evaluation.rollout import evaluate
+from fewclicks.methods.outline import outline_click
+from fewclicks.methods.ucp_net import UCPNet
+from fewclicks.predictor import blank
+from fewclicks.refinement import CFR, ClickConsistency
+from fewclicks.types import Sample
 
 
 def plain(truth, mask, clicks):
@@ -148,7 +154,9 @@ def test_the_hurried_robot_mistakes_the_button_one_time_in_twenty():
 def test_a_robot_of_ones_own_has_a_dotted_name(tmp_path, monkeypatch):
     monkeypatch.setenv("FEWCLICKS_ALLOW", "")
     (tmp_path / "lab").mkdir()
-    (tmp_path / "lab" / "clumsy.py").write_text("def robot(*a): return 1\ndef other(*a): return 2\n")
+    (tmp_path / "lab" / "clumsy.py").write_text(
+        "def robot(*a): return 1\ndef other(*a): return 2\ndef one(truth): return 3\nword = 4\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     assert robot_named("lab.clumsy:robot")() == 1
     assert robot_named("lab.clumsy:other")() == 2
@@ -159,3 +167,51 @@ def test_a_robot_of_ones_own_has_a_dotted_name(tmp_path, monkeypatch):
     ):
         with pytest.raises(UnknownName, match=says):
             robot_named(name)
+    for name, says in (("lab.clumsy:one", r"must take \(truth, mask, clicks\), and takes \(truth\)"),
+                       ("lab.clumsy:word", "is no function")):  # fmt: skip
+        with pytest.raises(InputError, match=says):
+            robot_named(name)
+    assert name_of(robot_named("lab.clumsy:other")) == "lab.clumsy:other"
+
+
+class Still:
+    """A predictor that finds nothing."""
+
+    def start(self, image):
+        return blank(image)
+
+    def step(self, state, clicks):
+        return state
+
+
+class Left(Still):
+    """One with a robot of its own."""
+
+    @staticmethod
+    def robot(truth, mask, clicks):
+        return Click(0, len(clicks), False)
+
+
+def test_a_predictors_own_robot_clicks_whatever_is_around_it():
+    assert robot_of(Still()) is deepest_error
+    for predictor in (UCPNet(None), CFR(UCPNet(None), 1), ClickConsistency(CFR(UCPNet(None), 1))):
+        assert robot_of(predictor) is outline_click
+    assert name_of(outline_click) == "outline_click"
+    truth = disc((12, 12), (6, 6), 9).astype(np.int8)
+    sample = Sample(np.zeros((12, 12, 3), np.uint8), truth, "a")
+
+    class One:
+        name = "one"
+
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return sample
+
+    found = evaluate(CFR(Left(), 1), One(), max_clicks=3)
+    assert [(click.x, click.y) for click in found.traces[0].clicks] == [(0, 0), (0, 1), (0, 2)]
+    assert found.robot == f"{__name__}:Left.robot"
+    assert evaluate(CFR(Left(), 1), One(), deepest_error, max_clicks=1).robot == "deepest_error"
+    with pytest.raises(InputError, match=r"gives None; return a fewclicks\.Click"):
+        evaluate(Still(), One(), lambda truth, mask, clicks: None)

@@ -120,6 +120,13 @@ def exported(tmp_path_factory):
     return base / "net", export_onnx(base / "net", base / "net.onnx")
 
 
+def test_a_method_that_does_more_than_its_network_is_not_exported(tmp_path):
+    config = {"network": {"backbone": "compact"}, "method": "ucp_net"}
+    checkpoint.save(tmp_path / "net", {checkpoint.WEIGHTS: {}}, config)
+    with pytest.raises(InputError, match="run by the method 'ucp_net', which does more"):
+        export_onnx(tmp_path / "net", tmp_path / "net.onnx")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("hw", "clicks"), [((96, 128), 1), ((64, 64), 20), ((100, 130), 3), ((384, 224), 5)])
 def test_onnx_equals_torch_at_any_size(exported, hw, clicks):

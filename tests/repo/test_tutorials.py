@@ -108,7 +108,7 @@ def test_add_a_loss_a_robot_a_metric(desk, capsys, monkeypatch):
     steps = [json.loads(line) for line in Path("runs/dice/metrics.jsonl").read_text().splitlines()]
     assert all(0 < step["loss_y1"] <= 1 for step in steps)
     report = json.loads(Path("mine.json").read_text())
-    assert report["settings"]["robot"] == "hasty"
+    assert report["settings"]["robot"] == "my_lab.my_parts:hasty"
     assert "my_lab.my_parts:dice" in report["datasets"]["my_photos"]["metrics_at_click"]
     assert "my_lab.my_parts:dice_1" in Path("mine.csv").read_text().splitlines()[0]
 

@@ -1,6 +1,6 @@
 """The paper's "Implementation details", fact by fact: each test says one in our words and shows where it holds.
 
-What it leaves open, or the release does otherwise, is in the tables of docs/training.md and docs/reproduction.md.
+What it leaves open, or the release does otherwise, is in the tables of docs/reproduction.md.
 """
 
 from dataclasses import replace

@@ -29,6 +29,20 @@ def wrong(logits, truth):
 def objective(recipe):
     return Objective(lambda rng: (0.0, 1.0), bce)
 
+def nothing(recipe):
+    return Objective(lambda rng: (0.0, 0.0), bce)
+
+def number(recipe):
+    return 5
+
+def alone(logits):
+    return logits.mean((1, 2, 3))
+
+def fails(logits, truth):
+    raise KeyError("boo")
+
+word = 7
+
 def callback(event):
     with open("events.txt", "a") as file:
         print(event.name, event.step, event.folder, "loss" in event.values, file=file)
@@ -74,6 +88,12 @@ def test_loss_objective_and_callback_of_ones_own(lab, capsys, monkeypatch):
         ("loss=nfll", "no loss named 'nfll'; there are: nfl, bce"),
         ("objective=icll", "no objective named 'icll'; there are: icl, last_click"),
         ("loss=own_parts:none", "has no 'none'"),
+        ("loss=own_parts:word", "is no function, but 7"),
+        ("loss=own_parts:alone", "must take \\(logits, truth\\), and takes \\(logits\\)"),
+        ("loss=own_parts:fails", "your own code failed in own_parts, line \\d+: KeyError: 'boo'"),
+        ("objective=own_parts:number", "gives 5; return"),
+        ("click_weights=nan,1", "click_weights is a finite number"),
+        ("backbone=own_lab.parts", "no module named 'own_lab.parts'"),
         ("callbacks=no_lab.parts:none", "no module named 'no_lab.parts'"),
     ],
 )
@@ -83,6 +103,12 @@ def test_what_is_wrong_with_a_part_is_one_line_and_leaves_no_recipe(lab, said, s
     assert __import__("re").search(says, err), err
     assert err.count("\n") == 1
     assert not (lab / "run" / "recipe.json").exists()
+
+
+def test_a_step_of_ones_own_in_which_nothing_counts_is_refused(lab, capsys):
+    code, _, err = runner(capsys)("train", "toy", *SAID, "objective=own_parts:nothing", "--out", "run")
+    assert code == 2
+    assert "the objective draws the weights (0.0, 0.0); one at least" in err
 
 
 def test_bce_is_a_loss_too():

@@ -6,6 +6,7 @@ Errors are one line on stderr and exit code 2; Ctrl-C exits 130; results go to s
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -37,6 +38,7 @@ from fewclicks.cli.table4 import table4
 from fewclicks.cli.train import train
 from fewclicks.errors import FewClicksError
 from fewclicks.files.scratch import sweep
+from fewclicks.plugins import blame
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
 app.command()(segment)
@@ -61,6 +63,9 @@ app.command("list")(listing)
 app.add_typer(datasets, name="datasets")
 app.command()(build_coco_lvis)
 app.command()(doctor)
+
+TRACEBACK = "FEWCLICKS_TRACEBACK"
+"""The environment variable that shows where code of the user's own failed."""
 
 EPILOG = """[bold]Examples[/bold]
 
@@ -133,14 +138,22 @@ def _run(arguments: list[str] | None) -> int:
         place = f"'{error.filename}'" if error.filename is not None else "a file"
         return _fail(f"{place} cannot be read or written ({error.strerror or error}); check the place and the disk")
     except Exception as error:
-        # A usage error. Its class lives in click or in typer, depending on typer's version.
-        if not hasattr(error, "format_message"):
-            raise
-        context = getattr(error, "ctx", None)
-        if not error.format_message():  # no arguments: the help was printed
-            return 2
-        hint = f"; see: {context.command_path} --help" if context else ""
-        return _fail(error.format_message().rstrip(".") + hint)
+        return _fail_of(error)
+
+
+def _fail_of(error: Exception) -> int:
+    """End with what is wrong about a usage, or with the user's own code; raise what is neither."""
+    # A usage error. Its class lives in click or in typer, depending on typer's version.
+    if not hasattr(error, "format_message"):
+        place = blame(error)
+        if not place or os.environ.get(TRACEBACK):
+            raise error
+        return _fail(f"your own code failed in {place}; mend it ({TRACEBACK}=1 shows all of the traceback)")
+    context = getattr(error, "ctx", None)
+    if not error.format_message():  # no arguments: the help was printed
+        return 2
+    hint = f"; see: {context.command_path} --help" if context else ""
+    return _fail(error.format_message().rstrip(".") + hint)
 
 
 def _warn_once() -> None:

@@ -130,7 +130,7 @@ def bench(
     rules = {"max_clicks": max_clicks, "stop_iou": level(stop_iou), "boundary": boundary_iou}
     metrics = tuple(dict.fromkeys(metric or ()))
     jobs = [Job(resolved, name, data_root, limit, robot, rules, metrics, held_out) for name in datasets]
-    _ = jobs[0].chosen_robot(), jobs[0].chosen_metrics()  # an unknown name is told at once
+    _ = jobs[0].named_robot(), jobs[0].chosen_metrics()  # an unknown name is told at once
     opened = [job.open() for job in jobs]  # all of them before the first is measured
     common, own = settings_of(jobs)
     journal = None

@@ -15,7 +15,7 @@ from fewclicks.config import ResolvedPredictor
 from fewclicks.datasets import Picked, Subset, held_out_of, open_benchmark
 from fewclicks.errors import InputError
 from fewclicks.evaluation.metrics import Metric, metric_named
-from fewclicks.evaluation.robot import Robot, deepest_error, robot_named
+from fewclicks.evaluation.robot import Robot, name_of, robot_named, robot_of
 from fewclicks.evaluation.rollout import ObjectResult, OnTrace, Result, evaluate, forget_masks
 from fewclicks.evaluation.run_journal import RunJournal
 from fewclicks.evaluation.shards import Shard, evaluate_in_processes, evaluate_under_torchrun, torchrun_ranks
@@ -57,19 +57,22 @@ class Job:
     def __call__(self) -> tuple[Predictor, Dataset, Robot, Mapping[str, Any]]:
         """Tell what a process evaluates."""
         rules = {**self.rules, "metrics": self.chosen_metrics()} if self.metrics else self.rules
-        return self.own.build(), self.open(), self.chosen_robot(), rules
+        predictor = self.own.build()
+        return predictor, self.open(), self.chosen_robot(predictor), rules
 
     def chosen_metrics(self) -> dict[str, Metric]:
         """The metrics that were named."""
         return {name: metric_named(name) for name in self.metrics}
 
-    def chosen_robot(self) -> Robot:
+    def chosen_robot(self, predictor: Predictor) -> Robot:
         """The robot that was named, or the method's own, wherever the method comes from, or `deepest_error`."""
+        named = self.named_robot()
+        own = getattr(self.resolved.module, "robot", None)
+        return named or (own if callable(own) else robot_of(predictor))
 
-        if self.robot is not None:
-            return robot_named(self.robot)
-        own: Robot = getattr(self.resolved.module, "robot", deepest_error)
-        return own
+    def named_robot(self) -> Robot | None:
+        """The robot that was named; None where nobody was."""
+        return None if self.robot is None else robot_named(self.robot)
 
     @property
     def own(self) -> ResolvedPredictor:
@@ -145,6 +148,5 @@ def completed(job: Job, dataset: Dataset, done: Mapping[int, ObjectResult], fres
     new = iter(fresh.traces if fresh else ())
     traces = [done[i] if i in done else next(new) for i in range(len(dataset))]
     forget_masks(traces)
-    robot = job.chosen_robot()
-    name = getattr(robot, "__name__", type(robot).__name__)
-    return Result(dataset.name, tuple(traces), name, job.rules["max_clicks"], job.rules["stop_iou"])
+    robot = fresh.robot if fresh else name_of(job.chosen_robot(job.own.build()))
+    return Result(dataset.name, tuple(traces), robot, job.rules["max_clicks"], job.rules["stop_iou"])

@@ -18,7 +18,7 @@ from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.evaluation.metrics import iou
 from fewclicks.evaluation.plots import blank_figure, plot
-from fewclicks.evaluation.robot import deepest_error
+from fewclicks.evaluation.robot import robot_of
 from fewclicks.files.replace import replace_file
 from fewclicks.geometry import Box, Frame
 from fewclicks.predictor import Predictor, State
@@ -68,7 +68,7 @@ def figure3(predictor: Predictor, samples: Sequence[Sample], passes: int = PASSE
     figure, rows = _grid([sample.image for sample in samples], passes + 1)
     for cells, sample in zip(rows, samples, strict=True):
         state = predictor.start(sample.image)
-        clicks = Clicks() + deepest_error(sample.truth, state.mask, Clicks())
+        clicks = Clicks() + robot_of(predictor)(sample.truth, state.mask, Clicks())
         before: Mask | None = None
         for i, after in enumerate(CFR(predictor, passes).passes(state, clicks)):
             changed = "coarse" if before is None else f"{i}: {np.count_nonzero(before != after.mask):,} px changed"
@@ -103,9 +103,9 @@ def figure4(samples: Sequence[Sample]) -> Figure:
 
 def clicked(predictor: Predictor, sample: Sample, enough: float, most: int) -> tuple[State, Clicks]:
     """The robot clicks until the mask comes to an IoU of `enough`, or `most` times."""
-    state, clicks = predictor.start(sample.image), Clicks()
+    state, clicks, robot = predictor.start(sample.image), Clicks(), robot_of(predictor)
     while len(clicks) < most and (not clicks or iou(state.mask, sample.truth) < enough):
-        clicks = clicks + deepest_error(sample.truth, state.mask, clicks)
+        clicks = clicks + robot(sample.truth, state.mask, clicks)
         state = predictor.step(state, clicks)
     return state, clicks
 

@@ -40,7 +40,7 @@ def metric_named(name: str) -> Metric:
             f"no metric named '{name}'; name one of your own, my_lab.metrics:dice. The IoU is measured anyway, the "
             "boundary IoU with --boundary-iou"
         )
-    metric: Metric = own_part(name, "metric")
+    metric: Metric = own_part(name, "metric", ("mask", "truth"))
     truth = np.zeros((64, 64), np.int8)
     truth[16:40, 16:40] = 1
     truth[:, -2:] = -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 import zlib
 from collections.abc import Mapping
 from typing import Protocol
@@ -126,8 +127,31 @@ def robot_named(name: str) -> Robot:
         near = difflib.get_close_matches(name, ROBOTS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(ROBOTS)}"
         raise UnknownName(f"no robot named '{name}'; {hint}")
-    robot: Robot = own_part(name, "robot")
+    robot: Robot = own_part(name, "robot", ("truth", "mask", "clicks"))
     return robot
+
+
+def robot_of(predictor: object) -> Robot:
+    """Return who clicks where nobody is named: the predictor's own robot, else `deepest_error`.
+
+    Its own is its attribute `robot`, or the `robot` of the module that defines its class; of what is only put around
+    another predictor it is that of the inner one.
+    """
+    while predictor is not None:
+        module = sys.modules.get(type(predictor).__module__)
+        own = getattr(predictor, "robot", None) or getattr(module, "robot", None)
+        if callable(own):
+            found: Robot = own
+            return found
+        predictor = getattr(predictor, "inner", None)
+    return deepest_error
+
+
+def name_of(robot: Robot) -> str:
+    """Tell which robot it is, for a report: its name here, else MODULE:NAME, which means the same to everyone."""
+    name = getattr(robot, "__qualname__", type(robot).__qualname__)
+    place = getattr(robot, "__module__", None) or type(robot).__module__
+    return name if place.startswith("fewclicks.") else f"{place}:{name}"
 
 
 def _errors(truth: Truth, mask: Mask, clicks: Clicks) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ from fewclicks.evaluation.metrics import (
     reached,
     value_of,
 )
-from fewclicks.evaluation.robot import Robot, deepest_error
+from fewclicks.evaluation.robot import Robot, deepest_error, name_of, robot_of
 from fewclicks.predictor import Predictor
 from fewclicks.types import Dataset, Mask, Sample
 
@@ -118,6 +118,10 @@ def rollout(
     while len(turns) < max_clicks:
         looks = perf_counter()
         click = robot(sample.truth, mask, clicks)
+        if not isinstance(click, Click):
+            raise InputError(
+                f"the robot {name_of(robot)} gives {click!r:.40}; return a fewclicks.Click(x, y, positive)"
+            )
         steps = perf_counter()
         clicks = clicks + click
         state = predictor.step(state, clicks)
@@ -305,7 +309,7 @@ class Result:
 def evaluate(
     predictor: Predictor,
     dataset: Dataset,
-    robot: Robot = deepest_error,
+    robot: Robot | None = None,
     max_clicks: int = 20,
     stop_iou: float | None = 0.95,
     boundary: bool = False,
@@ -314,10 +318,13 @@ def evaluate(
 ) -> Result:
     """Roll out every object of a dataset (see `rollout`). `on_trace` is called after each, with its position.
 
+    `robot` None: the predictor's own, else `deepest_error` (see `robot_of`).
+
     InputError when the dataset is empty.
     """
     if len(dataset) == 0:
         raise InputError(f"the dataset '{dataset.name}' is empty; there is nothing to measure")
+    robot = robot or robot_of(predictor)
     traces: list[ObjectResult] = []
     for i in range(len(dataset)):
         began = perf_counter()
@@ -328,8 +335,7 @@ def evaluate(
         if on_trace is not None:
             on_trace(i, traces[i])
         forget_masks(traces)
-    robot_name = getattr(robot, "__name__", type(robot).__name__)
-    return Result(dataset.name, tuple(traces), robot_name, max_clicks, stop_iou)
+    return Result(dataset.name, tuple(traces), name_of(robot), max_clicks, stop_iou)
 
 
 def _number(value: float) -> float | None:

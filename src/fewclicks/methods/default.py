@@ -16,7 +16,7 @@ from fewclicks.engines import onnx, torch
 from fewclicks.engines.network import Network
 from fewclicks.engines.onnx_metadata import read_metadata
 from fewclicks.errors import InputError
-from fewclicks.methods import networks
+from fewclicks.methods import identity, networks
 from fewclicks.methods.networks import NetworkOptions, chosen_options
 from fewclicks.predictor import Predictor
 
@@ -25,6 +25,10 @@ WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
 OWN = {"zoom": 512, "cfr": 1, "until_click": 1}
 """How the shipped network is shown photos: chosen on the validation split at the milliseconds that a click may cost. A
 second pass gives the first click three points of IoU and the later ones nothing (docs/experiments.md)."""
+
+
+OTHERS = {"released": {"hrnet", "resnet"}, "released-ritm": {"vit"}}
+"""Backbones that the authors' scripts show photos by the other one of the two presets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +46,20 @@ def chosen(**options: Any) -> Options:
     also for a copy of its file.
 
     A preset says all that there is to say, and a number of refinements that is given is meant for each click.
+    InputError for a preset that is the authors' evaluation of another network: it would measure another method.
     """
     own = dict(OWN) if _is_shipped(options.get("weights", WEIGHTS)) and not options.get("preset") else {}
     if "cfr" in options:
         own.pop("until_click", None)
-    return chosen_options(Options, {**own, **options}, preset_options)
+    used = chosen_options(Options, {**own, **options}, preset_options)
+    made = identity.made(used.weights) if used.preset in OTHERS else {}
+    if used.preset and made.get("backbone") in OTHERS.get(used.preset, ()):
+        (right,) = OTHERS.keys() - {used.preset}
+        raise InputError(
+            f"the preset {used.preset} is not how a network such as '{used.weights}' is measured ({made['backbone']}); "
+            f"take --preset {right}"
+        )
+    return used
 
 
 def build(**options: Any) -> Predictor:

@@ -25,12 +25,21 @@ def about(weights: str | os.PathLike[str]) -> dict[str, Any]:
 def network(weights: str | os.PathLike[str], sha256: str) -> dict[str, Any]:
     """Name the network of weights: family (as published, else its backbone), size, run, sha256, and a "name"."""
     config = about(weights)
-    made = _dict(config.get("network")) or _dict(config.get("recipe"))
+    made = _made(config)
     family = str(config.get("family") or made.get("backbone") or Path(weights).stem)
     size = str(made.get("size") or "")
     run = _dict(config.get("recipe")).get("name")
     name = " ".join(filter(None, (family, size, sha256[:8])))
     return {"name": name, "family": family, "size": size, **({"run": run} if run else {}), "sha256": sha256}
+
+
+def made(weights: str | os.PathLike[str]) -> dict[str, Any]:
+    """Tell what network weights hold: backbone, size ... as `networks.build_network` takes them; {} if not told."""
+    return _made(about(weights))
+
+
+def _made(config: Mapping[str, Any]) -> dict[str, Any]:
+    return _dict(config.get("network")) or _dict(config.get("recipe"))
 
 
 def _object(text: str) -> Mapping[str, Any]:

@@ -23,7 +23,6 @@ PRESETS: Presets = {
     "released-ritm": preset_options("released-ritm"),
     "released-ritm/davis": preset_options("released-ritm", "davis"),
     "paper": preset_options("paper"),
-    "paper/davis": preset_options("paper", "davis"),
 }
 """Its authors' evaluation under both names that it has here, and what the paper of CFR-ICL says."""
 

@@ -18,7 +18,12 @@ from fewclicks.methods.networks import NetworkOptions, Presets, chosen_options, 
 from fewclicks.predictor import Predictor
 from fewclicks.transforms import Fit
 
-PRESETS: Presets = {"released": preset_options("released"), "released/davis": preset_options("released", "davis")}
+PRESETS: Presets = {
+    "released": preset_options("released"),
+    "released/davis": preset_options("released", "davis"),
+    "paper": preset_options("paper"),
+}
+"""Its authors' evaluation, and what the paper of CFR-ICL says."""
 
 SMALL = {"backbone": "vit", "size": "xtiny"}
 """A network to try the method with."""

@@ -29,7 +29,10 @@ def recipe_named(name: str) -> Recipe:
     function = function or module.__name__.rpartition(".")[2]
     if function not in own:
         raise UnknownName(f"no recipe '{function}' in {file}; there are: {', '.join(f'{file}:{one}' for one in own)}")
-    return own[function]()
+    recipe = own[function]()
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"'{file}:{function}' gives {recipe!r:.40}, which is no recipe; return a Recipe")
+    return recipe
 
 
 def changed(recipe: Recipe, changes: dict[str, str]) -> Recipe:

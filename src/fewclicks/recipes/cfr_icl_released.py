@@ -1,4 +1,4 @@
-"""CFR-ICL as its released code trains it; `cfr_icl` is the paper's text, docs/training.md names the differences.
+"""CFR-ICL as its released code trains it; `cfr_icl` is the paper's text, docs/reproduction.md names the differences.
 
 `fewclicks train cfr_icl_released:vit_huge_cocolvis_icl_suem init=cocolvis_vit_huge.pth`
 

@@ -12,12 +12,15 @@ import numpy as np
 import torch
 
 from fewclicks.checkpoints import checkpoint
-from fewclicks.errors import MissingExtra
+from fewclicks.errors import InputError, MissingExtra
 from fewclicks.files.replace import replace_file
 from fewclicks.models.segmenter import ClickNet
 
 HALF = ".half"
 """Follows the name of a weight that is stored in 16 bits."""
+
+ONE_FORWARD = ("default", "ritm", "simpleclick")
+"""Methods that are one forward of their network and what any network has around it: so an .onnx file is run."""
 
 SMALL = 1024
 """Tensors of fewer numbers stay in 32 bits: biases, constants of the graph."""
@@ -27,9 +30,16 @@ def export_onnx(folder: str | Path, out: str | Path, half: bool = False) -> Path
     """Write the network of a checkpoint folder as ONNX; batch 1, any H, W and number of clicks.
 
     `half` stores the weights in 16 bits: half of the file, computed in 32 bits all the same. The recipe, the step and
-    the checkpoint's sha256 go into the file's metadata.
+    the checkpoint's sha256 go into the file's metadata. InputError for a network of a method that does more with it:
+    its file would be run, and measured, as another method.
     """
     config = checkpoint.read_config(folder)
+    method = config.get("method", "default")
+    if method not in ONE_FORWARD:
+        raise InputError(
+            f"'{folder}' is run by the method '{method}', which does more than an .onnx file can hold; use the folder: "
+            f"--method {folder}"
+        )
     about = {
         "recipe": json.dumps(config.get("recipe", {})),
         "step": str(config.get("step", "")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -118,6 +119,15 @@ class Objective:
     next_clicks: NextClicks | None = None
     """Simulates the clicks of a user of another kind; None: `add_clicks`."""
 
+    def drawn(self, rng: np.random.Generator) -> Weights:
+        """Draw the weights of a step. InputError where none counts, which would be a step that learns nothing."""
+        weights = self.draw(rng)
+        if not any(weights) or not all(math.isfinite(weight) and weight >= 0 for weight in weights):
+            raise InputError(
+                f"the objective draws the weights {weights!r:.60}; one at least must be above 0, none below"
+            )
+        return weights
+
     def terms(
         self, net: nn.Module, batch: Batch, weights: Weights, rngs: Sequence[np.random.Generator]
     ) -> Iterator[Term]:
@@ -153,7 +163,11 @@ def build(recipe: Recipe) -> Objective:
     An own one is a function: recipe -> Objective, which may be of a class of its own with other `terms`.
     """
     if is_own(recipe.objective):
-        own: Objective = own_part(recipe.objective, "objective")(recipe)
+        own = own_part(recipe.objective, "objective", ("recipe",))(recipe)
+        if not isinstance(own, Objective):
+            raise InputError(
+                f"the objective {recipe.objective} gives {own!r:.40}; return a fewclicks.training.objectives.Objective"
+            )
         return own
     loss = loss_named(recipe)
     draws: dict[str, Callable[[np.random.Generator], Weights]] = {
@@ -173,7 +187,7 @@ def loss_named(recipe: Recipe) -> Loss:
     InputError at once where the user's own does not return B losses.
     """
     if is_own(recipe.loss):
-        own: Loss = own_part(recipe.loss, "loss")
+        own: Loss = own_part(recipe.loss, "loss", ("logits", "truth"))
         logits, truth = torch.zeros(2, 1, 8, 8, requires_grad=True), torch.zeros(2, 8, 8, dtype=torch.int8)
         truth[:, 2:5] = 1
         got = own(logits, truth)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -199,6 +200,7 @@ class Recipe:
             raise InputError(f"sets and set_weights differ in length: {len(self.sets)} and {len(self.set_weights)}")
         if self.steps < 1 or self.batch < 1 or not self.click_weights:
             raise InputError("steps and batch must be at least 1, and click_weights must not be empty")
+        self._check_finite()
         if not any(self.click_weights) or min(self.click_weights) < 0:
             raise InputError(f"click_weights are 0 or more, and not all 0, got {self.click_weights}")
         if self.accumulate < 1 or self.batch % self.accumulate:
@@ -215,6 +217,13 @@ class Recipe:
             raise InputError(f"fit is longest or square, got '{self.fit}'")
         if min(self.crop_hw) < 1:
             raise InputError(f"crop_hw is a height and a width of 1 or more, got {self.crop_hw}")
+
+    def _check_finite(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+                raise InputError(f"{field.name} is a finite number, got {value}")
 
     def _check_suem(self) -> None:
         if self.one_object_after not in ("paste", "any", "never"):

@@ -115,7 +115,7 @@ class Trainer:
         `position` is where in the recipe's schedule it lies, in steps.
         """
         recipe = self.recipe
-        weights = self.objective.draw(np.random.default_rng([recipe.seed, 1, self.step]))
+        weights = self.objective.drawn(np.random.default_rng([recipe.seed, 1, self.step]))
         lr = recipe.lr * optimizer.schedule(recipe, position)
         for group in self.adam.param_groups:
             group["lr"] = lr * group["factor"]
