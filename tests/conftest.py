@@ -1,5 +1,6 @@
 """Fixtures that several files of tests share."""
 
+import os
 import signal
 import sys
 
@@ -13,9 +14,16 @@ from quick import quick
 
 
 def pytest_configure():
-    """A shell that runs the tests in the background ignores Ctrl-C for them; the programs that they start must not."""
+    # A shell that runs the tests in the background ignores Ctrl-C for them; the programs that they start must not.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Several tests run at once. One thread each for arithmetic: more would wait for a core, and spin while they wait.
+    # numpy and torch read it when they are loaded, also in the processes that the tests start.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    # Compiled once, not by each of the processes that the tests start (many containers set this variable).
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.fixture(autouse=True)

@@ -109,6 +109,7 @@ def test_parts_that_come_one_by_one_are_checked_and_make_the_whole(kit, tmp_path
         assert np.abs(there[i].image.mean((0, 1)) - original.image.mean((0, 1))).max() < 4
 
 
+@pytest.mark.slow
 def test_what_the_kit_lacks_is_told_in_a_line(kit, tmp_path):
     base, about = kit
     here = carried(base / "out", tmp_path / "here", about[-1]["name"])

@@ -1,6 +1,7 @@
 """Who may import whom: imports point down only, and the core never needs torch."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,13 @@ WING = {
     for number, wing in enumerate(rooms.split("|"))
     for room in wing.split()
 }
-FILES = sorted(SOURCE.rglob("*.py"))
+ROOMS: dict[str, list[Path]] = {}
+"""The files of each top-level module or folder."""
+for _file in sorted(SOURCE.rglob("*.py")):
+    ROOMS.setdefault(_file.relative_to(SOURCE).parts[0].removesuffix(".py"), []).append(_file)
 
 
-def room_of(file):
-    """The top-level module or folder that a file belongs to."""
-    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
-
-
+@functools.cache
 def imports(file):
     """(module, names, whether it runs when the file is imported) of every import statement; types only are left out."""
     tree = ast.parse(file.read_text("utf-8"))
@@ -85,15 +85,15 @@ def rooms_imported(file):
             yield from ((name, f"fewclicks.{name}", []) for name in names if name in LEVEL)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
-def test_imports_point_down(file):
-    room = room_of(file)
-    if room == "__init__":
-        assert not list(rooms_imported(file)), "the package itself imports lazily"
-        return
+def test_the_package_itself_imports_lazily():
+    assert not list(rooms_imported(SOURCE / "__init__.py"))
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "__init__"])
+def test_imports_point_down(room):
     assert room in LEVEL, f"{room} has no layer yet; give it one in {__name__} and in the architecture"
-    for other, module, names in rooms_imported(file):
-        assert other in LEVEL, f"{module} is no part of fewclicks"
+    for other, module, names in (found for file in ROOMS[room] for found in rooms_imported(file)):
+        assert other in LEVEL, f"{room} imports {module}, which is no part of fewclicks"
         assert LEVEL[other] <= LEVEL[room], f"{room} (layer {LEVEL[room]}) imports {module} (layer {LEVEL[other]})"
         if LEVEL[room] == LEVEL[other]:
             assert WING[room] == WING[other], f"{room} imports {module}, of another wing"
@@ -103,23 +103,20 @@ def test_imports_point_down(file):
             )
 
 
-@pytest.mark.parametrize(
-    "file", sorted((SOURCE / "annotator").rglob("*.py")), ids=lambda f: str(f.relative_to(SOURCE / "annotator"))
-)
-def test_within_the_annotator_imports_point_down(file):
-    place = file.relative_to(SOURCE / "annotator")
-    if len(place.parts) == 1:
-        return
-    for module, _, _ in imports(file):
+@pytest.mark.parametrize("within", ANNOTATOR)
+def test_within_the_annotator_imports_point_down(within):
+    files = sorted((SOURCE / "annotator" / within).rglob("*.py"))
+    for place, module in (
+        (file.relative_to(SOURCE / "annotator"), found[0]) for file in files for found in imports(file)
+    ):
         parts = module.split(".")
         if parts[:2] == ["fewclicks", "annotator"] and (place.as_posix(), parts[2]) not in UPWARD:
             assert ANNOTATOR.index(parts[2]) <= ANNOTATOR.index(place.parts[0]), f"{place} imports {module}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
-def test_torch_stays_on_its_side(file):
-    room = room_of(file)
-    for module, _, at_once in imports(file):
+@pytest.mark.parametrize("room", ROOMS)
+def test_torch_stays_on_its_side(room):
+    for file, (module, _, at_once) in ((path, found) for path in ROOMS[room] for found in imports(path)):
         top = module.split(".")[0]
         assert top not in ("torchvision", "timm", "skimage", "pickle"), f"{file.name} imports {top}"
         if top == "torch":
@@ -135,5 +132,5 @@ def test_torch_stays_on_its_side(file):
 
 def test_the_test_sees_the_real_tree():
     """A moved or renamed folder does not pass unnoticed."""
-    assert {LEVEL[room_of(f)] for f in FILES if room_of(f) != "__init__"} == set(range(len(LAYERS)))
-    assert {f.relative_to(SOURCE / "annotator").parts[0] for f in FILES if room_of(f) == "annotator"} >= set(ANNOTATOR)
+    assert {LEVEL[room] for room in ROOMS if room != "__init__"} == set(range(len(LAYERS)))
+    assert {file.relative_to(SOURCE / "annotator").parts[0] for file in ROOMS["annotator"]} >= set(ANNOTATOR)

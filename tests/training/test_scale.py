@@ -157,24 +157,28 @@ def test_shards_and_recomputed_blocks_learn_the_same(left, tmp_path):
     same_weights(left / "sharded", tmp_path / "one", 1e-4)
 
 
+@pytest.mark.slow
 def test_half_precision_learns_about_the_same(left, tmp_path):
     assert losses(left / "half") == pytest.approx(alone(replace(HALF, precision="fp32"), tmp_path / "one"), rel=0.02)
     scaler = checkpoint.read_config(left / "half" / "last")["scaler"]
     assert scaler["scale"] > 0
 
 
+@pytest.mark.slow
 def test_a_run_moves_from_one_process_to_two_and_back(left, tmp_path):
     alone(SHARDED, left / "resumed", resume=True)  # one step alone, one in two shards, the last alone
     assert losses(left / "resumed") == pytest.approx(losses(left / "sharded"), rel=1e-5)
     same_weights(left / "resumed", left / "sharded", 1e-4)
 
 
+@pytest.mark.slow
 def test_one_process_stops_all_after_the_step(left):
     step = checkpoint.read_config(left / "stopped" / "last")["step"]
     assert 0 < step < 1000
     assert len(losses(left / "stopped")) == step
 
 
+@pytest.mark.slow
 def test_an_error_of_one_process_ends_all_and_is_told_once(left):
     told = "DatasetError the crops of 20 photos in a row held no object of 20 pixels; lower min_area_px"
     assert (left / "failed0.txt").read_text() == told
