@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import sqlite3
 import uuid
 from contextlib import closing
@@ -190,18 +191,36 @@ CHANGED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("sql", "says"), CHANGED.values(), ids=CHANGED)
-def test_what_was_changed_behind_its_back_is_named(tmp_path, capsys, sql, says):
-    small(tmp_path)
-    assert faults(tmp_path) == []
-    with closing(sqlite3.connect(tmp_path / PLACE, isolation_level=None)) as raw:
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """A folder with what `small` does, in which nothing is wrong; to be copied."""
+    folder = tmp_path_factory.mktemp("sound")
+    small(folder)
+    assert faults(folder) == []
+    return folder
+
+
+def changed(sound, folder, sql):
+    """A copy of the folder, changed behind the annotator's back."""
+    shutil.copytree(sound, folder)
+    with closing(sqlite3.connect(folder / PLACE, isolation_level=None)) as raw:
         raw.execute(sql)
-    found = faults(tmp_path)
+    return folder
+
+
+@pytest.mark.parametrize(("sql", "says"), CHANGED.values(), ids=CHANGED)
+def test_what_was_changed_behind_its_back_is_named(sound, tmp_path, sql, says):
+    found = faults(changed(sound, tmp_path / "copy", sql))
     assert any(says in fault for fault in found), found
     assert len(found) < 15, "one change is not told as a hundred"
-    code, out, err = runner(capsys)("check", tmp_path)
+
+
+@pytest.mark.parametrize("what", ["an area", "a payload that is no JSON", "a table is lost"])
+def test_the_command_tells_the_faults(sound, tmp_path, capsys, what):
+    folder = changed(sound, tmp_path / "copy", CHANGED[what][0])
+    code, out, err = runner(capsys)("check", folder)
     assert (code, err) == (1, "")
-    assert found[0] in out
+    assert faults(folder)[0] in out
 
 
 def test_a_click_is_checked_by_its_model_only(tmp_path):

@@ -289,7 +289,8 @@ def test_train_changes_fields_by_their_types():
 
 
 def test_train_trains_resumes_and_its_weights_segment(fewclicks):
-    small = ("train", "toy", "crop_hw=32,32", "batch=2", "min_area_px=20", "--out", "run", "--workers", "0")
+    tiny = ("backbone=vit", "size=xtiny", "crop_hw=32,32", "batch=2", "min_area_px=20")
+    small = ("train", "toy", *tiny, "--out", "run", "--workers", "0")
     code, out, _ = fewclicks(*small, "steps=1")
     assert code == 0
     assert "run/last" in out
@@ -315,7 +316,8 @@ def test_train_trains_resumes_and_its_weights_segment(fewclicks):
     Path("third").mkdir()
     Path("third/recipe.json").write_bytes(before)
     _, _, err = fewclicks("train", "toy", "--out", "third")
-    assert "third/recipe.json is the recipe of another run, in which crop_hw" in err
+    assert "third/recipe.json is the recipe of another run, in which backbone is 'vit', not 'compact'" in err
+    assert "crop_hw is (32, 32), not (64, 64)" in err
     assert Path("third/recipe.json").read_bytes() == before
     assert fewclicks("segment", "photo.png", "--click", "60,40", "--method", "run/last")[0] == 0
 
