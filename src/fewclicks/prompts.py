@@ -9,6 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -200,15 +201,32 @@ def _hints(box: Box, hw: tuple[int, int]) -> Clicks:
     return Clicks((Click(x, y), *around))
 
 
-SCALES = (1.0, 0.5, 0.25)
+SCALES = (0.7, 0.5, 0.25)
 """Sides of the regions that are looked at around a click, over those of the photo."""
 LEAST_SIDE_PX = 64
-THRESHOLDS = (0.5, 0.2, 0.8)
-"""Where a mask that the regions do not give is looked for, as shares of the way from 0 to 1."""
-ALIKE_IOU = 0.8
+THRESHOLDS = (0.2, 0.5, 0.8)
+"""Where the prob of a look is cut into masks, as shares of the way from 0 to 1."""
+BESIDE = {0.2: (0.1, 0.35), 0.5: (0.35, 0.65), 0.8: (0.65, 0.9)}
+"""A mask is stable where it is much the same at these thresholds beside its own."""
+ALIKE_IOU = 0.7
 """Masks that overlap more mean the same."""
 CUT_RATIO = 0.15
 """A mask that fills more of the border of its region goes on outside of it: it is cut, and no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """A mask that a click can mean, cut out of a prob, and how little it hangs on the threshold."""
+
+    mask: Mask
+    prob: Prob
+    threshold: float
+    stability: float
+
+    def at(self, threshold: float) -> Prob:
+        """Its prob, stretched so that this threshold cuts the same mask out of it."""
+        prob = np.where(self.mask, self.prob, np.minimum(self.prob, self.threshold))
+        return _moved_threshold(prob, self.threshold, threshold)
 
 
 def meanings(
@@ -216,41 +234,49 @@ def meanings(
 ) -> list[State]:
     """Tell what a first click can mean: up to three masks that differ, the one that a click gives by itself first.
 
-    The others, the largest first, are what `predictor` sees in regions of three sizes around the click, and at other
-    thresholds. Each holds the click, is one piece, and goes on nowhere beyond its region. `steps`, `tol`: as of
-    `look_in_box`.
+    The others, the largest first, are what `predictor` sees in the photo and in regions of three sizes around the
+    click: those that change least with the threshold. Each holds the click, is one piece, and goes on nowhere beyond
+    its region. `steps`, `tol`: as of `look_in_box`.
     """
     if steps is None:
         usual = predictor.step(start, clicks)
     else:
         usual = deque(passes(predictor, start, clicks, steps, tol), maxlen=1)[0]
     hw = (start.prob.shape[0], start.prob.shape[1])
-    row, column = clicks[-1].pixel(hw)
+    at = clicks[-1].pixel(hw)
     anchor, inner = split_anchor(predictor)
-    found: list[tuple[Mask, Prob]] = [(usual.mask, usual.prob)]
-
-    def offer(prob: Prob, threshold: float, region: Box) -> None:
-        mask = _piece(prob > threshold, row, column)
-        if mask is None or _is_cut(mask, region) or any(_iou(mask, other) > ALIKE_IOU for other, _ in found):
-            return
-        found.append(
-            (mask, _moved_threshold(np.where(mask, prob, np.minimum(prob, threshold)), threshold, start.threshold))
-        )
-
-    looks = []
-    for scale in SCALES[1:]:
-        region = _region(row, column, scale, hw)
+    looks = [(usual.prob, Box.whole(hw))]
+    for scale in SCALES:
+        region = _region(*at, scale, hw)
         looks.append((LookAt(inner, region).step(start, clicks).prob, region))
-    for share in THRESHOLDS:
-        for prob, region in ((usual.prob, Box.whole(hw)), *looks):
-            if len(found) < MEANINGS:
-                offer(prob, share if share != 0.5 else start.threshold, region)
-    others = sorted(found[1:], key=lambda item: -int(item[0].sum()))
+    found = [meaning for prob, region in looks for meaning in _cut_out(prob, region, at)]
+    taken = [_Meaning(usual.mask, usual.prob, usual.threshold, 1)]
+    for one in sorted(found, key=lambda one: -one.stability):
+        if len(taken) < MEANINGS and all(_iou(one.mask, other.mask) <= ALIKE_IOU for other in taken):
+            taken.append(one)
     states = [usual]
-    for _, prob in others:
-        state = replace(usual, prob=prob, memo={**start.memo, GIVEN: False})
+    for one in sorted(taken[1:], key=lambda one: -np.count_nonzero(one.mask)):
+        state = replace(usual, prob=one.at(start.threshold), memo={**start.memo, GIVEN: False})
         states.append(anchor.hold(state, clicks) if anchor else state)
     return states
+
+
+def _cut_out(prob: Prob, region: Box, at: tuple[int, int]) -> Iterator[_Meaning]:
+    """The pieces around a pixel (row, column) that the thresholds cut out of what was seen in a region."""
+    part = prob[region.slices]
+    there = at[0] - region.y0, at[1] - region.x0
+    pieces = {
+        threshold: _piece(part > threshold, *there) for threshold in sorted({*THRESHOLDS, *chain(*BESIDE.values())})
+    }
+    for threshold in THRESHOLDS:
+        piece = pieces[threshold]
+        if piece is None or _is_cut(piece, region, prob.shape):
+            continue
+        beside = (pieces[other] for other in BESIDE[threshold])
+        stability = math.prod(0.0 if other is None else _iou(piece, other) for other in beside)
+        mask = np.zeros(prob.shape, bool)
+        mask[region.slices] = piece
+        yield _Meaning(mask, prob, threshold, stability)
 
 
 def _region(row: int, column: int, scale: float, hw: tuple[int, int]) -> Box:
@@ -269,12 +295,11 @@ def _piece(mask: Mask, row: int, column: int) -> Mask | None:
     return np.asarray(labels == labels[row, column])
 
 
-def _is_cut(mask: Mask, region: Box) -> bool:
-    """Tell whether the mask goes on beyond the borders of the region that are not those of the image."""
-    part = mask[region.slices]
+def _is_cut(piece: Mask, region: Box, hw: tuple[int, ...]) -> bool:
+    """Tell whether a mask of the region goes on beyond the borders of it that are not those of the image."""
     sides = [
-        (part[0], region.y0 > 0), (part[-1], region.y1 < mask.shape[0]),
-        (part[:, 0], region.x0 > 0), (part[:, -1], region.x1 < mask.shape[1]),
+        (piece[0], region.y0 > 0), (piece[-1], region.y1 < hw[0]),
+        (piece[:, 0], region.x0 > 0), (piece[:, -1], region.x1 < hw[1]),
     ]  # fmt: skip
     return any(within and float(side.mean()) > CUT_RATIO for side, within in sides)
 

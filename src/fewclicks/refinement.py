@@ -16,10 +16,10 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from fewclicks.clicks import Clicks
+from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.predictor import Predictor, State
-from fewclicks.types import Image, Prob
+from fewclicks.types import Image, Mask, Prob
 
 Hold: TypeAlias = Callable[[State], State]
 """What corrects the answer of a predictor."""
@@ -175,6 +175,9 @@ Anchor = ClickConsistency
 
 TOUCH_PX = 2
 """A click touches what changed no farther from it than this: the disk that `ClickConsistency` holds."""
+SURE_RATIO = 0.25
+"""A pixel is surely changed where its prob lies so far beyond the threshold, as a share of the way to 1 or 0. On the
+validation split's spoiled masks, half as many first corrections then make a mask worse, and the mean IoU is higher."""
 SEEN = "seen"
 """Where a state remembers the clicks that were there when it was made."""
 
@@ -182,26 +185,49 @@ SEEN = "seen"
 def keep_local(before: State, after: State, clicks: Clicks) -> State:
     """Of what changed from `before` to `after`, keep only the connected parts that one of these clicks touches.
 
-    A positive click adds, a negative one takes away; all other pixels have the prob of `before`. FocalClick (Chen et
-    al., CVPR 2022) calls it progressive merge; its release takes all pixels that did not change for the part that
-    a click touches, where it touches none.
+    A positive click adds, a negative one takes away; all other pixels have the prob of `before`. A part is made of
+    pixels that are surely changed (SURE_RATIO); where a click touches none, of all that changed. FocalClick (Chen et
+    al., CVPR 2022) calls it progressive merge; its release takes all pixels that did not change for the part that a
+    click touches, where it touches none.
     """
-    hw = (before.prob.shape[0], before.prob.shape[1])
-    was, now = before.mask, after.mask
     prob = before.prob.copy()
     for positive in (True, False):
-        pixels = [click.pixel(hw) for click in clicks if click.positive == positive]
-        if not pixels:
+        same = [click for click in clicks if click.positive == positive]
+        if not same:
             continue
-        changed = now & ~was if positive else was & ~now
-        labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=8)[1]
-        near = (
-            labels[max(0, y - TOUCH_PX) : y + TOUCH_PX + 1, max(0, x - TOUCH_PX) : x + TOUCH_PX + 1] for y, x in pixels
-        )
-        touched = np.unique(np.concatenate([part.ravel() for part in near]))
-        part = np.isin(labels, touched[touched > 0])
+        was = before.mask if positive else ~before.mask
+        changed = _is_beyond(after, positive, 0) & ~was
+        sure = _is_beyond(after, positive, SURE_RATIO) & ~was
+        # What a click holds belongs to its part, however sure the predictor is of it.
+        sure_at = [click for click in same if sure[_around(click, sure.shape)].any()]
+        for click in sure_at:
+            place = _around(click, sure.shape)
+            sure[place] |= changed[place]
+        part = _touched(sure, sure_at) | _touched(changed, [click for click in same if click not in sure_at])
         prob[part] = after.prob[part]
     return replace(after, prob=prob)
+
+
+def _is_beyond(state: State, positive: bool, ratio: float) -> Mask:
+    """The pixels whose prob lies beyond the threshold by so much of the way to 1, or to 0."""
+    if positive:
+        return np.asarray(state.prob > state.threshold + ratio * (1 - state.threshold))
+    return np.asarray(state.prob <= state.threshold * (1 - ratio))
+
+
+def _touched(changed: Mask, clicks: list[Click]) -> Mask:
+    """The connected parts of a mask that the clicks touch."""
+    if not clicks:
+        return np.zeros_like(changed)
+    labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=8)[1]
+    touched = np.unique(np.concatenate([labels[_around(click, changed.shape)].ravel() for click in clicks]))
+    return np.asarray(np.isin(labels, touched[touched > 0]))
+
+
+def _around(click: Click, hw: tuple[int, ...]) -> tuple[slice, slice]:
+    """The pixels that a click touches."""
+    y, x = click.pixel((hw[0], hw[1]))
+    return slice(max(0, y - TOUCH_PX), y + TOUCH_PX + 1), slice(max(0, x - TOUCH_PX), x + TOUCH_PX + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """Boxes, strokes, several meanings of a click, and corrections that stay local."""
 
 import json
+import math
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL.Image
@@ -163,6 +165,27 @@ def test_a_click_that_touches_no_change_changes_nothing(click):
     assert np.array_equal(keep_local(before, after, Clicks((click,))).prob, before.prob)
 
 
+def test_only_what_is_surely_changed_goes_along_with_a_click_and_what_the_click_holds():
+    before, after = np.zeros(HW, np.float32), np.zeros(HW, np.float32)
+    after[20:40, 20:40] = 0.9
+    after[20:40, 40:60] = 0.55  # beside it, and doubtful
+    doubtful = State(PHOTO, after)
+    kept = keep_local(State(PHOTO, before), doubtful, Clicks((Click(30, 30),))).mask
+    assert np.array_equal(kept, after > 0.6)
+    # At the rim of what is sure: the click's own pixel is kept, the rest of the doubtful ones is not.
+    kept = keep_local(State(PHOTO, before), doubtful, Clicks((Click(41, 30),))).mask
+    assert kept[30, 41]
+    assert kept[30, 25]
+    assert not kept[30, 50]
+    # Where nothing sure is near, all that is joined to the click changes.
+    kept = keep_local(State(PHOTO, before), doubtful, Clicks((Click(55, 30),))).mask
+    assert np.array_equal(kept, after > 0.5)
+    # Taking away goes the same way.
+    full = np.full(HW, 0.95, np.float32)
+    kept = keep_local(State(PHOTO, full), State(PHOTO, 1 - after), Clicks((Click(30, 30, False),))).mask
+    assert np.array_equal(~kept, after > 0.6)
+
+
 @pytest.mark.parametrize("predictor", [Anchor(Discs(12, 0.6)), Anchor(CFR(Discs(12, 0.6), 2)), Discs(12)])
 def test_corrections_of_a_loaded_mask_are_local_and_others_are_not(predictor):
     given = disc(50, 60, 30) | disc(120, 60, 20)
@@ -229,6 +252,32 @@ def test_every_meaning_is_one_piece_with_the_click_and_not_cut_by_its_region():
     states = meanings(predictor, predictor.start(PHOTO), Clicks((Click(80, 60),)))
     assert 1 <= len(states) <= 3
     assert all(state.mask[60, 80] for state in states)
+
+
+@dataclass
+class BySize:
+    """Sees a disc around the click, whose edge is sharp in some sizes of photo and vague in the others."""
+
+    radius_px: dict[int, float]
+    vague: tuple[int, ...]
+
+    def start(self, image):
+        return State(image, np.zeros(image.shape[:2], np.float32))
+
+    def step(self, state, clicks):
+        hw = state.image.shape[:2]
+        away = np.hypot(*(np.mgrid[: hw[0], : hw[1]] - np.array(clicks[-1].pixel(hw))[:, None, None]))
+        wide = 12 if hw[1] in self.vague else 1
+        prob = 1 / (1 + np.exp(np.clip((away - self.radius_px[hw[1]]) / wide, -50, 50)))
+        return replace(state, prob=prob.astype(np.float32))
+
+
+def test_a_click_means_what_hangs_least_on_the_threshold():
+    photo = np.zeros((120, 200, 3), np.uint8)
+    predictor = BySize({200: 50, 140: 34, 100: 20, 64: 10}, vague=(140,))
+    states = meanings(predictor, predictor.start(photo), Clicks((Click(100, 60),)))
+    radii = [math.sqrt(np.count_nonzero(state.mask) / math.pi) for state in states]
+    assert radii == pytest.approx([50, 20, 10], abs=1), "the vague disc of 34 pixels is left out"
 
 
 @pytest.mark.parametrize("number", [-1, 3, 1.0, "1", None, True])
