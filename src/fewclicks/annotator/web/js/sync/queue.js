@@ -135,7 +135,12 @@ export class Queue {
         const problem = /** @type {Error} */ (error);
         this.reach(problem instanceof Problem);
         if (problem instanceof Problem && problem.current) {
-          await this.handlers.conflict(item, problem.current);
+          try {
+            await this.handlers.conflict(item, problem.current);
+          } catch {
+            // What somebody else did cannot be fetched now: the next answer tells of it again.
+            await this.sleep(FIRST_WAIT_MS);
+          }
           if (left-- === 0) return await this.handlers.failed(item, problem);
         } else if (passes(problem, tries)) {
           if (problem instanceof Problem) this.handlers.later(problem);
