@@ -270,7 +270,10 @@ class Session:
                     return first
                 after = self._predictor.step(state, clicks)
                 local = given and isinstance(begun[-1], np.ndarray) if self._local is None else self._local
-                return keep_local(state, after, self._said(action)) if local and state.mask.any() else after
+                if not (local and state.mask.any()):
+                    return after
+                said = self._said(action)
+                return keep_local(state, after, said, first=len(said) == len(clicks))
             case _:
                 return replace(first, prob=action)
 

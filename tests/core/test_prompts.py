@@ -165,25 +165,58 @@ def test_a_click_that_touches_no_change_changes_nothing(click):
     assert np.array_equal(keep_local(before, after, Clicks((click,))).prob, before.prob)
 
 
-def test_only_what_is_surely_changed_goes_along_with_a_click_and_what_the_click_holds():
+def test_only_what_is_surely_changed_goes_along_with_a_click_and_its_soft_edge():
     before, after = np.zeros(HW, np.float32), np.zeros(HW, np.float32)
     after[20:40, 20:40] = 0.9
     after[20:40, 40:60] = 0.55  # beside it, and doubtful
     doubtful = State(PHOTO, after)
-    kept = keep_local(State(PHOTO, before), doubtful, Clicks((Click(30, 30),))).mask
-    assert np.array_equal(kept, after > 0.6)
-    # At the rim of what is sure: the click's own pixel is kept, the rest of the doubtful ones is not.
+
+    def sure(mask):
+        assert mask[20:40, 20:41].all(), "what is sure, and one pixel of its edge"
+        assert not mask[:, 45:].any()
+
+    sure(keep_local(State(PHOTO, before), doubtful, Clicks((Click(30, 30),))).mask)
+    # At the rim of what is sure: the click's own pixels are kept as well.
     kept = keep_local(State(PHOTO, before), doubtful, Clicks((Click(41, 30),))).mask
-    assert kept[30, 41]
-    assert kept[30, 25]
-    assert not kept[30, 50]
+    assert kept[28:33, 39:44].all()
+    sure(kept)
     # Where nothing sure is near, all that is joined to the click changes.
     kept = keep_local(State(PHOTO, before), doubtful, Clicks((Click(55, 30),))).mask
     assert np.array_equal(kept, after > 0.5)
+    # Only the first correction is so careful.
+    kept = keep_local(State(PHOTO, before), doubtful, Clicks((Click(30, 30),)), first=False).mask
+    assert np.array_equal(kept, after > 0.5)
     # Taking away goes the same way.
     full = np.full(HW, 0.95, np.float32)
-    kept = keep_local(State(PHOTO, full), State(PHOTO, 1 - after), Clicks((Click(30, 30, False),))).mask
-    assert np.array_equal(~kept, after > 0.6)
+    sure(~keep_local(State(PHOTO, full), State(PHOTO, 1 - after), Clicks((Click(30, 30, False),))).mask)
+
+
+@dataclass
+class Doubtful:
+    """Sees discs around positive clicks, sure in the left half of each."""
+
+    def start(self, image):
+        return State(image, np.zeros(image.shape[:2], np.float32))
+
+    def step(self, state, clicks):
+        rows, columns = np.mgrid[: state.prob.shape[0], : state.prob.shape[1]]
+        prob = state.prob.copy()
+        for click in clicks:
+            disc = np.hypot(rows - click.y, columns - click.x) < 15
+            prob[disc] = np.where(columns[disc] <= click.x, 0.9, 0.55)
+        return replace(state, prob=prob)
+
+
+@pytest.mark.parametrize("local", [True, None])
+def test_the_first_correction_of_a_session_is_careful_and_the_second_is_not(local):
+    session = Session(PHOTO, Doubtful(), local=local)
+    session.load_mask(disc(20, 20, 5))
+    first = session.click(60, 60)
+    assert first[60, 50]
+    assert not first[60, 70]
+    second = session.click(110, 60)
+    assert second[60, 120]
+    assert np.array_equal(session.undo(), first)
 
 
 @pytest.mark.parametrize("predictor", [Anchor(Discs(12, 0.6)), Anchor(CFR(Discs(12, 0.6), 2)), Discs(12)])

@@ -62,7 +62,7 @@ class Replay:
             for n in range(done, len(clicks)):
                 after = self.predictor.step(state, Clicks(clicks.items[: n + 1]).counting(self.hw))
                 is_local = mask is not None and bool(state.mask.any())
-                state = keep_local(state, after, Clicks((clicks[n],))) if is_local else after
+                state = keep_local(state, after, Clicks((clicks[n],)), first=n == 0) if is_local else after
                 self._path.append((clicks[n], state))
             return state
 

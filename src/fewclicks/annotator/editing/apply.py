@@ -186,7 +186,7 @@ def _cascade(
 
     def hold(after: State) -> State:
         if isinstance(action, Clicked | Scribbled) and action.local and state.mask.any():
-            after = keep_local(state, after, said)
+            after = keep_local(state, after, said, first=len(said) == len(marks.clicks))
         return marks.locks.hold(after) if marks.locks else after
 
     if isinstance(action, Fitted):
