@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 from numpy.typing import NDArray
 
 from fewclicks.clicks import Clicks
@@ -96,6 +98,15 @@ def side_by_side(*panels: NDArray[np.uint8], gap_px: int = 8) -> Image:
         opaque = on_checkerboard(panel) if panel.shape[2] == 4 else panel
         row += [to_height(opaque, height), np.full((height, gap_px, 3), 255, np.uint8)]
     return np.concatenate(row[:-1], axis=1)
+
+
+def captioned(picture: Image, text: str, width_px: int = 360, size_px: int = 15) -> Image:
+    """The HxWx3 picture under a white line of text; one that is less than `width_px` wide is scaled up to it."""
+    if picture.shape[1] < width_px:
+        picture = to_height(picture, round(picture.shape[0] * width_px / picture.shape[1]))
+    line = PIL.Image.new("RGB", (picture.shape[1], size_px + 8), "white")
+    PIL.ImageDraw.Draw(line).text((4, 3), text, "black", PIL.ImageFont.load_default(size_px))
+    return np.concatenate((np.asarray(line), picture))
 
 
 def to_height(picture: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:

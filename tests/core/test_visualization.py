@@ -115,3 +115,13 @@ def test_saving_keeps_every_pixel(tmp_path, array, mode):
 def test_saving_into_no_folder_is_an_error_that_names_it(tmp_path):
     with pytest.raises(InputError, match="gone"):
         visualization.save(GREY, tmp_path / "gone" / "a.png")
+
+
+def test_a_caption_stands_above_a_picture_that_is_wide_enough_for_it():
+    small, wide = np.full((20, 30, 3), 99, np.uint8), np.full((20, 400, 3), 99, np.uint8)
+    for picture, height in ((small, 240), (wide, 20)):
+        found = visualization.captioned(picture, "grow: 3 clicks, IoU 0.91")
+        assert found.shape[1] == max(360, picture.shape[1])
+        line = found[: found.shape[0] - height]
+        assert (line == 0).any(), "text"
+        assert (found[-height:] == 99).all()

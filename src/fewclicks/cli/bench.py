@@ -260,7 +260,8 @@ def draw(report: Report, datasets: list[Dataset], plot_file: Path | None, folder
     if plot_file is not None:
         from fewclicks.evaluation.plots import plot
 
-        plot({title(report.settings): report.to_json()}, plot_file)
+        figures = report.to_json()
+        plot({title(figures["settings"]): figures}, plot_file)
     if folder is not None:
         for dataset, result in zip(datasets, report.results, strict=True):
             gallery(result, dataset, folder)

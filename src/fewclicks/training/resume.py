@@ -41,7 +41,10 @@ def differences(own: Recipe, other: Recipe) -> str:
 
 
 def forked(run: Path) -> Recipe:
-    """The recipe of a run, beginning with the weights that the run has reached."""
+    """The recipe of a run that begins with the weights of another. TrainingError if that has none yet."""
+    recover(run / LAST)
+    if not (run / LAST).exists():
+        raise TrainingError(f"nothing to start from: there is no checkpoint {run / LAST}; name the folder of a run")
     return replace(recipe_of(run), init=str(run / LAST))
 
 
