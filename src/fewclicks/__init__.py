@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fewclicks.integrations.widget import widget
     from fewclicks.plugins import allow
     from fewclicks.predictor import Predictor, State
+    from fewclicks.proposals import Everything, Proposal, propose
     from fewclicks.refinement import CFR, Anchor, LocalCorrection
     from fewclicks.session import Session
     from fewclicks.transforms import Flip, ZoomIn
@@ -43,12 +44,14 @@ __all__ = [
     "Clicks",
     "Conflict",
     "DatasetError",
+    "Everything",
     "FewClicksError",
     "Flip",
     "InputError",
     "LocalCorrection",
     "MissingExtra",
     "Predictor",
+    "Proposal",
     "Session",
     "State",
     "StoreError",
@@ -59,6 +62,7 @@ __all__ = [
     "allow",
     "load",
     "open",
+    "propose",
     "widget",
 ]
 
@@ -78,6 +82,7 @@ _HOMES = {
     ],
     "plugins": ["allow"],
     "predictor": ["Predictor", "State"],
+    "proposals": ["Everything", "Proposal", "propose"],
     "refinement": ["CFR", "Anchor", "LocalCorrection"],
     "session": ["Session"],
     "transforms": ["Flip", "ZoomIn"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fewclicks.clicks import Clicks
+from fewclicks.errors import InputError
 from fewclicks.types import Image, Mask, Prob
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -48,3 +49,17 @@ class Predictor(Protocol):
 def blank(image: Image, threshold: float = 0.5) -> State:
     """A state with an empty mask: what most predictors start from."""
     return State(image, np.zeros(image.shape[:2], np.float32), threshold)
+
+
+def step_each(predictor: Predictor, states: Sequence[State], clicks: Sequence[Clicks]) -> list[State]:
+    """Step several states, each with its clicks: all at once where the predictor can (`step_each`), else one by one.
+
+    States and answers are those of `Predictor.step`, whichever way is taken, but for the rounding of floats.
+    """
+    if len(states) != len(clicks):
+        raise InputError(f"each state needs its clicks, got {len(states)} states and clicks for {len(clicks)}")
+    together = getattr(predictor, "step_each", None)
+    if together is None:
+        return [predictor.step(state, said) for state, said in zip(states, clicks, strict=True)]
+    found: list[State] = together(states, clicks)
+    return found

@@ -247,7 +247,7 @@ def meanings(
     anchor, inner = split_anchor(predictor)
     looks = [(usual.prob, Box.whole(hw))]
     for scale in SCALES:
-        region = _region(*at, scale, hw)
+        region = region_around(*at, scale, hw)
         looks.append((LookAt(inner, region).step(start, clicks).prob, region))
     found = [meaning for prob, region in looks for meaning in _cut_out(prob, region, at)]
     taken = [_Meaning(usual.mask, usual.prob, usual.threshold, 1)]
@@ -266,11 +266,12 @@ def _cut_out(prob: Prob, region: Box, at: tuple[int, int]) -> Iterator[_Meaning]
     part = prob[region.slices]
     there = at[0] - region.y0, at[1] - region.x0
     pieces = {
-        threshold: _piece(part > threshold, *there) for threshold in sorted({*THRESHOLDS, *chain(*BESIDE.values())})
+        threshold: connected_piece(part > threshold, *there)
+        for threshold in sorted({*THRESHOLDS, *chain(*BESIDE.values())})
     }
     for threshold in THRESHOLDS:
         piece = pieces[threshold]
-        if piece is None or _is_cut(piece, region, prob.shape):
+        if piece is None or is_cut(piece, region, prob.shape):
             continue
         beside = (pieces[other] for other in BESIDE[threshold])
         stability = math.prod(0.0 if other is None else _iou(piece, other) for other in beside)
@@ -279,23 +280,23 @@ def _cut_out(prob: Prob, region: Box, at: tuple[int, int]) -> Iterator[_Meaning]
         yield _Meaning(mask, prob, threshold, stability)
 
 
-def _region(row: int, column: int, scale: float, hw: tuple[int, int]) -> Box:
-    """A part of the image around a pixel, pushed inside."""
+def region_around(row: int, column: int, scale: float, hw: tuple[int, int]) -> Box:
+    """Give the part of an image of size `hw` around a pixel, its sides times `scale`, pushed inside."""
     height, width = (min(side, max(LEAST_SIDE_PX, round(scale * side))) for side in hw)
     y0 = min(max(0, row - height // 2), hw[0] - height)
     x0 = min(max(0, column - width // 2), hw[1] - width)
     return Box(x0, y0, x0 + width, y0 + height)
 
 
-def _piece(mask: Mask, row: int, column: int) -> Mask | None:
-    """The connected piece of the mask that the pixel lies in."""
+def connected_piece(mask: Mask, row: int, column: int) -> Mask | None:
+    """Take the connected piece of the mask that the pixel lies in; None where it lies in none."""
     if not mask[row, column]:
         return None
     labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[1]
     return np.asarray(labels == labels[row, column])
 
 
-def _is_cut(piece: Mask, region: Box, hw: tuple[int, ...]) -> bool:
+def is_cut(piece: Mask, region: Box, hw: tuple[int, ...]) -> bool:
     """Tell whether a mask of the region goes on beyond the borders of it that are not those of the image."""
     sides = [
         (piece[0], region.y0 > 0), (piece[-1], region.y1 < hw[0]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
-from fewclicks.predictor import Predictor, State
+from fewclicks.predictor import Predictor, State, step_each
 from fewclicks.types import Image, Mask, Prob
 
 Hold: TypeAlias = Callable[[State], State]
@@ -53,6 +53,16 @@ class CFR:
     def step(self, state: State, clicks: Clicks) -> State:
         """The state after the last pass."""
         return deque(self.passes(state, clicks), maxlen=1)[0]
+
+    def step_each(self, states: Sequence[State], clicks: Sequence[Clicks]) -> list[State]:
+        """Do as `step` for each; each pass of all of them at once, where no tolerance ends some early."""
+        counts = {self.own(said)[0] for said in clicks}
+        if self.tol is not None or len(counts) != 1:
+            return [self.step(state, said) for state, said in zip(states, clicks, strict=True)]
+        found = list(states)
+        for _ in range(counts.pop() + 1):
+            found = step_each(self.inner, found, clicks)
+        return found
 
     def own(self, clicks: Clicks) -> tuple[int, int | None]:
         """Tell how many refinements these clicks get by themselves, and the tolerance that ends them early."""
@@ -127,17 +137,27 @@ class ClickConsistency:
 
     def step(self, state: State, clicks: Clicks) -> State:
         """The step of `inner`, with every click's pixel on the side that the click says."""
-        hw = (state.image.shape[0], state.image.shape[1])
-        clicks.require_inside(hw)
-        clicks = clicks.counting(hw, self.radius_px / 2)
-        given = state.memo.get(GIVEN)
-        if given is None:  # nothing was stepped yet: what is marked is a mask to begin with
-            given = bool(state.mask.any())
-        if given or clicks.has_positive:
-            state = self.hold(self.inner.step(state, clicks), clicks)
-        else:
-            state = replace(state, prob=np.zeros_like(state.prob))
-        return replace(state, memo={**state.memo, GIVEN: given})
+        return self.step_each([state], [clicks])[0]
+
+    def step_each(self, states: Sequence[State], clicks: Sequence[Clicks]) -> list[State]:
+        """Do as `step` for each, all of which `inner` is asked about at once."""
+        counting, asked, given = list[Clicks](), list[int](), list[bool]()
+        for number, (state, said) in enumerate(zip(states, clicks, strict=True)):
+            hw = (state.image.shape[0], state.image.shape[1])
+            said.require_inside(hw)
+            counting.append(said.counting(hw, self.radius_px / 2))
+            known = state.memo.get(GIVEN)
+            # Where nothing was stepped yet, what is marked is a mask to begin with.
+            given.append(bool(state.mask.any()) if known is None else known)
+            if given[-1] or counting[-1].has_positive:
+                asked.append(number)
+        found = list(states)
+        for number in {*range(len(states))}.difference(asked):
+            found[number] = replace(states[number], prob=np.zeros_like(states[number].prob))
+        after = step_each(self.inner, [states[n] for n in asked], [counting[n] for n in asked])
+        for number, state in zip(asked, after, strict=True):
+            found[number] = self.hold(state, counting[number])
+        return [replace(state, memo={**state.memo, GIVEN: known}) for state, known in zip(found, given, strict=True)]
 
     def passes(
         self, state: State, clicks: Clicks, steps: int, tol: int | None = None, hold: Hold | None = None

@@ -6,7 +6,7 @@ SimpleClick and CFR-ICL.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -15,7 +15,7 @@ import numpy as np
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box, Frame, clamp_clicks
-from fewclicks.predictor import Predictor, State
+from fewclicks.predictor import Predictor, State, step_each
 from fewclicks.types import Image, Prob
 
 Outside = Literal["keep", "zero"]
@@ -88,21 +88,35 @@ class ZoomIn:
 
     def step(self, state: State, clicks: Clicks) -> State:
         """One step of `inner` on the ROI; its prob is pasted into the previous prob (`outside`)."""
+        view, inner, shown = self._zoomed(state, clicks)
+        return self._pasted(state, view, self.inner.step(inner, shown))
+
+    def step_each(self, states: Sequence[State], clicks: Sequence[Clicks]) -> list[State]:
+        """Do as `step` for each, all of them shown to `inner` at once."""
+        zoomed = [self._zoomed(state, said) for state, said in zip(states, clicks, strict=True)]
+        inner = step_each(self.inner, [inner for _, inner, _ in zoomed], [shown for _, _, shown in zoomed])
+        return [self._pasted(state, view, one) for state, (view, _, _), one in zip(states, zoomed, inner, strict=True)]
+
+    def _zoomed(self, state: State, clicks: Clicks) -> tuple[_View, State, Clicks]:
+        """The view for this step, and the state and the clicks that `inner` is shown."""
         view: _View | None = state.memo.get("zoom")
-        kept = view.roi if view else None
-        roi = self._roi(state, clicks, kept)
+        roi = self._roi(state, clicks, view.roi if view else None)
         if view is None or view.frame != self._frame(state.image, roi):
             fresh, _ = self._look(state.image, roi)
             carried = {key: value for key, value in (view.memo.items() if view else ()) if key == CARRIED}
             view = replace(fresh, memo={**fresh.memo, **carried})
-        frame = view.frame
-        inner = State(view.image, frame.prob(state.prob), state.threshold, view.memo)
-        inner = self.inner.step(inner, self._shown(frame, clicks, state.image.shape[:2]))
-        place = frame
+        view = replace(view, roi=roi)
+        inner = State(view.image, view.frame.prob(state.prob), state.threshold, view.memo)
+        return view, inner, self._shown(view.frame, clicks, state.image.shape[:2])
+
+    def _pasted(self, state: State, view: _View, inner: State) -> State:
+        """The state after the answer of `inner` to a view."""
+        was: _View | None = state.memo.get("zoom")
+        roi, place, kept = view.roi, view.frame, was.roi if was else None
         if self.corners and roi is None and kept is not None:  # the peers forget to forget their region
-            roi, place = kept, Frame(kept, frame.hw, corners=True)
+            roi, place = kept, Frame(kept, view.frame.hw, corners=True)
         prob = place.paste(inner.prob, state.prob if self.outside == "keep" else np.zeros_like(state.prob))
-        return State(state.image, prob, state.threshold, {"zoom": _View(roi, frame, view.image, inner.memo)})
+        return State(state.image, prob, state.threshold, {"zoom": _View(roi, view.frame, view.image, inner.memo)})
 
     def _shown(self, frame: Frame, clicks: Clicks, hw: tuple[int, int]) -> Clicks:
         """The clicks in pixels of the view."""

@@ -15,12 +15,14 @@ PUBLIC = [
     "Clicks",
     "Conflict",
     "DatasetError",
+    "Everything",
     "FewClicksError",
     "Flip",
     "InputError",
     "LocalCorrection",
     "MissingExtra",
     "Predictor",
+    "Proposal",
     "Session",
     "State",
     "StoreError",
@@ -31,6 +33,7 @@ PUBLIC = [
     "allow",
     "load",
     "open",
+    "propose",
     "widget",
 ]
 

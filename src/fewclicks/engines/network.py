@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,7 +22,10 @@ class Forward(Protocol):
     """Describes what an engine makes of a weight file."""
 
     def __call__(self, image: Floats, clicks: Floats, prev: Floats) -> Floats:
-        """image 1x3xHxW in [0, 1], clicks 1xNx3 (x, y, label; -1 pads), prev 1x1xHxW -> logits 1x1xHxW."""
+        """image 1x3xHxW in [0, 1], clicks 1xNx3 (x, y, label; -1 pads), prev 1x1xHxW -> logits 1x1xHxW.
+
+        One that has `batches` set takes B in place of 1.
+        """
         ...
 
 
@@ -37,7 +42,29 @@ class Network:
 
     def step(self, state: State, clicks: Clicks) -> State:
         """One forward of the network; its logits become the new prob."""
-        image = state.image.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
-        points = (clicks.to_array() if len(clicks) else PAD)[None]
-        logits = self.forward(image, points, state.prob[None, None].astype(np.float32, copy=False))[0, 0]
-        return replace(state, prob=1 / (1 + np.exp(-logits.clip(-30, 30))))
+        return self._stepped([state], [clicks])[0]
+
+    def step_each(self, states: Sequence[State], clicks: Sequence[Clicks]) -> list[State]:
+        """Do as `step` for each; those of one size by one forward, where the engine takes several."""
+        found = list(states)
+        sizes = defaultdict[object, list[int]](list)
+        for number, state in enumerate(states):
+            sizes[state.image.shape if getattr(self.forward, "batches", False) else number].append(number)
+        for numbers in sizes.values():
+            after = self._stepped([states[n] for n in numbers], [clicks[n] for n in numbers])
+            for number, state in zip(numbers, after, strict=True):
+                found[number] = state
+        return found
+
+    def _stepped(self, states: Sequence[State], clicks: Sequence[Clicks]) -> list[State]:
+        """One forward for states of one size."""
+        images = np.stack([state.image.transpose(2, 0, 1) for state in states]).astype(np.float32) / np.float32(255)
+        points = np.repeat(PAD[None], len(clicks), 0).repeat(max(1, *map(len, clicks)), 1)
+        for row, said in zip(points, clicks, strict=True):
+            if len(said):
+                row[: len(said)] = said.to_array()
+        prev = np.stack([state.prob[None] for state in states]).astype(np.float32, copy=False)
+        logits = self.forward(images, points, prev)[:, 0]
+        return [
+            replace(state, prob=1 / (1 + np.exp(-one.clip(-30, 30)))) for state, one in zip(states, logits, strict=True)
+        ]

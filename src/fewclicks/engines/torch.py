@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from fewclicks.engines.network import Floats
 from fewclicks.errors import InputError, MissingExtra
@@ -19,9 +19,10 @@ class TorchForward:
 
     net: ClickNet
     device: str = "cpu"
+    batches: ClassVar = True
 
     def __call__(self, image: Floats, clicks: Floats, prev: Floats) -> Floats:
-        """image 1x3xHxW in [0, 1], clicks 1xNx3, prev 1x1xHxW -> logits 1x1xHxW."""
+        """image Bx3xHxW in [0, 1], clicks BxNx3, prev Bx1xHxW -> logits Bx1xHxW."""
         import torch
 
         with torch.inference_mode():
