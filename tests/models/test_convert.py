@@ -6,7 +6,7 @@ import subprocess
 import sys
 import types
 from collections import OrderedDict
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,9 @@ from fewclicks.checkpoints.families import recognise
 from fewclicks.clicks import Click, Clicks
 from fewclicks.config import PRESETS
 from fewclicks.errors import CheckpointError, InputError
-from fewclicks.methods.default import Options
 from fewclicks.models.key_maps import RENAMES, ours, published
 from fewclicks.models.segmenter import Segmenter
-from fewclicks.plugins import names
+from fewclicks.plugins import find, names
 from goldens import check_summary, drawn, golden_inputs, published_shapes
 
 VIT = "SimpleClick ViT-{}, which is also the network of CFR-ICL, with previous mask, click disks of 5 px"
@@ -134,7 +133,11 @@ def test_every_published_model_is_recognised_and_known_tensor_by_tensor(model):
     assert family.title == TITLES[model]
     assert family.preset in ("", *PRESETS)
     assert family.method in names("methods")
-    assert {f.name for f in fields(Options)} >= family.predictor.keys()
+    chosen = find("methods", family.method).chosen(**family.predictor)
+    assert family.predictor.keys() >= {"zoom", "fit", "flip", "threshold"}
+    assert (family.predictor["zoom"] == 0) == (chosen.zoom == 0), "the method's own way to show it photos"
+    if family.method in ("emcclick", "fcanet"):
+        assert family.predictor["side_px"] == find("methods", family.method).chosen().side_px
     wanted = family.wanted()
     assert wanted.keys() == shapes.keys()
     assert wanted == shapes

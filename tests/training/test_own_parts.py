@@ -93,6 +93,7 @@ def test_loss_objective_and_callback_of_ones_own(lab, capsys, monkeypatch):
         ("loss=own_parts:fails", "your own code failed in own_parts, line \\d+: KeyError: 'boo'"),
         ("objective=own_parts:number", "gives 5; return"),
         ("click_weights=nan,1", "click_weights is a finite number"),
+        ("method=grwo", "no method named 'grwo'; did you mean 'grow'"),
         ("backbone=own_lab.parts", "no module named 'own_lab.parts'"),
         ("callbacks=no_lab.parts:none", "no module named 'no_lab.parts'"),
     ],

@@ -12,11 +12,12 @@ from fewclicks.checkpoints import checkpoint
 from fewclicks.clicks import Click, Clicks
 from fewclicks.methods.outline import outline
 from fewclicks.plugins import find
+from fewclicks.recipes import functions
 from fewclicks.training import loop
 from fewclicks.training.objectives import Batch
 from fewclicks.training.outline_clicks import add_outline_clicks, first_outline_clicks
 from fewclicks.training.recipe import Recipe
-from fewclicks.training.trainer import network
+from fewclicks.training.trainer import network, shown
 
 RIVALS = ("dios", "ld", "brs", "ucp_net", "pseudoclick")
 
@@ -66,9 +67,19 @@ def test_the_loss_falls_on_real_photos(method, tmp_path):
 
 
 @pytest.mark.parametrize("method", RIVALS)
+def test_what_is_trained_is_shown_photos_as_its_method_does(method):
+    module = find("methods", method)
+    for make in functions(find("recipes", method)).values():
+        recipe = make()
+        used = module.chosen(**shown(recipe))
+        side = recipe.zoom or max(recipe.crop_hw)
+        assert (used.zoom == 0) == (module.chosen().zoom == 0), "no zoom-in around a method that it does not suit"
+        assert side == (used.zoom or used.side_px)
+
+
+@pytest.mark.parametrize("method", RIVALS)
 def test_recipes_name_networks_that_exist(method):
     from fewclicks.models.networks import build_network
-    from fewclicks.recipes import functions
 
     for make in functions(find("recipes", method)).values():
         recipe = make()

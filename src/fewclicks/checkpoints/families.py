@@ -31,6 +31,8 @@ WHOLE = {"zoom": 448, "fit": "square", **SHOWN}
 LONGEST = {"zoom": 400, "fit": "longest", **SHOWN}
 """How ViT networks and those of RITM were shown crops, as options of their method. That their authors averaged with the
 mirrored crop when they measured is a matter of presets."""
+WHOLE_PHOTO = {"zoom": 0, "fit": "longest", **SHOWN}
+"""Of networks whose methods show them the whole photo, at the size that they were made for."""
 HRNET_MARK = "feature_extractor.stage2.0.branches.0.0.conv1.weight"
 SIDE_EMBED = "feature_extractor.backbone.patch_embed_side1.proj.weight"
 """Tensors of which the shape tells the size of an HRNet and of a SegFormer."""
@@ -246,7 +248,8 @@ def _known(table: Mapping[K, str], number: K, what: str) -> str:
 def _sam(shapes: Shapes, _: Params) -> Family:
     """Segment Anything (Kirillov et al., ICCV 2023)."""
     size = _known(SAMS, shapes["image_encoder.patch_embed.proj.weight"][0], "a SAM of width")
-    return Family(name="sam", title=f"SAM ViT-{size.upper()}", method="sam", network={"net": "sam", "size": size})
+    network = {"net": "sam", "size": size}
+    return Family(name="sam", title=f"SAM ViT-{size.upper()}", method="sam", network=network, predictor=WHOLE_PHOTO)
 
 
 def _fcanet(shapes: Shapes, _: Params) -> Family:
@@ -254,7 +257,8 @@ def _fcanet(shapes: Shapes, _: Params) -> Family:
     res2net = any(".convs." in key for key in shapes if key.startswith("backbone_pre."))
     title = f"FCA-Net on {'Res2Net' if res2net else 'ResNet'}-101"
     network = {"net": "fcanet", "size": "res2net" if res2net else "resnet"}
-    return Family(name="fcanet", title=title, method="fcanet", network=network)
+    options = {**WHOLE_PHOTO, "side_px": 512}
+    return Family(name="fcanet", title=title, method="fcanet", network=network, predictor=options)
 
 
 def _emcclick(shapes: Shapes, _: Params) -> Family:
@@ -265,6 +269,7 @@ def _emcclick(shapes: Shapes, _: Params) -> Family:
     return Family(
         name="emcclick", title=f"EMC-Click {title}, first network and correction network", method="emcclick",
         network={"net": "emcclick", **body}, renames=f"emcclick_{body['backbone']}",
+        predictor={**WHOLE_PHOTO, "fit": "square", "side_px": 384},
     )  # fmt: skip
 
 
@@ -272,7 +277,8 @@ def _segnext(shapes: Shapes, _: Params) -> Family:
     """SegNext (Liu et al., CVPR 2024)."""
     depth = sum(key.endswith(".norm1.weight") for key in shapes if key.startswith("fusion_blocks."))
     network = {"net": "segnext", "size": f"base_sa{depth}"}
-    return Family(name="segnext", title=f"SegNext ViT-B, sa x{depth}", method="segnext", network=network)
+    title = f"SegNext ViT-B, sa x{depth}"
+    return Family(name="segnext", title=title, method="segnext", network=network, predictor=WHOLE_PHOTO)
 
 
 # --- weights that are no click network ---

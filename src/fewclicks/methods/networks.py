@@ -50,6 +50,9 @@ class NetworkOptions(PredictorConfig):
     """For checkpoint folders: "auto", "cpu", "cuda", "mps"."""
 
 
+SIDE = "side_px"
+"""The option of methods that choose themselves what their network sees of a photo: the size of that."""
+
 Chosen = TypeVar("Chosen", bound=NetworkOptions)
 
 
@@ -64,7 +67,7 @@ def chosen_options(
     given = from_options(kind, options)
     own = identity.about(given.weights).get("predictor", {}) if given.weights else {}
     own = own if isinstance(own, dict) else {}
-    rings = {"threshold", *(f.name for f in fields(PredictorConfig))}
+    rings = {"threshold", *(f.name for f in fields(PredictorConfig))} | {SIDE} & {f.name for f in fields(kind)}
     try:
         if other := sorted(own.keys() - rings):
             raise InputError(f"there is no option '{other[0]:.80}' for it")

@@ -24,7 +24,7 @@ BOUNDS = {
     "cfr": (0, 100), "until_click": (0, MOST), "tol": (0, 2**31), "zoom": (0, 4096), "multiple": (1, 1024),
     "expansion": (1, 100), "skip_clicks": (-1, MOST), "threads": (0, 1024), "longest_px": (1, 4096), "rounds": (1, 100),
     "threshold": (0, 1), "region_threshold": (0, 1), "radius_px": (0, 1000), "iterations": (0, 1000),
-    "pseudo_clicks": (0, 20),
+    "pseudo_clicks": (0, 20), "side_px": (1, 4096),
 }  # fmt: skip
 """What numbers may be, by the name of the option: larger ones take hours, or all memory."""
 WORDS = {

@@ -252,6 +252,7 @@ class Recipe:
                 got = json.dumps(fields[field.name])[:40]
                 raise InputError(f"{field.name} of a recipe is {field.type}, got {got}; pass what to_json wrote")
         plugins.check("models", fields.get("backbone", "compact"))
+        plugins.check("methods", fields.get("method", "default"))
         for name in (fields.get("loss", ""), fields.get("objective", ""), *fields.get("callbacks", ())):
             if plugins.is_own(name):
                 plugins.check_own(name)

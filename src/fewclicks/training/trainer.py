@@ -23,6 +23,7 @@ from fewclicks.checkpoints import checkpoint
 from fewclicks.checkpoints.convert import published
 from fewclicks.errors import CheckpointError, InputError, TrainingError
 from fewclicks.methods import default, default_0_1
+from fewclicks.methods.networks import SIDE
 from fewclicks.models.networks import build_network
 from fewclicks.models.segmenter import ClickNet
 from fewclicks.plugins import find
@@ -182,9 +183,8 @@ class Trainer:
             state |= {f"{key}.{names[parameter]}": value for key, value in moments.items()}
         files = {checkpoint.WEIGHTS: self.whole(self.mean.values), STATE: self.whole(state)}
         if self.fabric.is_global_zero:
-            method = "focalclick" if self.recipe.refiner and self.recipe.method == "default" else self.recipe.method
             config = {
-                "network": network(self.recipe), "method": method,
+                "network": network(self.recipe), "method": method_of(self.recipe),
                 "predictor": shown(self.recipe), "recipe": json.loads(self.recipe.to_json()), "step": self.step,
                 "elapsed_s": self.elapsed, **({"for_s": self.seconds} if self.seconds else {}),
             }  # fmt: skip
@@ -243,14 +243,27 @@ def network(recipe: Recipe) -> dict[str, Any]:
     return always | {key: value for key, value in rare.items() if value != STANDARD[key]}
 
 
+def method_of(recipe: Recipe) -> str:
+    """Name the method that runs what the recipe trains."""
+    return "focalclick" if recipe.refiner and recipe.method == "default" else recipe.method
+
+
 def shown(recipe: Recipe) -> dict[str, Any]:
-    """How a network that the recipe trains is to be shown photos: options of its method, which config.json keeps."""
-    return {"zoom": recipe.zoom or max(recipe.crop_hw), "fit": recipe.fit, "flip": False, "threshold": 0.5}
+    """How a network that the recipe trains is to be shown photos: options of its method, which config.json keeps.
+
+    A method that chooses itself what its network sees is not zoomed in around: it is told the size.
+    """
+    side = recipe.zoom or max(recipe.crop_hw)
+    own = {field.name for field in fields(getattr(find("methods", method_of(recipe)), "Options", Recipe))}
+    size = {"zoom": 0, SIDE: side} if SIDE in own else {"zoom": side}
+    return {**size, "fit": recipe.fit, "flip": False, "threshold": 0.5}
 
 
 def built(recipe: Recipe) -> ClickNet:
-    """The recipe's network with fresh weights. Its backbone is the user's own word: it may lie outside the package."""
+    """The recipe's network with fresh weights. Its backbone and its method are the user's own words: they may lie
+    outside the package. UnknownName if there are none."""
     find("models", recipe.backbone, trusted=True)
+    find("methods", method_of(recipe), trusted=True)
     return build_network(network(recipe))
 
 
