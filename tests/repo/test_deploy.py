@@ -78,6 +78,46 @@ def test_gnu_parallel_does_all_of_it(place):
     assert plain == shards
 
 
+def proposed(place, join=None):
+    """What a single run proposes, and what shards do."""
+    plain = ["fewclicks", "annotate", "photos", "--pre", "--method", "grow"]
+    run(place, [*plain, "-o", "plain.json"])
+    if join:
+        run(place, [*plain, "-o", "out.json", "--join", str(join)])
+    return (place / "plain.json").read_bytes(), (place / "out.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_slurm_annotates_beforehand(place):
+    for index in ("1", "2", "2"):
+        slurm = {"SLURM_ARRAY_TASK_ID": index, "SLURM_ARRAY_TASK_COUNT": "2", "SLURM_CPUS_PER_TASK": "1"}
+        ours = {"PHOTOS": "photos", "OUT": "out.json", "FEWCLICKS_OPTIONS": "--method grow"}
+        run(place, [str(DEPLOY / "pre-slurm.sh")], **slurm, **ours)
+    plain, shards = proposed(place, 2)
+    assert plain == shards
+
+
+@pytest.mark.slow
+def test_kubernetes_annotates_beforehand(place):
+    job = yaml.safe_load((DEPLOY / "pre-job.yaml").read_text())
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert {entry["name"]: entry["value"] for entry in container["env"]}["SHARDS"] == str(job["spec"]["completions"])
+    for index in ("0", "1"):
+        said = {"JOB_COMPLETION_INDEX": index, "DATA": str(place), "SHARDS": "2", "OPTIONS": "--method grow"}
+        run(place, [*container["command"], *container["args"]], **said)
+    for file in sorted(place.glob("proposals-*")):
+        file.rename(place / file.name.replace("proposals", "out"))
+    plain, shards = proposed(place, 2)
+    assert plain == shards
+
+
+@pytest.mark.integration
+def test_gnu_parallel_annotates_beforehand(place):
+    run(place, [str(DEPLOY / "pre-parallel.sh"), "photos", "3", "-o", "out.json", "--method", "grow"])
+    plain, shards = proposed(place)
+    assert plain == shards
+
+
 def test_the_annotators_are_told_what_they_understand():
     """Each option in the manifests is one of `fewclicks annotate`; nginx knows the servers of compose."""
     from typer.main import get_command

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewclicks.cli import options
+from fewclicks.cli.pre_annotate import pre_annotate
 
 if TYPE_CHECKING:
     from fewclicks.annotator.services.model import Model
@@ -73,22 +74,47 @@ def annotate(
     ] = 1,
     settings: options.Settings = None,
     levels: options.LevelsText = None,
+    pre: Annotated[
+        bool, typer.Option("--pre", help="Serve nothing: propose all objects of each photo, and write them to OUT.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="OUT", help="With --pre: a COCO file; FOLDER/proposals.json if unset."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="With --pre: every N-th photo from the I-th on, to OUT-I-of-N."),
+    ] = None,
+    join: Annotated[
+        int | None, typer.Option("--join", min=1, metavar="N", help="With --pre: make one of N shards that are done.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --pre: do again what is done.")] = False,
 ) -> None:  # a parameter per option: how typer reads them
-    """Annotate the photos of a folder in the browser: click on objects, get their masks."""
+    """Annotate the photos of a folder in the browser: click on objects, get their masks.
+
+    With --pre the objects of all photos are proposed beforehand, in shards on as many machines as there are.
+    """
     options.require_extra("annotate", "fastapi", "uvicorn", "sqlalchemy")
     from fewclicks.annotator.server.serve import Place, listen, serve
     from fewclicks.annotator.services.annotator import Annotator
     from fewclicks.annotator.services.remote_photos import photos_at
+    from fewclicks.config import resolve
     from fewclicks.errors import InputError
     from fewclicks.images.levels import parse_levels
 
+    if not pre and (out or shard or join or overwrite):
+        raise InputError("--out, --shard, --join and --overwrite are for annotating beforehand; add --pre")
+    by_hand = parse_levels(levels) if levels is not None else None
     photos = photos_at(folder)
     if not photos.names():
         raise InputError(f"there are no photos in '{folder}'; put some into it, or name another folder")
+    if pre:
+        resolved = resolve(method, options.plain_values(settings), cfr=cfr, adaptive=adaptive, threads=threads)
+        pre_annotate(photos, resolved, by_hand, out, shard, join, overwrite)
+        return
     model = model_of(method, options.plain_values(settings), threads, cfr, adaptive, workers)
     names, proxies = tuple(name or ()), tuple(proxy or ())
     place = Place(host=host, port=port, names=names, proxies=proxies, tokens=tokens, no_token=no_token)
-    by_hand = parse_levels(levels) if levels is not None else None
     with closing(listen(place)) as listening:
         annotator = Annotator(photos, store_of(photos, database), model, database, by_hand)
         annotator.takes_in_found = not no_import and not photos.is_remote

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -110,7 +110,7 @@ class Job(Rules):
 
     @property
     def report(self) -> Path:
-        """Tell where its report goes, beside the output: the last that is written."""
+        """Tell where its report goes, beside the output."""
         place = named(self.out, self.shard)
         return place.with_name(f"{place.stem if self.format == 'coco' else place.name}.refine.json")
 
@@ -157,14 +157,19 @@ def refine(
     done = finished(job, print_of)
     if done is not None:
         return done
+    claim(job, print_of)
     rows: list[Refined] = []
-    for document, write in _outputs(job, print_of, rows):
+    whole: list[CocoDocument | LabelmeDocument] = []
+    for document in documents(job, rows):
         for photo in document:
             rows += [row for row, _ in refine_photo(predictor, photo, job)]
             progress(photo)
-        write()
+        if isinstance(document, CocoDocument):
+            whole.append(document)
+        else:
+            write_document(job, document)
     rows += unknown_clicks(job, rows)
-    write_report(job, print_of, rows)
+    write_shard(job, print_of, rows, whole)
     return rows
 
 
@@ -197,10 +202,10 @@ def forget(job: Job) -> None:
     """Remove what earlier runs made for a shard, so that it is done again. InputError for what no refining made."""
     if job.target.exists() and not job.report.exists() and not (job.out / MARK).is_file():
         raise InputError(f"no refining made '{job.target}'; delete it yourself, or name another place")
-    job.report.unlink(missing_ok=True)
     if job.format == "coco":
         job.target.unlink(missing_ok=True)
-    elif (job.out / MARK).is_file():
+    job.report.unlink(missing_ok=True)
+    if (job.out / MARK).is_file():
         write_text(job.out / MARK, job.fingerprint() + "\n")
 
 
@@ -223,8 +228,9 @@ def join(job: Job, count: int) -> list[Refined]:
         raise InputError(f"{len(missing)} of {count} shards are not done, as {missing[0]}; run them, then join again")
     if job.format == "coco":
         finished(job, print_of)
-        write_text(job.target, _joined(job.source, [shard.target for shard in shards]))
     write_report(job, print_of, rows)
+    if job.format == "coco":
+        write_text(job.target, _joined(job.source, [shard.target for shard in shards]))
     return rows
 
 
@@ -275,16 +281,22 @@ def documents(
                 yield LabelmeDocument(root / name, name, known)
             except InputError as error:
                 if problems is not None:
-                    problems.append(Refined(name, name, problem=_reason(error)))
+                    problems.append(Refined(name, name, problem=reason(error)))
 
 
-def _outputs(
-    job: Job, print_of: str, problems: list[Refined]
-) -> Iterator[tuple[CocoDocument | LabelmeDocument, Callable[[], None]]]:
-    """The documents of a shard, and for each what writes it whole."""
-    claim(job, print_of)
-    for document in documents(job, problems):
-        yield document, lambda document=document: write_document(job, document)  # type: ignore[misc]
+def write_shard(
+    job: Job, print_of: str, rows: list[Refined], documents: Sequence[CocoDocument | LabelmeDocument]
+) -> None:
+    """Write what is left of a shard, and last what says that it is done: a COCO file itself, of a folder the report.
+
+    Killed in between, a shard is not done, and is done again.
+    """
+    if job.format == "coco":
+        write_report(job, print_of, rows)
+    for document in documents:
+        write_document(job, document)
+    if job.format != "coco":
+        write_report(job, print_of, rows)
 
 
 def write_document(job: Job, document: CocoDocument | LabelmeDocument) -> None:
@@ -295,7 +307,7 @@ def write_document(job: Job, document: CocoDocument | LabelmeDocument) -> None:
 
 
 def write_report(job: Job, print_of: str, rows: list[Refined]) -> None:
-    """Say what became of the masks of a shard: from now on it is done."""
+    """Say what became of the masks of a shard."""
     write_json(job.report, {"fewclicks_refine": print_of, "masks": [asdict(row) for row in rows]})
 
 
@@ -341,13 +353,13 @@ def refine_masks(
         checked_hw(photo.hw, (image.shape[0], image.shape[1]))
         start = predictor.start(image)
     except UNREADABLE as error:
-        yield from ((replace(row, problem=_reason(error)), None) for row in blank)
+        yield from ((replace(row, problem=reason(error)), None) for row in blank)
         return
     for row, entry in zip(blank, photo.entries, strict=True):
         try:
             yield _refine_entry(predictor, start, entry, row, rules)
         except UNREADABLE as error:
-            yield replace(row, problem=_reason(error)), None
+            yield replace(row, problem=reason(error)), None
 
 
 def _refine_entry(
@@ -382,6 +394,7 @@ def _joined(source: Path, shards: list[Path]) -> str:
     return json.dumps(whole, ensure_ascii=False)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Say in one line what an error is about."""
     text = " ".join(str(error).split())[:200]
     return f"it lacks {text}" if isinstance(error, KeyError) else text or type(error).__name__

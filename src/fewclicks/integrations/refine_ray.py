@@ -45,8 +45,7 @@ from fewclicks.integrations.refine import (
     join,
     refine_masks,
     unknown_clicks,
-    write_document,
-    write_report,
+    write_shard,
 )
 from fewclicks.types import Image
 
@@ -102,10 +101,8 @@ class _Work:
 
     def write(self, print_of: str) -> None:
         """Write the shard, of which nothing is to come any more, and let go of it."""
-        for document in self.documents:
-            write_document(self.job, document)
         rows = self.rows + [row for number in sorted(self.done) for row in self.done[number]]
-        write_report(self.job, print_of, rows + unknown_clicks(self.job, rows))
+        write_shard(self.job, print_of, rows + unknown_clicks(self.job, rows), self.documents)
         self.documents, self.done = [], {}
 
 
