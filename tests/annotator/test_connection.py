@@ -28,11 +28,16 @@ async def answer(scope, receive, send):
     await PlainTextResponse(text)(scope, receive, send)
 
 
+def patient(monkeypatch, seconds):
+    """How long the server waits for those who say or take nothing."""
+    for module, name in ((connection, "HEAD_S"), (connection, "STALL_S"), (security, "BODY_PAUSE_S")):
+        monkeypatch.setattr(module, name, seconds)
+
+
 @pytest.fixture
 def place(monkeypatch):
     """Where a server listens that is patient for a third of a second only."""
-    for module, name in ((connection, "HEAD_S"), (connection, "STALL_S"), (security, "BODY_PAUSE_S")):
-        monkeypatch.setattr(module, name, QUICK_S)
+    patient(monkeypatch, QUICK_S)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen()
@@ -100,7 +105,8 @@ def test_a_body_that_trickles_is_given_up(place):
                 said += client.recv(1000)
 
 
-def test_a_body_in_two_parts_and_two_requests_are_answered(place):
+def test_a_body_in_two_parts_and_two_requests_are_answered(place, monkeypatch):
+    patient(monkeypatch, PATIENCE_S)  # for the machine may be busy
     with connected(place) as client:
         for _ in range(2):
             client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nabc")
@@ -186,8 +192,7 @@ def seconds_of_a_request(place):
 @pytest.mark.slow
 def test_a_crowd_of_idle_and_slow_connections_keeps_nobody_waiting(place, monkeypatch):
     """500 idle ones and 240 slow ones of the same address, which come again when they are ended."""
-    for module, name in ((connection, "HEAD_S"), (connection, "STALL_S"), (security, "BODY_PAUSE_S")):
-        monkeypatch.setattr(module, name, PATIENCE_S)
+    patient(monkeypatch, PATIENCE_S)
     alone = sorted(seconds_of_a_request(place) for _ in range(30))
     command = [sys.executable, "-c", CROWD, *map(str, place), "500", "240"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as crowd:

@@ -113,4 +113,4 @@ def test_a_database_that_is_away_is_waited_for(tmp_path, monkeypatch):
             seen.set()
 
         monkeypatch.setattr(client.annotator.watch, "look", look)
-        assert seen.wait(30)
+        assert seen.wait(120)

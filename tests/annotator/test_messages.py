@@ -68,7 +68,7 @@ PREDICTORS = {
 }
 
 
-QUICK = ["default", "default, CFR", "grow", "everything", "anchor", "rings", "rings without anchor", "ritm"]
+QUICK = ["default", "default, CFR", "grow", "everything", "anchor", "rings", "rings without anchor"]
 
 
 @pytest.fixture(scope="module", params=quick(QUICK, [*PREDICTORS, *sorted(NETWORKS)]))

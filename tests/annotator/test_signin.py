@@ -231,13 +231,13 @@ def test_streams_end_with_the_session(tmp_path):
 
         thread = threading.Thread(target=listen)
         thread.start()
-        for _ in range(600):
+        for _ in range(2400):
             if ends:
                 break
             time.sleep(0.05)
         assert "end" not in ends
         served.api("DELETE", "/session", status=204)
-        thread.join(30)
+        thread.join(120)
         assert ends[-1] == "end"
         code, err = served.end()
         assert (code, err.strip()) == (0, "Stopped."), "no secret in the log either"
@@ -253,7 +253,7 @@ def test_what_is_opened_is_a_ticket_and_not_the_token(tmp_path):
     token = "a-token-of-sixteen-letters"
     root = make_folder(tmp_path / "photos")
     with running(root, "--host", "0.0.0.0", browser=True, FEWCLICKS_TOKEN=token, BROWSER=str(script)) as served:
-        for _ in range(600):
+        for _ in range(2400):
             if opened.exists():
                 break
             time.sleep(0.05)

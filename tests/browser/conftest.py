@@ -5,10 +5,19 @@ import pytest
 from browsing import Screen, browser
 
 
-@pytest.fixture(scope="module")
-def chromium():
+@pytest.fixture(scope="package")
+def started():
+    """Chromium, started once for all files."""
     with browser() as found:
         yield found
+
+
+@pytest.fixture
+def chromium(started):
+    """Chromium without any page of another test."""
+    yield started
+    for context in started.contexts:
+        context.close()
 
 
 @pytest.fixture

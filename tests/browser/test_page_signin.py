@@ -3,7 +3,7 @@
 import pytest
 
 from annotating import make_folder
-from browsing import Screen, browser, require_chromium
+from browsing import Screen, require_chromium
 
 require_chromium()
 
@@ -11,11 +11,11 @@ pytestmark = pytest.mark.browser
 TOKEN = "a-token-of-sixteen-letters"
 
 
-def test_sign_in_say_a_name_and_sign_out(tmp_path):
+def test_sign_in_say_a_name_and_sign_out(chromium, tmp_path):
     from serving import running
 
     root = make_folder(tmp_path / "photos")
-    with running(root, "--host-name", "photos.example", FEWCLICKS_TOKEN=TOKEN) as served, browser() as chromium:
+    with running(root, "--host-name", "photos.example", FEWCLICKS_TOKEN=TOKEN) as served:
         address = f"{served.client.base_url}/".replace("//", "/").replace(":/", "://", 1)
         page = chromium.new_page(viewport={"width": 1280, "height": 800})
         page.goto(address)

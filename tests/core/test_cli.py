@@ -426,6 +426,6 @@ def test_ctrl_c_is_quiet(tmp_path):
     slow.rename(tmp_path / "extra" / "sleepy.py")
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=90)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in err

@@ -184,7 +184,7 @@ def test_two_writers_do_not_disturb_one_another(tmp_path):
 
     def slow(what):
         inside.set()
-        assert go_on.wait(30)
+        assert go_on.wait(120)
         what.write(b"slow") if hasattr(what, "write") else (what / "slow").touch()
 
     for replaced in (lambda: replace_file(file, slow), lambda: replace_folder(folder, slow)):
@@ -192,7 +192,7 @@ def test_two_writers_do_not_disturb_one_another(tmp_path):
         go_on.clear()
         thread = threading.Thread(target=replaced)
         thread.start()
-        assert inside.wait(30)
+        assert inside.wait(120)
         write_text(file, "quick")
         assert file.read_text() == "quick"
         assert recover(folder) is None

@@ -52,7 +52,7 @@ def started(code, *arguments):
 
 def ended(process):
     process.stdout.close()
-    return process.wait(20)
+    return process.wait(120)
 
 
 def test_a_folder_is_there_for_its_maker_and_then_gone(place):
@@ -193,7 +193,7 @@ def test_children_end_with_a_parent_that_is_killed(which, tmp_path, place):
     finally:
         process.kill()
         ended(process)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not all(map(gone, pids)) and time.monotonic() < end:
         time.sleep(0.02)
     assert all(map(gone, pids))

@@ -15,6 +15,7 @@ from fewclicks.engines import onnx
 from fewclicks.engines import torch as torch_engine
 from fewclicks.engines.network import Network
 from fewclicks.errors import CheckpointError, InputError
+from fewclicks.methods import default
 from fewclicks.models import compact
 from fewclicks.models.segmenter import Segmenter, build_segmenter
 from fewclicks.training.export import export_onnx
@@ -168,8 +169,8 @@ def test_network_is_a_predictor(exported):
     assert network.step(start, Clicks()).prob.shape == (50, 70)
 
 
-def test_damaged_and_foreign_onnx_files_are_refused(exported, tmp_path):
-    (tmp_path / "cut.onnx").write_bytes(exported[1].read_bytes()[:5000])
+def test_damaged_and_foreign_onnx_files_are_refused(tmp_path):
+    (tmp_path / "cut.onnx").write_bytes(default.WEIGHTS.read_bytes()[:5000])
     with pytest.raises(CheckpointError, match="no ONNX network"):
         onnx.load(tmp_path / "cut.onnx")
     with pytest.raises(CheckpointError, match="no weight file"):

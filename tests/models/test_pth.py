@@ -201,10 +201,10 @@ POISONS = {
 @pytest.mark.parametrize("poison", POISONS)
 def test_hostile_pickles_are_refused_in_bounded_time(tmp_path, poison):
     pickled, message = POISONS[poison]
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(CheckpointError, match=message):
         pth.read(archive(tmp_path / "net.pth", pickled))
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(
