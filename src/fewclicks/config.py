@@ -151,6 +151,10 @@ def preset_options(preset: str, dataset: str | None = None) -> dict[str, Any]:
     return {**PRESETS[preset], **DATASETS[preset].get((dataset or "").lower(), {})}
 
 
+NAMED = ("weights", "preset", "dataset", "cfr", "adaptive", "threads", "device")
+"""Options that a result names in other words, or that change no number; "set" has all others that were given."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedPredictor:
     """A method with its options, and what is put around it; plain values, which another process can be given."""
@@ -198,6 +202,8 @@ class ResolvedPredictor:
         from importlib.metadata import version
 
         about: dict[str, Any] = {"fewclicks": version("fewclicks"), "method": self.method, "preset": None}
+        if said := {key: value for key, value in self.options.items() if key not in NAMED}:
+            about["set"] = said
         if self.wrappers is None and hasattr(self.module, "describe"):
             told: dict[str, Any] = self.module.describe(**self.options)
             return about | told

@@ -13,6 +13,7 @@ import torch
 from fewclicks.checkpoints import checkpoint
 from fewclicks.errors import CheckpointError, DatasetError, InputError, UnknownName
 from fewclicks.models import key_maps as names_
+from fewclicks.models.networks import build_network
 from fewclicks.models.segmenter import build_segmenter
 from fewclicks.plugins import find, names
 from fewclicks.recipes import cfr_icl, cfr_icl_released, functions, ritm, simpleclick
@@ -194,6 +195,7 @@ STARTS = {
     },
     "cdnet": {"backbone": "resnet", "size": "34_cdnet"},
     "focalclick_segformer": {"backbone": "segformer", "size": "b0", "refiner": "focalclick_gate"},
+    "emcclick_segformer": {"net": "emcclick", "backbone": "segformer", "size": "b0"},
 }  # fmt: skip
 
 
@@ -201,10 +203,10 @@ STARTS = {
 @pytest.mark.parametrize("family", STARTS)
 def test_tuning_starts_from_published_networks(tmp_path, family):
     recipe = Recipe(name="x", seed=1, **STARTS[family])
-    net = build_segmenter(**network(recipe))
+    net = build_network(network(recipe))
     file = tmp_path / "published.safetensors"
     pairs = names_.RENAMES[family]
-    tensors = {names_.published(key, pairs): value for key, value in net.state_dict().items()}
+    tensors = {names_.published(key, pairs): value.clone() for key, value in net.state_dict().items()}
     safetensors.torch.save_file(tensors, file)
     tuned = initialised(replace(recipe, init=str(file)))
     assert all(torch.equal(v, tensors[names_.published(key, pairs)]) for key, v in tuned.state_dict().items())

@@ -8,6 +8,7 @@ import pytest
 
 from commands import runner
 from fewclicks.checkpoints import checkpoint
+from fewclicks.config import resolve
 from fewclicks.engines.onnx_metadata import read_metadata
 from fewclicks.errors import InputError
 from fewclicks.evaluation.report import title
@@ -146,6 +147,8 @@ def test_a_run_is_shown_photos_as_it_was_trained_and_is_named(tmp_path):
     }  # fmt: skip
     assert title({"preset": None, **told}) == f"compact lite0 {sha256[:8]}, no CFR"
     assert title({**default.describe(cfr=1), "preset": "paper"}) == "default, paper, CFR-1"
+    said = resolve("default", {"zoom": 96}, flip=True, cfr=0, threads=1).describe()
+    assert title(said) == "default, no CFR, flip=true, zoom=96", "what was changed is another method"
     rules = {"robot": "noisy_human", "max_clicks": 5, "preset": None}
     assert title({**default.describe(), **rules}) == "default, CFR-1, by noisy_human, 5 clicks at most"
     assert shown(replace(SMALL, crop_hw=(320, 480)))["zoom"] == 480, "as long as the crops, where nothing is said"

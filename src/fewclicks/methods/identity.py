@@ -23,10 +23,15 @@ def about(weights: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def network(weights: str | os.PathLike[str], sha256: str) -> dict[str, Any]:
-    """Name the network of weights: family (as published, else its backbone), size, run, sha256, and a "name"."""
+    """Name the network of weights: family, size, run, sha256, and a "name".
+
+    The family is that of a published file, else the method that the weights are of, else the backbone.
+    """
     config = about(weights)
     made = _made(config)
-    family = str(config.get("family") or made.get("backbone") or Path(weights).stem)
+    method = config.get("method", "default")
+    own = made.get("net") or (method if method != "default" else made.get("backbone"))
+    family = str(config.get("family") or own or Path(weights).stem)
     size = str(made.get("size") or "")
     run = _dict(config.get("recipe")).get("name")
     name = " ".join(filter(None, (family, size, sha256[:8])))

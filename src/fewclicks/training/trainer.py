@@ -245,7 +245,9 @@ def network(recipe: Recipe) -> dict[str, Any]:
 
 def method_of(recipe: Recipe) -> str:
     """Name the method that runs what the recipe trains."""
-    return "focalclick" if recipe.refiner and recipe.method == "default" else recipe.method
+    if recipe.method != "default":
+        return recipe.method
+    return recipe.net or ("focalclick" if recipe.refiner else "default")
 
 
 def shown(recipe: Recipe) -> dict[str, Any]:
@@ -293,8 +295,6 @@ def start(net: ClickNet, family: Any, recipe: Recipe) -> None:
     whole = published(tensors, config)
     if whole is not None:
         about, values = whole
-        if "net" in about.network:
-            raise CheckpointError(f"{recipe.init} is of the family {about.title}, which no recipe trains; convert it")
         own = {**{name: STANDARD[name] for name in NETWORK}, **network(recipe)}
         if other := {key: value for key, value in about.network.items() if own.get(key) != value}:
             told = " ".join(f"{key}={str(value).lower()}" for key, value in other.items())
