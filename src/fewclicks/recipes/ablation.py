@@ -9,7 +9,7 @@ from dataclasses import replace
 from fewclicks.recipes.compact import compact
 from fewclicks.training.recipe import Recipe
 
-SAMPLES = 128
+SAMPLES = 1024
 """What each training sees; `steps` changes it."""
 
 
@@ -34,7 +34,11 @@ def icl_suem() -> Recipe:
 
 
 def _cell(objective: str, suem: bool) -> Recipe:
-    """All but the objective and SUEM is the same in the four; the gradient is always scaled to `clip_norm`."""
+    """All but the objective and SUEM is the same in the four; the gradient is always scaled to `clip_norm`.
+
+    The norms are frozen and the rate is small, since without that the network first forgets what it can do: statistics
+    of batches of 8 alone, at a rate of 0, cost 0.03 of IoU after the first click on DAVIS.
+    """
     simple, second, mixing = (0.5, 0.25, 0.5) if suem else (0.0, 0.0, 0.0)  # the paper's chances, as Recipe has them
     batch = 8
     return replace(
@@ -42,5 +46,5 @@ def _cell(objective: str, suem: bool) -> Recipe:
         click_weights=(0.0, 1.0, 2.0, 3.0), random_length=False,
         simple_prob=simple, union_prob=second, exclusion_prob=second, blend_prob=0.0, mixing_prob=mixing,
         place_prob=0.0, crop_hw=(192, 192), min_area_px=170, zoom=0,
-        batch=batch, steps=SAMPLES // batch, lr=2e-4, warmup=2, decay_from=0.0, ema=0.0,
+        batch=batch, steps=SAMPLES // batch, lr=5e-5, warmup=16, decay_from=0.0, ema=0.0, frozen_norms=True,
     )  # fmt: skip
