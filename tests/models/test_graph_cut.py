@@ -7,14 +7,15 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from fewclicks.models.graph_cut import CERTAIN, contrasts, cut
+from fewclicks.models.graph_cut import CERTAIN, Borders, cut
 from fewclicks.models.neutro import Forest
 
 
 def energy(mask, cost, image, smoothness):
     """What `cut` makes least."""
     flat = mask.ravel()
-    border = sum((contrast * (flat[a] != flat[b])).sum() for a, b, contrast in contrasts(image))
+    borders = Borders.of(image)
+    border = (borders.contrast * (flat[borders.first] != flat[borders.second])).sum()
     return (cost * mask).sum() + smoothness * border
 
 
@@ -23,7 +24,8 @@ def energy(mask, cost, image, smoothness):
 def test_no_other_mask_costs_less(seed):
     rng = np.random.default_rng(seed)
     cost, image = rng.normal(size=(3, 4)), rng.random((3, 4, 3))
-    found = energy(cut(cost, image, 0.7), cost, image, 0.7)
+    cost[0, 0], cost[2, 3] = -CERTAIN, CERTAIN
+    found = energy(cut(cost, Borders.of(image), 0.7), cost, image, 0.7)
     every = itertools.product((False, True), repeat=12)
     least = min(energy(np.reshape(mask, (3, 4)), cost, image, 0.7) for mask in every)
     assert found == pytest.approx(least, abs=0.05)
@@ -32,13 +34,18 @@ def test_no_other_mask_costs_less(seed):
 def test_certain_pixels_stay_where_they_are():
     cost = np.full((5, 5), 1.0)
     cost[2, 2] = -CERTAIN
-    mask = cut(cost, np.zeros((5, 5, 3)), 0.01)
+    mask = cut(cost, Borders.of(np.zeros((5, 5, 3))), 0.01)
     assert mask[2, 2]
     assert mask.sum() == 1
 
 
+def test_a_photo_whose_pixels_are_all_certain_is_cut_as_they_say():
+    cost = np.array([[-CERTAIN, CERTAIN], [CERTAIN, -CERTAIN]])
+    assert cut(cost, Borders.of(np.zeros((2, 2, 3))), 1.0).tolist() == [[True, False], [False, True]]
+
+
 def test_a_single_pixel_has_no_neighbors():
-    assert cut(np.array([[-1.0]]), np.zeros((1, 1, 3)), 1.0).all()
+    assert cut(np.array([[-1.0]]), Borders.of(np.zeros((1, 1, 3))), 1.0).all()
     assert Forest.grown(np.zeros((1, 1, 3)), np.zeros((1, 1))).connect(np.ones((1, 1), bool)).truth[0, 0] == 1
 
 

@@ -21,7 +21,7 @@ from fewclicks.engines.network import Network
 from fewclicks.engines.torch import TorchForward
 from fewclicks.methods.networks import NetworkOptions, Presets, chosen_options, described, network
 from fewclicks.methods.seeds import draw_discs, enlarge, shrink, working_hw
-from fewclicks.models.graph_cut import CERTAIN, cut, require_scipy
+from fewclicks.models.graph_cut import CERTAIN, Borders, cut, require_scipy
 from fewclicks.predictor import Predictor, State
 from fewclicks.types import Image
 
@@ -69,7 +69,7 @@ class DIOS:
         prob = np.clip(shrink(state.prob, small_hw).astype(np.float64), UNSURE, 1 - UNSURE)
         cost = np.log(1 - prob) - np.log(prob)
         draw_discs(cost, clicks, hw, self.radius_px, (int(CERTAIN), -int(CERTAIN)))
-        mask = cut(cost, shrink(state.image, small_hw).astype(np.float64), self.smoothness)
+        mask = cut(cost, Borders.of(shrink(state.image, small_hw).astype(np.float64)), self.smoothness)
         return replace(state, prob=enlarge(mask, hw))
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fewclicks.clicks import Clicks
 from fewclicks.methods.options import from_options
 from fewclicks.methods.seeds import BACKGROUND, OBJECT, disputed_seeds, enlarge, shrink, working_hw
-from fewclicks.models.graph_cut import CERTAIN, cut, require_scipy
+from fewclicks.models.graph_cut import CERTAIN, Borders, cut, require_scipy
 from fewclicks.models.neutro import Forest, colors_and_ground
 from fewclicks.predictor import Predictor, State, blank
 from fewclicks.refinement import ClickConsistency
@@ -61,11 +61,11 @@ class NCCut:
         """Connect every pixel with the seeds of either side, then cut."""
         hw = state.prob.shape[0], state.prob.shape[1]
         small_hw = working_hw(hw, self.longest_px)
-        memo: tuple[Forest, Floats] | None = state.memo.get(MEMO)
+        memo: tuple[Forest, Floats, Borders] | None = state.memo.get(MEMO)
         if memo is None or memo[1].shape[:2] != small_hw:
             colors, ground = colors_and_ground(shrink(state.image, small_hw))
-            memo = Forest.grown(colors, ground, self.doubt), colors
-        forest, colors = memo
+            memo = Forest.grown(colors, ground, self.doubt), colors, Borders.of(colors)
+        forest, colors, borders = memo
         guess = shrink(state.mask.astype(np.float32), small_hw) > 0.5
         seeds = disputed_seeds(guess, clicks, hw, self.radius_px, self.margin_px, self.reach_ratio)
         mask = seeds.ravel()[forest.connect(seeds > 0).seed] == OBJECT
@@ -74,7 +74,7 @@ class NCCut:
             for _ in range(self.rounds):
                 cost = tied + self.appearance * appearance(colors, mask)
                 cost[seeds == OBJECT], cost[seeds == BACKGROUND] = -CERTAIN, CERTAIN
-                mask = cut(cost, colors, self.smoothness)
+                mask = cut(cost, borders, self.smoothness)
         return replace(state, prob=enlarge(mask, hw), memo={**state.memo, MEMO: memo})
 
     def _tie(self, forest: Forest, seeds: NDArray[np.int32], nearer: NDArray[np.bool_]) -> Floats:
