@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from fewclicks.errors import InputError
 from fewclicks.models.arrays import clicks_tensor, image_tensor, map_tensor
-from fewclicks.models.prompt import Prompt, disk_maps, squared_distances
+from fewclicks.models.prompt import Prompt, disk_maps, squared_distances_at
 from fewclicks.models.refiner import ConvBNReLU
 from fewclicks.models.segmenter import ClickNet, Outputs, Segmenter
 from fewclicks.plugins import find
@@ -56,7 +56,57 @@ class DoubleXConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """BxCxhxw -> Bx96xhxw."""
+        if not self.training:
+            return self.share(x).relu_()
         return F.relu(self.norm2(self.conv1x1(self.conv3x3_2(self.norm1(self.conv3x3_1(x))))))
+
+    def joined(self, *parts: Tensor) -> Tensor:
+        """Forward of the parts' channels one after another; for inference without putting them together."""
+        if self.training:
+            out: Tensor = self(torch.cat(parts, 1))
+            return out
+        first, *others = parts
+        x, begin = self.share(first), first.shape[1]
+        for part in others:
+            x += self.share(part, begin)
+            begin += part.shape[1]
+        return x.relu_()
+
+    def share(self, x: Tensor, begin: int = 0) -> Tensor:
+        """Some of the input's channels, those from `begin` on, BxCxhxw -> their share of the sum before the ReLU.
+
+        The last ones bring its bias along.
+
+        For inference. Up to there all is linear, and the channels meet in the 1x1 convolution only; the norms, which
+        then are fixed numbers, are multiplied into the convolutions before them.
+        """
+        some, first, second = slice(begin, begin + x.shape[1]), self.conv3x3_1, self.conv3x3_2
+        factor, shift = scale_and_shift(self.norm1, first.bias)
+        factor, shift = factor[some], shift[some]
+        x = F.conv2d(x, first.weight[some] * factor.view(-1, 1, 1, 1), shift, padding=1, groups=x.shape[1])
+        x = F.conv2d(x, second.weight[some], second.bias[some], padding=1, groups=x.shape[1])  # type: ignore[index]
+        factor, shift = scale_and_shift(self.norm2, self.conv1x1.bias)
+        last = begin + x.shape[1] == self.conv1x1.in_channels
+        return F.conv2d(x, self.conv1x1.weight[:, some] * factor.view(-1, 1, 1, 1), shift if last else None)
+
+
+def scale_and_shift(norm: nn.BatchNorm2d, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    """A fixed BatchNorm after a convolution with this bias: by what the weights are multiplied, and what is added."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    factor = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    before = norm.running_mean if bias is None else norm.running_mean - bias
+    return factor, norm.bias - before * factor
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Holds what depends on the photo alone, for every correction: shares of two layers' sums."""
+
+    image: Tensor
+    """Of the photo, in that of the layer that reads photo, clicks and mask."""
+    feature: Tensor
+    """Of the base network's feature, in that of the layer that joins it with them."""
 
 
 class Correction(nn.Module):
@@ -81,27 +131,65 @@ class Correction(nn.Module):
 
     def forward(self, image: Tensor, clicks: Tensor, prev: Tensor, feature: Tensor) -> Tensor:
         """Normalised image Bx3xHxW with sides that 4 divides, clicks BxNx3, prev Bx1xHxW, feature -> Bx1xH/4xW/4."""
-        maps = disk_maps(clicks, (image.shape[-2], image.shape[-1]), RADIUS_PX).to(image.dtype)
+        if not self.training:
+            return self.correct(self.known(image, feature), clicks, prev)
+        hw = (image.shape[-2], image.shape[-1])
+        maps = disk_maps(clicks, hw, RADIUS_PX).to(image.dtype)
         seen = self.image_conv2(self.image_conv1(torch.cat((image, maps, prev), 1)))
-        known = F.interpolate(self.refine_fusion(feature), seen.shape[-2:], mode="bilinear", align_corners=True)
-        x = self.fusion1(torch.cat((known, seen), 1))
-        templates = alike(x.detach(), clicks, (image.shape[-2], image.shape[-1]))
-        related = self.corr_fusion(torch.cat([self._correlation(x, places) for places in templates], 1))
+        return self._answer(self.fusion1(torch.cat((self._known(feature, seen.shape[-2:]), seen), 1)), clicks, hw)
+
+    def known(self, image: Tensor, feature: Tensor) -> Known:
+        """For inference: what forward makes of image and feature alone."""
+        unshuffled = channels_last(F.pixel_unshuffle(image, STRIDE))
+        at_feature = channels_last(self._known(feature, unshuffled.shape[-2:]))
+        return Known(self.image_conv1[1].share(unshuffled), self.fusion1[0].share(at_feature))  # type: ignore[operator]
+
+    def correct(self, known: Known, clicks: Tensor, prev: Tensor) -> Tensor:
+        """For inference: forward, with what it makes of the image and the feature already known."""
+        hw = (prev.shape[-2], prev.shape[-1])
+        maps = disk_maps(clicks, hw, RADIUS_PX).to(prev.dtype)
+        asked = channels_last(F.pixel_unshuffle(torch.cat((maps, prev), 1), STRIDE))
+        reads, joins = self.image_conv1[1], self.fusion1[0]
+        seen = self.image_conv2(reads.share(asked, WIDTH - asked.shape[1]).add_(known.image).relu_())  # type: ignore[operator]
+        joined = joins.share(seen, WIDTH).add_(known.feature).relu_()  # type: ignore[operator]
+        return self._answer(self.fusion1[1](joined), clicks, hw)
+
+    def _known(self, feature: Tensor, hw: tuple[int, ...]) -> Tensor:
+        return F.interpolate(self.refine_fusion(feature), hw, mode="bilinear", align_corners=True)
+
+    def _answer(self, x: Tensor, clicks: Tensor, hw: tuple[int, int]) -> Tensor:
+        """All that was seen BxCxhxw, and the clicks in an image of size hw -> logits."""
+        places = alike(x.detach(), clicks, hw)
         every = x.flatten(2).transpose(1, 2)  # BxhwxC
-        chosen = every.gather(1, torch.cat(templates, 1).unsqueeze(-1).expand(-1, -1, WIDTH))
+        chosen = every.gather(1, torch.cat(places, 1).unsqueeze(-1).expand(-1, -1, WIDTH))
+        products = self._products(every, chosen).transpose(1, 2).reshape(len(x), -1, *x.shape[-2:])
+        related = self.corr_fusion.joined(*(self._correlation(side) for side in products.chunk(2, 1)))
         attended, _ = self.cross_attention(every, chosen, chosen, need_weights=False)
-        x = x + attended.transpose(1, 2).reshape(x.shape)
-        x = self.all_fusion(torch.cat((x, related), 1))
+        x = self.all_fusion.joined(x + attended.transpose(1, 2).reshape(x.shape), related)
         logits: Tensor = self.refine_pred(self.refine_fusion2(self.refine_fusion1(x)))
         return logits
 
-    def _correlation(self, x: Tensor, places: Tensor) -> Tensor:
-        """BxCxhxw and the numbers of pixels BxK -> what all pixels have in common with each of them."""
-        query, key = self.feature_convq(x).flatten(2), self.feature_convk(x).flatten(2)  # BxCxhw
-        chosen = query.gather(2, places.unsqueeze(1).expand(-1, WIDTH, -1))  # BxCxK
-        products = (chosen.transpose(1, 2) @ key).unflatten(2, x.shape[-2:])
-        out: Tensor = self.corr_conv(F.pad(products, (0, 0, 0, 0, 0, WIDTH - products.shape[1])))
+    def _products(self, every: Tensor, chosen: Tensor) -> Tensor:
+        """All pixels BxhwxC and the chosen ones BxKxC -> BxhwxK: what each has in common with each of them.
+
+        That is the product of two linear maps of them. It is less work to apply both maps to the few.
+        """
+        query = F.linear(chosen, self.feature_convq.weight.flatten(1), self.feature_convq.bias)
+        bias = self.feature_convk.bias
+        assert bias is not None
+        return every @ (query @ self.feature_convk.weight.flatten(1)).transpose(1, 2) + (query @ bias).unsqueeze(1)
+
+    def _correlation(self, products: Tensor) -> Tensor:
+        """Of K <= 96 chosen pixels with all others, BxKxhxw -> Bx96xhxw."""
+        missing = WIDTH - products.shape[1]
+        products = F.pad(products, (0, 0, 0, 0, 0, missing)) if missing else products
+        out: Tensor = self.corr_conv(channels_last(products))
         return out
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """The same with its channels next to each other in memory, as convolutions of few channels each like it."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def alike(x: Tensor, clicks: Tensor, hw: tuple[int, int]) -> list[Tensor]:
@@ -113,17 +201,37 @@ def alike(x: Tensor, clicks: Tensor, hw: tuple[int, int]) -> list[Tensor]:
     height, width = x.shape[-2:]
     at = (clicks[..., :2] / STRIDE).round().long()
     number = at[..., 1].clamp(0, height - 1) * width + at[..., 0].clamp(0, width - 1)
-    unit = F.normalize(x.flatten(2), dim=1)  # BxCxhw
-    clicked = unit.gather(2, number.unsqueeze(1).expand(-1, x.shape[1], -1))
-    similar = clicked.transpose(1, 2) @ unit  # BxNxhw
-    distance = squared_distances(clicks, hw).sqrt() / math.hypot(*hw)  # Bx2xHxW
-    distance = torch.where(distance.isinf(), 0.0, distance)  # a side without clicks is near nowhere, all alike
-    near = 1 - F.interpolate(distance, (height, width), mode="bilinear", align_corners=True).flatten(2)
+    every = x.flatten(2).transpose(1, 2)  # BxhwxC
+    clicked = F.normalize(every.gather(1, number.unsqueeze(-1).expand(-1, -1, x.shape[1])), dim=-1)
+    length = torch.linalg.vector_norm(every, dim=-1, keepdim=True).clamp(min=1e-12)
+    similar = (every @ clicked.transpose(1, 2) / length).transpose(1, 2)  # BxNxhw
+    near = 1 - distances(clicks, hw, (height, width)).flatten(2) / math.hypot(*hw)  # Bx2xhw
     sides = [(clicks[..., 2] == side).unsqueeze(-1) for side in (1, 0)]
     found = (torch.where(side, similar, -torch.inf).amax(1) for side in sides)
     positive, negative = (torch.where(best.isinf(), 0.0, best) for best in found)
     scores = (positive + 1 - negative) * near[:, 0], (negative + 1 - positive) * near[:, 1]
     return [score.topk(min(WIDTH, height * width), 1).indices for score in scores]
+
+
+def distances(clicks: Tensor, hw: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Distances to the nearest click of either side in an image of size hw, reduced bilinearly (corners aligned).
+
+    clicks BxNx3 -> Bx2xheightxwidth, 0 for a side without clicks. Only pixels that the reduction
+    reads are looked at.
+    """
+    places, weights = [], []
+    for long, short in zip(hw, size, strict=True):
+        at = torch.arange(short, device=clicks.device) * ((long - 1) / max(short - 1, 1))
+        low = at.floor()
+        places.append(torch.stack((low, (low + 1).clamp(max=long - 1))).flatten())  # 2 x short
+        weights.append(at - low)
+    found = squared_distances_at(clicks, *places).sqrt()
+    found = torch.where(found.isinf(), 0.0, found)  # a side without clicks is near nowhere, all alike
+    found = found.reshape(len(clicks), 2, 2, size[0], 2, size[1])
+    down, across = weights[0].view(-1, 1, 1), weights[1]
+    found = found[:, :, 0] * (1 - down) + found[:, :, 1] * down
+    reduced: Tensor = found[..., 0, :] * (1 - across) + found[..., 1, :] * across
+    return reduced
 
 
 class EMCClick(ClickNet):
@@ -156,32 +264,44 @@ class EMCClick(ClickNet):
 
     def correct(self, image: Tensor, clicks: Tensor, prev: Tensor, found: Outputs) -> Tensor:
         """One click more on what the base network has found in the same image."""
-        height, width = image.shape[-2:]
-        image = (image - self.base.mean) / self.base.std
-        padding = (0, -width % STRIDE, 0, -height % STRIDE)
-        low = self.refiner(F.pad(image, padding), clicks, F.pad(prev, padding), found.feature)
-        size = (height + padding[3], width + padding[1])
-        return F.interpolate(low.float(), size, mode="bilinear", align_corners=True)[..., :height, :width]
+        low = self.refiner(self._normalized(image), clicks, self._padded(prev), found.feature)
+        return self._enlarged(low, prev)
 
     @torch.inference_mode()
     def look(self, photo: NDArray[Any], clicks: NDArray[np.float32]) -> Look:
         """The base network on a photo HxWx3 of 0 to 255 and the first positive of the clicks Nx3."""
         image = image_tensor(photo, self.base.mean.device)
         points = clicks_tensor(clicks, image.device)
-        return Look(image, self.base.outputs(image, points, torch.zeros_like(image[:, :1])))
+        found = self.base.outputs(image, points, torch.zeros_like(image[:, :1]))
+        assert found.feature is not None
+        return Look(found.logits, self.refiner.known(self._normalized(image), found.feature))
 
     @torch.inference_mode()
     def answer(self, look: Look, clicks: NDArray[np.float32], prob: NDArray[np.float32] | None) -> NDArray[np.float32]:
         """Clicks Nx3 and the previous mask HxW (None: that of the base network) -> logits HxW."""
-        device = look.image.device
-        prev = look.found.logits.sigmoid() if prob is None else map_tensor(prob, device)
-        logits = self.correct(look.image, clicks_tensor(clicks, device), prev, look.found)
-        return np.asarray(logits[0, 0].cpu().numpy(), np.float32)
+        device = look.logits.device
+        prev = look.logits.sigmoid() if prob is None else map_tensor(prob, device)
+        low = self.refiner.correct(look.known, clicks_tensor(clicks, device), self._padded(prev))
+        return np.asarray(self._enlarged(low, prev)[0, 0].cpu().numpy(), np.float32)
+
+    def _normalized(self, image: Tensor) -> Tensor:
+        return self._padded((image - self.base.mean) / self.base.std)
+
+    def _padded(self, x: Tensor) -> Tensor:
+        """BxCxHxW with zeros at the bottom and the right, until `STRIDE` divides its sides."""
+        padding = (0, -x.shape[-1] % STRIDE, 0, -x.shape[-2] % STRIDE)
+        return F.pad(x, padding) if any(padding) else x
+
+    def _enlarged(self, low: Tensor, like: Tensor) -> Tensor:
+        """Logits of the padded image at the correction's resolution -> Bx1xHxW, of the size of `like`."""
+        height, width = like.shape[-2:]
+        size = (height + -height % STRIDE, width + -width % STRIDE)
+        return F.interpolate(low.float(), size, mode="bilinear", align_corners=True)[..., :height, :width]
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Holds what the base network has seen and found."""
+    """Holds what the base network has found, Bx1xHxW logits, and what corrections need to know of the photo."""
 
-    image: Tensor
-    found: Outputs
+    logits: Tensor
+    known: Known

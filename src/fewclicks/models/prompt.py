@@ -79,9 +79,14 @@ def tanh_maps(clicks: Tensor, hw: tuple[int, int], radius_px: float = 260.0) -> 
 
 def squared_distances(clicks: Tensor, hw: tuple[int, int]) -> Tensor:
     """clicks BxNx3 -> Bx2xHxW: of each pixel to the nearest positive | negative click, infinite where there is none."""
-    rows = torch.arange(hw[0], device=clicks.device, dtype=torch.float32).view(-1, 1)
-    cols = torch.arange(hw[1], device=clicks.device, dtype=torch.float32)
-    nearest = torch.full((len(clicks), 2, *hw), math.inf, device=clicks.device)
+    rows, cols = (torch.arange(length, device=clicks.device, dtype=torch.float32) for length in hw)
+    return squared_distances_at(clicks, rows, cols)
+
+
+def squared_distances_at(clicks: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+    """As `squared_distances`, of those pixels alone that lie in these H rows and in these W columns -> Bx2xHxW."""
+    rows = rows.view(-1, 1)
+    nearest = torch.full((len(clicks), 2, len(rows), len(cols)), math.inf, device=clicks.device)
     polarities = torch.tensor([1.0, 0.0], device=clicks.device)
     for click in clicks.float().unbind(1):  # one by one: memory does not grow with the number of clicks
         x, y, label = click[:, :, None, None, None].unbind(1)  # Bx1x1x1
