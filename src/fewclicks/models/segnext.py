@@ -79,15 +79,13 @@ class Head(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Features, finest first, BxCixhixwi -> logits Bx1xh0xw0."""
-        fusion = self.fusion_conv.conv
-        shares = fusion.weight.chunk(len(features), 1)
-        fused: Tensor | None = None
-        for conv, share, x in zip(self.convs, shares, features, strict=True):
+        fusion, (finest, *coarser) = self.fusion_conv.conv, features
+        first, *others = fusion.weight.chunk(len(features), 1)
+        fused = F.conv2d(self.convs[0](finest), first, fusion.bias)
+        for conv, share, x in zip(self.convs[1:], others, coarser, strict=True):
             x = F.conv2d(conv(x), share)  # it commutes with interpolation, and is cheaper before it
-            fused = x if fused is None else fused + F.interpolate(x, fused.shape[-2:], mode="bilinear")
-        assert fused is not None
-        assert fusion.bias is not None
-        logits: Tensor = self.seg_conv(self.dropout(F.relu(fused + fusion.bias.view(1, -1, 1, 1))))
+            fused += F.interpolate(x, fused.shape[-2:], mode="bilinear")
+        logits: Tensor = self.seg_conv(self.dropout(F.relu(fused, inplace=True)))
         return logits
 
 

@@ -47,5 +47,6 @@ class SimpleFPN(nn.Module):
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """[BxCxhxw] -> [Bxo0x4hx4w, Bxo1x2hx2w, Bxo2xhxw, Bxo3xh/2xw/2], the last rounded up."""
         (x,) = features
-        even = F.pad(x, (0, x.shape[-1] % 2, 0, x.shape[-2] % 2), "replicate")
+        padding = (0, x.shape[-1] % 2, 0, x.shape[-2] % 2)
+        even = F.pad(x, padding, "replicate") if any(padding) else x  # padding by nothing is a copy
         return [self.down_4(x), self.down_8(x), self.down_16(x), self.down_32(even)]

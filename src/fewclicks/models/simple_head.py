@@ -17,7 +17,7 @@ class ConvReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """BxCxhxw -> BxDxhxw."""
-        return F.relu(self.conv(x))
+        return F.relu(self.conv(x), inplace=True)
 
 
 class SimpleHead(nn.Module):
