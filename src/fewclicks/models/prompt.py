@@ -84,7 +84,7 @@ def squared_distances(clicks: Tensor, hw: tuple[int, int]) -> Tensor:
 
 
 def squared_distances_at(clicks: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
-    """As `squared_distances`, of those pixels alone that lie in these H rows and in these W columns -> Bx2xHxW."""
+    """Measure as `squared_distances`, at the pixels alone that lie in these H rows and W columns -> Bx2xHxW."""
     rows = rows.view(-1, 1)
     nearest = torch.full((len(clicks), 2, len(rows), len(cols)), math.inf, device=clicks.device)
     polarities = torch.tensor([1.0, 0.0], device=clicks.device)
