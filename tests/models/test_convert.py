@@ -23,6 +23,7 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.config import PRESETS
 from fewclicks.errors import CheckpointError, InputError
 from fewclicks.models.key_maps import RENAMES, ours, published
+from fewclicks.models.networks import build_network
 from fewclicks.models.segmenter import Segmenter
 from fewclicks.plugins import find, names
 from goldens import check_summary, drawn, golden_inputs, published_shapes
@@ -207,11 +208,45 @@ def test_every_tensor_keeps_its_bits(tmp_path, isegm, model, form):
 )  # fmt: skip
 def test_a_published_file_of_each_family_is_converted_and_measured_as_its_authors_did(tmp_path, model):
     """On a small photo, in smaller crops than theirs."""
-    path, out, report = tmp_path / "net.pth", tmp_path / "out", tmp_path / "report.json"
+    path = tmp_path / "net.pth"
     torch.save({f"module.{key}": value for key, value in state_of(model).items()}, path)
+    assert len(checkpoint.read_tensors(converted_and_measured(path, tmp_path))) == len(shapes_of(model))
+
+
+MEMORY = ("maskmem_tpos_enc", "memory_attention.norm.weight", "sam_mask_decoder.pred_obj_score_head.layers.0.bias")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "family", "more"),
+    [
+        pytest.param({"net": "hq_sam", "size": "b"}, "own", (), marks=SLOW, id="hq_sam"),
+        pytest.param({"net": "segnext", "size": "base_sa1"}, "own", (), marks=SLOW, id="segnext"),
+        pytest.param({"net": "sam2", "size": "tiny"}, "sam2", MEMORY, id="sam2"),
+    ],
+)
+def test_published_files_of_which_we_have_no_list_of_names_are_converted_and_measured_too(
+    tmp_path, network, family, more
+):
+    """The names are ours, translated; SAM 2's files also hold a memory for videos."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = build_network(network).state_dict()
+    path = tmp_path / "net.pt"
+    theirs = {published(key, RENAMES[family]): value for key, value in state.items()}
+    torch.save({"model": {**theirs, **{key: torch.zeros(3) for key in more}}}, path)
+    out = converted_and_measured(path, tmp_path)
+    assert checkpoint.read_tensors(out).keys() == state.keys()
+    torch.save({"model": {**theirs, "another.weight": torch.zeros(3)}}, path)
+    with pytest.raises(CheckpointError, match="is no whole"):
+        convert(path, tmp_path / "other")
+
+
+def converted_and_measured(path, tmp_path):
+    """The folder made of a published file, which has been run as its authors do."""
+    out, report = tmp_path / "out", tmp_path / "report.json"
     assert cli._run(["convert", str(path), str(out)]) == 0
     about, data = checkpoint.read_config(out), tmp_path / "data"
-    assert len(checkpoint.read_tensors(out)) == len(shapes_of(model))
     for folder, name in (("images", "coffee.png"), ("masks", "coffee.png")):
         (data / folder).mkdir(parents=True)
         with Image.open(Path(__file__).parents[2] / "examples" / folder / name) as picture:
@@ -224,6 +259,7 @@ def test_a_published_file_of_each_family_is_converted_and_measured_as_its_author
     told = json.loads(report.read_text())["settings"]
     assert (told["method"], told["preset"], told["anchor"]) == (about["method"], "released", False)
     assert told["weights_sha256"] == checkpoint.sha256(out / "model.safetensors")
+    return out
 
 
 def test_a_converted_folder_is_a_method_like_any_other(tmp_path, xtiny, monkeypatch, capsys):

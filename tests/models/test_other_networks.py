@@ -1,4 +1,4 @@
-"""SAM, EMC-Click, FCA-Net and SegNext: published names, golden numbers, and what must hold for any network."""
+"""SAM and its kin, EMC-Click, FCA-Net, SegNext: published names, golden numbers, and what holds for any network."""
 
 import json
 from dataclasses import replace
@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from fakes import shared
 from fewclicks.errors import InputError, UnknownName
 from fewclicks.models.fcanet import FIRST_SIGMA_PX, SIGMA_PX, gaussians
-from fewclicks.models.key_maps import RENAMES, published
+from fewclicks.models.key_maps import RENAMES, ours, published
 from fewclicks.models.networks import NETS, build_network
 from fewclicks.models.prompt import squared_distances
+from fewclicks.models.sam2 import steadied
 from fewclicks.models.vit_relative import RelativeAttention
 from fewclicks.recipes import rivals
 from fewclicks.training.objectives import nfl
@@ -36,6 +37,8 @@ SMALL = {
     "sam": {"size": "tiny"},
     "fcanet": {"size": "tiny"},
     "segnext": {"size": "tiny"},
+    "hq_sam": {"size": "tiny"},
+    "sam2": {"size": "mini"},
     "emcclick": {"backbone": "segformer", "size": "b0"},
 }
 
@@ -119,6 +122,65 @@ def test_the_attention_of_sam_is_that_of_the_plain_formula(monkeypatch):
         torch.testing.assert_close(attention.mix(qkv), wanted)
 
 
+SAM2_SHAPES = {
+    "image_encoder.trunk.pos_embed": (1, 96, 7, 7),
+    "image_encoder.trunk.pos_embed_window": (1, 96, 8, 8),
+    "image_encoder.trunk.patch_embed.proj.weight": (96, 3, 7, 7),
+    "image_encoder.trunk.blocks.1.attn.qkv.weight": (576, 96),
+    "image_encoder.trunk.blocks.1.proj.weight": (192, 96),
+    "image_encoder.trunk.blocks.11.mlp.layers.1.weight": (768, 3072),
+    "image_encoder.neck.convs.0.conv.weight": (256, 768, 1, 1),
+    "no_mem_embed": (1, 1, 256),
+    "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix": (2, 128),
+    "sam_mask_decoder.transformer.layers.1.mlp.layers.0.weight": (2048, 256),
+    "sam_mask_decoder.obj_score_token.weight": (1, 256),
+    "sam_mask_decoder.conv_s0.weight": (32, 256, 1, 1),
+    "sam_mask_decoder.iou_prediction_head.layers.2.weight": (4, 256),
+}
+"""Names and shapes of SAM 2.1 Hiera-T, as its authors' files have them."""
+
+
+def test_names_of_sam2_are_the_published_ones():
+    with torch.device("meta"):
+        state = build_network({"net": "sam2", "size": "tiny"}).state_dict()
+    own = {published(key, RENAMES["sam2"]): tuple(value.shape) for key, value in state.items()}
+    assert {key: own.get(key) for key in SAM2_SHAPES} == SAM2_SHAPES
+    assert {ours(key, RENAMES["sam2"]) for key in own} == state.keys()
+    assert not any(".lin1." in key for key in own)
+
+
+@pytest.mark.parametrize(
+    ("size", "millions"), [("tiny", 26.85), ("small", 33.95), ("base_plus", 68.68), ("large", 212.15)]
+)
+def test_hieras_are_as_large_as_published(size, millions):
+    with torch.device("meta"):
+        trunk = build_network({"net": "sam2", "size": size}).image_encoder.trunk
+    assert sum(weight.numel() for weight in trunk.parameters()) / 1e6 == pytest.approx(millions, abs=0.01)
+
+
+def test_a_mask_that_is_not_stable_gives_way_to_the_best_of_three():
+    logits, expected = torch.zeros(2, 4, 4, 4), torch.tensor([[0.1, 0.2, 0.9, 0.3]]).expand(2, -1)
+    logits[0, 0], logits[:, 2] = 50.0, 7.0  # the first photo's single mask is sure of itself, the other's is not
+    found, ious = steadied(logits, expected)
+    assert found[:, 0, 0, 0].tolist() == [32.0, 7.0]
+    assert ious[:, 0].tolist() == pytest.approx([0.1, 0.9])
+
+
+def test_hq_sam_adds_a_fine_mask_to_those_of_sam():
+    torch.manual_seed(0)
+    net = build_network({"net": "hq_sam", "size": "tiny"}).eval()
+    points = torch.tensor([[[30.0, 20, 1]]])
+    with torch.inference_mode():
+        embedding, fine = net.embed(torch.rand(1, 3, 256, 256))
+        with_fine, _ = net.decode((embedding, fine), points)
+        for weight in net.mask_decoder.hf_mlp.layers[-1].parameters():
+            weight.zero_()
+        without, _ = net.decode((embedding, fine), points)
+    added = with_fine - without
+    assert added.abs().max() > 1e-4
+    torch.testing.assert_close(added, added[:, :1].expand_as(added), rtol=0, atol=1e-5)
+
+
 def test_gaussians_halve_at_half_their_width():
     clicks = torch.tensor([[[20.0, 10, 1], [3, 3, 0]]])
     squared = squared_distances(clicks, (20, 40))
@@ -151,8 +213,8 @@ def test_batch_equals_single_and_clicks_and_gradients_reach_what_runs(name):
 
 
 def test_what_no_network_takes_is_refused():
-    with pytest.raises(UnknownName, match="no network 'sam2'; there are: emcclick, fcanet, sam, segnext"):
-        build_network({"net": "sam2"})
+    with pytest.raises(UnknownName, match="no network 'sam3'; there are: emcclick, fcanet, hq_sam, sam, sam2, segnext"):
+        build_network({"net": "sam3"})
     with pytest.raises(UnknownName, match="no sam of size 'x'; there are: b, l, h, tiny"):
         build_network({"net": "sam", "size": "x"})
     with pytest.raises(InputError, match="the network 'sam' does not take these values"):
@@ -162,7 +224,7 @@ def test_what_no_network_takes_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sam", "emcclick", "focalclick", "fbrs"])
+@pytest.mark.parametrize("name", ["sam", "hq_sam", "sam2", "emcclick", "focalclick", "fbrs"])
 def test_recipes_lower_the_loss_of_what_they_see(name):
     """On one small drawn batch, over and over; the networks are those of the recipe's config.json."""
     recipe = getattr(rivals, name)()

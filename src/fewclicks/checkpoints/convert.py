@@ -91,9 +91,10 @@ def _recognised(file: pth.Pth) -> _Found:
         family = recognise(shapes, config)
     except CheckpointError as error:
         raise CheckpointError(f"{file.path} {error}") from None
-    if found := checkpoint.difference(family.wanted(), shapes):
+    used = {key: name for key, name in bare.items() if not name.startswith(family.idle)}
+    if found := checkpoint.difference(family.wanted(), {name: shapes[name] for name in used.values()}):
         raise CheckpointError(f"{file.path} is no whole {family.title}: of its tensors {found}")
-    return _Found(file, family, config, {key: ours(name, family.pairs) for key, name in bare.items()})
+    return _Found(file, family, config, {key: ours(name, family.pairs) for key, name in used.items()})
 
 
 def published(tensors: Mapping[str, Tensor], config: Any) -> tuple[Family, dict[str, Tensor]] | None:
@@ -106,7 +107,8 @@ def published(tensors: Mapping[str, Tensor], config: Any) -> tuple[Family, dict[
         family = recognise({bare[key]: tuple(value.shape) for key, value in tensors.items()}, config)
     except CheckpointError:
         return None
-    return family, {ours(name, family.pairs): tensors[key] for key, name in bare.items()}
+    used = {key: name for key, name in bare.items() if not name.startswith(family.idle)}
+    return family, {ours(name, family.pairs): tensors[key] for key, name in used.items()}
 
 
 def _bare(names: Iterable[str]) -> dict[str, str]:

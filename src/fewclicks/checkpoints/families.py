@@ -41,6 +41,13 @@ HRNETS = {(18, 48): "18s", (18, 64): "18", (32, 128): "32"}
 """(width, width of the OCR) -> size."""
 MITS = {32: "b0", 64: "b3"}
 SAMS = {768: "b", 1024: "l", 1280: "h"}
+HIERAS = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base_plus", (144, 48): "large"}
+"""(width, blocks) -> size."""
+MEMORY = (
+    "memory_attention.", "memory_encoder.", "maskmem_tpos_enc", "no_mem_pos_enc", "no_obj_", "obj_ptr_",
+    "mask_downsample.", "sam_mask_decoder.pred_obj_score_head.",
+)  # fmt: skip
+"""What SAM 2 holds for videos."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +66,8 @@ class Family:
     """Options of the method that suit the network."""
     preset: str = "released"
     """The preset of the method that is its authors' evaluation."""
+    idle: tuple[str, ...] = ()
+    """How the published names begin of tensors that the method has no use for, and that are left out."""
 
     @property
     def pairs(self) -> Pairs:
@@ -252,6 +261,24 @@ def _sam(shapes: Shapes, _: Params) -> Family:
     return Family(name="sam", title=f"SAM ViT-{size.upper()}", method="sam", network=network, predictor=WHOLE_PHOTO)
 
 
+def _hq_sam(shapes: Shapes, _: Params) -> Family:
+    """HQ-SAM (Ke et al., NeurIPS 2023)."""
+    size = _known(SAMS, shapes["image_encoder.patch_embed.proj.weight"][0], "an HQ-SAM of width")
+    title = f"HQ-SAM ViT-{size.upper()}"
+    return Family(name="hq_sam", title=title, method="hq_sam", network={"net": "hq_sam", "size": size})
+
+
+def _sam2(shapes: Shapes, _: Params) -> Family:
+    """SAM 2 and 2.1 (Ravi et al., ICLR 2025), without their memory, which photos do not need."""
+    trunk = "image_encoder.trunk."
+    blocks = sum(key.startswith(trunk) and key.endswith(".norm1.weight") for key in shapes)
+    size = _known(HIERAS, (shapes[f"{trunk}pos_embed"][1], blocks), "a SAM 2 of width and depth")
+    return Family(
+        name="sam2", title=f"SAM 2 Hiera-{size.replace('_plus', '+')}, for single photos", method="sam2",
+        network={"net": "sam2", "size": size}, renames="sam2", idle=MEMORY,
+    )  # fmt: skip
+
+
 def _fcanet(shapes: Shapes, _: Params) -> Family:
     """FCA-Net (Lin et al., CVPR 2020)."""
     res2net = any(".convs." in key for key in shapes if key.startswith("backbone_pre."))
@@ -297,6 +324,8 @@ def _backbone(what: str, option: str) -> Callable[[Shapes, Params], Family]:
 MARKS: tuple[tuple[str, Callable[[Shapes, Params], Family]], ...] = (
     ("visual_prompts_encoder.", _segnext),
     ("patch_embed_coords.", _vit),
+    ("mask_decoder.hf_token.", _hq_sam),
+    ("image_encoder.trunk.", _sam2),
     ("image_encoder.", _sam),
     ("backbone_pre.", _fcanet),
     ("refiner.corr_conv.", _emcclick),

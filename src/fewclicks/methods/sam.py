@@ -61,7 +61,7 @@ class _Memo:
 
 @dataclass(frozen=True, slots=True)
 class Sam:
-    """The network as a predictor."""
+    """The network as a predictor; HQ-SAM and SAM 2 are run alike."""
 
     net: SAM
     threshold: float

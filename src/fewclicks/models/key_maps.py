@@ -49,9 +49,19 @@ RENAMES: dict[str, Pairs] = {
         ("feature_extractor.backbone.", "base.backbone."),
         ("feature_extractor.decode_head.", "base.head."),
     ),
+    "sam2": (
+        *(
+            (f"sam_{layer}.layers.{i}.", f"{layer}.lin{i + 1}.")
+            for layer in (f"mask_decoder.transformer.layers.{block}.mlp" for block in (0, 1))
+            for i in (0, 1)
+        ),
+        ("sam_mask_decoder.", "mask_decoder."),
+        ("sam_prompt_encoder.", "prompt_encoder."),
+    ),
     "own": (),
 }
-"""Family -> pairs. The names of SimpleClick are ours, for they came first; "own": those of SAM, FCA-Net and SegNext."""
+"""Family -> pairs. The names of SimpleClick are ours, for they came first; "own": those of SAM, HQ-SAM, FCA-Net and
+SegNext."""
 
 
 def ours(key: str, pairs: Pairs) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from fewclicks.errors import InputError, UnknownName
 from fewclicks.models.segmenter import ClickNet, build_segmenter
 
-NETS = ("emcclick", "fcanet", "sam", "segnext")
+NETS = ("emcclick", "fcanet", "hq_sam", "sam", "sam2", "segnext")
 """The files beside this one that hold a whole network: each has `build_net(**values)`."""
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -100,11 +101,15 @@ class ImageEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Normalised photo Bx3xSxS, S = 16 grid -> Bx256xgridxgrid."""
-        x = self.patch_embed(image) + self.pos_embed
-        for block in self.blocks:
+        return self.both(image)[0]
+
+    def both(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed as forward; and what the first global block makes of the photo, BxCxgridxgrid, which is finer."""
+        x = early = self.patch_embed(image) + self.pos_embed
+        for i, block in enumerate(self.blocks):
             x = block(x)
-        embedding: Tensor = self.neck(x.permute(0, 3, 1, 2))
-        return embedding
+            early = x if i == self.size.global_blocks[0] else early
+        return self.neck(x.permute(0, 3, 1, 2)), early.permute(0, 3, 1, 2)
 
 
 class SAM(ClickNet):
@@ -112,8 +117,7 @@ class SAM(ClickNet):
 
     def __init__(self, size: Size) -> None:
         super().__init__()
-        self.size = size
-        self.side = PATCH_PX * size.grid
+        self.side, self.grid = PATCH_PX * size.grid, size.grid
         self.image_encoder = ImageEncoder(size)
         self.prompt_encoder = PromptEncoder(DIM, size.grid, self.side)
         self.mask_decoder = MaskDecoder(DIM)
@@ -125,22 +129,31 @@ class SAM(ClickNet):
         """Tell what is large in it."""
         return self.image_encoder
 
-    def embed(self, image: Tensor) -> Tensor:
-        """Bx3xhxw in [0,1], its longer side that of the square, normalised and padded -> Bx256xgridxgrid."""
+    def embed(self, image: Tensor) -> Any:
+        """Bx3xhxw in [0,1], its longer side that of the square, normalised and padded -> Bx256xgridxgrid.
+
+        Or several such things, in networks that derive from this one: what `masks` reads.
+        """
+        return self.image_encoder(self.put_into_square(image))
+
+    def put_into_square(self, image: Tensor) -> Tensor:
+        """Bx3xhxw in [0,1] -> normalised, with zeros at the bottom and the right, Bx3xSxS."""
         image = (image - self.mean) / self.std
         height, width = image.shape[-2:]
-        embedding: Tensor = self.image_encoder(F.pad(image, (0, self.side - width, 0, self.side - height)))
-        return embedding
+        return F.pad(image, (0, self.side - width, 0, self.side - height))
 
-    def decode(self, embedding: Tensor, points: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def masks(self, embedded: Any, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
+        """What `embed` made of a photo, and an encoded prompt -> as `decode`."""
+        out: tuple[Tensor, Tensor] = self.mask_decoder(embedded, self.prompt_encoder.positions(), sparse, dense)
+        return out
+
+    def decode(self, embedded: Any, points: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Points BxNx3 (x, y, label 1 | 0, -1 pads) in pixels of the square, mask logits Bx1x4gridx4grid or None.
 
         -> logits Bx4x4gridx4grid, the first for prompts that leave no doubt, and what the network expects of the IoU
         of each, Bx4.
         """
-        sparse, dense = self.prompt_encoder(points, mask)
-        out: tuple[Tensor, Tensor] = self.mask_decoder(embedding, self.prompt_encoder.positions(), sparse, dense)
-        return out
+        return self.masks(embedded, *self.prompt_encoder(points, mask))
 
     def forward(self, image: Tensor, clicks: Tensor, prev: Tensor) -> Tensor:
         """Image Bx3xHxW in [0,1], clicks BxNx3, previous mask Bx1xHxW -> logits Bx1xHxW of the single mask."""
@@ -150,7 +163,7 @@ class SAM(ClickNet):
         points = scaled(clicks, (height, width), hw)
         given = prev.amax((1, 2, 3), keepdim=True) > 0
         sparse, dense = self.prompt_encoder(points, self.as_prompt(prev, hw), given)
-        low, _ = self.mask_decoder(self.embed(shrunk), self.prompt_encoder.positions(), sparse, dense)
+        low, _ = self.masks(self.embed(shrunk), sparse, dense)
         return self.enlarged(low[:, :1], hw, (height, width))
 
     def fitted(self, hw: tuple[int, int]) -> tuple[int, int]:
@@ -162,7 +175,7 @@ class SAM(ClickNet):
         """Probabilities Bx1xHxW of a photo that is put into the square at size hw -> logits Bx1x4gridx4grid."""
         quarter = (max(1, round(hw[0] / 4)), max(1, round(hw[1] / 4)))
         prob = F.interpolate(prev, quarter, mode="bilinear", antialias=True).clamp(1 - SURE, SURE)
-        side = 4 * self.size.grid
+        side = 4 * self.grid
         padding = (0, side - quarter[1], 0, side - quarter[0])
         return F.pad(torch.logit(prob), padding, value=math.log((1 - SURE) / SURE))
 
@@ -172,8 +185,8 @@ class SAM(ClickNet):
         return F.interpolate(square[..., : hw[0], : hw[1]], full_hw, mode="bilinear", align_corners=False)
 
     @torch.inference_mode()
-    def embed_photo(self, photo: Image) -> Tensor:
-        """HxWx3 uint8 RGB -> 1x256xgridxgrid on the network's device."""
+    def embed_photo(self, photo: Image) -> Any:
+        """HxWx3 uint8 RGB -> as `embed`, on the network's device."""
         hw = self.fitted((photo.shape[0], photo.shape[1]))
         if photo.dtype != np.uint8:  # a crop of ZoomIn.corners
             photo = photo.round().astype(np.uint8)
@@ -182,13 +195,13 @@ class SAM(ClickNet):
 
     @torch.inference_mode()
     def answer(
-        self, embedding: Tensor, clicks: NDArray[np.float32], hw: tuple[int, int], mask: NDArray[np.float32] | None
+        self, embedded: Any, clicks: NDArray[np.float32], hw: tuple[int, int], mask: NDArray[np.float32] | None
     ) -> Answer:
         """Clicks Nx3 in pixels of a photo of size hw, mask logits 4gridx4grid or None -> the four masks."""
-        device = embedding.device
+        device = self.mean.device
         points = scaled(clicks_tensor(clicks, device), hw, self.fitted(hw))
         prompt = None if mask is None else map_tensor(mask, device)
-        low, expected = self.decode(embedding, points, prompt)
+        low, expected = self.decode(embedded, points, prompt)
         return Answer(low[0].float().cpu().numpy(), expected[0].float().cpu().numpy())
 
     @torch.inference_mode()

@@ -188,13 +188,27 @@ class MaskDecoder(nn.Module):
 
     def forward(self, embedding: Tensor, positions: Tensor, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
         """Embedded photo BxCxhxw, its positions, prompt BxNxC and BxCxhxw -> logits Bx4x4hx4w, expected IoUs Bx4."""
-        batch, _, height, width = embedding.shape
-        own = torch.cat((self.iou_token.weight, self.mask_tokens.weight)).expand(batch, -1, -1)
-        photo = (embedding + dense).flatten(2).transpose(1, 2)
-        photo_pe = positions.flatten(2).transpose(1, 2)
-        tokens, photo = self.transformer(torch.cat((own, sparse), 1), photo, photo_pe)
-        pixels = self.output_upscaling(photo.transpose(1, 2).reshape(batch, -1, height, width))
-        weights = [mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)]
-        logits = (torch.stack(weights, 1) @ pixels.flatten(2)).unflatten(2, pixels.shape[-2:])
+        own = (self.iou_token.weight, self.mask_tokens.weight)
+        tokens, photo = self.met(own, embedding, positions, sparse, dense)
         expected: Tensor = self.iou_prediction_head(tokens[:, 0])
-        return logits, expected
+        return self.weighed(tokens[:, 1:], self.output_upscaling(photo)), expected
+
+    def met(
+        self, own: tuple[Tensor, ...], embedding: Tensor, positions: Tensor, sparse: Tensor, dense: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The decoder's own tokens and those of the prompt after they have met the photo, BxNxC, and it BxCxhxw."""
+        batch = len(embedding)
+        photo = (embedding + dense).flatten(2).transpose(1, 2)
+        every = torch.cat((torch.cat(own).expand(batch, -1, -1), sparse), 1)
+        tokens, photo = self.transformer(every, photo, positions.flatten(2).transpose(1, 2))
+        return tokens, photo.transpose(1, 2).reshape(batch, -1, *embedding.shape[-2:])
+
+    def weighed(self, tokens: Tensor, pixels: Tensor) -> Tensor:
+        """Tokens of the masks BxMxC, pixels' vectors BxDxhxw -> logits BxMxhxw."""
+        weights = [mlp(tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)]
+        return product(torch.stack(weights, 1), pixels)
+
+
+def product(weights: Tensor, pixels: Tensor) -> Tensor:
+    """BxMxD, BxDxhxw -> BxMxhxw: every pixel's vector weighed."""
+    return (weights @ pixels.flatten(2)).reshape(len(weights), -1, *pixels.shape[-2:])

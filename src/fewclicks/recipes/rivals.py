@@ -62,6 +62,16 @@ def sam() -> Recipe:
     return replace(_guided("sam"), net="sam", size="tiny")
 
 
+def hq_sam() -> Recipe:
+    """The same with the token of the fine mask."""
+    return replace(_guided("hq_sam"), net="hq_sam", size="tiny")
+
+
+def sam2() -> Recipe:
+    """A SAM 2 of five blocks on squares of 256 pixels, taught on its single mask."""
+    return replace(_guided("sam2"), net="sam2", size="mini")
+
+
 def segnext() -> Recipe:
     """A SegNext of four blocks on squares of 256 pixels."""
     return replace(_guided("segnext"), net="segnext", size="tiny")

@@ -43,7 +43,7 @@ class Recipe:
     method: str = "default"
     """The method that the weights are for."""
     net: str = ""
-    """A whole network instead of a backbone with a prompt: "sam", "segnext", "fcanet", "emcclick" (see `networks`)."""
+    """A whole network instead of a backbone with a prompt: "sam", "sam2", "segnext", "fcanet" (see `networks`)."""
     init: str = ""
     """"default" or "default-0.1" (shipped weights), "imagenet", a checkpoint folder, a file of published weights (.pth,
     .safetensors) or that `fewclicks export-onnx` wrote (.onnx), or "" for fresh weights."""
