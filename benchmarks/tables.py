@@ -393,8 +393,8 @@ def methods() -> str:
     rows = measured(found) if found else []
     if not rows:
         return "Not measured yet; `fewclicks table4` does it."
-    without = len(found["rows"]) - len(rows)
-    told = f" {without} rows more have no weights here." if without else ""
+    states = [row["state"] for row in found["rows"] if row not in rows]
+    told = "".join(f" {states.count(state)} rows more: {state}." for state in sorted(set(states)))
     table = markdown(heads(found), [[row["name"], *cells(found, row)] for row in rows])
     return f"{table}\n\nNoC with 95 % intervals; published: by the authors' weights.{told}"
 

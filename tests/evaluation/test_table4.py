@@ -86,6 +86,17 @@ def test_called_again_nothing_is_measured_again(found, objects, monkeypatch):
     assert (found[0] / "table4.md").read_text() == before
 
 
+def test_show_writes_what_is_measured_and_measures_nothing(found, objects, monkeypatch):
+    monkeypatch.setattr(table4, "start_module", None)
+    before = (found[0] / "table4.md").read_text()
+    shown = run(objects, found[0], "--methods", "grow,grabcut,eiseg", "--show")
+    assert "2 rows measured, 0 without weights here, 1 not measured yet" in shown.output
+    rows = json.loads((found[0] / "table4.json").read_text())["rows"]
+    assert [row["state"] for row in rows if row["name"] == "EISeg"] == [table4.NOT_YET]
+    assert run(objects, found[0], "--methods", "grow,grabcut,ritm", "--show").exit_code == 0
+    assert (found[0] / "table4.md").read_text() == before
+
+
 @pytest.mark.slow
 def test_a_stopped_row_goes_on(objects, tmp_path):
     """Its journal keeps the first object, which is not measured again."""
@@ -157,7 +168,7 @@ def test_the_page_of_methods_has_the_numbers_of_the_results(tmp_path, found, mon
     monkeypatch.setattr(tables, "RESULTS", found[0])
     text = tables.methods()
     assert "region growing" in text
-    assert "4 rows more have no weights here" in text
+    assert "4 rows more: no weights here." in text
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     assert tables.methods().startswith("Not measured yet")
 

@@ -35,6 +35,7 @@ def table4(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Where table4.json, .md and .html are written.")
     ] = Path("results"),
+    show: Annotated[bool, typer.Option("--show", help="Measure nothing: write the table of what is measured.")] = False,
 ) -> None:
     """Measure every row of Table 4 for which there are weights; called again, it goes on where it was stopped.
 
@@ -60,7 +61,10 @@ def table4(
     entries = table.planned(chosen, weights_dir, folder)
     more = [*(["--data-root", str(data_root)] if data_root else []), *(["--limit", str(limit)] if limit else [])]
     count = processes or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    states = watched(entries, datasets, folder, count, more, objects)
+    if show:
+        states = table.measured_so_far(entries, datasets, folder, more)
+    else:
+        states = watched(entries, datasets, folder, count, more, objects)
     found = table.summary(entries, states, datasets, folder, more)
     texts = {
         "json": json.dumps(found, indent=1, allow_nan=False) + "\n",
@@ -75,6 +79,7 @@ def table4(
     done = sum(state == table.MEASURED for state in states.values())
     without = sum(state in (table.NO_WEIGHTS, table.NO_METHOD) for state in states.values())
     failed = f", {len(told)} failed" if told else ""
+    failed += f", {later} not measured yet" if (later := sum(s == table.NOT_YET for s in states.values())) else ""
     print(f"{out / 'table4.html'} (.md, .json): {done} rows measured, {without} without weights here{failed}")
 
 

@@ -28,6 +28,7 @@ from fewclicks.plugins import file_name, names
 
 ROWS = Path(__file__).with_name("table4_rows.json")
 NO_WEIGHTS, NO_METHOD, MEASURED = "no weights here", "no such method here", "measured"
+NOT_YET = "not measured yet"
 """What has become of an entry; besides these "failed: ..." with the reason."""
 PUBLISHED = (".pth", ".pt")
 MEASURE = "NoC@90"
@@ -204,6 +205,17 @@ def measure(
         for _, process, _ in running.values():
             process.wait()
     return states
+
+
+def measured_so_far(
+    entries: Sequence[Entry], datasets: Sequence[str], folder: Path, more: Sequence[str] = ()
+) -> dict[str, str]:
+    """Tell what has become of each entry, by its title, and measure nothing."""
+    return {
+        entry.title: entry.state
+        or (MEASURED if is_complete(report_of(entry, datasets, folder, more)) else NOT_YET)
+        for entry in entries
+    }  # fmt: skip
 
 
 def report_of(entry: Entry, datasets: Sequence[str], folder: Path, more: Sequence[str]) -> Path:

@@ -18,13 +18,14 @@ MINUS = "\u2212"
 NOTE = (
     "NoC: mean number of clicks to an IoU, 20 at most. In brackets: the 95 % interval of the mean, in which the "
     "objects of a photo and the frames of a video are drawn together. Published: what the named source says, by the "
-    "authors' weights; a dash where no figure was at hand."
+    "authors' weights; a dash where no figure was at hand. Seconds: of the run that counted the clicks, on one thread, "
+    "beside whatever else the machine did."
 )
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th:first-child, td:first-child, td.state { text-align: left; }
+th:first-child, td:first-child { text-align: left; }
 td.state, .small { color: #777; font-size: 85%; }
 tr:hover td { background: #f5f7fa; }
 .clear { font-weight: 600; }
@@ -90,13 +91,17 @@ def markdown(found: Mapping[str, Any]) -> str:
             ends = (pair["first"], pair["second"], pair["dataset"], _change(pair), pair["better"], pair["worse"])
             lines.append("| " + " | ".join(_escaped(str(end)) for end in ends) + " |")
         lines += ["", "Paired bootstrap, object by object; a difference whose interval leaves out 0 is in bold.", ""]
-    lines += [f"- {name}: {source}" for name, source in sources(found).items()]
+    lines += [f"- {text}" for text in sources(found)]
     return "\n".join(lines) + "\n"
 
 
-def sources(found: Mapping[str, Any]) -> dict[str, str]:
-    """Tell where the published figures of each row were read."""
-    return {row["name"]: row["source"] for row in found["rows"] if row["published"]}
+def sources(found: Mapping[str, Any]) -> list[str]:
+    """Tell where the published figures were read, a text for each source that names its rows."""
+    rows: dict[str, list[str]] = {}
+    for row in found["rows"]:
+        if row["published"]:
+            rows.setdefault(row["source"], []).append(row["name"])
+    return [f"{source}: {'; '.join(names)}" for source, names in rows.items()]
 
 
 def _escaped(text: str) -> str:
@@ -141,7 +146,7 @@ def page(found: Mapping[str, Any]) -> str:
             parts.append(_line(kind, [*ends, str(pair["better"]), str(pair["worse"])]))
         parts.append("</table></div>")
     parts += ["<h2>Sources of the published figures</h2>", "<ul>"]
-    parts += [f"<li>{html.escape(name)}: {html.escape(source)}</li>" for name, source in sources(found).items()]
+    parts += [f"<li>{html.escape(text)}</li>" for text in sources(found)]
     return "\n".join([*parts, "</ul>", "</html>", ""])
 
 

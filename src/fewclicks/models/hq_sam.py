@@ -53,7 +53,7 @@ class FineDecoder(MaskDecoder):
     def refined(
         self, embedding: Tensor, fine: Tensor, positions: Tensor, sparse: Tensor, dense: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """As forward, with the fine mask added to each of the four."""
+        """Decode as forward, with the fine mask added to each of the four."""
         own = (self.iou_token.weight, self.mask_tokens.weight, self.hf_token.weight)
         tokens, photo = self.met(own, embedding, positions, sparse, dense)
         pixels = self.output_upscaling(photo)
@@ -72,11 +72,11 @@ class HQSAM(SAM):
         self.mask_decoder = FineDecoder(DIM, size.dim)
 
     def embed(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """As SAM's -> Bx256xgridxgrid, and the photo's share of the fine vectors Bx32x4gridx4grid."""
+        """Embed as SAM -> Bx256xgridxgrid, and the photo's share of the fine vectors Bx32x4gridx4grid."""
         embedding, early = self.image_encoder.both(self.put_into_square(image))
         return embedding, self.mask_decoder.fine(embedding, early)
 
     def masks(self, embedded: Any, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
-        """What `embed` made of a photo, and an encoded prompt -> as `decode`."""
+        """Decode an encoded prompt with what `embed` made of a photo -> as `decode`."""
         embedding, fine = embedded
         return self.mask_decoder.refined(embedding, fine, self.prompt_encoder.positions(), sparse, dense)

@@ -143,7 +143,7 @@ class SAM(ClickNet):
         return F.pad(image, (0, self.side - width, 0, self.side - height))
 
     def masks(self, embedded: Any, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
-        """What `embed` made of a photo, and an encoded prompt -> as `decode`."""
+        """Decode an encoded prompt with what `embed` made of a photo -> as `decode`."""
         out: tuple[Tensor, Tensor] = self.mask_decoder(embedded, self.prompt_encoder.positions(), sparse, dense)
         return out
 

@@ -100,7 +100,7 @@ class ScalesDecoder(MaskDecoder):
     def decoded(
         self, scales: tuple[Tensor, Tensor, Tensor], positions: Tensor, sparse: Tensor, dense: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """As forward; `scales` are finest first, the two finer ones narrowed."""
+        """Decode as forward; `scales` are finest first, the two finer ones narrowed."""
         finest, finer, embedding = scales
         own = (self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight)
         tokens, photo = self.met(own, embedding, positions, sparse, dense)
@@ -132,7 +132,7 @@ class SAM2(SAM):
         return self.mask_decoder.conv_s0(finest), self.mask_decoder.conv_s1(finer), embedding + without_memory
 
     def masks(self, embedded: Any, sparse: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
-        """What `embed` made of a photo, and an encoded prompt -> as `decode`."""
+        """Decode an encoded prompt with what `embed` made of a photo -> as `decode`."""
         logits, expected = self.mask_decoder.decoded(embedded, self.prompt_encoder.positions(), sparse, dense)
         return (logits, expected) if self.training else steadied(logits, expected)
 
