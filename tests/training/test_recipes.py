@@ -31,8 +31,8 @@ RECIPES = {
     f"{file}:{name}": make() for file in names("recipes") for name, make in functions(find("recipes", file)).items()
 }
 ONE_OF_EACH_FILE = {name.partition(":")[0]: name for name in RECIPES}.values()
-SMALLEST = {"compact": "lite0", "unet": "lite0", "vit": "xtiny", "hrnet": "18s", "segformer": "b0"}
-"""Of other backbones, and of whole networks, it is called tiny."""
+SMALLEST = {"compact": "lite0", "unet": "lite0", "vit": "xtiny", "hrnet": "18s", "segformer": "b0", "sam2": "mini"}
+"""Of other backbones and whole networks it is called tiny."""
 TOY = sets.Toy(count=20, side=100)
 TOY_RECIPE = toy()
 
@@ -45,7 +45,7 @@ DATA = set(FIELDS[FIELDS.index("holdout") : FIELDS.index("objective")]) - {"crop
 def shrunk(recipe: Recipe) -> Recipe:
     """Two steps of the smallest network of the recipe's kind, on small crops of the toy set."""
     whole = recipe.net not in ("", "emcclick")
-    size = "tiny" if whole else SMALLEST.get(recipe.backbone, "tiny")
+    size = SMALLEST.get(recipe.net if whole else recipe.backbone, "tiny")
     return replace(
         recipe, name="shrunk", size="tiny_cdnet" if recipe.size == "34_cdnet" else size, init="", starts_from="",
         sets=("toy",),

@@ -1,4 +1,4 @@
-"""The recipes of DIOS, LD, BRS, UCP-Net and PseudoClick: they learn, and their methods run what they leave."""
+"""The recipes of the rivals: they learn, and their methods run what they leave."""
 
 import json
 
@@ -20,17 +20,20 @@ from fewclicks.training.recipe import Recipe
 from fewclicks.training.trainer import network, shown
 
 RIVALS = ("dios", "ld", "brs", "ucp_net", "pseudoclick")
+FAMILIES = tuple(functions(find("recipes", "rivals")))
+SMALL = {"fbrs": {"size": "tiny"}, "cdnet": {"size": "tiny_cdnet"}}
+"""Smaller networks than those of the recipes, where they take long."""
 
 
 def tiny(method, **changes):
     """A recipe of few steps on drawn shapes, or on real photos if `sets` says so."""
     from dataclasses import replace
 
-    made = find("recipes", method)
-    recipe: Recipe = getattr(made, method)()
-    small = find("methods", method).SMALL
+    recipe: Recipe = getattr(find("recipes", method if method in RIVALS else "rivals"), method)()
+    small = find("methods", method).SMALL if method in RIVALS else SMALL.get(method, {})
     plain = {
-        "backbone": small["backbone"], "size": small["size"], "sets": ("toy",), "set_weights": (1.0,), "init": "",
+        **{key: small[key] for key in ("backbone", "size") if key in small},
+        "sets": ("toy",), "set_weights": (1.0,), "init": "",
         "native": False, "crop_hw": (64, 64), "min_area_px": 60, "batch": 4, "accumulate": 1, "steps": 3, "warmup": 0,
         "precision": "fp32", "lr": 2e-3, "backbone_lr": 1.0, "keep_background_prob": 0.0, "milestones": (),
         "flip_vertical": False, "rotate90_prob": 0.0, "shift": 0.0, "holdout": 0, "decay_from": 1.0,
@@ -57,10 +60,11 @@ def test_what_is_trained_is_run_by_its_method(method, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", RIVALS)
+@pytest.mark.parametrize("method", [*RIVALS, *FAMILIES])
 def test_the_loss_falls_on_real_photos(method, tmp_path):
     shared("train", "coco_instances")
-    recipe = tiny(method, sets=("coco_instances",), steps=60, batch=6, crop_hw=(96, 96))
+    lr = 2e-3 if method in RIVALS else 5e-4
+    recipe = tiny(method, sets=("coco_instances",), steps=60, batch=6, crop_hw=(96, 96), lr=lr)
     loop.run(recipe, tmp_path / "run", workers=0, accelerator="cpu")
     found = losses(tmp_path / "run")
     assert np.mean(found[-15:]) < 0.97 * np.mean(found[:15])

@@ -2,6 +2,8 @@
 
 Sun, Xian, Xu, Capriotti, Yao: "CFR-ICL", AAAI 2024, on a network of 5.2 million parameters instead of a ViT.
 Weights: an .onnx file, run by ONNX Runtime, or a checkpoint folder, run by torch.
+
+CFR, ZoomIn, Flip and ClickConsistency suit it.
 """
 
 from __future__ import annotations

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fewclicks.methods.networks import WHOLE, Presets, chosen_options, described, network
-from fewclicks.methods.sam import Options, Sam
+from fewclicks.methods.networks import chosen_options, described, network
+from fewclicks.methods.promptable import PRESETS, Options, Promptable
 from fewclicks.predictor import Predictor
-
-PRESETS: Presets = {"released": {**WHOLE, "threshold": 0.5}}
 
 SMALL = {"net": "hq_sam", "size": "tiny"}
 """A network to try the method with."""
@@ -35,4 +33,4 @@ def describe(**options: Any) -> dict[str, Any]:
 def build(**options: Any) -> Predictor:
     """HQ-SAM on the weights that the options name, with what they put around it."""
     used = chosen(**options)
-    return used.around(Sam(network(used, "hq_sam", "hq_sam"), used.threshold, used.multimask, used.feedback), 1)
+    return used.around(Promptable(network(used, "hq_sam", "hq_sam"), used.threshold, used.multimask, used.feedback), 1)

@@ -4,6 +4,9 @@ Xian, Zhang, Cheng, Xu, Ding, "Neutro-connectedness cut", IEEE TIP 2016: the row
 CFR-ICL cites. The paper's idea is kept: the energy of a cut has a term of appearance and one of neutro-connectedness,
 which keeps apart what looks alike but does not hang together, and is trusted less the less certain the path is. Ours
 are the choices of color histograms in L*a*b*, of the weights, and of clicks instead of a box to begin with.
+
+CFR suits it: it begins with the previous mask. Flip does not, for a mirrored photo has the mirrored mask; nor does
+ZoomIn, for the border of the photo is where the background begins.
 """
 
 from __future__ import annotations

@@ -10,82 +10,14 @@ takes a hundred times as long as a click.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fewclicks.clicks import Clicks
-from fewclicks.methods.networks import (
-    WHOLE,
-    NetworkOptions,
-    Presets,
-    chosen_options,
-    described,
-    is_own,
-    network,
-    sigmoid,
-)
-from fewclicks.predictor import Predictor, State, blank
-from fewclicks.types import Image, Prob
-
-if TYPE_CHECKING:
-    from fewclicks.models.sam import SAM
-
-PRESETS: Presets = {"released": {**WHOLE, "threshold": 0.5}}
+from fewclicks.methods.networks import chosen_options, described, network
+from fewclicks.methods.promptable import PRESETS, Options, Promptable
+from fewclicks.predictor import Predictor
 
 SMALL = {"net": "sam", "size": "tiny"}
 """A network to try the method with."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options(NetworkOptions):
-    """The options of `build`."""
-
-    zoom: int = 0
-    multimask: Literal["first", "never"] = "first"
-    """Whether the first click gets the best of three masks, or the single mask as all others."""
-    feedback: bool = True
-    """Whether the previous mask is a prompt."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Memo:
-    embedding: Any
-    low: NDArray[np.float32] | None = None
-    """The logits of the last answer, at the network's size."""
-    prob: Prob | None = None
-    """And the prob that was made of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sam:
-    """The network as a predictor; HQ-SAM and SAM 2 are run alike."""
-
-    net: SAM
-    threshold: float
-    multimask: str
-    feedback: bool
-
-    def start(self, image: Image) -> State:
-        """The empty mask, and the embedded photo."""
-        return replace(blank(image, self.threshold), memo={"sam": _Memo(self.net.embed_photo(image))})
-
-    def step(self, state: State, clicks: Clicks) -> State:
-        """One prompt: all the clicks, and the mask so far."""
-        memo: _Memo = state.memo.get("sam") or self.start(state.image).memo["sam"]
-        hw = (state.image.shape[0], state.image.shape[1])
-        prompt = None
-        if self.feedback and state.prob.any():
-            prompt = memo.low if is_own(state, memo.prob) else self.net.prompt_of(state.prob)
-        answer = self.net.answer(memo.embedding, clicks.to_array(), hw, prompt)
-        best = 0
-        if self.multimask == "first" and len(clicks) == 1 and prompt is None:
-            best = 1 + int(answer.expected[1:].argmax())
-        low = answer.low[best]
-        prob = sigmoid(self.net.logits_of(low, hw))
-        return replace(state, prob=prob, memo={"sam": _Memo(memo.embedding, low, prob)})
 
 
 def chosen(**options: Any) -> Options:
@@ -101,4 +33,4 @@ def describe(**options: Any) -> dict[str, Any]:
 def build(**options: Any) -> Predictor:
     """SAM on the weights that the options name, with what they put around it."""
     used = chosen(**options)
-    return used.around(Sam(network(used, "sam", "sam"), used.threshold, used.multimask, used.feedback), 1)
+    return used.around(Promptable(network(used, "sam", "sam"), used.threshold, used.multimask, used.feedback), 1)
