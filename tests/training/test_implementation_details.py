@@ -11,7 +11,7 @@ import torch
 
 from fewclicks import config
 from fewclicks.clicks import Click, Clicks
-from fewclicks.evaluation.metrics import THRESHOLDS, noc
+from fewclicks.evaluation.metrics import THRESHOLDS, noc, reached
 from fewclicks.evaluation.robot import deepest_error
 from fewclicks.evaluation.rollout import evaluate, rollout
 from fewclicks.models.segmenter import build_segmenter
@@ -96,13 +96,14 @@ def test_photos_are_unified_to_448_pixels_in_training_and_in_use():
     assert {recipe.crop_hw for recipe in TUNED.values()} == {(448, 448)}
     assert {recipe.zoom or max(recipe.crop_hw) for recipe in TUNED.values()} == {448}
     for dataset in (None, "grabcut", "davis"):
-        assert config.preset_options("paper", dataset)["zoom"] == 448
+        shown = config.preset_options("paper", dataset)
+        assert (shown["zoom"], shown["fit"]) == (448, "square")
 
 
 def test_photos_are_resized_flipped_rotated_cropped_and_recoloured():
     """Random size, flip, rotation (on C+L too), brightness, contrast and crop place change every sample."""
     for name, recipe in TUNED.items():
-        assert recipe.resize[0] < 1 < recipe.resize[1], name
+        assert recipe.resize == (0.75, 1.25 if "_sbd_" in name else 1.4), name
         assert recipe.flip_prob > 0, name
         assert recipe.rotate_prob > 0, name
         assert recipe.rotate_deg > 0, name
@@ -233,6 +234,14 @@ def test_an_object_gets_20_clicks_at_most_and_a_failure_counts_20():
 def test_noc_is_told_at_85_and_90_and_further_levels():
     """The tables have NoC@85 and NoC@90; 95 is for the fine masks."""
     assert {0.85, 0.90, 0.95} <= set(THRESHOLDS)
+
+
+def test_failures_are_the_objects_that_never_came_to_the_iou():
+    """NoF@85 and NoF@90: objects that 20 clicks do not bring to the IoU; the peers count all that took 20."""
+    curves = {"never": [0.5] * 20, "at the last click": [0.5] * 19 + [0.91], "soon": [0.87, 0.96]}
+    assert [name for name, curve in curves.items() if not reached(curve, 0.9)] == ["never"]
+    assert [name for name, curve in curves.items() if noc(curve, 0.9) == 20] == ["never", "at the last click"]
+    assert [noc(curve, 0.85) for curve in curves.values()] == [20, 20, 1]
 
 
 def test_the_benchmarks_of_the_tables_are_readable():
