@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,6 +67,10 @@ def annotate(
     ] = False,
     database: DatabaseUrl = None,
     method: options.MethodName = "default",
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="METHOD", help="Another one that pre-annotation can be asked for. Repeatable."),
+    ] = None,
     cfr: options.Cfr = None,
     adaptive: options.Adaptive = False,
     threads: options.Threads = None,
@@ -112,11 +117,12 @@ def annotate(
         resolved = resolve(method, options.plain_values(settings), cfr=cfr, adaptive=adaptive, threads=threads)
         pre_annotate(photos, resolved, by_hand, out, shard, join, overwrite)
         return
-    model = model_of(method, options.plain_values(settings), threads, cfr, adaptive, workers)
+    answers = model_of(method, options.plain_values(settings), threads, cfr, adaptive, workers)
+    answers = replace(answers, others={name: model_of(name, {}, threads).load for name in model or ()})
     names, proxies = tuple(name or ()), tuple(proxy or ())
     place = Place(host=host, port=port, names=names, proxies=proxies, tokens=tokens, no_token=no_token)
     with closing(listen(place)) as listening:
-        annotator = Annotator(photos, store_of(photos, database), model, database, by_hand)
+        annotator = Annotator(photos, store_of(photos, database), answers, database, by_hand)
         annotator.takes_in_found = not no_import and not photos.is_remote
         serve(annotator, place, listening, browser=not no_browser)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -67,10 +67,8 @@ def import_annotations(
         raise InputError(f"nothing is at '{source}'; check the path")
     if source is None and format_name is not None:
         raise InputError("a format needs a source; name the file or folder, or leave --format out")
-    named = {"id": import_id} if import_id else {}
-    how = ImportOptions(
-        mode=cast("Mode", mode), person=person, dry_run=dry_run, mask_is=require_mask_is(mask_is), **named
-    )
+    how = ImportOptions(mode=cast("Mode", mode), person=person, dry_run=dry_run, mask_is=require_mask_is(mask_is))
+    how = replace(how, id=import_id) if import_id else how
     with _store(photos, database, dry_run) as store:
         if source is None:
             taken = import_found(photos, store, _progress, options=how)

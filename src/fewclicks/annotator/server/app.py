@@ -25,6 +25,7 @@ from fewclicks.annotator.server.routes import (
     objects,
     people,
     photos,
+    preannotations,
     predict,
     sequences,
     session,
@@ -105,7 +106,20 @@ def bare() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    for part in (folder, classes, photos, sequences, objects, comments, people, files, predict, session, statistics):
+    for part in (
+        folder,
+        classes,
+        photos,
+        sequences,
+        objects,
+        comments,
+        people,
+        files,
+        predict,
+        preannotations,
+        session,
+        statistics,
+    ):
         app.include_router(part.router, prefix="/api/v1")
     app.mount("/", _Page(directory=STATIC, html=True))
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -163,6 +163,10 @@ class ObjectOut(ResponseModel):
     """Who did the last action that is done; empty where the server knows nobody."""
     attributes: dict[str, Any]
     """What is said of it, by the names that its class has for it."""
+    proposal: bool
+    """It was made beforehand, and nobody has accepted (`state` done) or corrected it yet."""
+    preannotated: bool
+    """It began as a proposal."""
 
     @classmethod
     def of(cls, info: ObjectInfo) -> Self:
@@ -175,7 +179,7 @@ class ObjectOut(ResponseModel):
             passes=[PassOut(changed_px=count) for count in info.changed_px],
             can_undo=info.undo_kind is not None, can_redo=info.redo_kind is not None,
             undo_kind=info.undo_kind, redo_kind=info.redo_kind, person=info.person,
-            attributes=dict(info.attributes),
+            attributes=dict(info.attributes), proposal=info.proposal, preannotated=info.preannotated,
         )  # fmt: skip
 
 

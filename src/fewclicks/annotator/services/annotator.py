@@ -15,13 +15,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fewclicks.annotator.editing.actions import Action
 from fewclicks.annotator.editing.history import History
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.editing.windows import first_state
 from fewclicks.annotator.server.errors import sentence
+from fewclicks.annotator.server.preannotations import JobOut
 from fewclicks.annotator.server.schemas import ClassOut, Imported, ObjectOut, OwnPasses, PhotoOut
 from fewclicks.annotator.services import combining
 from fewclicks.annotator.services.database_watch import Watch
@@ -36,6 +37,7 @@ from fewclicks.annotator.services.lanes import Desk, Lanes
 from fewclicks.annotator.services.model import Model
 from fewclicks.annotator.services.people import Directory
 from fewclicks.annotator.services.photos import PhotoFolder, Picture, Pictures, Stamp
+from fewclicks.annotator.services.preannotating import Job, Preannotator
 from fewclicks.annotator.services.team_news import TeamNews
 from fewclicks.annotator.services.worker import Timed, Worker
 from fewclicks.annotator.store.objects import Store
@@ -79,6 +81,7 @@ class Annotator:
         self.pictures = Pictures(folder, self.decoder)
         self.doubts = Doubts()
         self.errands = JobRunner(folder.address, database)
+        self.preannotator = Preannotator(self)
         self.takes_in_found = True
         """Whether a folder without objects begins with the annotations in it or beside it."""
         self.failure: str | None = None
@@ -93,6 +96,7 @@ class Annotator:
         self._scanned = -RESCAN_S
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self.closing = self._closing.is_set
         self._news = threading.Event()
         """There are photos that nobody has looked at."""
         self._desk = Desk()
@@ -125,6 +129,7 @@ class Annotator:
         """Finish what was begun. The store is closed too."""
         self._closing.set()
         self._news.set()
+        self.preannotator.close()
         self.watch.close()
         self.worker.close()
         self.errands.close()
@@ -206,7 +211,7 @@ class Annotator:
     def prepare(self, photo_id: int) -> None:
         """Decode a photo and make the model ready for its first click."""
         self.picture(photo_id, Urgency.SOON)
-        self.worker.idle(f"photo {photo_id}", lambda: self._start_of(photo_id))
+        self.worker.idle(f"photo {photo_id}", lambda: self.start_of(photo_id))
 
     def warm(self, photo_id: int) -> None:
         """Make the model ready for a click on the objects that are open, when there is time."""
@@ -348,6 +353,14 @@ class Annotator:
         if info.photo_id in self.hub.shown() and self.watch.is_news(info):
             self.hub.publish("object", ObjectOut.of(info).model_dump(mode="json"), info.photo_id)
 
+    def publish_objects(self, photo_id: int) -> None:
+        """Tell the pages that show a photo that many of its objects have changed: they read all of them at once."""
+        self.hub.publish("objects", {"photo_id": photo_id}, photo_id)
+
+    def told_of_job(self, job: Job) -> dict[str, Any]:
+        """A pre-annotation as the API gives it."""
+        return JobOut.of(job).model_dump(mode="json")
+
     # Within
 
     def _edited(
@@ -393,7 +406,7 @@ class Annotator:
             log.error("the model cannot be loaded: %s", _line(error), exc_info=not known)
             return
         self._desk.predictor = predictor
-        self._desk.editing = Editing(self.store, predictor, self._start_of, by)
+        self._desk.editing = Editing(self.store, predictor, self.start_of, by)
         with self._lock:
             if self._predictor is not None:
                 return
@@ -418,7 +431,7 @@ class Annotator:
         assert self._desk.editing is not None
         return self._desk.editing
 
-    def _start_of(self, photo_id: int) -> State:
+    def start_of(self, photo_id: int) -> State:
         """The state before the first click, shared by the objects of a photo. In the worker."""
         picture = self.picture(photo_id)
         _, stamp = self.stamp(photo_id)
@@ -435,7 +448,7 @@ class Annotator:
         """Forget what is known of the photos if the file of this one has changed since. In the worker."""
         started = self._desk.started.get(photo_id)
         if started is not None and started != self.stamp(photo_id)[1]:
-            self._desk.editing = Editing(self.store, self.predictor(), self._start_of, self._by)
+            self._desk.editing = Editing(self.store, self.predictor(), self.start_of, self._by)
             self._desk.started.clear()
             self._sizes.pop(photo_id, None)
 

@@ -17,7 +17,7 @@ from fewclicks.annotator.editing.actions import Replaced
 from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask, count_changed
 from fewclicks.annotator.store.objects import NewObject, Store
-from fewclicks.annotator.store.records import MAX_NAME, printable
+from fewclicks.annotator.store.records import MAX_NAME, PROPOSED, ObjectState, printable
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.formats import alike, quoted
 from fewclicks.formats.annotations import AnnotatedFolder, AnnotatedPhoto
@@ -52,6 +52,10 @@ class ImportOptions:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     person: str = ""
     dry_run: bool = False
+    only: frozenset[str] | None = None
+    """Names of the photos that are meant; None: all."""
+    proposals: bool = False
+    """They are to be accepted or corrected."""
     mask_is: MaskIs | None = None
     """What mask pictures hold, where that is ambiguous (see `mask_meaning`)."""
 
@@ -133,7 +137,9 @@ def take_in(
     photos, errors = list[PhotoTakenIn](), list[str]()
     for index in range(len(folder)):
         try:
-            photos.append(_take_in_photo(store, folder[index], names, options))
+            photo = folder[index]
+            if options.only is None or photo.file in options.only:
+                photos.append(_take_in_photo(store, photo, names, options))
         except FewClicksError as error:
             errors.append(str(error))
         seen(index + 1, len(folder))
@@ -281,8 +287,9 @@ def _take_in_photo(store: Store | None, photo: AnnotatedPhoto, names: _Names, op
             new, identical = _new_ones(store, photo_id, found, names)
         replaced = len(store.objects(photo_id)) if store and photo_id and new and options.mode == "replace" else 0
         if store is not None and photo_id is not None and new and not options.dry_run:
-            rows = [_row(one, names.id_of(one.label)) for one in new]
-            by = f"import {options.id}"
+            state: ObjectState = "open" if options.proposals else "done"
+            rows = [replace(_row(one, names.id_of(one.label)), state=state) for one in new]
+            by = f"{PROPOSED if options.proposals else 'import '}{options.id}"
             store.add_objects(photo_id, rows, options.person, by=by, replace=options.mode == "replace")
     except FewClicksError as error:
         lost = f"{error}: {_objects(len(found))} left out"

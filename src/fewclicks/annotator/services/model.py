@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from fewclicks.predictor import Predictor
 
@@ -19,5 +19,7 @@ class Model:
     cfr: int | None = None
     """Refinements that the page starts with; None: those of the model itself."""
     adaptive: bool = False
+    others: Mapping[str, Callable[[], tuple[Predictor, str]]] = field(default_factory=dict)
+    """Models that photos can be annotated with beforehand, besides this one: name -> what loads it."""
     workers: int = 1
     """Lanes that work side by side, each with what `load` gives it."""

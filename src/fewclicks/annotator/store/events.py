@@ -51,6 +51,18 @@ class Events:
                 raise UnknownName(f"nothing was done under the id {event_id}; look at the journal")
             return _event(row)
 
+    def of_kind(self, kind: str, of_photos: bool) -> list[Event]:
+        """All lines of a kind, oldest first: those of photos, or those of the folder."""
+        where = EventRow.photo_id.is_not(None) if of_photos else EventRow.photo_id.is_(None)
+        query = select(EventRow).where(EventRow.kind == kind, where).order_by(EventRow.created_at, EventRow.id)
+        with self._db.reading() as session:
+            return [_event(row) for row in session.scalars(query)]
+
+    def note(self, photo_id: int | None, kind: str, payload: Mapping[str, Any], person: str) -> None:
+        """Write a line that is about no change of a row."""
+        with self._db.writing() as session:
+            note_event(session, photo_id, kind, payload, person)
+
     def _latest(self, photo_id: int | None, limit: int) -> list[Event]:
         where = EventRow.photo_id.is_(None) if photo_id is None else EventRow.photo_id == photo_id
         query = select(EventRow).where(where).order_by(EventRow.created_at.desc(), EventRow.id.desc()).limit(limit)

@@ -25,7 +25,7 @@ from fewclicks.annotator.store.comments import Comments
 from fewclicks.annotator.store.events import person_name
 from fewclicks.annotator.store.people import People, PresenceList
 from fewclicks.annotator.store.photos import Catalogue, clamp_clicks, locked_photo
-from fewclicks.annotator.store.records import MAX_NAME, Edit, Line, ObjectInfo, ObjectState, printable
+from fewclicks.annotator.store.records import MAX_NAME, PROPOSED, Edit, Line, ObjectInfo, ObjectState, printable
 from fewclicks.annotator.store.statistics import Statistics
 from fewclicks.annotator.store.tables import ActionRow, ObjectRow, PhotoRow
 from fewclicks.errors import Conflict, InputError, UnknownName
@@ -34,6 +34,8 @@ Head = aliased(ActionRow)
 """The last action of an object that is done."""
 Next = aliased(ActionRow)
 """The one that redo would do."""
+First = aliased(ActionRow)
+"""The first one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +179,7 @@ class Store(Catalogue):
                     last = session.scalar(
                         select(ActionRow.predictor).where(change).order_by(ActionRow.id.desc()).limit(1)
                     )
-                    if not (last or "").startswith("undo import"):
+                    if not (last or "").startswith(("undo import", f"undo {PROPOSED}")):
                         there.add(gone)
             return there
 
@@ -216,6 +218,39 @@ class Store(Catalogue):
             for photo in photos.values():
                 clamp_clicks(session, photo)
             return count
+
+    def turn_proposals(
+        self, job_id: str, person: str = "", redo: bool = False, photo_id: int | None = None
+    ) -> tuple[int, int, list[int]]:
+        """Take back what a pre-annotation proposed, on one photo or on all; `redo`: the reverse.
+
+        What was accepted or corrected stays. Returns how many objects it changed, how many stay, and on which photos.
+        """
+        by = PROPOSED + _id(job_id)
+        with self._db.writing() as session:
+            query = select(ObjectRow).join(ActionRow, ActionRow.object_id == ObjectRow.id)
+            query = query.where(ActionRow.predictor == by, ActionRow.kind == "mask")
+            query = query if photo_id is None else query.where(ObjectRow.photo_id == photo_id)
+            undone = set(session.scalars(select(ActionRow.object_id).where(ActionRow.predictor == f"undo {by}")))
+            photos, count, kept = dict[int, PhotoRow](), 0, 0
+            for row in session.scalars(query.order_by(ObjectRow.photo_id, ObjectRow.id)).unique().all():
+                if row.deleted != redo or (redo and row.id not in undone):
+                    continue
+                if row.done != 1 or row.state != "open" or row.locked:
+                    kept += 1
+                    continue
+                photo = photos.setdefault(row.photo_id, locked_photo(session, row.photo_id))
+                _set_deleted(session, photo, row, not redo, f"{'redo' if redo else 'undo'} {by}", person)
+                count += 1
+            for photo in photos.values():
+                clamp_clicks(session, photo)
+            return count, kept, list(photos)
+
+    def count_proposed(self, job_id: str) -> int:
+        """How many objects a pre-annotation proposed, deleted ones included."""
+        with self._db.reading() as session:
+            made = (ActionRow.predictor == PROPOSED + _id(job_id)) & (ActionRow.kind == "mask")
+            return session.scalar(select(func.count()).where(made)) or 0
 
     def change(self, object_id: str, edit: Edit, if_version: int | None = None, person: str = "") -> ObjectInfo:
         """Change the class, name, order or state of an object, delete it or restore it.
@@ -307,14 +342,16 @@ class Store(Catalogue):
 
 _HEAD = and_(Head.object_id == ObjectRow.id, Head.number == ObjectRow.done)
 _NEXT = and_(Next.object_id == ObjectRow.id, Next.number == ObjectRow.done + 1)
+_FIRST = and_(First.object_id == ObjectRow.id, First.number == 1)
 _MASK = (Head.box.label("mask_box"), Head.area_px.label("mask_area_px"), Head.mask, PhotoRow.height, PhotoRow.width)
 
 
 def _infos() -> Select[*tuple[Any, ...]]:
     """Objects with all that `_info` needs."""
     last = (Head.kind, Head.box, Head.area_px, Head.threshold, Head.clicks, Head.changed_px, Head.person)
-    query = select(ObjectRow, *last, Next.kind.label("redo_kind")).join(PhotoRow)
-    return query.outerjoin(Head, _HEAD).outerjoin(Next, _NEXT)
+    more = (Head.predictor, Next.kind.label("redo_kind"), First.predictor.label("origin"))
+    query = select(ObjectRow, *last, *more).join(PhotoRow)
+    return query.outerjoin(Head, _HEAD).outerjoin(Next, _NEXT).outerjoin(First, _FIRST)
 
 
 def _objects(photo_id: int, deleted: bool) -> Select[*tuple[Any, ...]]:

@@ -34,6 +34,8 @@ def printable_lines(text: str) -> str:
     return "\n".join(printable(line) for line in text.splitlines())
 
 
+PROPOSED = "preannotation "
+"""What `Line.predictor` begins with where an object was proposed beforehand; the id of the job follows."""
 ObjectState: TypeAlias = Literal["open", "done"]
 AttributeKind: TypeAlias = Literal["text", "number", "choice", "tick"]
 Role: TypeAlias = Literal["annotator", "reviewer", "admin"]
@@ -95,6 +97,7 @@ class ObjectInfo:
     action, if that was a click. `undo_kind` and `redo_kind`: what undo and redo would take back and do again, or None.
     `person` did the last action that is done; "" if nobody knows. Who looks does not see a `hidden` one, and nothing
     but unlocking changes a `locked` one. `attributes`: what is said of it, by the names that its class has for it.
+    A `proposal` was made beforehand, and nobody has accepted or corrected it yet; `preannotated`: it began as one.
     """
 
     id: str
@@ -117,6 +120,8 @@ class ObjectInfo:
     redo_kind: str | None
     person: str
     attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    proposal: bool = False
+    preannotated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from fewclicks.annotator.editing.actions import PROMPTS, from_json, to_json
 from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask
-from fewclicks.annotator.store.records import Line, ObjectInfo, ObjectState
+from fewclicks.annotator.store.records import PROPOSED, Line, ObjectInfo, ObjectState
 from fewclicks.annotator.store.tables import ActionRow, ObjectRow
 from fewclicks.clicks import Click, Clicks
 from fewclicks.geometry import Box
@@ -40,6 +40,8 @@ def object_info(row: Row[*tuple[Any, ...]]) -> ObjectInfo:
         redo_kind=row.redo_kind,
         person=row.person or "",
         attributes=fields(found.attributes),
+        proposal=found.state == "open" and (row.predictor or "").startswith(PROPOSED),
+        preannotated=(row.origin or "").startswith(PROPOSED),
     )
 
 

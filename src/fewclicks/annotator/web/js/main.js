@@ -8,9 +8,11 @@ import { exporting, sheet } from "./ui/dialogs.js";
 import { Filmstrip } from "./ui/filmstrip.js";
 import { heatLegend } from "./ui/heat-legend.js";
 import { importing } from "./ui/imports.js";
+import { Preannotation } from "./ui/preannotate.js";
 import { Hand } from "./tools/editor.js";
 import { Copying } from "./tools/copying.js";
 import { Doubts } from "./tools/doubts.js";
+import { Proposals } from "./tools/proposals.js";
 import { Many } from "./tools/many.js";
 import { UndoAnywhere } from "./tools/undo-anywhere.js";
 import { Keyboard } from "./tools/keyboard.js";
@@ -63,6 +65,8 @@ const pointing = new Pointing({ store, stage, hand, lens, many });
 const navigator = new Navigator(stage, desk);
 const objects = new ObjectsPanel({ store, desk, hand, stage, many });
 const review = new Review({ store, desk, notices });
+hand.proposals = new Proposals({ store, hand, many });
+const preannotation = new Preannotation({ store, desk, hand, notices });
 new Company({ store, desk, notices });
 const pins = new Pins({ store, stage, review });
 const classKeys = new ClassKeys(store, hand);
@@ -73,6 +77,7 @@ const doors = {
   sheet: () => sheet(shortcuts),
   exporting: () => void exporting(store, notices),
   importing: () => importing(desk),
+  preannotating: () => void preannotation.dialog(),
   rename: () => objects.rename(),
   pane: goToPane,
   statistics: () => void statisticsDialog(store),

@@ -75,6 +75,20 @@
  * @property {string | null} redo_kind
  * @property {string} person who did its last action; empty where the server knows nobody
  * @property {Record<string, unknown>} [attributes] what is said of it
+ * @property {boolean} [proposal] made beforehand, neither accepted nor corrected
+ */
+
+/**
+ * @typedef {object} Job photos that are annotated beforehand
+ * @property {string} id
+ * @property {"running" | "done" | "canceled" | "stopped" | "failed"} state
+ * @property {number} photos
+ * @property {number} done
+ * @property {number} progress 0 to 1
+ * @property {number} objects
+ * @property {{photo_id: number, name: string, problem: string}[]} problems
+ * @property {string[]} notes
+ * @property {boolean} undone
  */
 
 /** @typedef {{box: Box, png: string}} Patch a base64 PNG of the mask in the box */

@@ -178,7 +178,7 @@ export class Desk {
       entries.set(thing.id, entry);
     }
     this.replace(photo);
-    const open = [...entries.values()].filter((entry) => entry.thing.state === "open");
+    const open = [...entries.values()].filter(({ thing }) => thing.state === "open" && !thing.proposal);
     const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0];
     this.store.set({ photo, entries, hand: hand?.thing.id ?? null });
     if (!hand) this.bringBack(photo.id);
@@ -327,6 +327,8 @@ export class Desk {
     on("model", (own) => this.model(own));
     on("comments", (said) => this.heard("comments", said));
     on("presence", (said) => this.heard("presence", said));
+    on("objects", ({ photo_id }) => void this.refresh(photo_id));
+    on("preannotation", (said) => this.heard("preannotation", said));
     on("imported", (said) => void this.tookIn(said));
     const again = () => setTimeout(() => this.events === events && this.listen(id), LIST_MS);
     // The browser connects again by itself, but not where the server has refused.
@@ -374,6 +376,34 @@ export class Desk {
     const where = photos ? ` on ${plural(photos, "photo")}` : "";
     // The dialog of an import tells of it itself.
     if (undone === undefined && !document.querySelector("#import-dialog[open]")) this.notices.show(`${plural(objects, "object")}${where} imported`);
+  }
+
+  /**
+   * Read all objects of the open photo at once, with their masks: many have changed.
+   * @param {number} id
+   */
+  async refresh(id) {
+    const both = await Promise.all([api.photo(id), api.masks(id)]).catch(() => null);
+    const { photo, entries } = this.store.state;
+    if (!both || photo?.id !== id) return;
+    const [found, masks] = both;
+    const packed = new Map(masks.map((one) => [one.id, one]));
+    const there = new Set(found.objects.map((thing) => thing.id));
+    const free = (/** @type {string} */ object) => !this.queue.lines.has(object);
+    for (const thing of found.objects) {
+      const known = entries.get(thing.id);
+      if (!free(thing.id) || (known && known.thing.version >= thing.version)) continue;
+      const mask = packed.get(thing.id);
+      const entry = known ?? new Entry(thing, found.photo);
+      Object.assign(entry, { thing, passes: thing.passes ?? [], before: null, revision: entry.revision + 1 });
+      entry.mask = mask ? Mask.of(mask.box, mask.grey) : Mask.empty();
+      entries.set(thing.id, entry);
+    }
+    for (const [object, { thing }] of entries) {
+      if (thing.version > 0 && !thing.deleted && !there.has(object) && free(object)) await this.sync.heard({ ...thing, deleted: true, version: thing.version + 1 });
+    }
+    this.replace(found.photo);
+    this.store.touch("entries");
   }
 
   /** Read the photo and its objects anew: after an import. */

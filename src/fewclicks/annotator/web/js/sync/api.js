@@ -232,6 +232,44 @@ export function imported(file, mode) {
 }
 
 /**
+ * Annotate photos beforehand.
+ * @param {object} body
+ * @returns {Promise<import("../types.js").Job>}
+ */
+export const preannotate = (body) => json("POST", "/preannotations", body);
+
+/**
+ * Take masks of another tool as proposals.
+ * @param {string} id
+ * @param {File} file
+ * @param {string} where
+ * @returns {Promise<import("../types.js").Job>}
+ */
+export const proposeMasks = (id, file, where) =>
+  json("POST", `/preannotations/${id}/masks?name=${encodeURIComponent(file.name)}&where=${encodeURIComponent(where)}`, file);
+
+/** @returns {Promise<import("../types.js").Job[]>} the newest first */
+export const preannotations = () => json("GET", "/preannotations");
+
+/** @returns {Promise<string[]>} the models that can be asked, besides the one of the clicks */
+export const proposers = () => json("GET", "/preannotations/models");
+
+/**
+ * @param {string} id
+ * @param {"cancel" | "resume"} what
+ * @returns {Promise<import("../types.js").Job>}
+ */
+export const steerJob = (id, what) => json("POST", `/preannotations/${id}/${what}`);
+
+/**
+ * @param {string} id
+ * @param {"undo" | "redo"} way
+ * @param {number} [photo] null: all
+ * @returns {Promise<{objects: number, kept: number}>}
+ */
+export const turnJob = (id, way, photo) => json("POST", `/preannotations/${id}/${way}${photo ? `?photo_id=${photo}` : ""}`);
+
+/**
  * Take a whole import back, or do it again.
  * @param {string} id
  * @param {"undo" | "redo"} way

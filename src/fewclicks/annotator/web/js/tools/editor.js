@@ -31,6 +31,8 @@ export class Hand {
     this.many = null;
     /** @type {import("./undo-anywhere.js").UndoAnywhere | null} what undo takes back while nothing is in hand */
     this.anywhere = null;
+    /** @type {import("./proposals.js").Proposals | null} what is decided of proposals */
+    this.proposals = null;
     /** @type {(() => void)[]} clicks that were made while the photo was being opened */
     this.held = [];
     store.on(["loading"], ({ loading }) => !loading && this.held.splice(0).forEach((click) => click()));
@@ -45,11 +47,8 @@ export class Hand {
    */
   click(x, y, positive) {
     const { photo, loading } = this.store.state;
-    if (loading) {
-      // It is not known yet what lies there.
-      this.held.push(() => this.store.state.photo?.id === photo?.id && this.click(x, y, positive));
-      return;
-    }
+    // It is not known yet what lies there.
+    if (loading) return void this.held.push(() => this.store.state.photo?.id === photo?.id && this.click(x, y, positive));
     const point = photo && inside(photo, x, y);
     if (!point || !this.ready(point, positive, false)) return;
     const id = this.act({ kind: "click", x: point[0], y: point[1], positive, ...this.store.refined, ...this.reach });
@@ -206,7 +205,7 @@ export class Hand {
     entry.fresh = false;
     entry.since = 0;
     note(entry);
-    this.mark(entry, "done");
+    if (!entry.thing.proposal) this.mark(entry, "done"); // which is only looked at stays one
     this.store.set({ hand: null, pass: null, before: false, busy: false });
     this.store.touch("entries");
   }
@@ -226,7 +225,7 @@ export class Hand {
   finish() {
     const entry = this.store.hand;
     if (!entry) this.store.set({ armed: false, hint: "Nothing is selected. Click on an object." });
-    else this.release();
+    else if (!this.proposals?.finish(entry)) this.release();
   }
 
   /** Drop what is in hand: a new object is deleted, of another one the changes since it was taken up are undone. */
@@ -265,6 +264,7 @@ export class Hand {
       this.store.set({ hint: `Nothing is in hand. Take up an object to ${way} in it.` });
       return;
     }
+    if (way === "undo" && this.proposals?.undo(entry)) return;
     if (entry.trail.label(way)) return this.relabel(entry, way);
     const possible = way === "undo" ? entry.thing.can_undo : entry.thing.can_redo;
     if (!possible && !this.queue.lines.has(entry.thing.id)) {
@@ -356,7 +356,7 @@ export class Hand {
   removeInHand() {
     if (this.store.state.selected.size && this.many) return this.many.remove();
     const entry = this.store.hand;
-    if (entry) void (this.refuses(entry) || this.remove(entry, true));
+    if (entry) void (this.proposals?.discard(entry) || this.refuses(entry) || this.remove(entry, true));
     else this.store.set({ hint: "Nothing is selected. Select the object to delete." });
   }
 

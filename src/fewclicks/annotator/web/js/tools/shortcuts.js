@@ -29,6 +29,7 @@ import { AS_MODEL } from "../state/store.js";
  * @property {() => void} sheet
  * @property {() => void} exporting
  * @property {() => void} importing
+ * @property {() => void} preannotating
  * @property {() => void} rename
  * @property {() => void} comment
  * @property {() => void} accept
@@ -159,6 +160,7 @@ function objects({ hand, notices, pointing, many, copying }, doors) {
     { group, keys: ["I"], label: "Lock the object, or unlock it", run: () => many.flip("locked") },
     { group, keys: ["Ctrl+C"], label: "Copy the selected objects", run: () => copying.copy() },
     { group, keys: ["Ctrl+V"], label: "Paste them, also on another photo", run: () => void copying.paste() },
+    { group, keys: ["Shift+N"], label: "Next proposal (Enter accepts it, Delete discards it, a click corrects it)", run: () => hand.proposals?.goOn() },
     { group, keys: ["Delete"], label: "Delete", run: () => hand.removeInHand() },
     { group, keys: ["U"], label: "Take back what the latest notice tells of", run: () => notices.undo() },
     { group, keys: ["PageUp"], label: "Move up in the stack", onStage: true, run: () => hand.lift(1) },
@@ -246,6 +248,7 @@ function folder({ desk, copying }, doors) {
     { group: "Review", keys: ["Shift+R"], label: "Send the photo back", run: doors.sendBack },
     { group, keys: ["Ctrl+S"], label: "Export (everything is saved all the time)", run: doors.exporting },
     { group, keys: ["Ctrl+O"], label: "Import", run: doors.importing },
+    { group, keys: ["Shift+X"], label: "Pre-annotate: have objects proposed on many photos", run: doors.preannotating },
     { group, keys: ["F6"], label: "Next part of the page", run: () => doors.pane(1) },
     { group, keys: ["Shift+F6"], label: "Part before", run: () => doors.pane(-1) },
     { group, keys: ["?"], label: "This sheet", run: doors.sheet },

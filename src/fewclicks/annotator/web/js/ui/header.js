@@ -7,7 +7,7 @@ import { advice } from "./advice.js";
 import { byId, count, enable, h, icon, plural } from "./dom.js";
 import { isOpen } from "../state/workspace.js";
 
-/** @typedef {{sheet: () => void, exporting: () => void, importing: () => void}} Doors */
+/** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, preannotating: () => void}} Doors */
 
 /**
  * @param {{store: Store, desk: Desk, stage: Stage}} parts
@@ -20,6 +20,7 @@ export function bars(parts, doors) {
   button("next-open", "skip", "Next photo that is not done (Shift+D)", () => desk.nextUnfinished());
   button("import", "import", "Import annotations (Ctrl+O)", doors.importing);
   button("export", "export", "Export (Ctrl+S)", doors.exporting).append(h("span", { class: "word" }, "Export"));
+  button("preannotate", "propose", "Pre-annotate: have objects proposed (Shift+X)", doors.preannotating);
   button("help", "help", "Keys and mouse (?)", doors.sheet);
   button("theme", "theme", "Light or dark", () => store.set({ theme: isDark() ? "light" : "dark" }));
   button("toggle-left", "panel-left", "Photos", () => drawer("left"));

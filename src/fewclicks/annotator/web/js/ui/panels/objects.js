@@ -214,18 +214,19 @@ export class ObjectsPanel {
     const { thing } = entry;
     const own = this.store.state.classes.find((one) => one.id === thing.class_id);
     const inHand = thing.id === this.store.state.hand;
-    const state = inHand ? "selected" : thing.state === "open" ? "open" : "";
+    const state = inHand ? "selected" : thing.proposal ? "" : thing.state === "open" ? "open" : "";
+    const proposed = thing.proposal ? "proposal" : "";
     const colour = `rgb(${this.stage.colourOf(entry).join(" ")})`;
     const doubt = this.store.state.byDoubt ? this.store.state.doubts.get(thing.id) : undefined;
     const doubted = doubt ? `± ${(100 * doubt.share).toFixed(1)} %` : "";
-    const news = [nameOf(entry, this.store), own?.name, colour, thing.area_px, thing.person, state, entry.hidden, thing.locked, doubted].join();
+    const news = [nameOf(entry, this.store), own?.name, colour, thing.area_px, thing.person, state, entry.hidden, thing.locked, doubted, proposed].join();
     if (old?.dataset.news === news) return old;
-    const what = [thing.name ? own?.name : "", doubted, `${count(thing.area_px)} px`, thing.person, state].filter(Boolean).join(" · ");
+    const what = [thing.name ? own?.name : "", doubted, `${count(thing.area_px)} px`, thing.person, proposed, state].filter(Boolean).join(" · ");
     const swatch = h("span", { class: "swatch" });
     swatch.style.background = colour;
     const row = h(
       "div",
-      { "data-news": news, class: entry.hidden ? "hidden-row" : "" },
+      { "data-news": news, class: `${entry.hidden ? "hidden-row" : ""} ${proposed}` },
       old?.querySelector("canvas") ?? h("canvas", { class: "thumb", width: THUMB, height: THUMB }),
       h("span", { class: "text" }, h("span", { class: "ellipsis" }, nameOf(entry, this.store)), h("small", {}, what)),
       swatch,

@@ -1,0 +1,121 @@
+/** @file Proposals: objects that were made beforehand, which the user accepts, corrects or discards. */
+
+/** @import { Entry } from "../state/annotation.js" */
+/** @import { Hand } from "./editor.js" */
+/** @import { Many } from "./many.js" */
+/** @import { Store } from "../state/store.js" */
+import { nameOf } from "../state/annotation.js";
+import { plural } from "../ui/dom.js";
+
+export class Proposals {
+  /**
+   * @param {{store: Store, hand: Hand, many: Many}} parts
+   */
+  constructor({ store, hand, many }) {
+    this.store = store;
+    this.hand = hand;
+    this.many = many;
+    /** @type {(() => void)[]} take back what was decided, the latest last */
+    this.judged = [];
+    store.on(["loading"], ({ loading }) => loading && (this.judged = []));
+  }
+
+  /** Those of the photo, as the list shows them. */
+  get list() {
+    return this.store.stack.filter(({ thing }) => thing.proposal && !thing.locked).reverse();
+  }
+
+  /**
+   * Accept some as they are, and go on to the next one.
+   * @param {Entry[]} entries
+   */
+  accept(entries) {
+    if (!entries.length) return;
+    const [first] = entries;
+    for (const entry of entries) {
+      this.hand.mark(entry, "done");
+      entry.thing = { ...entry.thing, proposal: false };
+    }
+    const back = () => {
+      for (const entry of entries) {
+        this.hand.mark(entry, "open");
+        entry.thing = { ...entry.thing, proposal: true };
+      }
+      this.hand.take(first);
+    };
+    this.many.said(entries.length === 1 ? `${nameOf(first, this.store)} accepted` : `${plural(entries.length, "proposal")} accepted`, back);
+    this.judged.push(back);
+    this.goOn(first);
+    const left = this.list.length;
+    this.store.set({ hint: left ? `Accepted. ${plural(left, "proposal")} left on this photo.` : "Accepted. There are no more proposals on this photo." });
+  }
+
+  /**
+   * Enter: accept one. Returns whether it is a proposal.
+   * @param {Entry} entry
+   */
+  finish(entry) {
+    if (!entry.thing.proposal) return false;
+    this.accept([entry]);
+    return true;
+  }
+
+  /**
+   * Discard one, and go on to the next. Returns whether it is a proposal.
+   * @param {Entry} entry
+   */
+  discard(entry) {
+    if (!entry.thing.proposal || entry.thing.locked) return false;
+    const order = this.store.stack.reverse();
+    this.hand.remove(entry, true);
+    const back = this.hand.bringBack;
+    this.judged.push(() => {
+      back?.();
+      this.hand.take(entry);
+    });
+    const next = this.list.find((one) => order.indexOf(one) > order.indexOf(entry)) ?? this.list[0];
+    if (next) this.hand.take(next);
+    return true;
+  }
+
+  /** Discard all of this photo; one undo brings them back. */
+  discardAll() {
+    const gone = this.list;
+    this.store.set({ hand: null });
+    for (const entry of gone) this.hand.remove(entry, false);
+    this.many.said(`${plural(gone.length, "proposal")} discarded`, () => {
+      for (const entry of gone) {
+        entry.thing = { ...entry.thing, deleted: false };
+        this.hand.patch(entry, { deleted: false });
+      }
+      this.store.touch("entries");
+    });
+  }
+
+  /**
+   * Take up the one after an object, or the first.
+   * @param {Entry | null} [after]
+   */
+  goOn(after = this.store.hand) {
+    const order = this.store.stack.reverse();
+    const at = after ? order.indexOf(after) : -1;
+    const next = this.list.find((entry) => order.indexOf(entry) > at) ?? this.list[0];
+    if (after && this.store.hand === after) this.store.set({ hand: null, pass: null, before: false, busy: false });
+    if (next && next !== after) this.hand.take(next);
+    else if (!next) this.store.set({ hint: "There are no proposals on this photo." });
+    else this.hand.take(next);
+    this.store.touch("entries");
+  }
+
+  /**
+   * With a proposal in hand that nothing was done to, undo means what was decided last. Returns whether that is so.
+   * @param {Entry} entry
+   */
+  undo(entry) {
+    if (!entry.thing.proposal || entry.trail.done.length) return false;
+    const last = this.judged.pop();
+    if (last) last();
+    else this.store.set({ hint: "Nothing was decided here. Delete discards the proposal, Enter accepts it." });
+    return true;
+  }
+}

@@ -1,0 +1,191 @@
+/** @file Pre-annotate: having objects proposed on many photos, in the background; what is done with those of this photo. */
+
+/** @import { Desk } from "../state/workspace.js" */
+/** @import { Hand } from "../tools/editor.js" */
+/** @import { Job } from "../types.js" */
+/** @import { Notices } from "./toasts.js" */
+/** @import { Store } from "../state/store.js" */
+import * as api from "../sync/api.js";
+import { lines, show } from "./dialogs.js";
+import { byId, count, h, plural, uuid } from "./dom.js";
+
+const ABOUT =
+  "Objects are proposed in the background, while you work. A proposal counts when you accept it (Enter) or correct it by a click; Delete discards it, Shift+N goes to the next.";
+const STATES = { running: "Pre-annotating", done: "Pre-annotated", canceled: "Canceled", stopped: "Stopped: the server ended", failed: "It did not work" };
+
+export class Preannotation {
+  /**
+   * @param {{store: Store, desk: Desk, hand: Hand, notices: Notices}} parts
+   */
+  constructor({ store, desk, hand, notices }) {
+    this.store = store;
+    this.desk = desk;
+    this.hand = hand;
+    this.notices = notices;
+    /** @type {Job | null} the latest */
+    this.job = null;
+    this.closed = "";
+    const heard = desk.heard;
+    desk.heard = (name, said) => (name === "preannotation" ? this.tell(said) : heard(name, said));
+    store.on(["folder"], ({ folder }) => folder && !this.job && void this.recall());
+    store.on(["entries", "photo", "hand"], () => this.bar());
+  }
+
+  /** The job that was there before the page. */
+  async recall() {
+    const [job] = await api.preannotations().catch(() => []);
+    if (job && !this.job && (job.state === "running" || job.state === "stopped")) this.tell(job);
+  }
+
+  /** Choose what to propose, and where. */
+  async dialog() {
+    const { store } = this;
+    const models = await api.proposers().catch(() => []);
+    const option = (/** @type {string} */ value, /** @type {string} */ text) => h("option", { value }, text);
+    const source = h("select", { id: "pre-source" }, option("everything", "Everything: the model is asked all over the photo"), option("found", "The masks next to your photos"), option("file", "Masks of another tool: a file"));
+    const where = h("select", { id: "pre-where" }, option("all", "All photos that are not done"), option("photo", "This photo"), option("list", "The photos that the list shows"));
+    const classes = h("select", { id: "pre-class" }, ...store.state.classes.map((one) => h("option", { value: one.id, selected: one.id === store.state.classId }, one.name)));
+    const model = h("select", { id: "pre-model" }, option("", `${store.state.folder?.method ?? "The model"} (answers your clicks)`), ...models.map((name) => option(name, name)));
+    const points = h("select", { id: "pre-points" }, option("5", "Large objects, quickly"), h("option", { value: "8", selected: true }, "Middle-sized objects"), option("14", "Small ones too, slowly"));
+    const file = h("input", { type: "file", id: "pre-file", accept: ".json,.zip,.png,.xml,.txt,.yaml,.yml", "aria-label": "File of masks" });
+    const field = (/** @type {string} */ text, /** @type {Element} */ control) => h("label", { class: "check" }, text, control);
+    const own = h("div", { class: "fields" }, field("Class of what is found", classes), field("Model", model), field("Look for", points));
+    const files = h("div", { class: "fields", hidden: true }, field("File", file));
+    source.addEventListener("change", () => {
+      own.hidden = source.value !== "everything";
+      files.hidden = source.value !== "file";
+    });
+    const said = h("div", { role: "status" });
+    const go = h("button", { type: "button", class: "button primary", id: "pre-go" }, "Propose");
+    const box = show("preannotate-dialog", "Pre-annotate", [h("p", {}, ABOUT), field("What", source), field("On", where), own, files, said], [go]);
+    go.addEventListener("click", async () => {
+      go.disabled = true;
+      try {
+        await this.begin({ source: source.value, where: where.value, classId: Number(classes.value), model: model.value, points: Number(points.value), file: file.files?.[0] });
+        box.close();
+      } catch (error) {
+        said.replaceChildren(/** @type {Error} */ (error).message);
+      } finally {
+        go.disabled = false;
+      }
+    });
+  }
+
+  /** @param {{source: string, where: string, classId: number, model: string, points: number, file?: File}} asked */
+  async begin({ source, where, classId, model, points, file }) {
+    const { photo } = this.store.state;
+    const search = byId("photo-search", HTMLInputElement).value.trim();
+    const id = uuid();
+    this.closed = "";
+    if (source === "file") {
+      if (!file) throw new Error("Choose the file of masks.");
+      const query = where === "photo" && photo ? `"${photo.name}"` : where === "list" ? search : "";
+      return this.first(await api.proposeMasks(id, file, query));
+    }
+    const scope = where === "photo" && photo ? { photos: [photo.id] } : { where: where === "list" ? search : "" };
+    const how = source === "everything" ? { class_id: classId, model, points } : {};
+    this.first(await api.preannotate({ id, source, ...scope, ...how }));
+  }
+
+  /**
+   * The answer to a beginning: what was heard meanwhile is newer.
+   * @param {Job} job
+   */
+  first(job) {
+    if (this.job?.id !== job.id) this.tell(job);
+  }
+
+  /**
+   * How a job is now, above the list of photos.
+   * @param {Job} job
+   */
+  tell(job) {
+    const before = this.job;
+    this.job = job;
+    const box = byId("preannotation");
+    box.hidden = this.closed === job.id || (job.undone && job.state !== "running");
+    const done = job.state === "running" ? `${count(job.done)} of ${plural(job.photos, "photo")}` : plural(job.objects, "proposal");
+    const bar = h("progress", { max: 1, value: job.progress, "aria-label": "Photos pre-annotated" });
+    const button = (/** @type {string} */ id, /** @type {string} */ word, /** @type {() => void} */ onclick) => h("button", { type: "button", class: "button small", id, onclick }, word);
+    const why = [...job.problems.map(({ name, problem }) => `${name}: ${problem}`), ...job.notes];
+    const deeds =
+      job.state === "running"
+        ? [button("pre-cancel", "Cancel", () => void this.steer("cancel"))]
+        : [
+            ...(job.state === "stopped" || job.state === "canceled" ? [button("pre-resume", "Go on", () => void this.steer("resume"))] : []),
+            ...(job.objects ? [button("pre-undo", "Undo all", () => void this.turn("undo"))] : []),
+            button("pre-close", "Close", () => this.close()),
+          ];
+    box.replaceChildren(
+      h("span", { class: "ellipsis" }, `${STATES[job.state]}: ${done}`),
+      ...(job.state === "running" ? [bar] : []),
+      ...(why.length ? [h("details", {}, h("summary", {}, plural(why.length, "note")), lines(why.slice(0, 50)))] : []),
+      h("span", { class: "deeds" }, ...deeds),
+    );
+    if (before?.id === job.id && before.state === "running" && job.state !== "running") void this.desk.relist();
+    this.bar();
+  }
+
+  close() {
+    this.closed = this.job?.id ?? "";
+    byId("preannotation").hidden = true;
+  }
+
+  /** @param {"cancel" | "resume"} what */
+  async steer(what) {
+    if (!this.job) return;
+    await this.tried(async () => this.tell(await api.steerJob(this.job?.id ?? "", what)));
+  }
+
+  /**
+   * Take proposals back, or propose them again: all, or those of a photo.
+   * @param {"undo" | "redo"} way
+   * @param {string[]} [jobs]
+   * @param {number} [photo]
+   */
+  async turn(way, jobs = this.job ? [this.job.id] : [], photo = undefined) {
+    await this.tried(async () => {
+      await this.desk.queue.settled();
+      let [objects, kept] = [0, 0];
+      for (const id of jobs) {
+        const said = await api.turnJob(id, way, photo);
+        objects += said.objects;
+        kept += said.kept;
+      }
+      const open = this.store.state.photo;
+      if (open) await this.desk.refresh(open.id);
+      await this.desk.relist();
+      const stay = kept ? `; ${plural(kept, "object")} that you accepted or corrected stay` : "";
+      const back = way === "undo" ? () => void this.turn("redo", jobs, photo) : undefined;
+      this.notices.show(`${plural(objects, "proposal")} ${way === "undo" ? "taken back" : "proposed again"}${stay}`, back);
+      if (back && objects) this.hand.bringBack = () => void ((this.hand.bringBack = null), back());
+    });
+  }
+
+  /** @param {() => Promise<void>} work */
+  async tried(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    }
+  }
+
+  /** What can be done with the proposals of this photo. */
+  bar() {
+    const proposals = this.hand.proposals?.list ?? [];
+    const box = byId("proposals");
+    const news = proposals.length ? String(proposals.length) : "";
+    box.hidden = !news;
+    if (box.dataset.news === news) return;
+    box.dataset.news = news;
+    const button = (/** @type {string} */ id, /** @type {string} */ word, /** @type {string} */ title, /** @type {() => void} */ onclick) =>
+      h("button", { type: "button", class: "button small", id, title, onclick }, word);
+    box.replaceChildren(
+      h("span", {}, plural(proposals.length, "proposal")),
+      button("proposal-next", "Next", "The next proposal (Shift+N)", () => this.hand.proposals?.goOn()),
+      button("proposal-all", "Accept all", "Accept all proposals of this photo", () => this.hand.proposals?.accept(proposals)),
+      button("proposal-none", "Discard all", "Take back all proposals of this photo", () => this.hand.proposals?.discardAll()),
+    );
+  }
+}
