@@ -105,12 +105,16 @@ def main() -> None:
     if unknown:
         parser.error(f"no method '{unknown[0]}' here; there are: {', '.join(RECIPES)}")
     chosen.out.mkdir(parents=True, exist_ok=True)
+    budget = {"samples": chosen.samples, "for": chosen.minutes, "batch": chosen.batch, "crop_px": chosen.crop}
+    kept = chosen.out / "budget.json"
+    if kept.is_file() and (before := json.loads(kept.read_text("utf-8"))) != budget:
+        parser.error(f"{chosen.out} holds runs of another budget, {before}; name another --out, or remove it")
+    write_text(kept, json.dumps(budget) + "\n")
     reports = {}
     for name in chosen.methods.split(","):
         weights = train(name, chosen.out, chosen)
         for cfr in (0, 1):
             reports[f"{name}, CFR-{cfr}"] = measure(name, weights, chosen.out, cfr, chosen.limit)
-    budget = {"samples": chosen.samples, "for": chosen.minutes, "batch": chosen.batch, "crop_px": chosen.crop}
     write_text(chosen.results, json.dumps(summary(reports, budget), indent=1, allow_nan=False) + "\n")
     print(f"{chosen.results}: {len(reports)} rows")
 

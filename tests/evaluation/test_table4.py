@@ -173,6 +173,14 @@ def test_the_page_of_methods_has_the_numbers_of_the_results(tmp_path, found, mon
     assert tables.methods().startswith("Not measured yet")
 
 
+def test_runs_of_another_budget_are_not_taken_for_equal(tmp_path, monkeypatch, capsys):
+    (tmp_path / "budget.json").write_text('{"samples": 1}')
+    monkeypatch.setattr("sys.argv", ["equal_budget.py", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        script("equal_budget").main()
+    assert "runs of another budget, {'samples': 1}; name another --out" in capsys.readouterr().err
+
+
 def test_every_method_is_explained():
     page = (ROOT / "docs" / "methods.md").read_text("utf-8")
     spelled = {"default_int8": "default-int8", "default_0_1": "default-0.1"}
