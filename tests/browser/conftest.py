@@ -26,7 +26,7 @@ def opened(chromium, served):
     screens = []
 
     def open_photo(photo, **look):
-        context = chromium.new_context(viewport={"width": 1280, "height": 800}, **look)
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **look})
         screens.append(Screen(context.new_page(), served.address, photo))
         return screens[-1]
 

@@ -63,7 +63,8 @@ const lens = new Lens(store, () => stage.changed());
 stage.lens = lens;
 const pointing = new Pointing({ store, stage, hand, lens, many });
 const navigator = new Navigator(stage, desk);
-const objects = new ObjectsPanel({ store, desk, hand, stage, many });
+const copying = new Copying({ store, desk, hand, many, notices });
+const objects = new ObjectsPanel({ store, desk, hand, stage, many, copying });
 const review = new Review({ store, desk, notices });
 hand.proposals = new Proposals({ store, hand, many });
 const preannotation = new Preannotation({ store, desk, hand, notices });
@@ -71,7 +72,6 @@ new Company({ store, desk, notices });
 const pins = new Pins({ store, stage, review });
 const classKeys = new ClassKeys(store, hand);
 hand.anywhere = new UndoAnywhere({ store, desk, hand });
-const copying = new Copying({ store, desk, hand, many, notices });
 const doubts = new Doubts({ store, stage, hand });
 const doors = {
   sheet: () => sheet(shortcuts),

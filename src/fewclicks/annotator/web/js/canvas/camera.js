@@ -1,6 +1,8 @@
 /** @file Where the photo lies on the stage: scale and shift, zoom at a point, fit. */
 
 const MAX_SCALE = 40;
+/** The photo may be so much smaller than it fits. */
+const SMALLER = 4;
 
 export class Camera {
   constructor() {
@@ -62,7 +64,7 @@ export class Camera {
    * @param {number} [y]
    */
   zoomTo(scale, x = this.width / 2, y = this.height / 2) {
-    const next = Math.max(this.fitScale / 4, Math.min(MAX_SCALE, scale));
+    const next = Math.max(this.fitScale / SMALLER, Math.min(MAX_SCALE, scale));
     const ratio = next / this.scale;
     this.left = x - (x - this.left) * ratio;
     this.top = y - (y - this.top) * ratio;
@@ -136,6 +138,16 @@ export class Camera {
       (this.width - this.left) / this.scale,
       (this.height - this.top) / this.scale,
     ];
+  }
+
+  /** Whether it cannot be smaller. */
+  get isLeast() {
+    return this.scale <= (this.fitScale / SMALLER) * 1.0001;
+  }
+
+  /** Whether it cannot be larger. */
+  get isMost() {
+    return this.scale >= MAX_SCALE * 0.9999;
   }
 
   /** Whether the whole photo is in view. */

@@ -83,7 +83,7 @@ export class Copying {
         const doubtful = items.find((item) => item.problem && item.object) ?? items.find((item) => item.problem);
         const entry = doubtful?.object && this.store.state.entries.get(doubtful.object.id);
         if (entry) this.hand.take(entry);
-        if (doubtful) this.store.set({ hint: this.why(doubtful, entry ?? null) });
+        if (doubtful) this.store.set({ hint: this.doubted(doubtful, entry ?? null) });
         sources = items.flatMap(({ object }) => (object ? [object.id] : []));
         if (!ahead || doubtful || !this.runs) return;
       }
@@ -101,11 +101,17 @@ export class Copying {
     return was;
   }
 
+  /** Why nothing can be taken over to the next photo; null: it can. */
+  why() {
+    if (!this.desk.neighbour(1)) return "this is the last photo";
+    return this.sources.length ? null : "there are no objects to take over";
+  }
+
   /**
    * @param {Copy} copy
    * @param {Entry | null} entry
    */
-  why({ problem }, entry) {
+  doubted({ problem }, entry) {
     return `${entry ? nameOf(entry, this.store) : "An object"}: ${problem}.`;
   }
 

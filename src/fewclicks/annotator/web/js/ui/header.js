@@ -28,6 +28,7 @@ export function bars(parts, doors) {
   zoom(stage);
   photo(store, desk);
   status(store, stage);
+  classNow(store);
   store.on(["theme"], ({ theme }) => {
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
@@ -68,9 +69,9 @@ function zoom(stage) {
     stage.camera.zoom(factor);
     stage.view();
   };
-  button("zoom-out", "zoom-out", "Zoom out (−)", by(0.8));
-  button("zoom-in", "zoom-in", "Zoom in (+)", by(1.25));
-  button("zoom-fit", "fit", "Fit (F)", () => stage.fit());
+  const out = button("zoom-out", "zoom-out", "Zoom out (−)", by(0.8));
+  const closer = button("zoom-in", "zoom-in", "Zoom in (+)", by(1.25));
+  const fit = button("zoom-fit", "fit", "Fit (F)", () => stage.fit());
   const level = byId("zoom-level", HTMLButtonElement);
   level.title = "100 % (Z)";
   level.addEventListener("click", () => stage.actualSize());
@@ -78,6 +79,9 @@ function zoom(stage) {
     const percent = stage.camera.scale * stage.camera.dpr * 100;
     level.textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
     level.setAttribute("aria-label", `${level.textContent}; go to 100 %`);
+    enable(out, stage.camera.isLeast ? "the photo cannot be smaller" : null, "Zoom out (−)");
+    enable(closer, stage.camera.isMost ? "the photo cannot be larger" : null, "Zoom in (+)");
+    enable(fit, stage.camera.fitted ? "the photo fits" : null, "Fit (F)");
   });
 }
 
@@ -104,6 +108,23 @@ function photo(store, desk) {
     byId("folder-name").textContent = folder?.name ?? "";
     byId("method").textContent = folder?.method ?? "";
     byId("method").title = folder ? `The method: ${folder.method}` : "";
+  });
+}
+
+/**
+ * Where the list is a drawer: the class of new objects and how many there are, which opens it.
+ * @param {Store} store
+ */
+function classNow(store) {
+  const element = byId("class-now", HTMLButtonElement);
+  element.addEventListener("click", () => drawer("right"));
+  store.on(["classes", "classId", "hand", "entries", "photo"], ({ classes, classId }) => {
+    const chosen = classes.find((one) => one.id === (store.hand?.thing.class_id ?? classId));
+    const swatch = h("span", { class: "swatch" });
+    swatch.style.background = chosen?.colour ?? "";
+    const objects = store.stack.filter((entry) => !entry.isNothing).length;
+    element.replaceChildren(swatch, h("span", { class: "ellipsis" }, chosen?.name ?? ""), h("span", { class: "dim number" }, count(objects)));
+    element.title = `Class ${chosen?.name ?? ""}, ${plural(objects, "object")}: classes and objects`;
   });
 }
 

@@ -1,5 +1,6 @@
 /** @file The objects of the photo, top to bottom as they lie; what can be done to the one in hand. */
 
+/** @import { Copying } from "../../tools/copying.js" */
 /** @import { Desk } from "../../state/workspace.js" */
 /** @import { Entry } from "../../state/annotation.js" */
 /** @import { Hand } from "../../tools/editor.js" */
@@ -15,13 +16,15 @@ import { Rows } from "../virtual-list.js";
 
 const RULE = "The upper ones cover the lower ones, also in exports without overlaps.";
 const THUMB = 72;
+const CARRY = "Take the objects over to the next photo, fitted to what is there (Ctrl+Shift+\u2192)";
 
 export class ObjectsPanel {
   /**
-   * @param {{store: Store, desk: Desk, hand: Hand, stage: Stage, many: Many}} parts
+   * @param {{store: Store, desk: Desk, hand: Hand, stage: Stage, many: Many, copying: Copying}} parts
    */
-  constructor({ store, desk, hand, stage, many }) {
+  constructor({ store, desk, hand, stage, many, copying }) {
     this.many = many;
+    this.copying = copying;
     this.store = store;
     this.desk = desk;
     this.hand = hand;
@@ -33,7 +36,10 @@ export class ObjectsPanel {
     /** @type {[HTMLButtonElement, number, string][]} each with how many objects it needs, and what it says */
     this.manyButtons = this.bulk();
     const look = { class: "object-bar many", id: "object-many", role: "group", "aria-label": "What is done to the selected objects" };
+    this.carry = h("button", { type: "button", class: "button small", id: "many-carry", "aria-label": CARRY, onclick: () => void copying.carry() }, icon("carry"));
+    const [bin] = this.manyButtons[this.manyButtons.length - 1];
     this.manyBar = h("div", look, ...this.manyButtons.map(([one]) => one));
+    bin.before(this.carry);
     byId("objects").append(
       h("div", { class: "section-head", title: RULE }, h("h2", {}, "Objects"), this.total, this.order()),
       list,
@@ -54,7 +60,7 @@ export class ObjectsPanel {
     this.draggable();
     // Small pictures are drawn when the hands rest.
     this.drawThumbs = debounced(150, () => this.thumbs());
-    store.on(["entries", "hand", "classes", "photo", "selected", "instances", "byDoubt", "doubts"], () => this.show());
+    store.on(["entries", "hand", "classes", "photo", "photos", "selected", "instances", "byDoubt", "doubts"], () => this.show());
     store.on(["hover"], () => this.light());
     list.addEventListener("dblclick", () => this.rename());
     store.on(["hand"], () => this.rows.reveal());
@@ -159,6 +165,7 @@ export class ObjectsPanel {
     if (this.up) enable(this.up, none ?? (place === stack.length - 1 ? "it lies on top" : null), "Move up in the stack (PageUp)");
     if (this.down) enable(this.down, none ?? (place === 0 ? "it lies at the bottom" : null), "Move down in the stack (PageDown)");
     for (const [button, least, label] of this.manyButtons) enable(button, this.many.why(least), label);
+    enable(this.carry, this.copying.why(), CARRY);
     if (document.activeElement !== this.name) this.name.value = entry?.thing.name ?? "";
     this.name.placeholder = entry ? nameOf(entry, this.store) : "Nothing selected";
     this.drawThumbs();
