@@ -98,9 +98,9 @@ CHOSEN = """() => document.getElementById('photo-list').addEventListener('pointe
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[str, int]]:
+def served(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
     """The address of the server of a folder, and its process id."""
-    command = [sys.executable, "-m", "fewclicks", "annotate", str(folder), "--no-browser", "--no-token"]
+    command = [sys.executable, "-m", "fewclicks", "annotate", str(folder), "--no-browser", "--no-token", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         try:

@@ -330,6 +330,19 @@ def annotator() -> str:
     return "| | measured | wanted |\n|---|---|---|\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def work() -> str:
+    """Tell what an object took the robot annotator, on each kind of job and with each kind of prompts."""
+    modes = (stored("annotator_work.json") or {"modes": {}})["modes"]
+    if not modes:
+        return "Not measured yet; `python benchmarks/annotator.py` does it."
+    rows = [
+        (mode, kind, one["objects"], one["right"], one["actions"], one["hand_s"], one["waits_s"])
+        for mode, told in modes.items()
+        for kind, one in told["means"].items()
+    ]
+    return markdown(("with", "on", "objects", "right", "actions", "s of the hand", "s of waiting"), rows, 2)
+
+
 def recipes() -> str:
     """List the recipes, from the recipes themselves."""
     from fewclicks.plugins import find
@@ -406,7 +419,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "clicks": more_clicks, "photos": changed_photos, "failures": lambda: failures(CARD),
     },
     "docs/ablation.md": {"tables": partial(of_training, "ablation")},
-    "docs/annotator.md": {"figures": annotator},
+    "docs/annotator.md": {"figures": annotator, "work": work},
     "docs/experiments.md": {"figures": experiments},
     "docs/methods.md": {"numbers": methods},
     "docs/reliability.md": {part: partial(attacks, part) for part in ("overview", "details", "faults")},
