@@ -34,6 +34,10 @@ def export(
     classes: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME", help="Only objects of this class. Repeatable.")
     ] = None,
+    split: Annotated[
+        str,
+        typer.Option("--split", metavar="SHARES", help="In folders train, val and test: '80/10/10', or '80/20'."),
+    ] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export that is there.")] = False,
     database: DatabaseUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Tell the result as JSON.")] = False,
@@ -55,6 +59,7 @@ def export(
     out = out or Path(f"{photos.root.name}-{name}")
     with existing_store(photos, database) as store:
         chosen = {**options.plain_values(settings), "visible": visible}
+        chosen |= {"split": split} if split else {}
         written = export_folder(store, photos, name, out, overwrite, where, classes or (), **chosen)
     loses = next(item.loses for item in formats_module.formats() if item.name == name)
     if as_json:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +27,7 @@ from fewclicks.formats.detection import Found, detect
 from fewclicks.formats.naming import Naming
 from fewclicks.formats.notes import Notes, alike, quoted
 from fewclicks.formats.reading import Imported
+from fewclicks.formats.splitting import parts_of, shares_of
 from fewclicks.formats.staging import staged
 from fewclicks.formats.structure import recognized
 from fewclicks.formats.writing import flattened
@@ -61,12 +62,14 @@ def export(
     *,
     overwrite: bool = False,
     visible: bool = False,
+    split: str = "",
     **options: Any,
 ) -> Exported:
     """Write the photos in the format `name` to the folder `out` (COCO also: to a .json file), whole or not at all.
 
     Photos are taken one at a time; those that are untouched and without objects are left out. `visible`: objects
-    without what lies under others. `overwrite` replaces an export, never a folder with other files in it.
+    without what lies under others. `split`: shares such as "80/10/10", each part in a folder of its own: train, val and
+    test (see `splitting`). `overwrite` replaces an export, never a folder with other files in it.
     InputError for an option that the format does not have.
     """
     module, out = find("formats", name), Path(out)
@@ -78,11 +81,16 @@ def export(
     single = single if single and out.suffix == Path(single).suffix else None
     if single and options.get("copy"):
         raise InputError(f"photos cannot be copied into the file '{out.name}'; name a folder")
+    shares = shares_of(split)
+    if single and shares:
+        raise InputError(f"parts cannot be written into the file '{out.name}'; name a folder")
     notes = Notes("photo")
     naming = Naming(labels, getattr(module, "held", lambda name: name))
     kept = map(naming.photo, _touched(photos, visible, notes))
 
     def fill(fresh: Path) -> tuple[str, ...]:
+        if shares:
+            return _in_parts(module, photos, naming, visible, fresh, shares, options)
         lost = tuple(module.write(kept, naming.labels, fresh, **options))
         return (*lost, *naming.notes)
 
@@ -116,6 +124,28 @@ def read(
     takes = "mask_is" in inspect.signature(module.read).parameters
     found: Imported = module.read(source, photos, **({"mask_is": mask_is} if takes else {}))
     return found
+
+
+def _in_parts(
+    module: ModuleType,
+    photos: Iterable[AnnotatedPhoto],
+    naming: Naming,
+    visible: bool,
+    fresh: Path,
+    shares: Mapping[str, float],
+    options: Mapping[str, Any],
+) -> tuple[str, ...]:
+    """Write each part as the format writes a folder; what was lost."""
+    notes, lost = Notes("photo"), list[str]()
+    parts = parts_of([photo.file for photo in _touched(photos, False, notes)], shares)
+    for part in shares:
+        mine = (naming.photo(one) for one in _touched(photos, visible, Notes("photo")) if parts[one.file] == part)
+        (fresh / part).mkdir()
+        lost += [f"{part}: {note}" for note in module.write(mine, naming.labels, fresh / part, **options)]
+    if hasattr(module, "join_parts"):
+        module.join_parts(fresh, list(shares))
+    counts = ", ".join(f"{sum(found == part for found in parts.values()):,} in {part}" for part in shares)
+    return (*notes.sentences(), *lost, *naming.notes, f"photos: {counts}")
 
 
 def _options(module: ModuleType) -> dict[str, Any]:

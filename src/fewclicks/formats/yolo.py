@@ -88,6 +88,13 @@ def write(
     return notes.sentences()
 
 
+def join_parts(out: Path, parts: Sequence[str]) -> None:
+    """Write the data.yaml of a set whose parts lie in folders of their own."""
+    names = (out / parts[0] / "data.yaml").read_text("utf-8").split("\n", 2)[2]
+    places = "".join(f"{part}: {part}/images\n" for part in parts)
+    (out / "data.yaml").write_text(places + names, "utf-8")
+
+
 def _outline(mask: Mask, tolerance_px: float, notes: Notes) -> polygons.Ring:
     """The polygon of a mask; notes how many pixels it changes."""
     parts = polygons.parts(mask, edges=False)

@@ -22,6 +22,7 @@ from fewclicks.files.archives import ZIP_BYTES, ZIP_FILES
 from fewclicks.files.replace import replace_file, staging
 from fewclicks.files.scratch import scratch_folder
 from fewclicks.formats.annotations import AnnotatedPhoto, Exported
+from fewclicks.formats.splitting import SPLIT
 from fewclicks.plugins import find
 
 PACKED = frozenset({".png", ".jpg", ".jpeg", ".webp", ".zip"})
@@ -36,6 +37,7 @@ TITLES = {
     "ids": "Pixels are numbered by",
     "margin_px": "Margin around it, in pixels",
     "shapes": "Shapes",
+    "split": "In parts: train / val / test, in percent",
     "tolerance_px": "Simplify outlines by up to so many pixels",
     "visible": "Only what is visible of each object",
 }
@@ -61,10 +63,14 @@ def format_named(text: str) -> str:
 def options_of(found: formats.Format) -> list[Option]:
     """The options of a format, and the one that all have. Choices are the constant of the option's name: SHAPES."""
     module = find("formats", found.name)
-    known = {**found.options, "visible": False}
+    known = {**found.options, "visible": False, "split": ""}
+    choices = {"split": SPLIT}
     return [
         Option(
-            name, TITLES.get(name, name.replace("_", " ").capitalize()), default, getattr(module, name.upper(), None)
+            name,
+            TITLES.get(name, name.replace("_", " ").capitalize()),
+            default,
+            choices.get(name) or getattr(module, name.upper(), None),
         )
         for name, default in known.items()
     ]
