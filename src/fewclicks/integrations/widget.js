@@ -4,6 +4,7 @@
 function render({ model, el }) {
   const box = document.createElement("div");
   box.tabIndex = 0;
+  box.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take keys for its cells
   box.style.cssText = "position: relative; display: inline-block; max-width: 100%; cursor: crosshair; line-height: 0";
   const photo = new Image();
   const overlay = new Image();
@@ -59,6 +60,7 @@ function render({ model, el }) {
   /** @param {MouseEvent} event @param {boolean} positive */
   const clicked = (event, positive) => {
     event.preventDefault();
+    event.stopPropagation(); // JupyterLab would open its own menu
     box.focus();
     const place = photo.getBoundingClientRect();
     const x = ((event.clientX - place.left) / place.width) * photo.naturalWidth - 0.5;
