@@ -201,9 +201,18 @@ def test_a_soft_lock_is_held_taken_over_and_ends_with_its_page(people):
     ann("POST", "/presence", {"page": first, "photo_id": 3, "object_id": thing}, 204)
     held = bea("POST", "/presence", {"page": second, "photo_id": 3, "object_id": thing}, 409)
     assert held["detail"].startswith("Ann is editing this object")
+    ann("PUT", f"/objects/{thing}", {"photo_id": 3, "class_id": 1})
+    # The API holds to it too: who holds it may act, others are told who does.
+    assert "Ann is editing" in bea("PATCH", f"/objects/{thing}", {"name": "mine"}, 409)["detail"]
+    step = {"action_id": str(uuid.uuid4())}
+    assert "Ann is editing" in bea("PATCH", f"/objects/{thing.replace('-', '').upper()}", {"z": 3}, 409)["detail"]
+    assert "Ann is editing" in bea("POST", f"/objects/{thing}/undo", step, 409)["detail"]
+    ann("PATCH", f"/objects/{thing}", {"name": "hers"})
     assert [(one["person"], one["object_id"]) for one in bea("GET", "/presence")] == [("Ann", thing)]
     bea("POST", "/presence", {"page": second, "photo_id": 3, "object_id": thing, "force": True}, 204)
     assert {one["person"]: one["object_id"] for one in ann("GET", "/presence")} == {"Ann": None, "Bea": thing}
+    bea("PATCH", f"/objects/{thing}", {"name": "mine"})
+    bea("POST", "/presence", {"page": second, "photo_id": 3}, 204)
 
 
 def test_pages_of_one_person_or_of_nobody_named_do_not_lock_each_other_out(place):

@@ -59,15 +59,18 @@ def require_open(given: Annotator, role: Role, photo_id: int) -> None:
 
 
 async def _editable(request: Request, given: AnnotatorDep, object_id: ObjectId) -> None:
-    role = role_of(request)
-    if request.method != "GET" and not may(role, "reviewer"):
+    role, person = role_of(request), getattr(request.state, "person", "")
+    if request.method == "GET" or request.url.path.endswith("/preview"):
+        return
 
-        def look() -> None:
+    def look() -> None:
+        given.store.presence.require_free(object_id, person)
+        if not may(role, "reviewer"):
             with contextlib.suppress(UnknownName):  # it is going to be made: see the route
                 require_open(given, role, given.store.object(object_id).photo_id)
 
-        await in_thread(given.pool, look)
+    await in_thread(given.pool, look)
 
 
 EDITABLE = Depends(_editable)
-"""Refuses changes of objects on accepted photos to annotators."""
+"""Refuses changes of objects on accepted photos to annotators, and of what somebody else edits to everybody."""
