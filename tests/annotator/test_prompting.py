@@ -2,8 +2,6 @@
 
 import base64
 import io
-import subprocess
-import sys
 import uuid
 
 import numpy as np
@@ -11,6 +9,7 @@ import PIL.Image
 import pytest
 
 from annotating import Api, client_of, make_folder, patched, photo, png, truth, unpng
+from commands import runner
 from fakes import Discs, gradient
 from fewclicks.annotator.editing import windows
 from fewclicks.annotator.editing.actions import KINDS, Boxed, Chosen, Clicked, Scribbled, from_json, to_json
@@ -227,7 +226,7 @@ def test_objects_are_merged_and_split_and_taken_back(api):
         api("POST", f"/objects/{one}/merge", {"action_id": str(uuid.uuid4()), "others": wrong}, status)
 
 
-def test_all_that_was_done_here_passes_the_check(tmp_path):
+def test_all_that_was_done_here_passes_the_check(tmp_path, capsys):
     root = make_folder(tmp_path / "photos")
     with client_of(root) as client:
         api = Api(client)
@@ -242,9 +241,8 @@ def test_all_that_was_done_here_passes_the_check(tmp_path):
         api("POST", f"/objects/{made}/split", {"action_id": str(uuid.uuid4())})
         api("PATCH", f"/objects/{made}", {"hidden": True, "locked": True})
     for more in ([], ["--replay-model"]):
-        asked = [sys.executable, "-m", "fewclicks", "check", str(root), *more]
-        done = subprocess.run(asked, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        code, out, err = runner(capsys)("check", root, *more)
+        assert code == 0, out + err
 
 
 def test_a_kind_that_there_is_not_names_those_that_there_are():

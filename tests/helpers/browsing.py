@@ -23,7 +23,7 @@ SHOTS = Path(os.environ.get("FEWCLICKS_SHOTS") or Path(__file__).parents[2] / "o
 """Where the pictures of the page go, for those who want to look at them."""
 SIZE = (120, 80)
 """Of the photos of `make_folder`."""
-WAIT_MS = int(os.environ.get("FEWCLICKS_WAIT_MS", "60000"))
+WAIT_MS = int(os.environ.get("FEWCLICKS_WAIT_MS", "120000"))
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
@@ -100,7 +100,7 @@ class Screen:
     def opened(self):
         """Wait until the photo is drawn and its neighbour is not in the way."""
         self.page.locator("#photo-place").filter(has_text="/").wait_for(state="attached")
-        for _ in range(600):
+        for _ in range(WAIT_MS // 100):
             if self.rect():
                 return
             time.sleep(0.1)
