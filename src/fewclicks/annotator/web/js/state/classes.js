@@ -20,12 +20,7 @@ export class ClassList {
 
   /** @param {() => Promise<void>} work */
   async tried(work) {
-    try {
-      await work();
-    } catch (error) {
-      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
-      this.store.touch("classes");
-    }
+    if (!(await this.notices.tried(work))) this.store.touch("classes");
   }
 
   async read() {
@@ -95,7 +90,7 @@ export class ClassList {
     } catch (error) {
       const used = error instanceof api.Problem && error.status === 409 && this.store.state.classes.length > 1;
       if (used) reassignDialog(one, error.message, this.store.state.classes, (to) => void this.tried(() => this.dropped(one, to)));
-      else this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      else this.notices.problem(error);
     }
   }
 

@@ -62,7 +62,7 @@ export class Review {
       await this.desk.queue.settled();
       this.desk.replace(await api.patchPhoto(photo.id, { state }));
     } catch (error) {
-      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      this.notices.problem(error);
       return false;
     }
     this.notices.show(`${photo.name} is ${STATES[state]}`, () => void this.back(photo, was));
@@ -78,7 +78,7 @@ export class Review {
       this.desk.replace(await api.patchPhoto(photo.id, { state: was }));
       await this.desk.open(photo.id);
     } catch (error) {
-      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      this.notices.problem(error);
     }
   }
 
@@ -100,7 +100,7 @@ export class Review {
     const { photo, hand } = this.store.state;
     if (!photo || !text.trim()) return;
     const place = at ? { x: Math.round(at[0]), y: Math.round(at[1]), ...(this.isSaved(hand) ? { object_id: String(hand) } : {}) } : {};
-    await this.tried(async () => this.put(await team.comment(uuid(), { photo_id: photo.id, text: text.trim(), ...place })));
+    await this.notices.tried(async () => this.put(await team.comment(uuid(), { photo_id: photo.id, text: text.trim(), ...place })));
   }
 
   /**
@@ -116,14 +116,14 @@ export class Review {
    * @param {boolean} resolved
    */
   async resolve(comment, resolved) {
-    await this.tried(async () => this.put(await team.patchComment(comment.id, { resolved })));
+    await this.notices.tried(async () => this.put(await team.patchComment(comment.id, { resolved })));
   }
 
   /** @param {Comment} comment */
   async remove(comment) {
-    await this.tried(async () => {
+    await this.notices.tried(async () => {
       this.put(await team.patchComment(comment.id, { deleted: true }));
-      this.notices.show("Comment deleted", () => void this.tried(async () => this.put(await team.patchComment(comment.id, { deleted: false }))));
+      this.notices.show("Comment deleted", () => void this.notices.tried(async () => this.put(await team.patchComment(comment.id, { deleted: false }))));
     });
   }
 
@@ -136,14 +136,5 @@ export class Review {
     const others = this.store.state.comments.filter((one) => one.id !== comment.id);
     const all = comment.deleted ? others : [...others, comment];
     this.store.set({ comments: all.sort((a, b) => (a.at < b.at ? -1 : 1)) });
-  }
-
-  /** @param {() => Promise<void>} work */
-  async tried(work) {
-    try {
-      await work();
-    } catch (error) {
-      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
-    }
   }
 }

@@ -292,7 +292,7 @@ export class Desk {
       await this.queue.settled();
       this.replace(await api.patchPhoto(photo.id, { state: done ? "done" : "begun" }));
     } catch (error) {
-      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      this.notices.problem(error);
     }
   }
 

@@ -1,17 +1,11 @@
 /** @file The part of the server's API that is about people: reviews, comments, who has which photo, who is here. */
 
 /** @import { Comment, Person, Photo, Present, Progress } from "../types.js" */
+import { uuid } from "../ui/dom.js";
 import { json, request, sized } from "./api.js";
 
 /** This page among those that are open: others see under it who is here. */
-export const PAGE = pageId();
-
-/** A UUID that lasts as long as the page; also where it did not come over https. */
-function pageId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
-}
+export const PAGE = uuid();
 
 /**
  * @param {number} photo

@@ -127,7 +127,7 @@ export class Copying {
       const { items } = await api.json("POST", `/photos/${photo}/copies`, { action_id: uuid(), objects, follow, ...this.store.refined });
       return items;
     } catch (error) {
-      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      this.notices.problem(error);
       return null;
     }
   }

@@ -65,7 +65,7 @@ async function given({ desk, notices }, photos, people) {
   try {
     await putAll(desk, people.length ? { evenly: people } : { assignee: "" }, photos);
   } catch (error) {
-    notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    notices.problem(error);
     return false;
   }
   const back = async () => {

@@ -77,7 +77,7 @@ export async function exporting(store, notices) {
       notes.replaceChildren(`${name} is downloaded.`, lines(lost));
     } catch (error) {
       notes.textContent = "";
-      notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      notices.problem(error);
       notes.textContent = /** @type {Error} */ (error).message;
     } finally {
       go.disabled = false;

@@ -118,7 +118,7 @@ async function turned(desk, ids, way) {
     await desk.reread();
     return count;
   } catch (error) {
-    desk.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    desk.notices.problem(error);
     return null;
   }
 }

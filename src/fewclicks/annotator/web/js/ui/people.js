@@ -19,7 +19,7 @@ const ABOUT =
 export async function peopleDialog(notices) {
   const dialog = new PeopleDialog();
   show("people-dialog", "People", [h("p", { class: "dim" }, ABOUT), dialog.list, dialog.adding(), dialog.said]);
-  await dialog.read().catch((error) => notices.show(error.message, undefined, "problem"));
+  await dialog.read().catch((error) => notices.problem(error));
 }
 
 class PeopleDialog {

@@ -47,6 +47,29 @@ export class Notices {
     return close;
   }
 
+  /**
+   * Tell what went wrong.
+   * @param {unknown} error
+   */
+  problem(error) {
+    this.show(/** @type {Error} */ (error).message, undefined, "problem");
+  }
+
+  /**
+   * Do something; what goes wrong is told.
+   * @param {() => Promise<void>} work
+   * @returns {Promise<boolean>} whether it went well
+   */
+  async tried(work) {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.problem(error);
+      return false;
+    }
+  }
+
   /** Take back what the latest notice tells of. */
   undo() {
     this.back?.();

@@ -83,6 +83,6 @@ async function reloadedAfter(work, notices) {
     await work();
     location.reload();
   } catch (error) {
-    notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    notices.problem(error);
   }
 }

@@ -21,7 +21,7 @@ export function photoPanel({ store, desk, notices }) {
       desk.replace(await api.patchPhoto(photo.id, part));
       notices.show(`${photo.name} changed`, () => void api.patchPhoto(photo.id, was).then((back) => desk.replace(back)));
     } catch (error) {
-      notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+      notices.problem(error);
       fill();
     }
   };
@@ -62,6 +62,6 @@ export async function takeNext({ store, desk, notices }) {
     await desk.open(photo.id);
     store.set({ hint: `${photo.name} is yours now.` });
   } catch (error) {
-    notices.show(/** @type {Error} */ (error).message, undefined, "problem");
+    notices.problem(error);
   }
 }
