@@ -86,7 +86,7 @@ class Watch:
         self.file.write(json.dumps({"step": step, **_rounded(values)}) + "\n")
         for logger in self.loggers:
             logger.log_metrics(dict(values), step)
-        done, unit = (int(values["elapsed"]), "s, ") if self.seconds else (step, "")
+        done, unit = (int(values["elapsed"]), f"s, step {step}, ") if self.seconds else (step, "")
         self.bar.update(self.task, completed=done, note=f"{unit}loss {values['loss']:.3f} IoU {values['iou']:.2f}")
         self.tell("step", values=values)
 
