@@ -64,7 +64,8 @@ def test_what_is_trained_is_run_by_its_method(method, tmp_path):
 def test_the_loss_falls_on_real_photos(method, tmp_path):
     shared("train", "coco_instances")
     lr = 2e-3 if method in RIVALS else 5e-4
-    recipe = tiny(method, sets=("coco_instances",), steps=60, batch=6, crop_hw=(96, 96), lr=lr)
+    steps = 160 if method == "segnext" else 60  # attention over whole photos learns slowly from nothing
+    recipe = tiny(method, sets=("coco_instances",), steps=steps, batch=6, crop_hw=(96, 96), lr=lr)
     loop.run(recipe, tmp_path / "run", workers=0, accelerator="cpu")
     found = losses(tmp_path / "run")
     assert np.mean(found[-15:]) < 0.97 * np.mean(found[:15])
