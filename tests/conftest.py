@@ -14,9 +14,12 @@ from quick import quick
 
 
 def pytest_configure():
-    # A shell that runs the tests in the background ignores Ctrl-C for them; the programs that they start must not.
+    # A shell that runs the tests in the background ignores Ctrl-C for them, and nohup the end of the terminal; the
+    # programs that they start must not.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # Several tests run at once. One thread each for arithmetic: more would wait for a core, and spin while they wait.
     # numpy and torch read it when they are loaded, also in the processes that the tests start.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

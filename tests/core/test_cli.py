@@ -216,7 +216,7 @@ def test_bench_takes_the_robot_of_a_method_from_anywhere(fewclicks, tmp_path, mo
     code, out, _ = fewclicks(*asked, "--max-clicks", "2", "--stop-iou", "none")
     figures = json.loads(out)
     assert code == 0
-    assert (figures["settings"]["robot"], figures["settings"]["stop_iou"]) == ("corner", None)
+    assert (figures["settings"]["robot"], figures["settings"]["stop_iou"]) == ("own.way:corner", None)
     assert figures["datasets"]["set"]["per_object"]["clicks"][0] == [[0, 0, False], [1, 0, False]]
     _, out, _ = fewclicks(*asked, "--robot", "random_error")
     assert json.loads(out)["settings"]["robot"] == "random_error"
@@ -413,8 +413,8 @@ def test_stdout_that_is_closed_or_full():
 
 def test_ctrl_c_is_quiet(tmp_path):
     folder_of_masks(tmp_path / "set")
-    slow = tmp_path / "sleepy.py"
-    slow.write_text(
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "sleepy.py").write_text(
         "import time\n\nclass Sleepy:\n    def start(self, image):\n        print('ready', flush=True)\n"
         "        time.sleep(60)\n\ndef build():\n    return Sleepy()\n"
     )
@@ -422,8 +422,6 @@ def test_ctrl_c_is_quiet(tmp_path):
         "-m", "fewclicks", "bench", "folder", "--data-root", "set", "--method", "extra.sleepy", cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )  # fmt: skip
-    (tmp_path / "extra").mkdir()
-    slow.rename(tmp_path / "extra" / "sleepy.py")
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)

@@ -11,7 +11,32 @@ import { byId, count, h, plural, uuid } from "./dom.js";
 
 const ABOUT =
   "Objects are proposed in the background, while you work. A proposal counts when you accept it (Enter) or correct it by a click; Delete discards it, Shift+N goes to the next.";
-const STATES = { running: "Pre-annotating", done: "Pre-annotated", canceled: "Canceled", stopped: "Stopped: the server ended", failed: "It did not work" };
+const STATES = {
+  running: "Pre-annotating",
+  done: "Pre-annotated",
+  canceled: "Canceled",
+  stopped: "Stopped: the server ended",
+  failed: "It did not work",
+};
+/** @type {[string, string][]} */
+const SOURCES = [
+  ["everything", "Everything: the model is asked all over the photo"],
+  ["found", "The masks next to your photos"],
+  ["file", "Masks of another tool: a file"],
+];
+/** @type {[string, string][]} */
+const PLACES = [
+  ["all", "All photos that are not done"],
+  ["photo", "This photo"],
+  ["list", "The photos that the list shows"],
+];
+/** @type {[string, string][]} clicks along the longer side of the grid */
+const SIZES = [
+  ["5", "Large objects, quickly"],
+  ["8", "Middle-sized objects"],
+  ["14", "Small ones too, slowly"],
+];
+const FILES = ".json,.zip,.png,.xml,.txt,.yaml,.yml";
 
 export class Preannotation {
   /**
@@ -41,27 +66,28 @@ export class Preannotation {
   async dialog() {
     const { store } = this;
     const models = await api.proposers().catch(() => []);
-    const option = (/** @type {string} */ value, /** @type {string} */ text) => h("option", { value }, text);
-    const source = h("select", { id: "pre-source" }, option("everything", "Everything: the model is asked all over the photo"), option("found", "The masks next to your photos"), option("file", "Masks of another tool: a file"));
-    const where = h("select", { id: "pre-where" }, option("all", "All photos that are not done"), option("photo", "This photo"), option("list", "The photos that the list shows"));
-    const classes = h("select", { id: "pre-class" }, ...store.state.classes.map((one) => h("option", { value: one.id, selected: one.id === store.state.classId }, one.name)));
-    const model = h("select", { id: "pre-model" }, option("", `${store.state.folder?.method ?? "The model"} (answers your clicks)`), ...models.map((name) => option(name, name)));
-    const points = h("select", { id: "pre-points" }, option("5", "Large objects, quickly"), h("option", { value: "8", selected: true }, "Middle-sized objects"), option("14", "Small ones too, slowly"));
-    const file = h("input", { type: "file", id: "pre-file", accept: ".json,.zip,.png,.xml,.txt,.yaml,.yml", "aria-label": "File of masks" });
-    const field = (/** @type {string} */ text, /** @type {Element} */ control) => h("label", { class: "check" }, text, control);
-    const own = h("div", { class: "fields" }, field("Class of what is found", classes), field("Model", model), field("Look for", points));
+    const source = choice("pre-source", SOURCES);
+    const where = choice("pre-where", PLACES);
+    const classes = choice("pre-class", store.state.classes.map((one) => [String(one.id), one.name]), String(store.state.classId));
+    const own = `${store.state.folder?.method ?? "The model"} (answers your clicks)`;
+    const model = choice("pre-model", [["", own], ...models.map((name) => /** @type {[string, string]} */ ([name, name]))]);
+    const points = choice("pre-points", SIZES, "8");
+    const file = h("input", { type: "file", id: "pre-file", accept: FILES, "aria-label": "File of masks" });
+    const how = h("div", { class: "fields" }, field("Class of what is found", classes), field("Model", model), field("Look for", points));
     const files = h("div", { class: "fields", hidden: true }, field("File", file));
     source.addEventListener("change", () => {
-      own.hidden = source.value !== "everything";
+      how.hidden = source.value !== "everything";
       files.hidden = source.value !== "file";
     });
     const said = h("div", { role: "status" });
     const go = h("button", { type: "button", class: "button primary", id: "pre-go" }, "Propose");
-    const box = show("preannotate-dialog", "Pre-annotate", [h("p", {}, ABOUT), field("What", source), field("On", where), own, files, said], [go]);
+    const fields = [h("p", {}, ABOUT), field("What", source), field("On", where), how, files, said];
+    const box = show("preannotate-dialog", "Pre-annotate", fields, [go]);
     go.addEventListener("click", async () => {
       go.disabled = true;
       try {
-        await this.begin({ source: source.value, where: where.value, classId: Number(classes.value), model: model.value, points: Number(points.value), file: file.files?.[0] });
+        const numbers = { classId: Number(classes.value), points: Number(points.value) };
+        await this.begin({ source: source.value, where: where.value, model: model.value, file: file.files?.[0], ...numbers });
         box.close();
       } catch (error) {
         said.replaceChildren(/** @type {Error} */ (error).message);
@@ -106,15 +132,14 @@ export class Preannotation {
     box.hidden = this.closed === job.id || (job.undone && job.state !== "running");
     const done = job.state === "running" ? `${count(job.done)} of ${plural(job.photos, "photo")}` : plural(job.objects, "proposal");
     const bar = h("progress", { max: 1, value: job.progress, "aria-label": "Photos pre-annotated" });
-    const button = (/** @type {string} */ id, /** @type {string} */ word, /** @type {() => void} */ onclick) => h("button", { type: "button", class: "button small", id, onclick }, word);
     const why = [...job.problems.map(({ name, problem }) => `${name}: ${problem}`), ...job.notes];
     const deeds =
       job.state === "running"
-        ? [button("pre-cancel", "Cancel", () => void this.steer("cancel"))]
+        ? [deed("pre-cancel", "Cancel", () => void this.steer("cancel"))]
         : [
-            ...(job.state === "stopped" || job.state === "canceled" ? [button("pre-resume", "Go on", () => void this.steer("resume"))] : []),
-            ...(job.objects ? [button("pre-undo", "Undo all", () => void this.turn("undo"))] : []),
-            button("pre-close", "Close", () => this.close()),
+            ...(job.state === "stopped" || job.state === "canceled" ? [deed("pre-resume", "Go on", () => void this.steer("resume"))] : []),
+            ...(job.objects ? [deed("pre-undo", "Undo all", () => void this.turn("undo"))] : []),
+            deed("pre-close", "Close", () => this.close()),
           ];
     box.replaceChildren(
       h("span", { class: "ellipsis" }, `${STATES[job.state]}: ${done}`),
@@ -134,7 +159,7 @@ export class Preannotation {
   /** @param {"cancel" | "resume"} what */
   async steer(what) {
     if (!this.job) return;
-    await this.tried(async () => this.tell(await api.steerJob(this.job?.id ?? "", what)));
+    await this.notices.tried(async () => this.tell(await api.steerJob(this.job?.id ?? "", what)));
   }
 
   /**
@@ -144,7 +169,7 @@ export class Preannotation {
    * @param {number} [photo]
    */
   async turn(way, jobs = this.job ? [this.job.id] : [], photo = undefined) {
-    await this.tried(async () => {
+    await this.notices.tried(async () => {
       await this.desk.queue.settled();
       let [objects, kept] = [0, 0];
       for (const id of jobs) {
@@ -162,15 +187,6 @@ export class Preannotation {
     });
   }
 
-  /** @param {() => Promise<void>} work */
-  async tried(work) {
-    try {
-      await work();
-    } catch (error) {
-      this.notices.show(/** @type {Error} */ (error).message, undefined, "problem");
-    }
-  }
-
   /** What can be done with the proposals of this photo. */
   bar() {
     const proposals = this.hand.proposals?.list ?? [];
@@ -179,13 +195,40 @@ export class Preannotation {
     box.hidden = !news;
     if (box.dataset.news === news) return;
     box.dataset.news = news;
-    const button = (/** @type {string} */ id, /** @type {string} */ word, /** @type {string} */ title, /** @type {() => void} */ onclick) =>
-      h("button", { type: "button", class: "button small", id, title, onclick }, word);
     box.replaceChildren(
       h("span", {}, plural(proposals.length, "proposal")),
-      button("proposal-next", "Next", "The next proposal (Shift+N)", () => this.hand.proposals?.goOn()),
-      button("proposal-all", "Accept all", "Accept all proposals of this photo", () => this.hand.proposals?.accept(proposals)),
-      button("proposal-none", "Discard all", "Take back all proposals of this photo", () => this.hand.proposals?.discardAll()),
+      deed("proposal-next", "Next", () => this.hand.proposals?.goOn(), "The next proposal (Shift+N)"),
+      deed("proposal-all", "Accept all", () => this.hand.proposals?.accept(proposals), "Accept all proposals of this photo"),
+      deed("proposal-none", "Discard all", () => this.hand.proposals?.discardAll(), "Take back all proposals of this photo"),
     );
   }
+}
+
+/**
+ * A choice of [value, text].
+ * @param {string} id
+ * @param {[string, string][]} options
+ * @param {string} [chosen]
+ */
+function choice(id, options, chosen = options[0]?.[0]) {
+  return h("select", { id }, ...options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
+}
+
+/**
+ * @param {string} text
+ * @param {Element} control
+ */
+function field(text, control) {
+  return h("label", { class: "check" }, text, control);
+}
+
+/**
+ * A button that does something about proposals.
+ * @param {string} id
+ * @param {string} word
+ * @param {() => void} onclick
+ * @param {string} [title]
+ */
+function deed(id, word, onclick, title = "") {
+  return h("button", { type: "button", class: "button small", id, title, onclick }, word);
 }

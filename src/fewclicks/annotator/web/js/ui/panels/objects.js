@@ -16,6 +16,7 @@ import { Rows } from "../virtual-list.js";
 
 const RULE = "The upper ones cover the lower ones, also in exports without overlaps.";
 const THUMB = 72;
+const MANY = { class: "object-bar many", id: "object-many", role: "group", "aria-label": "What is done to the selected objects" };
 const CARRY = "Take the objects over to the next photo, fitted to what is there (Ctrl+Shift+\u2192)";
 
 export class ObjectsPanel {
@@ -35,11 +36,9 @@ export class ObjectsPanel {
     this.bar = h("div", { class: "object-bar" }, this.name, ...this.buttons());
     /** @type {[HTMLButtonElement, number, string][]} each with how many objects it needs, and what it says */
     this.manyButtons = this.bulk();
-    const look = { class: "object-bar many", id: "object-many", role: "group", "aria-label": "What is done to the selected objects" };
     this.carry = h("button", { type: "button", class: "button small", id: "many-carry", "aria-label": CARRY, onclick: () => void copying.carry() }, icon("carry"));
-    const [bin] = this.manyButtons[this.manyButtons.length - 1];
-    this.manyBar = h("div", look, ...this.manyButtons.map(([one]) => one));
-    bin.before(this.carry);
+    this.manyBar = h("div", MANY, ...this.manyButtons.map(([one]) => one));
+    this.manyBar.lastElementChild?.before(this.carry);
     byId("objects").append(
       h("div", { class: "section-head", title: RULE }, h("h2", {}, "Objects"), this.total, this.order()),
       list,
