@@ -416,13 +416,14 @@ def test_ctrl_c_is_quiet(tmp_path):
     (tmp_path / "extra").mkdir()
     (tmp_path / "extra" / "sleepy.py").write_text(
         "import time\n\nclass Sleepy:\n    def start(self, image):\n        print('ready', flush=True)\n"
-        "        time.sleep(60)\n\ndef build():\n    return Sleepy()\n"
+        "        time.sleep(60)\n\n    def step(self, state, clicks):\n        return state\n\n"
+        "def build():\n    return Sleepy()\n"
     )
     process = python(
         "-m", "fewclicks", "bench", "folder", "--data-root", "set", "--method", "extra.sleepy", cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )  # fmt: skip
-    assert process.stdout.readline() == "ready\n"
+    assert process.stdout.readline() == "ready\n", process.stderr.read()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
