@@ -33,7 +33,7 @@ def test_proposals_come_in_the_background_and_are_accepted_corrected_and_taken_b
     screen.is_now(lambda: len(served.objects(1)) > 1, True)
     count = len(served.objects(1))
     page.locator("#proposals").get_by_text(f"{count} proposals").wait_for()
-    assert page.locator("#object-list .row.proposal").count() > 1
+    screen.is_now(lambda: page.locator("#object-list .row.proposal").count() > 1)
     shot(screen, "proposals")
     # Looking at them accepts none.
     screen.key("Shift+N", "Shift+N", "Shift+N", "Escape")
@@ -42,7 +42,7 @@ def test_proposals_come_in_the_background_and_are_accepted_corrected_and_taken_b
     # Enter accepts, and goes to the next; Delete discards; a click corrects.
     screen.key("Shift+N", "Enter")
     screen.is_now(lambda: sum(one["proposal"] for one in served.objects(1)), count - 1)
-    assert page.locator("#object-list .row.selected, #object-list [aria-selected=true]").count() == 1
+    screen.is_now(lambda: page.locator("#object-list .row.selected, #object-list [aria-selected=true]").count(), 1)
     screen.key("Delete")
     screen.is_now(lambda: len(served.objects(1)), count - 1)
     screen.key("Control+z")
