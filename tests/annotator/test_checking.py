@@ -100,6 +100,7 @@ def test_what_the_annotator_wrote_has_no_fault(tmp_path, seed):
     assert (other.exact, other.by_rule, other.models) == (checked.exact, checked.by_rule, {"grow"})
 
 
+@pytest.mark.slow
 def test_also_of_large_photos_that_are_worked_on_in_windows(tmp_path, monkeypatch):
     for module in (windows, apply):
         if hasattr(module, "LARGE_PX"):
@@ -233,6 +234,7 @@ def test_a_click_is_checked_by_its_model_only(tmp_path):
     assert any("(click): done again it gives another mask" in fault for fault in faults(tmp_path, replayer=replayer))
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_was_checked_and_what_not(tmp_path, capsys):
     fewclicks = runner(capsys)
     folder = tmp_path / "photos"

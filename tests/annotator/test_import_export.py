@@ -170,6 +170,7 @@ def test_uploads_that_cannot_be_used_say_why(served, tmp_path):
     served("POST", "/import?name=a.json&format=odd", status=400, content=b"{}")
 
 
+@pytest.mark.slow
 def test_what_lies_beside_new_photos_is_found_by_itself(tmp_path):
     root = make_folder(tmp_path / "images")
     (tmp_path / "masks").mkdir()

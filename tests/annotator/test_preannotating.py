@@ -148,6 +148,7 @@ def test_it_is_canceled_soon_and_one_runs_at_a_time(api, client):
     assert over(api, job)["done"] == 4
 
 
+@pytest.mark.slow
 def test_a_job_that_the_end_of_the_server_stopped_says_so_and_goes_on(tmp_path):
     root = make_folder(tmp_path / "photos", [f"{n}.png" for n in range(6)])
     with client_of(root) as client:

@@ -116,6 +116,7 @@ def test_no_operation_takes_a_bad_value_or_fails_at_it(served):
     known = {
         "object_id": api.new()["id"],
         "import_id": str(uuid.uuid4()),
+        "job_id": str(uuid.uuid4()),
         "photo_id": 1,
         "class_id": 1,
         "person_id": 1,

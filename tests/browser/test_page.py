@@ -282,6 +282,7 @@ def screen_mask(screen):
     return previous
 
 
+@pytest.mark.slow
 def test_the_cascade_is_shown_and_controlled(opened, served):
     screen = opened(6)
     screen.page.locator("#cascade summary").click()
@@ -418,6 +419,7 @@ def test_a_server_that_dies_costs_nothing(opened, served):
     screen.wrong.clear()  # the browser itself tells of each request that was refused
 
 
+@pytest.mark.slow
 def test_a_browser_that_dies_sends_what_waited_when_it_comes_back(chromium, served):
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     screen = Screen(context.new_page(), served.address, 10)

@@ -79,6 +79,7 @@ def test_objects_are_copied_and_pasted_on_another_photo(opened, served):
     assert len(served.objects(6)) == 1
 
 
+@pytest.mark.slow
 def test_the_next_place_in_doubt_is_shown_and_the_list_is_ordered_by_it(opened, served):
     bad = truth()
     bad[2:10, 2:30] = True

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.browser
 TOKEN = "a-token-of-sixteen-letters"
 
 
+@pytest.mark.slow
 def test_sign_in_say_a_name_and_sign_out(chromium, tmp_path):
     from serving import running
 

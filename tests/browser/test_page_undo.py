@@ -22,6 +22,7 @@ def served(tmp_path_factory):
     server.kill()
 
 
+@pytest.mark.slow
 def test_undo_goes_to_where_the_last_thing_was_done(opened, served):
     screen = opened(1)
     screen.click(60, 40, SIZE)

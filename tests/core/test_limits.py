@@ -139,6 +139,7 @@ def test_weights_beside_a_network_are_those_of_its_folder(tmp_path, monkeypatch)
             engine.load(model(here / "b.onnx", node, [weight(place)]))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is bounded on Linux")
 def test_a_network_is_tried_out_within_bounds(tmp_path, monkeypatch):
     helper = onnx.helper

@@ -202,6 +202,7 @@ def test_only_plug_ins_of_the_list_are_loaded():
     assert ended.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_pictures_are_opened_in_one_place_only():
     """`Image.open` stands in raster_formats.py. Two libraries decode what Pillow cannot, in decoding.py, and only of
     files whose first bytes say PNG, JPEG 2000, PPM or TIFF: of others they know more formats than the list has.

@@ -86,6 +86,7 @@ def test_called_again_nothing_is_measured_again(found, objects, monkeypatch):
     assert (found[0] / "table4.md").read_text() == before
 
 
+@pytest.mark.slow
 def test_show_writes_what_is_measured_and_measures_nothing(found, objects, monkeypatch):
     monkeypatch.setattr(table4, "start_module", None)
     before = (found[0] / "table4.md").read_text()

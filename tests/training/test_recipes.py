@@ -282,7 +282,7 @@ def kept_bytes(recipe: Recipe, samples: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("backbone", SMALLEST)
+@pytest.mark.parametrize("backbone", [name for name in SMALLEST if name != "sam2"])
 def test_the_estimated_activations_are_those_of_a_real_forward(backbone, precision):
     recipe = Recipe(
         name="x", backbone=backbone, size=SMALLEST[backbone], crop_hw=(128, 128), precision=precision, batch=2

@@ -166,6 +166,7 @@ def test_ten_steps_equal_five_and_a_resume(tmp_path):
     assert len(losses[0]) == 10
 
 
+@pytest.mark.slow
 def test_the_deployed_weights_are_the_running_mean(tmp_path):
     folder = loop.run(SMALL, tmp_path / "run", workers=0)
     mean, state = checkpoint.read_tensors(folder), checkpoint.read_tensors(folder, trainer.STATE)

@@ -164,7 +164,7 @@ function optionField(format, option) {
   if (option.kind === "number") {
     return h("label", { class: "check" }, option.title, h("input", { type: "number", name, value: option.default, step: "any" }));
   }
-  const choices = (option.choices ?? []).map((value) => h("option", { value, selected: value === option.default }, value));
+  const choices = (option.choices ?? []).map((value) => h("option", { value, selected: value === option.default }, value || "none"));
   return h("label", { class: "check" }, option.title, h("select", { name }, ...choices));
 }
 
