@@ -84,6 +84,7 @@ def faults(place, **options):
     return [str(fault) for fault in check(place, **options)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_what_the_annotator_wrote_has_no_fault(tmp_path, seed):
     annotate(tmp_path, seed=seed, steps=80)

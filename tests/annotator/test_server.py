@@ -77,6 +77,7 @@ def events(served, photo_id, into, ready):
                 into.append((kind, json.loads(line.removeprefix("data: "))))
 
 
+@pytest.mark.slow
 def test_a_second_client_hears_what_the_first_does_and_loses_nothing(root):
     with running(root) as served:
         heard, ready = [], threading.Event()
@@ -286,6 +287,7 @@ def test_the_first_answer_does_not_wait_for_the_model(root, monkeypatch):
         assert iou(patched(np.zeros((80, 120), bool), answers[0]["patch"]), truth()) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGBUS"), reason="there is no such signal")
 def test_a_disk_that_fails_during_a_write_is_said_at_the_end(root):
     with running(root) as served:

@@ -361,6 +361,7 @@ def test_what_cannot_start_says_why(tmp_path, arguments, says, capsys, monkeypat
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_a_token_it_says_what_that_means(tmp_path):
     from serving import running
 

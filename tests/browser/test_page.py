@@ -347,6 +347,7 @@ def coco(name, mask):
     return {"images": [image], "categories": [{"id": 1, "name": "box"}], "annotations": [one]}
 
 
+@pytest.mark.slow
 def test_the_second_tab_sees_the_first_and_no_change_is_lost(opened, served):
     first, second = opened(8), opened(8)
     first.click(*CENTRE, SIZE)

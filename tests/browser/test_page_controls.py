@@ -47,6 +47,7 @@ def served(tmp_path_factory):
     server.kill()
 
 
+@pytest.mark.slow
 def test_a_phone_has_what_a_thumb_needs_at_its_bottom(opened, served):
     screen = opened(1, has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844})
     page = screen.page

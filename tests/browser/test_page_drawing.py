@@ -19,6 +19,7 @@ def served(tmp_path_factory):
     server.kill()
 
 
+@pytest.mark.slow
 def test_a_polygon_is_clicked_corner_by_corner_cut_from_undone_and_there_after_a_reload(opened, served):
     screen = opened(1)
     screen.key("p")

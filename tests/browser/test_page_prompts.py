@@ -31,6 +31,7 @@ def spots(server, photo, *corners):
         server.place(photo, mask)
 
 
+@pytest.mark.slow
 def test_a_box_is_dragged_corrected_undone_and_there_after_a_reload(opened, served):
     screen = opened(1)
     drag(screen, (25, 15), (94, 64))

@@ -22,6 +22,7 @@ def served(tmp_path_factory):
     server.kill()
 
 
+@pytest.mark.slow
 def test_proposals_come_in_the_background_and_are_accepted_corrected_and_taken_back(opened, served):
     screen = opened(1)
     page = screen.page

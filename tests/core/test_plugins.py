@@ -279,6 +279,7 @@ def test_a_checkpoint_of_the_users_own_backbone_loads_where_they_name_it(lab, tm
     assert checkpoint.load(lab)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_the_current_folder_runs_nothing(bait, tmp_path):
     saved_checkpoint(tmp_path / "here" / "ckpt", "ckpt.evil")
     code = "from fewclicks.checkpoints import checkpoint; checkpoint.load('ckpt')"

@@ -373,6 +373,7 @@ def test_damaged_prompts_in_a_document_are_refused(action):
         Session.replay(json.dumps(document), image=PHOTO, predictor=Discs())
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_boxes_and_strokes(tmp_path):
     PIL.Image.fromarray(flowers()).save(tmp_path / "photo.png")
 

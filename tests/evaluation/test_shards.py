@@ -103,6 +103,7 @@ def test_more_processes_than_objects(folder):
     assert all(trace.mask is not None for trace in result.traces)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_process_is_one_line(folder):
     process = bench(folder, "--method", "grow", "--processes", "3", "--set", "colour=red")
     out, err = process.communicate(timeout=60)

@@ -55,6 +55,7 @@ def test_rows_are_measured_or_say_why_not(found):
     assert {state for name, state in states.items() if name.startswith("RITM")} <= {table4.NO_WEIGHTS, table4.NO_METHOD}
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_bench(found):
     row = next(row for row in found[1]["rows"] if row["name"] == "region growing")
     (figures,) = row["datasets"].values()
@@ -79,6 +80,7 @@ def test_a_method_with_its_own_robot_is_compared_too(found, tmp_path):
     assert pair["change"] == table4.pairs({"a": first, "b": second})[0]["change"]
 
 
+@pytest.mark.slow
 def test_called_again_nothing_is_measured_again(found, objects, monkeypatch):
     monkeypatch.setattr(table4, "start_module", None)
     before = (found[0] / "table4.md").read_text()

@@ -84,6 +84,7 @@ SMALL = replace(
 TOY = sets.Toy(count=20, side=90)
 
 
+@pytest.mark.slow
 def test_the_stages_have_the_chances_of_the_release(monkeypatch):
     called: Counter[str] = Counter()
     alphas = []

@@ -223,6 +223,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         checkpoint.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_frozen_norms_keep_their_statistics_and_the_rest_learns(tmp_path):
     for frozen in (True, False):
         recipe = dataclasses.replace(SMALL, steps=1, ema=0.0, frozen_norms=frozen)

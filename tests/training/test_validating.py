@@ -77,6 +77,7 @@ def test_validation_takes_no_time_of_the_course():
     assert course.elapsed() == 6.0
 
 
+@pytest.mark.slow
 def test_a_real_validation_measures_what_is_held_out(tmp_path):
     loop.run(replace(SMALL, steps=1), tmp_path, shown=loop.Shown((), Validation(60, 1)), **OPTIONS)
     (line,) = (tmp_path / "validation.jsonl").read_text().splitlines()
