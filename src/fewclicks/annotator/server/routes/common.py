@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import binascii
+import pathlib
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -20,6 +22,8 @@ Result = TypeVar("Result")
 
 ObjectId = Annotated[str, Path(pattern=r"^[0-9a-fA-F-]{32,36}$", description="A UUID, made by the client.")]
 PhotoId = Annotated[int, Path(ge=1, lt=2**31)]
+FILE_NAME = re.compile(r"[^\w .()+-]", re.ASCII)
+"""What stands in no name of a file that is written here."""
 
 
 async def _annotator(request: Request) -> Annotator:
@@ -51,6 +55,19 @@ def _named(request: Request) -> str:
 
 Asker = Annotated[str, Depends(_asker)]
 """Whose turn a job of the worker is: a browser that is signed in, else an address and the name that comes with it."""
+
+
+async def received(request: Request, name: str, place: pathlib.Path) -> pathlib.Path:
+    """Keep the file that a request brings under its name, in a folder of its own within `place`: what a reader looks
+    for beside a file is looked for in there.
+    """
+    folder = place / "upload"
+    folder.mkdir()
+    upload = folder / (FILE_NAME.sub("_", pathlib.Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
+    with open(upload, "xb") as file:
+        async for part in request.stream():
+            file.write(part)
+    return upload
 
 
 async def done(future: Future[Timed[Result]]) -> Timed[Result]:

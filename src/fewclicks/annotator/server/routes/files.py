@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from fewclicks import formats as formats_module
 from fewclicks.annotator.server.requests import ExportIn
 from fewclicks.annotator.server.roles import only
-from fewclicks.annotator.server.routes.common import AnnotatorDep, Person, gives, in_thread
+from fewclicks.annotator.server.routes.common import FILE_NAME, AnnotatorDep, Person, gives, in_thread, received
 from fewclicks.annotator.server.schemas import FormatOption, FormatOut, Imported, ImportUndone
 from fewclicks.annotator.server.values import CheckedRoute
 from fewclicks.annotator.services.annotator import Annotator
@@ -33,7 +32,6 @@ IMPORTERS = only("reviewer", "take annotations in")
 NOTES_HEADER = "X-Fewclicks-Notes"
 NOTES_BYTES = 4000
 """Headers must be short; the notes also stand in the export itself."""
-FILE_NAME = re.compile(r"[^\w .()+-]", re.ASCII)
 
 
 @router.get("/formats")
@@ -124,13 +122,8 @@ async def take_in(
     if name is None:
         return await in_thread(given.errands_pool, lambda: given.take_in(*how, person=person))
     with scratch_folder() as place:
-        inner = place / "upload"  # what a reader looks for beside a file is looked for in here
-        inner.mkdir()
-        upload = inner / (FILE_NAME.sub("_", Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
-        with open(upload, "xb") as file:
-            async for part in request.stream():
-                file.write(part)
-        return await in_thread(given.errands_pool, lambda: _uploaded(given, person, upload, format_name, how, inner))
+        upload = await received(request, name, place)
+        return await in_thread(given.errands_pool, lambda: _uploaded(given, person, upload, format_name, how))
 
 
 @router.post("/imports/{import_id}/undo", dependencies=[IMPORTERS])
@@ -147,11 +140,9 @@ async def redo_import(given: AnnotatorDep, person: Person, import_id: UUID) -> I
     return ImportUndone(objects=count)
 
 
-def _uploaded(
-    given: Annotator, person: str, upload: Path, format_name: str | None, how: list[str], place: Path
-) -> Imported:
+def _uploaded(given: Annotator, person: str, upload: Path, format_name: str | None, how: list[str]) -> Imported:
     named = ["--format", format_name] if format_name else []
-    return given.take_in(str(upload), *named, *how, person=person, hide=[place])
+    return given.take_in(str(upload), *named, *how, person=person, hide=[upload.parent])
 
 
 def _arguments(asked: ExportIn) -> list[str]:

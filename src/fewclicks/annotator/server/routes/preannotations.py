@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -13,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 
 from fewclicks.annotator.server.preannotations import JobIn, JobOut, TurnedOut
 from fewclicks.annotator.server.roles import only
-from fewclicks.annotator.server.routes.common import AnnotatorDep, Person, in_thread
+from fewclicks.annotator.server.routes.common import AnnotatorDep, Person, in_thread, received
 from fewclicks.annotator.server.values import CheckedRoute
 from fewclicks.annotator.services.annotator import Annotator
 from fewclicks.annotator.services.finding import find
@@ -23,7 +22,6 @@ from fewclicks.files.scratch import scratch_folder
 
 router = APIRouter(route_class=CheckedRoute, tags=["pre-annotation"], prefix="/preannotations")
 REVIEWERS = only("reviewer", "pre-annotate")
-FILE_NAME = re.compile(r"[^\w .()+-]", re.ASCII)
 OPEN = ("untouched", "begun", "returned")
 
 
@@ -87,16 +85,18 @@ async def preannotate_from_file(
     where: Annotated[str, Query(max_length=1000, description="Only on these photos, as of GET /photos/find.")] = "",
 ) -> JobOut:
     """Take masks of another tool as proposals, from a file or .zip in any format that can be imported."""
-    holder = _Held(FILE_NAME.sub("_", Path(name.replace("\\", "/")).name).lstrip(".") or "upload")
-    try:
-        with open(holder.path, "xb") as file:
-            async for part in request.stream():
-                file.write(part)
+    with ExitStack() as stack:
+        upload = await received(request, name, stack.enter_context(scratch_folder()))
+
+        @contextmanager
+        def lent() -> Iterator[Path]:
+            """The file, which stays until the job has read it."""
+            with stack.pop_all():
+                yield upload
+
         photos = await in_thread(given.pool, lambda: _photos(given, None, where))
         job = Job(id=str(job_id), source="file", photos=photos, person=person)
-        return JobOut.of(await in_thread(given.pool, lambda: given.preannotator.start(job, holder.lent(), format_name)))
-    finally:
-        holder.done()
+        return JobOut.of(await in_thread(given.pool, lambda: given.preannotator.start(job, lent(), format_name)))
 
 
 @router.post("/{job_id}/cancel", dependencies=[REVIEWERS])
@@ -126,31 +126,6 @@ def redo_preannotation(given: AnnotatorDep, person: Person, job_id: UUID, photo_
     """Propose again what was taken back."""
     count, kept = given.preannotator.turn(str(job_id), True, person, photo_id)
     return TurnedOut(objects=count, kept=kept)
-
-
-class _Held:
-    """An upload that stays until the job has read it, or was not begun."""
-
-    def __init__(self, name: str) -> None:
-        self._folder = scratch_folder()
-        inner = self._folder.__enter__() / "upload"  # what a reader looks for beside a file is looked for in here
-        inner.mkdir()
-        self.path = inner / name
-        self._lent = False
-
-    @contextmanager
-    def lent(self) -> Iterator[Path]:
-        """The file, for the job."""
-        self._lent = True
-        try:
-            yield self.path
-        finally:
-            self._folder.__exit__(None, None, None)
-
-    def done(self) -> None:
-        """The request is over."""
-        if not self._lent:
-            self._folder.__exit__(None, None, None)
 
 
 def _photos(given: Annotator, photos: list[int] | None, where: str) -> tuple[int, ...]:
