@@ -252,7 +252,7 @@ def meanings(
     found = [meaning for prob, region in looks for meaning in _cut_out(prob, region, at)]
     taken = [_Meaning(usual.mask, usual.prob, usual.threshold, 1)]
     for one in sorted(found, key=lambda one: -one.stability):
-        if len(taken) < MEANINGS and all(_iou(one.mask, other.mask) <= ALIKE_IOU for other in taken):
+        if len(taken) < MEANINGS and all(mask_iou(one.mask, other.mask) <= ALIKE_IOU for other in taken):
             taken.append(one)
     states = [usual]
     for one in sorted(taken[1:], key=lambda one: -np.count_nonzero(one.mask)):
@@ -274,7 +274,7 @@ def _cut_out(prob: Prob, region: Box, at: tuple[int, int]) -> Iterator[_Meaning]
         if piece is None or is_cut(piece, region, prob.shape):
             continue
         beside = (pieces[other] for other in BESIDE[threshold])
-        stability = math.prod(0.0 if other is None else _iou(piece, other) for other in beside)
+        stability = math.prod(0.0 if other is None else mask_iou(piece, other) for other in beside)
         mask = np.zeros(prob.shape, bool)
         mask[region.slices] = piece
         yield _Meaning(mask, prob, threshold, stability)
@@ -305,7 +305,8 @@ def is_cut(piece: Mask, region: Box, hw: tuple[int, ...]) -> bool:
     return any(within and float(side.mean()) > CUT_RATIO for side, within in sides)
 
 
-def _iou(one: Mask, other: Mask) -> float:
+def mask_iou(one: Mask, other: Mask) -> float:
+    """Give the intersection over union of two masks of one size, 0 to 1; 0 where both are empty."""
     return int(np.count_nonzero(one & other)) / max(1, int(np.count_nonzero(one | other)))
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fewclicks.clicks import Click, Clicks
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
-from fewclicks.prompts import LookAt, split_anchor
+from fewclicks.prompts import LookAt, mask_iou, split_anchor
 from fewclicks.refinement import CFR, GIVEN, Hold, own_passes, passes
 from fewclicks.types import Image, Mask
 
@@ -112,7 +112,7 @@ def move(before: Image, mask: Mask, after: Image) -> tuple[Mask, float]:
 
 def agreement_of(moved: Mask, fitted: Mask, alike: float) -> float:
     """Tell how far to trust a mask that was moved and fitted: see `Carried.agreement`."""
-    return min(_iou(moved, fitted), alike)
+    return min(mask_iou(moved, fitted), alike)
 
 
 def _correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
@@ -235,7 +235,3 @@ def _held(predictor: Predictor, start: State, after: State, clicks: Clicks, hold
     after = replace(after, memo={**memo, GIVEN: True})
     after = anchor.hold(after, clicks) if anchor else after
     return hold(after) if hold else after
-
-
-def _iou(one: Mask, other: Mask) -> float:
-    return int(np.count_nonzero(one & other)) / max(1, int(np.count_nonzero(one | other)))

@@ -27,6 +27,7 @@ from fewclicks.annotator.store.objects import NewObject
 from fewclicks.annotator.store.records import PROPOSED, Event, PhotoInfo
 from fewclicks.errors import FewClicksError, InputError, UnknownName
 from fewclicks.predictor import Predictor, State
+from fewclicks.prompts import mask_iou
 from fewclicks.proposals import Everything, Proposal, proposing
 
 if TYPE_CHECKING:
@@ -246,12 +247,12 @@ class Preannotator:
 
     def _on_photo(self, job: Job, info: PhotoInfo, ask: _Ask) -> int:
         store = self._given.store
-        there = [mask for _, mask in store.masks(info.id)]
+        found = list(enumerate(ask(info.id), 1))
+        for _, there in store.masks(info.id):
+            found = _others(found, there)
         rows = []
-        for number, one in enumerate(ask(info.id), 1):
+        for number, one in found:
             mask = EncodedMask.pack(one.mask)
-            if any(_iou(one, other) > SAME_IOU for other in there):
-                continue
             entry = Entry(Replaced(mask), mask, changed_px=(mask.area_px,))
             new_id = str(uuid.uuid5(uuid.UUID(job.id), f"{info.id} {number}"))
             rows.append(NewObject(id=new_id, class_id=job.class_id, entry=entry, state="open"))
@@ -384,10 +385,10 @@ class _End:
 _Ask: TypeAlias = Callable[[int], Sequence[Proposal]]
 
 
-def _iou(one: Proposal, other: EncodedMask) -> float:
-    """Of a proposal with an object that is there."""
-    if other.box is None or one.box.intersection(other.box) is None:
-        return 0.0
-    mask = other.mask()
-    both = int((one.mask & mask).sum())
-    return both / max(1, int(one.mask.sum()) + other.area_px - both)
+def _others(found: list[tuple[int, Proposal]], there: EncodedMask) -> list[tuple[int, Proposal]]:
+    """The numbered proposals that are not an object which is there."""
+    box = there.box
+    if box is None or not any(box.intersection(one.box) for _, one in found):
+        return found
+    mask = there.mask()
+    return [(number, one) for number, one in found if mask_iou(one.mask, mask) <= SAME_IOU]
