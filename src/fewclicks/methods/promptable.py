@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewclicks.clicks import Clicks
-from fewclicks.methods.networks import WHOLE, NetworkOptions, Presets, is_own, sigmoid
-from fewclicks.predictor import State, blank
+from fewclicks.methods.networks import WHOLE, NetworkOptions, Presets, chosen_options, is_own, network, sigmoid
+from fewclicks.predictor import Predictor, State, blank
 from fewclicks.types import Image, Prob
 
 if TYPE_CHECKING:
@@ -70,3 +70,14 @@ class Promptable:
         low = answer.low[best]
         prob = sigmoid(self.net.logits_of(low, hw))
         return replace(state, prob=prob, memo={"sam": _Memo(memo.embedding, low, prob)})
+
+
+def chosen(**options: Any) -> Options:
+    """The options as they are used."""
+    return chosen_options(Options, options, PRESETS)
+
+
+def built(name: str, **options: Any) -> Predictor:
+    """The method of that name, which is its network's too, with what the options put around it."""
+    used = chosen(**options)
+    return used.around(Promptable(network(used, name, name), used.threshold, used.multimask, used.feedback), 1)

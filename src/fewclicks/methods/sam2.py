@@ -12,17 +12,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fewclicks.methods.networks import chosen_options, described, network
-from fewclicks.methods.promptable import PRESETS, Options, Promptable
+from fewclicks.methods.networks import described
+from fewclicks.methods.promptable import PRESETS, Options, built, chosen
 from fewclicks.predictor import Predictor
+
+__all__ = ["PRESETS", "Options", "build", "chosen", "describe"]
 
 SMALL = {"net": "sam2", "size": "mini"}
 """A network to try the method with."""
-
-
-def chosen(**options: Any) -> Options:
-    """The options as they are used."""
-    return chosen_options(Options, options, PRESETS)
 
 
 def describe(**options: Any) -> dict[str, Any]:
@@ -32,5 +29,4 @@ def describe(**options: Any) -> dict[str, Any]:
 
 def build(**options: Any) -> Predictor:
     """SAM 2 on the weights that the options name, with what they put around it."""
-    used = chosen(**options)
-    return used.around(Promptable(network(used, "sam2", "sam2"), used.threshold, used.multimask, used.feedback), 1)
+    return built("sam2", **options)
