@@ -3,7 +3,7 @@
 /** @import { Attribute, Class } from "../types.js" */
 /** @import { ClassList } from "../state/classes.js" */
 import { show } from "./dialogs.js";
-import { h, icon } from "./dom.js";
+import { h, icon, select } from "./dom.js";
 
 /** @type {[Attribute["kind"], string][]} */
 const KINDS = [["text", "Text"], ["number", "Number"], ["choice", "Choice"], ["tick", "Tick"]];
@@ -20,7 +20,7 @@ export function classDialog(one, list) {
   const rows = h("div", { class: "attributes-edit" });
   const add = (/** @type {Attribute} */ attribute) => {
     const name = h("input", { type: "text", value: attribute.name, placeholder: "Name", "aria-label": "Name of the attribute", maxlength: 60 });
-    const kind = h("select", { "aria-label": "Kind" }, ...KINDS.map(([value, text]) => h("option", { value, selected: value === attribute.kind }, text)));
+    const kind = select({ "aria-label": "Kind" }, KINDS, attribute.kind);
     const choices = h("input", { type: "text", value: attribute.choices.join(", "), placeholder: "red, green, blue", "aria-label": "Choices, with commas between them" });
     const bin = h("button", { type: "button", class: "icon-button small", title: "Remove", "aria-label": `Remove ${attribute.name || "the attribute"}`, onclick: () => row.remove() }, icon("trash"));
     const row = h("div", { class: "attribute-edit" }, name, kind, choices, bin);
@@ -54,7 +54,10 @@ export function classDialog(one, list) {
  * @param {(to: number) => void} go
  */
 export function reassignDialog(one, why, classes, go) {
-  const to = h("select", { id: "reassign-to" }, ...classes.filter((other) => other.id !== one.id).map((other) => h("option", { value: other.id }, other.name)));
+  const to = select(
+    { id: "reassign-to" },
+    classes.filter((other) => other.id !== one.id).map((other) => [String(other.id), other.name]),
+  );
   const button = h("button", { type: "button", class: "button primary", id: "reassign-go" }, "Delete the class");
   button.addEventListener("click", () => {
     dialog.close();

@@ -5,7 +5,7 @@
 /** @import { Shortcut } from "../tools/shortcuts.js" */
 /** @import { Store } from "../state/store.js" */
 import * as api from "../sync/api.js";
-import { byId, h } from "./dom.js";
+import { byId, h, select } from "./dom.js";
 
 /**
  * Fill a dialog and show it.
@@ -122,7 +122,7 @@ function keepExport(last) {
  * @param {LastExport} last
  */
 function scopeFields(store, last) {
-  const which = h("select", { id: "export-which" }, ...WHICH.map(([value, text]) => h("option", { value, selected: value === last.which }, text)));
+  const which = select({ id: "export-which" }, WHICH, last.which);
   const boxes = store.state.classes.map((one) => h("input", { type: "checkbox", value: one.name, checked: true }));
   const classes = h("details", { id: "export-classes" }, h("summary", {}, "Classes"), h("div", { class: "export-classes" }, ...boxes.map((box) => h("label", { class: "check" }, box, box.value))));
   const read = () => {
@@ -164,8 +164,8 @@ function optionField(format, option) {
   if (option.kind === "number") {
     return h("label", { class: "check" }, option.title, h("input", { type: "number", name, value: option.default, step: "any" }));
   }
-  const choices = (option.choices ?? []).map((value) => h("option", { value, selected: value === option.default }, value || "none"));
-  return h("label", { class: "check" }, option.title, h("select", { name }, ...choices));
+  const choices = (option.choices ?? []).map((value) => /** @type {const} */ ([value, value || "none"]));
+  return h("label", { class: "check" }, option.title, select({ name }, choices, String(option.default)));
 }
 
 /**

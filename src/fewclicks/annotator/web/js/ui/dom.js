@@ -37,6 +37,16 @@ export function svg(tag, attributes, ...children) {
 }
 
 /**
+ * A list to choose from.
+ * @param {Properties} properties
+ * @param {(readonly [string, string])[]} options [value, text]
+ * @param {string} [chosen] the first one, if there is no such value
+ */
+export function select(properties, options, chosen) {
+  return h("select", properties, ...options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
+}
+
+/**
  * One of the icons that index.html defines.
  * @param {string} name
  */

@@ -3,7 +3,7 @@
 /** @import { Desk } from "../state/workspace.js" */
 import * as api from "../sync/api.js";
 import { lines, show } from "./dialogs.js";
-import { h, plural } from "./dom.js";
+import { h, plural, select } from "./dom.js";
 
 const IMPORTS =
   "Imported masks become objects that clicks and the brush correct. COCO JSON, LabelMe, Pascal VOC, YOLO, index and binary PNGs: one file, several, or a zip.";
@@ -25,7 +25,7 @@ export function importing(desk, files = []) {
   const input = h("input", { type: "file", id: "import-file", class: "hidden-text", accept, multiple: true, tabindex: -1, "aria-label": "Files to import" });
   const found = h("button", { type: "button", class: "button", id: "import-found", autofocus: true }, "Masks found next to your photos");
   const pick = h("button", { type: "button", class: "button" }, "Choose files …");
-  const mode = h("select", { id: "import-mode" }, ...MODES.map(([value, text]) => h("option", { value }, text)));
+  const mode = select({ id: "import-mode" }, MODES);
   const take = async (/** @type {(File | undefined)[]} */ chosen) => {
     found.disabled = pick.disabled = true;
     try {

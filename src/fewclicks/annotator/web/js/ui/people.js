@@ -4,7 +4,7 @@
 /** @import { Person, Role } from "../types.js" */
 import * as team from "../sync/team.js";
 import { show } from "./dialogs.js";
-import { h } from "./dom.js";
+import { h, select } from "./dom.js";
 
 /** @type {[Role, string][]} */
 const ROLES = [["annotator", "Annotator"], ["reviewer", "Reviewer"], ["admin", "Admin"]];
@@ -48,7 +48,7 @@ class PeopleDialog {
   /** @param {Person} person */
   row(person) {
     const { id, name, active } = person;
-    const role = roles({ "aria-label": `Role of ${name}`, disabled: !active }, person.role);
+    const role = select({ "aria-label": `Role of ${name}`, disabled: !active }, ROLES, person.role);
     role.addEventListener("change", () => void this.tried(async () => void (await team.patchPerson(id, { role: role.value }))));
     const link = this.button("New link", async () => this.link(await team.patchPerson(id, { link: true })));
     const turn = this.button(active ? "Remove" : "Let in", async () => void (await team.patchPerson(id, { active: !active })));
@@ -80,7 +80,7 @@ class PeopleDialog {
   /** Where somebody is let in. */
   adding() {
     const name = named("person-new", "Name", { type: "text", maxlength: 100, autocomplete: "off" });
-    const role = roles({ id: "person-role", "aria-label": "Role" });
+    const role = select({ id: "person-role", "aria-label": "Role" }, ROLES);
     const password = named("person-password", "Password, if they are to have one", { type: "password", maxlength: 200, autocomplete: "new-password" });
     const add = h("form", { class: "add-person" }, name, role, password, h("button", { type: "submit", class: "button primary" }, "Add"));
     add.addEventListener("submit", (event) => {
@@ -93,15 +93,6 @@ class PeopleDialog {
     });
     return add;
   }
-}
-
-/**
- * A choice among the roles.
- * @param {Record<string, unknown>} properties
- * @param {Role} [chosen]
- */
-function roles(properties, chosen) {
-  return h("select", properties, ...ROLES.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
 }
 
 /**

@@ -7,7 +7,7 @@
 /** @import { Store } from "../state/store.js" */
 import * as api from "../sync/api.js";
 import { lines, show } from "./dialogs.js";
-import { byId, count, h, plural, uuid } from "./dom.js";
+import { byId, count, h, plural, select, uuid } from "./dom.js";
 
 const ABOUT =
   "Objects are proposed in the background, while you work. A proposal counts when you accept it (Enter) or correct it by a click; Delete discards it, Shift+N goes to the next.";
@@ -66,12 +66,12 @@ export class Preannotation {
   async dialog() {
     const { store } = this;
     const models = await api.proposers().catch(() => []);
-    const source = choice("pre-source", SOURCES);
-    const where = choice("pre-where", PLACES);
-    const classes = choice("pre-class", store.state.classes.map((one) => [String(one.id), one.name]), String(store.state.classId));
+    const source = select({ id: "pre-source" }, SOURCES);
+    const where = select({ id: "pre-where" }, PLACES);
+    const classes = select({ id: "pre-class" }, store.state.classes.map((one) => [String(one.id), one.name]), String(store.state.classId));
     const own = `${store.state.folder?.method ?? "The model"} (answers your clicks)`;
-    const model = choice("pre-model", [["", own], ...models.map((name) => /** @type {[string, string]} */ ([name, name]))]);
-    const points = choice("pre-points", SIZES, "8");
+    const model = select({ id: "pre-model" }, [["", own], ...models.map((name) => /** @type {[string, string]} */ ([name, name]))]);
+    const points = select({ id: "pre-points" }, SIZES, "8");
     const file = h("input", { type: "file", id: "pre-file", accept: FILES, "aria-label": "File of masks" });
     const how = h("div", { class: "fields" }, field("Class of what is found", classes), field("Model", model), field("Look for", points));
     const files = h("div", { class: "fields", hidden: true }, field("File", file));
@@ -202,16 +202,6 @@ export class Preannotation {
       deed("proposal-none", "Discard all", () => this.hand.proposals?.discardAll(), "Take back all proposals of this photo"),
     );
   }
-}
-
-/**
- * A choice of [value, text].
- * @param {string} id
- * @param {[string, string][]} options
- * @param {string} [chosen]
- */
-function choice(id, options, chosen = options[0]?.[0]) {
-  return h("select", { id }, ...options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
 }
 
 /**

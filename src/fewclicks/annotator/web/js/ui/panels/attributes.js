@@ -3,7 +3,7 @@
 /** @import { Attribute } from "../../types.js" */
 /** @import { Hand } from "../../tools/editor.js" */
 /** @import { Store } from "../../state/store.js" */
-import { byId, enable, h } from "../dom.js";
+import { byId, enable, h, select } from "../dom.js";
 
 /**
  * @param {{store: Store, hand: Hand}} parts
@@ -65,8 +65,8 @@ function field(one, value, locked, say) {
  * @param {unknown} value
  */
 function choice(one, id, value) {
-  const options = ["", ...one.choices].map((text) => h("option", { value: text, selected: text === String(value ?? "") }, text || "–"));
-  return h("select", { id }, ...options);
+  const options = ["", ...one.choices].map((text) => /** @type {const} */ ([text, text || "–"]));
+  return select({ id }, options, String(value ?? ""));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** @file Fields that show a setting and change it. */
 
 /** @import { State, Store } from "../../state/store.js" */
-import { h } from "../dom.js";
+import { h, select } from "../dom.js";
 
 /**
  * A labelled slider with its value.
@@ -58,8 +58,8 @@ export function pixels(store, name, label) {
  */
 export function choice(store, name, label, choices) {
   const id = `setting-${name}`;
-  const select = h("select", { id }, ...choices.map(([value, text]) => h("option", { value }, text)));
-  select.addEventListener("change", () => store.set({ [name]: select.value }));
-  store.on([name], (state) => (select.value = state[name]));
-  return h("div", { class: "field" }, h("label", { for: id }, label), select);
+  const list = select({ id }, choices);
+  list.addEventListener("change", () => store.set({ [name]: list.value }));
+  store.on([name], (state) => (list.value = state[name]));
+  return h("div", { class: "field" }, h("label", { for: id }, label), list);
 }
