@@ -15,13 +15,13 @@ SHIFT = 6
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """Three frames of a box that moves, one of nothing, and two photos for what needs no sequence."""
+    """Three frames of a box that moves, one of nothing, and photos for what needs no sequence; a test has its own."""
     root = tmp_path_factory.mktemp("frames")
     for n in range(3):
         PIL.Image.fromarray(np.roll(photo(), n * SHIFT, axis=1)).save(root / f"{n + 1}.png")
     noise = np.random.default_rng(0).integers(0, 255, photo().shape).astype(np.uint8)
     PIL.Image.fromarray(noise).save(root / "4.png")
-    for n in (5, 6):
+    for n in (5, 6, 7):
         PIL.Image.fromarray(photo()).save(root / f"{n}.png")
     server = Server(root)
     yield server
@@ -88,8 +88,8 @@ def test_the_next_place_in_doubt_is_shown_and_the_list_is_ordered_by_it(opened, 
     other = np.zeros_like(bad)
     other[64:74, 4:20] = True
     for mask in (bad, small, other):
-        served.place(5, mask)
-    screen = opened(5)
+        served.place(7, mask)
+    screen = opened(7)
     screen.page.locator("#object-list .row").first.wait_for()
     screen.key(".")
     screen.is_now(lambda: "in doubt (1 of" in screen.page.locator("#hint").inner_text())
@@ -102,9 +102,9 @@ def test_the_next_place_in_doubt_is_shown_and_the_list_is_ordered_by_it(opened, 
     assert shares == sorted(shares, reverse=True)
     screen.page.locator("#by-doubt").click()
     # A row is dragged to the top of the stack, and Ctrl+Z puts it back.
-    order = [one["id"] for one in served.objects(5)]
+    order = [one["id"] for one in served.objects(7)]
     rows = screen.page.locator("#object-list .row")
-    last, first = (rows.nth(n).bounding_box() for n in (2, 0))
+    last, first = (rows.nth(n).bounding_box() for n in (len(order) - 1, 0))
     screen.page.mouse.move(last["x"] + 60, last["y"] + 20)
     screen.page.mouse.down()
     screen.page.mouse.move(last["x"] + 60, last["y"] - 10, steps=3)
@@ -112,6 +112,6 @@ def test_the_next_place_in_doubt_is_shown_and_the_list_is_ordered_by_it(opened, 
     shot(screen, "dragged-row")
     screen.page.mouse.up()
     screen.saved()
-    screen.is_now(lambda: [one["id"] for one in served.objects(5)], [*order[1:], order[0]])
+    screen.is_now(lambda: [one["id"] for one in served.objects(7)], [*order[1:], order[0]])
     screen.key("Control+z")
-    screen.is_now(lambda: [one["id"] for one in served.objects(5)], order)
+    screen.is_now(lambda: [one["id"] for one in served.objects(7)], order)

@@ -18,7 +18,7 @@ from torch import nn
 
 from fewclicks import cli
 from fewclicks.checkpoints import checkpoint
-from fewclicks.errors import DatasetError, FewClicksError, InputError
+from fewclicks.errors import DatasetError, FewClicksError, InputError, TrainingError
 from fewclicks.models.segmenter import build_segmenter
 from fewclicks.training import layers, loop, sets
 from fewclicks.training.distributed import Distributed, launch, machine
@@ -193,6 +193,25 @@ def always_fails():
 def test_an_error_crosses_the_border_of_processes():
     with pytest.raises(DatasetError, match=r"process \d fails"):
         launch(always_fails, 2)
+
+
+class Aborting:
+    """What gloo's threads may do when Python is taken down under them."""
+
+    def __del__(self):
+        os.abort()
+
+
+def crashes_or_ends():
+    if os.environ["LOCAL_RANK"] == "1":
+        os.abort()
+    sys.kept = Aborting()
+
+
+@pytest.mark.slow
+def test_a_crash_says_where_and_ends_of_threads_are_not_one():
+    with pytest.raises(TrainingError, match=r"^process 1 of 2 ended: .*SIGABRT .*test_scale.py.* in crashes_or_ends"):
+        launch(crashes_or_ends, 2)
 
 
 @pytest.mark.slow

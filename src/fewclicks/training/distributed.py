@@ -10,11 +10,14 @@ import faulthandler
 import logging
 import os
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -32,6 +35,7 @@ from torch.multiprocessing.spawn import ProcessException, start_processes
 
 from fewclicks.child_process import end_with_parent
 from fewclicks.errors import FewClicksError, InputError, TrainingError
+from fewclicks.files.scratch import scratch_folder
 from fewclicks.training.layers import shard
 from fewclicks.training.recipe import Recipe
 
@@ -163,11 +167,16 @@ def launch(work: Callable[[], object], count: int) -> None:
 
     SIGINT and SIGTERM reach all of them as SIGTERM; a second Ctrl-C kills.
     """
+    with scratch_folder() as crashes:
+        _launch(work, count, crashes)
+
+
+def _launch(work: Callable[[], object], count: int, crashes: Path) -> None:
     errors = get_context("spawn").SimpleQueue()
     port = find_free_network_port()
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
     context: Any = start_processes(  # type: ignore[no-untyped-call]
-        _process, (work, count, port, errors), count, join=False
+        _process, (work, count, port, errors, crashes), count, join=False
     )
     told: list[int] = []
 
@@ -186,22 +195,59 @@ def launch(work: Callable[[], object], count: int) -> None:
                 raise KeyboardInterrupt from None
             if errors.empty():
                 last = str(error).strip().splitlines()[-1]
-                raise TrainingError(f"process {error.error_index} of {count} ended: {last}") from error
+                place = _place_of_crash(crashes / str(error.error_index))
+                raise TrainingError(f"process {error.error_index} of {count} ended: {last}{place}") from error
             raise errors.get() from None
 
 
-def _process(rank: int, work: Callable[[], object], count: int, port: int, errors: Any) -> None:
+def _process(rank: int, work: Callable[[], object], count: int, port: int, errors: Any, crashes: Path) -> None:
     """Tell what each process does; its errors go to the first."""
     end_with_parent()
-    faulthandler.enable()  # a crash outside of Python says where
+    crash = (crashes / str(rank)).open("w", encoding="utf-8")
+    faulthandler.enable(crash)  # a crash outside of Python says where
     os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    _stay_on_this_machine()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
+    status = 1
+
+    def end() -> None:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+    # The last of the handlers that are registered from here on. The interpreter is not taken down: gloo's threads may
+    # hold tensors of Python's for longer than it lives, and then abort (github.com/pytorch/pytorch/pull/179291).
+    atexit.register(end)
     try:
         work()
+        status = 0
     except FewClicksError as error:
         errors.put(error)
-        raise SystemExit(2) from None
+        status = 2
+        raise SystemExit(status) from None
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        raise
+    except KeyboardInterrupt:
+        status = 0
+        raise
+
+
+def _stay_on_this_machine() -> None:
+    """Have gloo listen on the loopback interface alone, whatever the name of this machine resolves to."""
+    names = [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex") else []
+    for name in ("lo", "lo0"):  # Linux, macOS
+        if name in names:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+
+
+def _place_of_crash(told: Path) -> str:
+    """The innermost line of Python that a crash outside of it was called from, as words to append; '' if none."""
+    lines = told.read_text("utf-8", "replace").splitlines() if told.exists() else []
+    place = next((line.strip() for line in lines if line.lstrip().startswith("File ")), "no line of Python")
+    return f" ({lines[0].strip()}; {place})" if lines else ""
 
 
 @contextmanager
