@@ -89,6 +89,10 @@ def test_label_studio_says_hello(client):
     assert client.post("/setup", json={"project": "1.2", "schema": CONFIG}).json() == {"model_version": "v1"}
     assert client.post("/webhook", json={"action": "ANNOTATION_CREATED"}).status_code == 201
     assert client.post("/predict", json=asked()).json()["results"][0]["result"] == []
+    opened = {**asked(), "params": {"context": None}}
+    assert client.post("/predict", json=opened).json()["results"] == [[]], "an empty prediction would be shown as one"
+    many = {**opened, "tasks": [*opened["tasks"], {"id": 8, "data": {"photo": "gone.png"}}]}
+    assert client.post("/predict", json=many).json()["results"] == [[], []]
     for config, cure in (("<View/>", "no <Image>"), ("<View", "no XML"), ("<!DOCTYPE x><View/>", "document type")):
         answer = client.post("/setup", json={"schema": config})
         assert answer.status_code == 400

@@ -19,7 +19,7 @@ from fewclicks.errors import InputError
 from fewclicks.formats import polygons
 from fewclicks.geometry import Box
 from fewclicks.integrations import brush_rle
-from fewclicks.integrations.replay import Replays, click_inside
+from fewclicks.integrations.replay import Replay, Replays, click_inside
 from fewclicks.prompts import BoxPrompt
 from fewclicks.types import Image, Mask
 
@@ -91,7 +91,11 @@ class Backend:
         return {"status": "ok", "action": str(asked.get("action", ""))[:80]}
 
     def predict(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer the prompts of `params.context`, for each task; without prompts there is nothing to tell."""
+        """Answer the prompts of `params.context`, for each task.
+
+        Without a context somebody opens a task, or asks for predictions of many: there are none, and an empty one would
+        be shown as one. A task that is opened has its photo fetched.
+        """
         tasks = asked.get("tasks") or []
         params = asked.get("params")
         context = (params.get("context") if isinstance(params, dict) else None) or asked.get("context") or {}
@@ -99,16 +103,26 @@ class Backend:
             raise InputError("tasks is a list and params.context an object; this is not as Label Studio asks")
         regions = [row for row in context.get("result") or () if isinstance(row, dict)]
         controls = Controls.of(str(asked.get("label_config", "")))
-        return {"results": [self._answer(task, regions, controls) for task in tasks], "model_version": self.version}
+        if context:
+            answers: list[Any] = [self._answer(task, regions, controls) for task in tasks]
+        else:
+            answers = [[] for _ in tasks]
+            if len(tasks) == 1:
+                self._photo(tasks[0], controls)
+        return {"results": answers, "model_version": self.version}
+
+    def _photo(self, task: Any, controls: Controls) -> Replay:
+        """The photo of a task and what was said of it so far; InputError where it has none that can be read."""
+        address = task.get("data", {}).get(controls.value) if isinstance(task, dict) else None
+        if not isinstance(address, str):
+            raise InputError(f"the task has no field '{controls.value}' with the address of its photo")
+        return self._replays.of((task.get("id"), address), lambda: self._photos.read(address))
 
     def _answer(self, task: Any, regions: Sequence[Mapping[str, Any]], controls: Controls) -> dict[str, Any]:
         """The prediction of one task; an empty one where nothing was asked."""
         empty: dict[str, Any] = {"result": [], "score": 0.0, "model_version": self.version}
         prompts = [row for row in regions if row.get("type") in PROMPTS]
-        address = task.get("data", {}).get(controls.value) if isinstance(task, dict) else None
-        if not isinstance(address, str):
-            raise InputError(f"the task has no field '{controls.value}' with the address of its photo")
-        replay = self._replays.of((task.get("id"), address), lambda: self._photos.read(address))
+        replay = self._photo(task, controls)
         if not prompts:
             return empty
         clicks, box, label = _said(prompts, replay.hw)
