@@ -2,15 +2,16 @@
 
     python benchmarks/equal_budget.py [--samples N | --for 30m] [--out runs/equal] [--methods dios,ld,...] [--limit N]
 
-Each method has the same backbone with the same ImageNet weights (EfficientNet-Lite0), the same photos, the same number
-of samples (or of minutes), and the objective of its own paper; `icl` is the default model's network under the paper's
-objective, `last_click` the same without it. Each is measured on the three benchmarks without CFR and with CFR-1, which
-is the same for methods that look at no previous mask. What is finished is kept: the command can be stopped and called
-again.
+Each method has the same photos, the same number of samples (or of minutes), and the objective of its own paper. Those
+that can take any backbone have one with the same ImageNet weights (EfficientNet-Lite0); `icl` is the default model's
+network under the paper's objective, `last_click` the same without it. Those that are tied to a network of their own
+have the smallest of its kind, which begins from nothing. Each is measured on the three benchmarks without CFR and with
+CFR-1, which is the same for methods that look at no previous mask. What is finished is kept: the command can be stopped
+and called again.
 
 It compares what the ideas are worth on one small network and little training. It cannot say which published system is
-better: theirs have other backbones, a hundred times the data and days of training. f-BRS, FCA-Net, EMC-Click, SAM and
-SegNext are tied to networks of their own and are not in it.
+better: theirs have other backbones, a hundred times the data and days of training. Nor can it compare what begins from
+ImageNet with what begins from nothing.
 """
 
 from __future__ import annotations
@@ -36,13 +37,19 @@ RECIPES = {
     "ucp_net": ["ucp_net:compact"],
     "pseudoclick": ["pseudoclick:compact"],
 }
-"""What is trained, and with which changes."""
+"""What is trained from one backbone with ImageNet weights, and with which changes."""
+OWN_NETWORKS = (
+    "ritm", "fbrs", "fcanet", "cdnet", "focalclick", "emcclick", "simpleclick", "cfr_icl", "sam", "hq_sam", "sam2",
+    "segnext",
+)  # fmt: skip
+"""What begins from nothing."""
+RECIPES |= {name: [f"rivals:{name}"] for name in OWN_NETWORKS}
 DATASETS = ("grabcut", "berkeley", "davis")
 SAYS = (
-    "Equal: backbone, ImageNet weights, photos, samples or minutes, robot (UCP-Net: its own). Not equal: what a sample "
-    "costs, for some methods look more than once at it. One seed each: differences within the intervals of the objects "
-    "may be luck of the training. The systems as published have other backbones, data and days of training; this says "
-    "nothing of them."
+    "Equal: photos, samples or minutes, robot (UCP-Net: its own), and among those that begin from ImageNet the "
+    "backbone and its weights. Not equal: what a sample costs, for some methods look more than once at it. One seed "
+    "each: differences within the intervals of the objects may be luck of the training. The systems as published have "
+    "other backbones, data and days of training; this says nothing of them."
 )
 
 
@@ -81,7 +88,8 @@ def summary(reports: dict[str, Path], budget: dict[str, Any]) -> dict[str, Any]:
     rows = {}
     for name, file in reports.items():
         figures = json.loads(file.read_text("utf-8"))["datasets"]
-        rows[name] = {
+        own = name.partition(",")[0] in OWN_NETWORKS
+        rows[name] = {"begins_from": "nothing" if own else "EfficientNet-Lite0 with ImageNet weights"} | {
             dataset: {key: one[key] for key in ("objects", "noc", "noc_interval", "failures", "seconds_per_click")}
             for dataset, one in figures.items()
         }
