@@ -97,6 +97,10 @@ CHOSEN = """() => document.getElementById('photo-list').addEventListener('pointe
 }, true)"""
 
 
+NO_TOUR = "localStorage.setItem('fewclicks.tour', 'done')"
+"""The steps of a first visit would lie on the photo."""
+
+
 @contextmanager
 def served(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
     """The address of the server of a folder, and its process id."""
@@ -220,6 +224,7 @@ def post(address: str, body: dict[str, Any]) -> None:
 def new_page(browser: Browser) -> Page:
     """A tab of a new profile."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.add_init_script(NO_TOUR)
     page.set_default_timeout(120_000)
     return page
 

@@ -79,6 +79,7 @@ class Tab:
     def __init__(self, browser: Browser, address: str, settings: dict[str, Any]) -> None:
         self.address = address
         self.page: Page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+        self.page.add_init_script("localStorage.setItem('fewclicks.tour', 'done')")
         self.page.set_default_timeout(120_000)
         text = json.dumps(json.dumps({**SETTINGS, **settings}))
         self.page.add_init_script(f"localStorage.setItem('fewclicks.settings', {text})")

@@ -224,7 +224,7 @@ def test_only_loopback_does_without_a_token(monkeypatch):
     [
         (("nowhere",), "no folder at 'nowhere'"),
         (("photos/a.png",), "is a file; name the folder that it lies in: 'photos'"),
-        (("empty",), "there are no photos in 'empty'"),
+        (("empty", "--pre"), "there are no photos in 'empty'"),
         (("photos", "--method", "grwo"), "did you mean 'grow'"),
         (("photos", "--method", "weights.onnx"), "no weights at 'weights.onnx'"),
         (("photos", "--cfr", "9"), "0 to 8 times"),

@@ -7,6 +7,8 @@ import pytest
 
 STATIC = Path(__file__).parents[2] / "src" / "fewclicks" / "annotator" / "web"
 MODULES = sorted((STATIC / "js").rglob("*.js"))
+LANGUAGES = STATIC / "js" / "languages"
+"""Tables of texts, a line each: as long as they are."""
 START = re.compile(r"( {2})?(export )?(async )?(function |[\w*]+\(.*\) \{$)")
 
 
@@ -19,8 +21,7 @@ def test_all_modules_are_fetched_at_once():
 @pytest.mark.parametrize("file", MODULES, ids=lambda file: file.name)
 def test_files_and_functions_keep_their_budgets(file):
     lines = file.read_text().splitlines()
-    assert len(lines) <= 500
-    assert max(map(len, lines)) <= 200
+    assert file.parent == LANGUAGES or (len(lines) <= 500 and max(map(len, lines)) <= 200)
     for start, line in enumerate(lines):
         if START.match(line):
             end = lines.index(line[: len(line) - len(line.lstrip())] + "}", start)

@@ -88,9 +88,11 @@ class Server:
 class Screen:
     """One tab, and what a user does in it. Points are pixels of the photo."""
 
-    def __init__(self, page, address, photo=1):
+    def __init__(self, page, address, photo=1, first=False):
         self.page = page
         page.set_default_timeout(WAIT_MS)
+        if not first:  # the steps of a first visit were seen
+            page.add_init_script("localStorage.setItem('fewclicks.tour', 'done')")
         self.wrong = []
         page.on("pageerror", lambda error: self.wrong.append(error.message))
         page.on("console", lambda message: message.type == "error" and self.wrong.append(message.text))

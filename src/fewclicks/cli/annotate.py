@@ -111,7 +111,7 @@ def annotate(
         raise InputError("--out, --shard, --join and --overwrite are for annotating beforehand; add --pre")
     by_hand = parse_levels(levels) if levels is not None else None
     photos = photos_at(folder)
-    if not photos.names():
+    if not photos.names() and (pre or photos.is_remote):  # into an empty folder the page copies examples, if asked to
         raise InputError(f"there are no photos in '{folder}'; put some into it, or name another folder")
     if pre:
         resolved = resolve(method, options.plain_values(settings), cfr=cfr, adaptive=adaptive, threads=threads)

@@ -367,6 +367,8 @@ class FolderOut(ResponseModel):
     classes: list[ClassOut]
     counts: Counts
     formats: list[FormatOut]
+    examples: int
+    """So many example photos can be copied into it; 0 where it has photos."""
 
 
 class PhotoPage(ResponseModel):

@@ -153,10 +153,10 @@ class Annotator:
 
     # Photos
 
-    def scan(self) -> None:
+    def scan(self, at_once: bool = False) -> None:
         """See which photos are in the folder, and make new ones known; not more often than every two seconds."""
         with self._lock:
-            if monotonic() - self._scanned < RESCAN_S:
+            if not at_once and monotonic() - self._scanned < RESCAN_S:
                 return
             self._scanned = monotonic()
         listed = self.folder.names()

@@ -6,13 +6,17 @@ from importlib.metadata import version
 
 from fastapi import APIRouter
 
+from fewclicks.annotator.server.roles import only
 from fewclicks.annotator.server.routes.common import AnnotatorDep
 from fewclicks.annotator.server.routes.files import formats
 from fewclicks.annotator.server.routes.people import counts_of
 from fewclicks.annotator.server.schemas import ClassOut, FolderOut, Health, Version
 from fewclicks.annotator.server.values import CheckedRoute
+from fewclicks.annotator.services.examples import add_examples, count_examples
 
 router = APIRouter(route_class=CheckedRoute, tags=["folder"])
+
+REVIEWERS = only("reviewer", "put photos into the folder")
 
 
 @router.get("/folder")
@@ -31,7 +35,16 @@ def folder(given: AnnotatorDep) -> FolderOut:
         classes=[ClassOut.of(info) for info in given.store.classes()],
         counts=counts,
         formats=formats(),
+        examples=count_examples(given.folder),
     )
+
+
+@router.post("/folder/examples", dependencies=[REVIEWERS])
+def examples(given: AnnotatorDep) -> list[str]:
+    """Copy example photos into a folder that has no photos, and give their names. Nothing else is written into it."""
+    names = add_examples(given.folder)
+    given.scan(at_once=True)
+    return names
 
 
 @router.get("/healthz")

@@ -1,10 +1,14 @@
 /** @file Puts the page together. */
 
+import { t, translate } from "./language.js";
 import { bars, drawer } from "./ui/header.js";
 import { Problem } from "./sync/api.js";
 import { byId, h, icon } from "./ui/dom.js";
 import { Desk } from "./state/workspace.js";
-import { exporting, sheet } from "./ui/dialogs.js";
+import { exporting } from "./ui/dialogs.js";
+import { KeysSheet } from "./ui/keys-sheet.js";
+import { examples } from "./ui/examples.js";
+import { tour } from "./ui/tour.js";
 import { Filmstrip } from "./ui/filmstrip.js";
 import { heatLegend } from "./ui/heat-legend.js";
 import { importing } from "./ui/imports.js";
@@ -74,7 +78,7 @@ const classKeys = new ClassKeys(store, hand);
 hand.anywhere = new UndoAnywhere({ store, desk, hand });
 const doubts = new Doubts({ store, stage, hand });
 const doors = {
-  sheet: () => sheet(shortcuts),
+  sheet: () => keysSheet.show(),
   exporting: () => void exporting(store, notices),
   importing: () => importing(desk),
   preannotating: () => void preannotation.dialog(),
@@ -90,7 +94,13 @@ const doors = {
 };
 const shortcuts = table({ store, stage, hand, desk, pointing, notices, many, copying, doubts }, doors);
 new Filmstrip({ store, desk, hand, stage });
-new Keyboard(shortcuts, stage.element).before = (event) => classKeys.next(event);
+const keyboard = new Keyboard(shortcuts, stage.element);
+keyboard.before = (event) => classKeys.next(event);
+const keysSheet = new KeysSheet(store, shortcuts);
+store.on(["keys"], () => {
+  keyboard.read();
+  translate(document);
+});
 const photos = new PhotosPanel(store, desk);
 byId("statistics").append(icon("bars"));
 byId("statistics").addEventListener("click", doors.statistics);
@@ -106,6 +116,7 @@ heatLegend(store);
 personPanel(store, notices, () => void peopleDialog(notices));
 toolbar(store, hand);
 bars({ store, desk, stage }, doors);
+tour(store);
 
 desk.drawn = () => {
   stage.draw({ photo: true });
@@ -118,25 +129,26 @@ takeDrops();
 stage.element.focus();
 desk.start().catch((error) => {
   store.set({ hint: "" });
-  tell("The annotator did not start", error instanceof Problem ? error.message : "The server does not answer. Start it again, then reload this page.");
+  tell(t("main.notStarted"), error instanceof Problem ? error.message : t("main.startAgain"));
 });
 
 /** What the stage says where there is no photo to show. */
 function message() {
   const { photo, photos, folder, loading } = store.state;
   clearTimeout(slow);
-  if (loading) slow = setTimeout(() => tell("", `Opening ${photo?.name} …`), SLOW_MS);
-  if (photo?.problem) tell("This photo cannot be shown", photo.problem);
-  else if (folder && !photos.length) tell("There are no photos in this folder", "Put photos into it: they appear here by themselves.");
+  if (loading) slow = setTimeout(() => tell("", t("main.opening", { name: photo?.name ?? "" })), SLOW_MS);
+  if (photo?.problem) tell(t("main.unreadable"), photo.problem);
+  else if (folder && !photos.length) tell(t("main.empty"), t("main.putThere"), ...examples({ store, desk, notices }));
   else byId("message").hidden = true;
 }
 
 /**
  * @param {string} title
  * @param {string} text
+ * @param {...Node} more
  */
-function tell(title, text) {
-  byId("message").replaceChildren(h("strong", {}, title), h("span", { class: "dim" }, text));
+function tell(title, text, ...more) {
+  byId("message").replaceChildren(h("strong", {}, title), h("span", { class: "dim" }, text), ...more);
   byId("message").hidden = false;
 }
 

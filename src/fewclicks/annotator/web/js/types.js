@@ -128,6 +128,7 @@
  * @property {Class[]} classes
  * @property {Record<string, number>} counts
  * @property {Format[]} formats
+ * @property {number} examples so many example photos can be copied into it
  */
 
 /** @typedef {{first: number, later: number, adaptive: boolean, quick: boolean}} OwnPasses after the first click, and after the others; `quick`: previews can be had at once */

@@ -2,6 +2,7 @@
 
 /** @import { Box } from "../types.js" */
 /** @import { Grey } from "./png.js" */
+import { t } from "../language.js";
 
 export class Mask {
   /**
@@ -122,7 +123,7 @@ export class Mask {
   put(box, grey) {
     const width = box[2] - box[0];
     const height = box[3] - box[1];
-    if (grey.depth !== 1 || grey.width !== width || grey.height !== height) throw new Error("the patch has another size");
+    if (grey.depth !== 1 || grey.width !== width || grey.height !== height) throw new Error(t("png.size"));
     this.cover(box);
     const from = box[0] - this.x0;
     const shift = from & 7;

@@ -1,5 +1,7 @@
 /** @file Reads grey PNGs of 1 or 8 bits. The browser's own decoder would make four bytes of every bit on the way. */
 
+import { t } from "../language.js";
+
 /**
  * @typedef {object} Grey
  * @property {number} width
@@ -17,7 +19,7 @@ const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
  * @returns {Promise<Grey>}
  */
 export async function decodeGrey(bytes) {
-  if (SIGNATURE.some((value, at) => bytes[at] !== value)) throw new Error("this is no PNG");
+  if (SIGNATURE.some((value, at) => bytes[at] !== value)) throw new Error(t("png.none"));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let width = 0;
   let height = 0;
@@ -32,7 +34,7 @@ export async function decodeGrey(bytes) {
       height = view.getUint32(at + 12);
       depth = bytes[at + 16];
       if (bytes[at + 17] !== 0 || bytes[at + 20] !== 0 || (depth !== 1 && depth !== 8)) {
-        throw new Error("only grey PNGs of 1 or 8 bits, without interlacing, are masks");
+        throw new Error(t("png.kind"));
       }
     } else if (kind === "IDAT") {
       parts.push(bytes.subarray(at + 8, at + 8 + length));
@@ -43,7 +45,7 @@ export async function decodeGrey(bytes) {
   }
   const stride = Math.ceil((width * depth) / 8);
   const raw = new Uint8Array(await new Response(inflated(parts)).arrayBuffer());
-  if (raw.length < height * (stride + 1)) throw new Error("the PNG is cut off");
+  if (raw.length < height * (stride + 1)) throw new Error(t("png.cut"));
   return { width, height, depth: depth === 1 ? 1 : 8, stride, data: unfiltered(raw, stride, height) };
 }
 

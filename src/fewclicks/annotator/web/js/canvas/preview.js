@@ -7,6 +7,7 @@
 /** @import { Rgb } from "./color.js" */
 /** @import { Entry } from "../state/annotation.js" */
 /** @import { Store } from "../state/store.js" */
+import { t } from "../language.js";
 import * as api from "../sync/api.js";
 import { heatTable, pixel } from "./color.js";
 import { debounced, uuid } from "../ui/dom.js";
@@ -150,7 +151,7 @@ export class Lens {
       this.passMask = { key, mask };
       this.changed();
     } catch {
-      this.store.set({ pass: null, hint: "This pass is not known any more." });
+      this.store.set({ pass: null, hint: t("pass.unknown") });
     }
   }
 
@@ -161,7 +162,7 @@ export class Lens {
       this.earlier = { key, mask: await unpacked((await api.before(entry.thing.id)).patch) };
       this.changed();
     } catch {
-      this.store.set({ before: false, hint: "The mask before the last change did not arrive." });
+      this.store.set({ before: false, hint: t("pass.noBefore") });
     }
   }
 
@@ -175,7 +176,7 @@ export class Lens {
       this.prob = { key, grey };
       this.changed();
     } catch {
-      this.store.set({ hint: "The probabilities did not arrive." });
+      this.store.set({ hint: t("pass.noProb") });
     }
   }
 

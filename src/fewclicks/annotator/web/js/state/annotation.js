@@ -2,6 +2,7 @@
 
 /** @import { Box, Click, Pass, Prompt, Thing } from "../types.js" */
 /** @import { Store } from "./store.js" */
+import { t } from "../language.js";
 import { Mask } from "../canvas/mask.js";
 import { loops } from "../canvas/outline.js";
 import { Trail } from "./undo.js";
@@ -134,7 +135,7 @@ export function newborn(id, photo, classId, z) {
 export function nameOf(entry, store) {
   const { name, class_id: classId } = entry.thing;
   if (name) return name;
-  const label = store.state.classes.find((one) => one.id === classId)?.name || "object";
+  const label = store.state.classes.find((one) => one.id === classId)?.name || t("object");
   const place = store.placeOf(entry);
   return place ? `${label} ${place}` : label;
 }

@@ -4,9 +4,10 @@
 /** @import { Desk } from "./workspace.js" */
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Store } from "./store.js" */
+import { counted, t } from "../language.js";
 import * as api from "../sync/api.js";
 import { reassignDialog } from "../ui/class-dialog.js";
-import { h, plural } from "../ui/dom.js";
+import { h } from "../ui/dom.js";
 
 export class ClassList {
   /**
@@ -35,7 +36,7 @@ export class ClassList {
     await this.tried(async () => {
       const made = await api.makeClass({ name });
       await this.read();
-      this.store.set({ classId: made.id, hint: `New objects are ${made.name}.` });
+      this.store.set({ classId: made.id, hint: t("classes.areNow", { name: made.name }) });
     });
   }
 
@@ -49,7 +50,7 @@ export class ClassList {
       await api.patchClass(id, part);
       await this.read();
       const before = Object.fromEntries(Object.keys(part).map((name) => [name, was?.[/** @type {keyof Class} */ (name)] ?? ""]));
-      if (was) this.notices.show(`${was.name} changed`, () => void this.tried(async () => (await api.patchClass(id, before), this.read())));
+      if (was) this.notices.show(t("classes.changed", { name: was.name }), () => void this.tried(async () => (await api.patchClass(id, before), this.read())));
     });
   }
 
@@ -76,7 +77,7 @@ export class ClassList {
     const put = async (/** @type {number[]} */ ids) => this.desk.classes(await api.json("PUT", "/classes/order", { ids }));
     await this.tried(async () => {
       await put(order);
-      this.notices.show("The classes have another order", () => void this.tried(() => put(was)));
+      this.notices.show(t("classes.order"), () => void this.tried(() => put(was)));
     });
   }
 
@@ -106,19 +107,19 @@ export class ClassList {
       await this.desk.reread();
     };
     if (to !== null) await this.desk.reread();
-    this.notices.show(`The class ${one.name} is deleted`, () => void this.tried(back));
+    this.notices.show(t("classes.deleted", { name: one.name }), () => void this.tried(back));
   }
 
   /** Buttons for classes from a file and to a file. */
   fileButtons() {
-    const input = h("input", { type: "file", id: "class-file", class: "hidden-text", accept: ".json,.txt,.yaml,.yml,.names", tabindex: -1, "aria-label": "File of classes" });
+    const input = h("input", { type: "file", id: "class-file", class: "hidden-text", accept: ".json,.txt,.yaml,.yml,.names", tabindex: -1, "aria-label": t("classes.file") });
     input.addEventListener("change", () => {
       const file = input.files?.[0];
       if (file) void this.tried(() => this.take(file));
       input.value = "";
     });
-    const load = h("button", { type: "button", class: "button small", id: "classes-load", title: "A name a line, or JSON of ours, COCO or CVAT", onclick: () => input.click() }, "From a file …");
-    const save = h("a", { class: "button small", id: "classes-save", href: `${api.BASE}/classes/file`, download: "classes.json" }, "To a file");
+    const load = h("button", { type: "button", class: "button small", id: "classes-load", title: t("classes.fromTitle"), onclick: () => input.click() }, t("classes.from"));
+    const save = h("a", { class: "button small", id: "classes-save", href: `${api.BASE}/classes/file`, download: "classes.json" }, t("classes.to"));
     return h("div", { class: "pair" }, load, save, input);
   }
 
@@ -126,8 +127,8 @@ export class ClassList {
   async take(file) {
     const said = await (await api.request("POST", "/classes/file", file)).json();
     await this.read();
-    const changed = said.changed.length ? `, ${plural(said.changed.length, "class").replace(/classs$/, "classes")} changed` : "";
-    const added = plural(said.added.length, "class").replace(/classs$/, "classes");
-    this.notices.show([`${added} added${changed}`, ...said.notes].join(". "));
+    const changed = said.changed.length;
+    const news = { classes: counted("class", said.added.length), changed: counted("class", changed) };
+    this.notices.show([t(changed ? "classes.addedChanged" : "classes.added", news), ...said.notes].join(". "));
   }
 }

@@ -4,6 +4,7 @@
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Present } from "../types.js" */
 /** @import { Store } from "./store.js" */
+import { t } from "../language.js";
 import * as team from "../sync/team.js";
 import { Problem } from "../sync/api.js";
 import { nameOf } from "./annotation.js";
@@ -70,14 +71,14 @@ export class Company {
         this.told = hand;
         void team.hold(photo.id, hand, true).then(() => this.desk.hand.take(entry));
       };
-      this.notices.show(error.message, again, "news", "Take over");
+      this.notices.show(error.message, again, "news", t("company.takeOver"));
     }
   }
 
   /** Somebody has taken over what is edited here. */
   lost() {
     this.told = null;
-    if (this.store.hand) this.notices.show(`${nameOf(this.store.hand, this.store)} was taken over by somebody else`);
+    if (this.store.hand) this.notices.show(t("company.lost", { name: nameOf(this.store.hand, this.store) }));
     this.store.set({ hand: null, pass: null, before: false, busy: false });
   }
 
@@ -87,9 +88,9 @@ export class Company {
 
   /** @param {Present} one */
   chip(one) {
-    const who = one.person || "Somebody";
+    const who = one.person || t("company.somebody");
     const entry = one.object_id ? this.store.state.entries.get(one.object_id) : null;
-    const what = entry ? `edits ${nameOf(entry, this.store)}` : "looks at this photo";
-    return h("span", { class: `chip who${entry ? " edits" : ""}`, title: `${who} ${what}` }, entry ? `${who}: ${nameOf(entry, this.store)}` : who);
+    const title = entry ? t("company.edits", { who, name: nameOf(entry, this.store) }) : t("company.looks", { who });
+    return h("span", { class: `chip who${entry ? " edits" : ""}`, title }, entry ? `${who}: ${nameOf(entry, this.store)}` : who);
   }
 }

@@ -4,12 +4,13 @@
 /** @import { Desk } from "./workspace.js" */
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Store } from "./store.js" */
+import { t } from "../language.js";
 import * as api from "../sync/api.js";
 import * as team from "../sync/team.js";
 import { uuid } from "../ui/dom.js";
 
-/** @type {Record<PhotoState, string>} */
-export const STATES = { untouched: "new", begun: "begun", done: "done", accepted: "accepted", returned: "sent back" };
+/** @type {PhotoState[]} */
+export const STATES = ["untouched", "begun", "done", "accepted", "returned"];
 
 export class Review {
   /**
@@ -46,8 +47,8 @@ export class Review {
    */
   async judge(state) {
     const { photo } = this.store.state;
-    if (!photo || !this.mayJudge) return this.store.set({ hint: photo ? "Reviewers accept photos and send them back." : "There is no photo to review." });
-    if (photo.state === state) return this.store.set({ hint: `The photo is ${STATES[state]} already.` });
+    if (!photo || !this.mayJudge) return this.store.set({ hint: t(photo ? "review.onlyReviewers" : "review.nothing") });
+    if (photo.state === state) return this.store.set({ hint: t("review.already", { state: t(`state.${state}`) }) });
     if (await this.change(photo, state)) this.next();
   }
 
@@ -65,7 +66,7 @@ export class Review {
       this.notices.problem(error);
       return false;
     }
-    this.notices.show(`${photo.name} is ${STATES[state]}`, () => void this.back(photo, was));
+    this.notices.show(t("review.isNow", { name: photo.name, state: t(`state.${state}`) }), () => void this.back(photo, was));
     return true;
   }
 
@@ -88,7 +89,7 @@ export class Review {
     const at = photos.findIndex((one) => one.id === photo?.id);
     const next = [...photos.slice(at + 1), ...photos.slice(0, Math.max(0, at))].find((one) => one.state === "done");
     if (next) void this.desk.open(next.id);
-    else this.store.set({ hint: "No other photo waits for review." });
+    else this.store.set({ hint: t("review.noOther") });
   }
 
   /**
@@ -123,7 +124,7 @@ export class Review {
   async remove(comment) {
     await this.notices.tried(async () => {
       this.put(await team.patchComment(comment.id, { deleted: true }));
-      this.notices.show("Comment deleted", () => void this.notices.tried(async () => this.put(await team.patchComment(comment.id, { deleted: false }))));
+      this.notices.show(t("review.commentDeleted"), () => void this.notices.tried(async () => this.put(await team.patchComment(comment.id, { deleted: false }))));
     });
   }
 

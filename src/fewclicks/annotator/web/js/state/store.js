@@ -47,6 +47,7 @@
  * @property {boolean} busy the model works since 150 ms
  * @property {boolean} loading a photo is being opened
  * @property {number | null} lastMs of the last action
+ * @property {number} keys nothing: said to have changed when a shortcut has another key
  * @property {string} hint what a click would do, or what went wrong
  */
 
@@ -115,6 +116,7 @@ function fresh() {
     comments: [],
     waiting: 0, reached: true, busy: false, loading: false,
     lastMs: null,
+    keys: 0,
     hint: "",
   };
 }

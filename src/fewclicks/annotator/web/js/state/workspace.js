@@ -6,10 +6,10 @@
 /** @import { Queue } from "../sync/queue.js" */
 /** @import { Store } from "./store.js" */
 /** @import { Sync } from "../sync/sync.js" */
+import { counted, t } from "../language.js";
 import * as api from "../sync/api.js";
 import { PAGE } from "../sync/team.js";
 import { lastDeleted, noteDeleted, recall } from "./drafts.js";
-import { plural } from "../ui/dom.js";
 import { Entry } from "./annotation.js";
 import { AS_MODEL } from "./store.js";
 import { Mask } from "../canvas/mask.js";
@@ -232,7 +232,7 @@ export class Desk {
     this.pictures.delete(photo.id);
     const refused = error instanceof api.Problem && !error.passes;
     const known = error instanceof api.Problem || error instanceof TypeError;
-    const shown = { ...photo, problem: known ? error.message : "The photo did not arrive." };
+    const shown = { ...photo, problem: known ? error.message : t("desk.notArrived") };
     this.store.set({ photo: shown });
     if (refused) this.replace(shown);
     else void this.openAgain(photo.id);
@@ -269,7 +269,7 @@ export class Desk {
     this.jumps = false;
     const next = this.neighbour(way);
     if (next) void this.open(next.id);
-    else this.store.set({ hint: way > 0 ? "This is the last photo." : "This is the first photo." });
+    else this.store.set({ hint: t(way > 0 ? "desk.last" : "desk.first") });
   }
 
   /** Open the next photo that is not done. */
@@ -277,7 +277,7 @@ export class Desk {
     this.jumps = true;
     const next = this.unfinished;
     if (next) void this.open(next.id);
-    else this.store.set({ hint: "All the other photos are done." });
+    else this.store.set({ hint: t("desk.allDone") });
   }
 
   /**
@@ -373,9 +373,9 @@ export class Desk {
     if (!objects) return;
     await this.relist();
     if (this.store.state.photo) await this.catchUp(this.store.state.photo.id);
-    const where = photos ? ` on ${plural(photos, "photo")}` : "";
+    const said = { objects: counted("object", objects), photos: counted("photo", photos ?? 0) };
     // The dialog of an import tells of it itself.
-    if (undone === undefined && !document.querySelector("#import-dialog[open]")) this.notices.show(`${plural(objects, "object")}${where} imported`);
+    if (undone === undefined && !document.querySelector("#import-dialog[open]")) this.notices.show(t(photos ? "desk.importedOn" : "desk.imported", said));
   }
 
   /**

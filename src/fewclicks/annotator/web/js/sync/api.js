@@ -1,10 +1,10 @@
 /** @file The server's HTTP API as functions. Errors are `Problem`s; a server that does not answer is a TypeError. */
 
 /** @import { Change, Class, Folder, Format, Photo, Thing, Tiles } from "../types.js" */
+import { t } from "../language.js";
 import { decodeGrey } from "../canvas/png.js";
 
 export const BASE = "api/v1";
-const SILENT = "The server does not answer. Look whether fewclicks annotate still runs.";
 
 /** What the server said no to: application/problem+json. */
 export class Problem extends Error {
@@ -13,7 +13,7 @@ export class Problem extends Error {
    * @param {{title?: string, detail?: unknown, current?: Thing}} body
    */
   constructor(status, body) {
-    super(typeof body.detail === "string" ? body.detail : (body.title ?? `the server answered ${status}`));
+    super(typeof body.detail === "string" ? body.detail : (body.title ?? t("sync.answered", { status })));
     this.status = status;
     /** The object as it is, where it has been changed by somebody else. */
     this.current = body.current ?? null;
@@ -44,7 +44,7 @@ export function tellPerson(name) {
 export async function request(method, path, body, signal) {
   const reply = await fetch(`${BASE}${path}`, { method, signal, ...packed(body) }).catch((error) => {
     // The browser's own words name neither the server nor the cure.
-    throw error instanceof TypeError ? new TypeError(SILENT) : error;
+    throw error instanceof TypeError ? new TypeError(t("sync.silent")) : error;
   });
   if (reply.ok) return reply;
   throw new Problem(reply.status, await reply.json().catch(() => ({})));
@@ -83,6 +83,9 @@ export const signOut = () => json("DELETE", "/session");
 
 /** @returns {Promise<Folder>} */
 export const folder = () => json("GET", "/folder");
+
+/** @returns {Promise<string[]>} the names of the example photos that are in the folder now */
+export const addExamples = () => json("POST", "/folder/examples");
 
 /**
  * All photos of the folder, page by page.

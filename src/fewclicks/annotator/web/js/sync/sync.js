@@ -4,6 +4,7 @@
 /** @import { Handlers, Item, Queue } from "./queue.js" */
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Store } from "../state/store.js" */
+import { t } from "../language.js";
 import * as api from "./api.js";
 import { note } from "../state/drafts.js";
 import { Entry, nameOf } from "../state/annotation.js";
@@ -116,9 +117,8 @@ export class Sync {
     const entry = this.store.state.entries.get(item.object);
     if (!entry) return;
     await this.takeOver(current);
-    const undone = item.path.endsWith("redo") ? "redo was not done" : "undo was not done";
-    const what = item.again ? "your change comes on top of it" : undone;
-    this.notices.show(`${nameOf(entry, this.store)} was changed elsewhere; ${what}`);
+    const what = item.again ? "sync.onTop" : item.path.endsWith("redo") ? "sync.noRedo" : "sync.noUndo";
+    this.notices.show(t(what, { name: nameOf(entry, this.store) }));
   }
 
   /**

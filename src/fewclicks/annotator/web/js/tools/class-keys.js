@@ -2,6 +2,7 @@
 
 /** @import { Hand } from "./editor.js" */
 /** @import { Store } from "../state/store.js" */
+import { t } from "../language.js";
 
 const WAIT_MS = 4000;
 
@@ -29,7 +30,7 @@ export class ClassKeys {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.forget(), WAIT_MS);
     const list = those.slice(0, 12).map((one) => `${one.key?.[1]} ${one.name}`);
-    this.store.set({ hint: `${digit} and then: ${list.join(", ")}${those.length > 12 ? " …" : ""}` });
+    this.store.set({ hint: t("keys.then", { digit, list: list.join(", ") + (those.length > 12 ? " …" : "") }) });
   }
 
   /**

@@ -6,10 +6,12 @@
 /** @import { Many } from "./many.js" */
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Store } from "../state/store.js" */
+/** @import { Key } from "../language.js" */
 /** @import { Thing } from "../types.js" */
+import { counted, t } from "../language.js";
 import * as api from "../sync/api.js";
 import { nameOf } from "../state/annotation.js";
-import { plural, uuid } from "../ui/dom.js";
+import { uuid } from "../ui/dom.js";
 
 /** @typedef {{source: string, object: Thing | null, agreement: number | null, problem: string}} Copy */
 
@@ -32,19 +34,19 @@ export class Copying {
   /** Remember what is selected, to be pasted here or on another photo. */
   copy() {
     const entries = this.many.meant.filter((entry) => !entry.isNothing);
-    if (!entries.length) return this.store.set({ hint: "Nothing is selected. Select the objects to copy." });
+    if (!entries.length) return this.store.set({ hint: t("copy.nothing") });
     this.copied = entries.map(({ thing }) => thing.id);
-    this.store.set({ hint: `${plural(entries.length, "object")} copied. Ctrl+V pastes, also on another photo.` });
+    this.store.set({ hint: t("copy.copied", { objects: counted("object", entries.length) }) });
   }
 
   /** Put what was copied on this photo. */
   async paste() {
     const { photo } = this.store.state;
-    if (!this.copied.length) return this.store.set({ hint: "Nothing was copied. Ctrl+C copies what is selected." });
+    if (!this.copied.length) return this.store.set({ hint: t("copy.notCopied") });
     if (!photo) return;
     this.hand.release();
     const items = await this.send(photo.id, this.copied, false);
-    if (items) this.tell(items, "pasted");
+    if (items) this.tell(items, "copy.pasted", "copy.pastedNone");
   }
 
   /** The objects that go to the next photo: those that are selected, else all. */
@@ -70,10 +72,10 @@ export class Copying {
       for (;;) {
         const next = this.desk.neighbour(1);
         if (!next || !sources.length) {
-          this.store.set({ hint: next ? "There are no objects to take over to the next photo." : "This is the last photo." });
+          this.store.set({ hint: t(next ? "copy.noObjects" : "copy.last") });
           return;
         }
-        this.store.set({ hint: `Taking ${plural(sources.length, "object")} over to ${next.name} …${ahead ? " Esc stops." : ""}` });
+        this.store.set({ hint: t(ahead ? "copy.takingAhead" : "copy.taking", { objects: counted("object", sources.length), name: next.name }) });
         const items = await this.send(next.id, sources, true);
         if (!items) return;
         photos++;
@@ -89,7 +91,8 @@ export class Copying {
       }
     } finally {
       this.runs = false;
-      if (photos) this.tell(done, photos > 1 ? `taken over to ${photos} photos` : "taken over from the photo before");
+      if (photos > 1) this.tell(done, "copy.takenMany", "copy.takenManyNone", photos);
+      else if (photos) this.tell(done, "copy.taken", "copy.takenNone");
     }
   }
 
@@ -97,14 +100,14 @@ export class Copying {
   stop() {
     const was = this.runs;
     this.runs = false;
-    if (was) this.store.set({ hint: "Stopped." });
+    if (was) this.store.set({ hint: t("copy.stopped") });
     return was;
   }
 
   /** Why nothing can be taken over to the next photo; null: it can. */
   why() {
-    if (!this.desk.neighbour(1)) return "this is the last photo";
-    return this.sources.length ? null : "there are no objects to take over";
+    if (!this.desk.neighbour(1)) return t("copy.whyLast");
+    return this.sources.length ? null : t("copy.whyNone");
   }
 
   /**
@@ -112,7 +115,7 @@ export class Copying {
    * @param {Entry | null} entry
    */
   doubted({ problem }, entry) {
-    return `${entry ? nameOf(entry, this.store) : "An object"}: ${problem}.`;
+    return `${entry ? nameOf(entry, this.store) : t("copy.anObject")}: ${problem}.`;
   }
 
   /**
@@ -135,15 +138,17 @@ export class Copying {
   /**
    * Say what became of the objects, with a way back, and show them.
    * @param {Copy[]} items
-   * @param {string} what
+   * @param {Key} what was done
+   * @param {Key} none the same, of no object
+   * @param {number} [photos]
    */
-  tell(items, what) {
+  tell(items, what, none, photos = 1) {
     const made = items.flatMap(({ object }) => (object ? [object] : []));
     for (const thing of made) void this.desk.sync.heard(thing);
     const left = items.filter(({ object }) => !object);
     const reasons = [...new Set(left.map(({ problem }) => problem))].join(", ");
-    const without = left.length ? `; ${left.length} left out: ${reasons}` : "";
-    if (!made.length) return void this.notices.show(`Nothing ${what}${without}`);
-    this.many.said(`${plural(made.length, "object")} ${what}${without}`, () => made.forEach((thing) => this.many.revive({ thing }, false)));
+    const without = left.length ? t("copy.leftOut", { n: left.length, reasons }) : "";
+    if (!made.length) return void this.notices.show(t(none, { photos: counted("photo", photos) }) + without);
+    this.many.said(t(what, { objects: counted("object", made.length), photos: counted("photo", photos) }) + without, () => made.forEach((thing) => this.many.revive({ thing }, false)));
   }
 }

@@ -3,9 +3,9 @@
 /** @import { Hand } from "./editor.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
+import { t } from "../language.js";
 import * as api from "../sync/api.js";
 import { nameOf } from "../state/annotation.js";
-import { count } from "../ui/dom.js";
 
 /** @typedef {{object: string, version: number, changed_px: number, share: number, places: {x: number, y: number, changed_px: number}[]}} Doubt */
 
@@ -58,27 +58,28 @@ export class Doubts {
    * @param {1 | -1} way
    */
   async jump(way) {
-    this.store.set({ hint: "Looking for places that are in doubt …" });
+    this.store.set({ hint: t("doubt.looking") });
     await this.ask();
     const places = [...this.store.state.doubts.values()]
       .flatMap(({ object, places: found }) => found.map((place) => ({ ...place, object })))
       .filter(({ object }) => this.store.state.entries.get(object)?.thing.deleted === false)
       .sort((a, b) => b.changed_px - a.changed_px);
-    if (!places.length) return this.store.set({ hint: "No mask is in doubt: one more pass would change nothing." });
+    if (!places.length) return this.store.set({ hint: t("doubt.none") });
     const now = places.findIndex((place) => place.x === this.shown?.x && place.y === this.shown?.y);
     const at = now < 0 ? (way > 0 ? 0 : places.length - 1) : now + way;
     if (at < 0 || at >= places.length) {
       this.shown = null;
-      return this.store.set({ hint: way > 0 ? "That was the last place in doubt on this photo; . begins again." : "That was the first place in doubt." });
+      return this.store.set({ hint: t(way > 0 ? "doubt.last" : "doubt.first") });
     }
-    this.show(places[at], `${at + 1} of ${places.length}`);
+    this.show(places[at], at + 1, places.length);
   }
 
   /**
    * @param {{x: number, y: number, changed_px: number, object: string}} place
-   * @param {string} number
+   * @param {number} number
+   * @param {number} all
    */
-  show(place, number) {
+  show(place, number, all) {
     const entry = this.store.state.entries.get(place.object);
     if (!entry) return;
     this.hand.take(entry);
@@ -89,13 +90,12 @@ export class Doubts {
     camera.zoomTo(Math.min(8, scale));
     camera.centre(place.x, place.y);
     this.stage.view();
-    const does = "A click decides; Shift+F takes one more pass; Enter: it is right.";
-    this.store.set({ hint: `${nameOf(entry, this.store)}: ${count(place.changed_px)} px in doubt (${number}). ${does}` });
+    this.store.set({ hint: t("doubt.here", { name: nameOf(entry, this.store), px: place.changed_px, number, all }) });
   }
 
   /** One more pass of the cascade over the mask in hand. */
   fit() {
-    if (!this.store.hand) return this.store.set({ hint: "Nothing is selected. Select the object to fit." });
+    if (!this.store.hand) return this.store.set({ hint: t("doubt.nothing") });
     this.hand.act({ kind: "fit", cfr: 0, adaptive: false });
   }
 

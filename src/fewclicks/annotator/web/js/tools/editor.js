@@ -5,9 +5,10 @@
 /** @import { Thing } from "../types.js" */
 /** @import { Queue } from "../sync/queue.js" */
 /** @import { Notices } from "../ui/toasts.js" */
+import { counted, t } from "../language.js";
 import { boxOf, inside } from "./places.js";
 import { note, noteDeleted } from "../state/drafts.js";
-import { plural, uuid } from "../ui/dom.js";
+import { uuid } from "../ui/dom.js";
 import { Entry, nameOf, newborn } from "../state/annotation.js";
 import { Trail } from "../state/undo.js";
 
@@ -71,7 +72,7 @@ export class Hand {
     const { photo, loading, armed } = this.store.state;
     if (!photo || loading) return;
     const [x0, y0, x1, y1] = boxOf(photo, from, to);
-    if (x1 - x0 < 1 || y1 - y0 < 1) return this.store.set({ hint: "The box holds no pixel of the photo." });
+    if (x1 - x0 < 1 || y1 - y0 < 1) return this.store.set({ hint: t("edit.boxEmpty") });
     const { hand } = this.store;
     const own = hand?.thing.box;
     const beside = own && (own[2] <= x0 || own[0] >= x1 || own[3] <= y0 || own[1] >= y1);
@@ -94,7 +95,7 @@ export class Hand {
     const { photo } = this.store.state;
     if (!photo) return;
     const kept = points.map(([x, y]) => inside(photo, x, y)).filter((point) => point !== null);
-    if (!kept.length) return this.store.set({ hint: "The stroke lies beside the photo." });
+    if (!kept.length) return this.store.set({ hint: t("edit.strokeBeside") });
     if (!this.ready(kept[0], positive, true)) return;
     const entry = this.store.hand;
     if (!entry) return;
@@ -129,7 +130,7 @@ export class Hand {
     const { meanings, tool } = this.store.state;
     if (tool !== "click" && tool !== "box" && tool !== "scribble") return this.store.set({ tool: "click" });
     if (!meanings) {
-      const why = this.store.hand ? "The click has one meaning here." : "After a first click, Q shows the whole or a part.";
+      const why = t(this.store.hand ? "edit.oneMeaning" : "edit.afterFirst");
       return this.store.set({ tool: "click", hint: why });
     }
     this.mean((meanings.shown + way + meanings.masks.length) % meanings.masks.length);
@@ -140,7 +141,7 @@ export class Hand {
    * @param {Entry} entry
    */
   refuses(entry) {
-    if (entry.thing.locked) this.store.set({ hint: `${nameOf(entry, this.store)} is locked. Unlock it in the list to change it.` });
+    if (entry.thing.locked) this.store.set({ hint: t("edit.locked", { name: nameOf(entry, this.store) }) });
     return entry.thing.locked;
   }
 
@@ -159,7 +160,7 @@ export class Hand {
       return painting || !positive;
     }
     if (!positive) {
-      this.store.set({ hint: painting ? "There is nothing to erase here." : "Begin with a click on the object." });
+      this.store.set({ hint: t(painting ? "edit.nothingToErase" : "edit.begin") });
       return false;
     }
     this.create();
@@ -224,7 +225,7 @@ export class Hand {
   /** Finish the object in hand. */
   finish() {
     const entry = this.store.hand;
-    if (!entry) this.store.set({ armed: false, hint: "Nothing is selected. Click on an object." });
+    if (!entry) this.store.set({ armed: false, hint: t("edit.nothingToFinish") });
     else if (!this.proposals?.finish(entry)) this.release();
   }
 
@@ -242,7 +243,7 @@ export class Hand {
     entry.trail = new Trail();
     this.close(entry);
     if (!changes) return;
-    this.many?.said(`${nameOf(entry, this.store)} is as it was: ${plural(Math.abs(changes), "change")} taken back`, () => {
+    this.many?.said(t("edit.asItWas", { name: nameOf(entry, this.store), changes: counted("change", Math.abs(changes)) }), () => {
       this.take(entry);
       for (let i = 0; i < Math.abs(changes); i++) this.step(entry, changes > 0 ? "redo" : "undo");
     });
@@ -261,14 +262,14 @@ export class Hand {
     const entry = this.store.hand;
     if (!entry && way === "undo" && (this.bringBack || this.anywhere)) return void (this.bringBack ? this.bringBack() : this.anywhere?.undo());
     if (!entry) {
-      this.store.set({ hint: `Nothing is in hand. Take up an object to ${way} in it.` });
+      this.store.set({ hint: t(way === "undo" ? "edit.takeUpToUndo" : "edit.takeUpToRedo") });
       return;
     }
     if (way === "undo" && this.proposals?.undo(entry)) return;
     if (entry.trail.label(way)) return this.relabel(entry, way);
     const possible = way === "undo" ? entry.thing.can_undo : entry.thing.can_redo;
     if (!possible && !this.queue.lines.has(entry.thing.id)) {
-      this.store.set({ hint: `There is nothing to ${way} in this object.` });
+      this.store.set({ hint: t(way === "undo" ? "edit.nothingToUndo" : "edit.nothingToRedo") });
       return;
     }
     this.step(entry, way);
@@ -341,7 +342,7 @@ export class Hand {
       this.store.touch("entries");
       close();
     };
-    const close = this.notices.show(`${nameOf(entry, this.store)} deleted`, back);
+    const close = this.notices.show(t("edit.deleted", { name: nameOf(entry, this.store) }), back);
     this.bringBack = back;
   }
 
@@ -357,7 +358,7 @@ export class Hand {
     if (this.store.state.selected.size && this.many) return this.many.remove();
     const entry = this.store.hand;
     if (entry) void (this.proposals?.discard(entry) || this.refuses(entry) || this.remove(entry, true));
-    else this.store.set({ hint: "Nothing is selected. Select the object to delete." });
+    else this.store.set({ hint: t("edit.nothingToDelete") });
   }
 
   /**
@@ -380,7 +381,7 @@ export class Hand {
   /** Fill the holes and drop the specks of the object in hand. */
   clean() {
     const { holesPx, specksPx } = this.store.state;
-    if (!this.store.hand) this.store.set({ hint: "Nothing is selected. Select the object to clean." });
+    if (!this.store.hand) this.store.set({ hint: t("edit.nothingToClean") });
     else this.act({ kind: "clean", fill_holes_px: holesPx, drop_specks_px: specksPx });
   }
 
@@ -437,7 +438,7 @@ export class Hand {
   classByKey(key) {
     const found = this.store.state.classes.find((one) => one.key === key);
     if (found) this.choose(found.id);
-    else this.store.set({ hint: `No class has the key ${key}.` });
+    else this.store.set({ hint: t("edit.noClassKey", { key }) });
   }
 
   /**
@@ -448,7 +449,7 @@ export class Hand {
     const was = entry.thing.name;
     if (name === was) return;
     this.label(entry, { name });
-    this.notices.show(`Renamed to ${nameOf(entry, this.store)}`, () => this.label(entry, { name: was }));
+    this.notices.show(t("edit.renamed", { name: nameOf(entry, this.store) }), () => this.label(entry, { name: was }));
   }
 
   /**

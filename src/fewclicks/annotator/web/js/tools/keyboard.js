@@ -1,6 +1,7 @@
 /** @file Hears the keys and does what the table of shortcuts says, where they are not meant for a control. */
 
 /** @import { Shortcut } from "./shortcuts.js" */
+import { keysOf } from "../state/keys.js";
 
 const NAMES = /** @type {Record<string, string>} */ ({ " ": "Space", Escape: "Esc" });
 
@@ -11,11 +12,10 @@ export class Keyboard {
    */
   constructor(shortcuts, stage) {
     this.stage = stage;
-    /** @type {Map<string, Shortcut>} */
+    this.table = shortcuts;
+    /** @type {Map<string, Shortcut>} by their keys as they are now */
     this.shortcuts = new Map();
-    for (const shortcut of shortcuts) {
-      if (shortcut.run) for (const key of shortcut.keys) this.shortcuts.set(key, shortcut);
-    }
+    this.read();
     /** @type {Map<string, Shortcut>} what is held, by the key's place on the keyboard */
     this.held = new Map();
     /** Takes a key that belongs to the one before it; then it is no shortcut. */
@@ -23,6 +23,12 @@ export class Keyboard {
     addEventListener("keydown", (event) => this.down(event));
     addEventListener("keyup", (event) => this.up(event.code));
     addEventListener("blur", () => [...this.held.keys()].forEach((code) => this.up(code, true)));
+  }
+
+  /** Take the keys as they are now. */
+  read() {
+    const each = (/** @type {Shortcut} */ one) => (one.id ? keysOf(one.id) : (one.fixed ?? [])).map((key) => /** @type {[string, Shortcut]} */ ([key, one]));
+    this.shortcuts = new Map(this.table.filter((one) => one.run).flatMap(each));
   }
 
   /** @param {KeyboardEvent} event */
@@ -36,9 +42,9 @@ export class Keyboard {
     if (!shortcut?.run || taken(event, key)) return;
     if (shortcut.onStage && !this.isFree(event)) return;
     event.preventDefault();
-    if (event.repeat && (shortcut.release || !/^(Shift\+)?Arrow|^[[\]+=-]$|^Ctrl/.test(key))) return;
+    if (event.repeat && !shortcut.repeats) return;
     if (shortcut.release) this.held.set(event.code, shortcut);
-    shortcut.run(key);
+    shortcut.run();
   }
 
   /**
@@ -63,7 +69,7 @@ export class Keyboard {
  * The key as the table writes it.
  * @param {KeyboardEvent} event
  */
-function nameOf(event) {
+export function nameOf(event) {
   const graph = event.getModifierState("AltGraph");
   const letter = event.key.length === 1 && /\p{L}/u.test(event.key);
   const base = NAMES[event.key] ?? (letter ? event.key.toUpperCase() : event.key);

@@ -4,9 +4,11 @@
 /** @import { Hand } from "./editor.js" */
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Store } from "../state/store.js" */
+/** @import { Key } from "../language.js" */
 /** @import { Thing } from "../types.js" */
+import { counted, t } from "../language.js";
 import { nameOf } from "../state/annotation.js";
-import { plural, uuid } from "../ui/dom.js";
+import { uuid } from "../ui/dom.js";
 
 /** Larger than any hole or speck. */
 const ALL_PX = 2 ** 31 - 1;
@@ -78,7 +80,7 @@ export class Many {
     const [x0, x1] = [Math.min(from[0], to[0]), Math.max(from[0], to[0])];
     const [y0, y1] = [Math.min(from[1], to[1]), Math.max(from[1], to[1])];
     const met = this.store.stack.filter(({ thing: { box }, hidden }) => box && !hidden && box[0] <= x1 && box[2] > x0 && box[1] <= y1 && box[3] > y0);
-    this.store.set({ selected: new Set(met.map(({ thing }) => thing.id)), hint: `${plural(met.length, "object")} selected` });
+    this.store.set({ selected: new Set(met.map(({ thing }) => thing.id)), hint: t("many.selected", { objects: counted("object", met.length) }) });
   }
 
   /**
@@ -88,10 +90,10 @@ export class Many {
    */
   why(least = 1) {
     const { meant } = this;
-    if (!meant.length) return "Nothing is selected";
-    if (meant.length < least) return "Select two objects or more: Ctrl or Shift and a click";
-    if (meant.every(({ thing }) => thing.locked)) return "Locked: unlock it to change it";
-    if (least > 1 && meant.some(({ thing }) => thing.locked)) return "One of them is locked";
+    if (!meant.length) return t("many.nothing");
+    if (meant.length < least) return t("many.two");
+    if (meant.every(({ thing }) => thing.locked)) return t("many.locked");
+    if (least > 1 && meant.some(({ thing }) => thing.locked)) return t("many.oneLocked");
     return null;
   }
 
@@ -120,7 +122,7 @@ export class Many {
       const z = i ? Math.max(order[i - 1].thing.z + 1, one === entry ? 0 : one.thing.z) : Math.min(...were.values());
       if (one.thing.z !== z) this.hand.set(one, { z });
     });
-    this.said(`${nameOf(entry, this.store)} moved in the stack`, () => {
+    this.said(t("many.moved", { name: nameOf(entry, this.store) }), () => {
       for (const [one, z] of were) if (one.thing.z !== z) this.hand.set(one, { z });
     });
   }
@@ -136,7 +138,7 @@ export class Many {
     this.hand.send(kept.thing.id, "POST", "/merge", { action_id: id, others: others.map(({ thing }) => thing.id) }, id);
     this.store.set({ selected: new Set() });
     this.store.touch("entries");
-    this.said(`${plural(others.length + 1, "object")} merged`, () => {
+    this.said(t("many.merged", { objects: counted("object", others.length + 1) }), () => {
       this.hand.step(kept, "undo");
       for (const other of others) this.revive(other, true);
     });
@@ -152,7 +154,7 @@ export class Many {
       entry.trail.masked();
       this.hand.send(entry.thing.id, "POST", "/split", { action_id: id }, id);
     }
-    this.said(entries.length > 1 ? `${plural(entries.length, "object")} split` : `${nameOf(entries[0], this.store)} split`, () => {
+    this.said(t("many.split", { what: entries.length > 1 ? counted("object", entries.length) : nameOf(entries[0], this.store) }), () => {
       for (const entry of entries) {
         this.hand.step(entry, "undo");
         for (const part of entry.parts) this.revive(part, false);
@@ -162,23 +164,23 @@ export class Many {
 
   /** Keep the largest part of each. */
   keepLargest() {
-    this.clean({ drop_specks_px: ALL_PX }, "the largest part kept");
+    this.clean({ drop_specks_px: ALL_PX }, "many.largest");
   }
 
   /** Fill all holes of each. */
   fillHoles() {
-    this.clean({ fill_holes_px: ALL_PX }, "holes filled");
+    this.clean({ fill_holes_px: ALL_PX }, "many.filled");
   }
 
   /**
    * @param {Record<string, number>} how
-   * @param {string} said
+   * @param {Key} said
    */
   clean(how, said) {
     const entries = this.free();
     if (!entries.length) return;
     for (const entry of entries) this.hand.act({ kind: "clean", ...how }, entry);
-    this.said(`${plural(entries.length, "object")}: ${said}`, () => entries.forEach((entry) => this.hand.step(entry, "undo")));
+    this.said(t(said, { objects: counted("object", entries.length) }), () => entries.forEach((entry) => this.hand.step(entry, "undo")));
   }
 
   /** Delete what is meant. */
@@ -187,7 +189,7 @@ export class Many {
     if (entries.length === 1) return this.hand.remove(entries[0], true);
     if (!entries.length) return;
     for (const entry of entries) this.hand.remove(entry, false);
-    this.said(`${plural(entries.length, "object")} deleted`, () => entries.forEach((entry) => this.revive(entry, true)));
+    this.said(t("many.deleted", { objects: counted("object", entries.length) }), () => entries.forEach((entry) => this.revive(entry, true)));
   }
 
   /**
@@ -199,7 +201,7 @@ export class Many {
     const were = entries.map(({ thing }) => thing.class_id);
     for (const entry of entries) this.hand.label(entry, { class_id: classId });
     if (!entries.length) return;
-    this.said(`${plural(entries.length, "object")} of another class`, () =>
+    this.said(t("many.classed", { objects: counted("object", entries.length) }), () =>
       entries.forEach((entry, i) => this.hand.label(entry, { class_id: were[i] })),
     );
   }
@@ -210,7 +212,7 @@ export class Many {
    * @param {Entry[]} [entries]
    */
   flip(what, entries = this.meant) {
-    if (!entries.length) return this.store.set({ hint: "Nothing is selected." });
+    if (!entries.length) return this.store.set({ hint: `${t("many.nothing")}.` });
     const is = !entries.every(({ thing }) => thing[what]);
     for (const entry of entries) {
       if (entry.thing[what] === is) continue;

@@ -5,6 +5,7 @@
 /** @import { Many } from "./many.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
+import { t } from "../language.js";
 import { Prompting } from "./prompting.js";
 import { Stroking } from "./stroke.js";
 import { Vertices } from "./vertices.js";
@@ -176,7 +177,7 @@ export class Pointing {
   gripByKeys(at, positive) {
     if (!positive) this.vertices.remove(at);
     else if (this.vertices.grip) this.vertices.move(at), this.vertices.finish();
-    else if (!this.vertices.start(at)) this.store.set({ hint: "No vertex lies at the cursor." });
+    else if (!this.vertices.start(at)) this.store.set({ hint: t("outline.noVertex") });
   }
 
   /**

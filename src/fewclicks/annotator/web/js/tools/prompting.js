@@ -3,6 +3,7 @@
 /** @import { Hand } from "./editor.js" */
 /** @import { Store } from "../state/store.js" */
 /** @import { Drawn, Prompt } from "../types.js" */
+import { t } from "../language.js";
 
 /** A box with a shorter side, on the screen, was a click. */
 const LEAST_PX = 4;
@@ -108,9 +109,9 @@ export class Prompting {
   outline(points, positive) {
     const { photo, loading, armed } = this.store.state;
     if (!photo || loading) return;
-    if (points.length < 3) return this.store.set({ hint: "A polygon has three corners at least." });
+    if (points.length < 3) return this.store.set({ hint: t("polygon.three") });
     const { hand } = this;
-    if (!positive && !this.store.hand) return this.store.set({ hint: "Nothing is selected. Select the object to cut from." });
+    if (!positive && !this.store.hand) return this.store.set({ hint: t("polygon.nothing") });
     if (!this.store.hand || armed) hand.create();
     const entry = this.store.hand;
     if (!entry || hand.refuses(entry)) return;

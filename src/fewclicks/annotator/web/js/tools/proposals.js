@@ -4,8 +4,8 @@
 /** @import { Hand } from "./editor.js" */
 /** @import { Many } from "./many.js" */
 /** @import { Store } from "../state/store.js" */
+import { counted, t } from "../language.js";
 import { nameOf } from "../state/annotation.js";
-import { plural } from "../ui/dom.js";
 
 export class Proposals {
   /**
@@ -43,11 +43,11 @@ export class Proposals {
       }
       this.hand.take(first);
     };
-    this.many.said(entries.length === 1 ? `${nameOf(first, this.store)} accepted` : `${plural(entries.length, "proposal")} accepted`, back);
+    this.many.said(t("proposal.accepted", { what: entries.length === 1 ? nameOf(first, this.store) : counted("proposal", entries.length) }), back);
     this.judged.push(back);
     this.goOn(first);
     const left = this.list.length;
-    this.store.set({ hint: left ? `Accepted. ${plural(left, "proposal")} left on this photo.` : "Accepted. There are no more proposals on this photo." });
+    this.store.set({ hint: left ? t("proposal.left", { proposals: counted("proposal", left) }) : t("proposal.noMore") });
   }
 
   /**
@@ -83,7 +83,7 @@ export class Proposals {
     const gone = this.list;
     this.store.set({ hand: null });
     for (const entry of gone) this.hand.remove(entry, false);
-    this.many.said(`${plural(gone.length, "proposal")} discarded`, () => {
+    this.many.said(t("proposal.discarded", { proposals: counted("proposal", gone.length) }), () => {
       for (const entry of gone) {
         entry.thing = { ...entry.thing, deleted: false };
         this.hand.patch(entry, { deleted: false });
@@ -102,7 +102,7 @@ export class Proposals {
     const next = this.list.find((entry) => order.indexOf(entry) > at) ?? this.list[0];
     if (after && this.store.hand === after) this.store.set({ hand: null, pass: null, before: false, busy: false });
     if (next && next !== after) this.hand.take(next);
-    else if (!next) this.store.set({ hint: "There are no proposals on this photo." });
+    else if (!next) this.store.set({ hint: t("proposal.none") });
     else this.hand.take(next);
     this.store.touch("entries");
   }
@@ -115,7 +115,7 @@ export class Proposals {
     if (!entry.thing.proposal || entry.trail.done.length) return false;
     const last = this.judged.pop();
     if (last) last();
-    else this.store.set({ hint: "Nothing was decided here. Delete discards the proposal, Enter accepts it." });
+    else this.store.set({ hint: t("proposal.undecided") });
     return true;
   }
 }

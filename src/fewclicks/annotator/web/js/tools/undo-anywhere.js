@@ -4,6 +4,7 @@
 /** @import { Desk } from "../state/workspace.js" */
 /** @import { Hand } from "./editor.js" */
 /** @import { Store } from "../state/store.js" */
+import { t } from "../language.js";
 import { nameOf } from "../state/annotation.js";
 
 const KEY = "fewclicks.done";
@@ -56,10 +57,10 @@ export class UndoAnywhere {
         if (this.hand.refuses(entry)) return;
         this.hand.take(entry);
         this.hand.step(entry, "undo");
-        return this.store.set({ hint: `Taken back in ${nameOf(entry, this.store)}. Ctrl+Shift+Z does it again.` });
+        return this.store.set({ hint: t("undo.takenBack", { name: nameOf(entry, this.store) }) });
       }
       this.keep(this.done.slice(0, -1));
     }
-    this.store.set({ hint: "There is nothing to undo." });
+    this.store.set({ hint: t("undo.nothing") });
   }
 }

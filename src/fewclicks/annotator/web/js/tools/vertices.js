@@ -3,6 +3,7 @@
 /** @import { Hand } from "./editor.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
+import { t } from "../language.js";
 import { drawVertices } from "../canvas/vertices-overlay.js";
 import { ringsOf } from "../canvas/simplify.js";
 
@@ -118,7 +119,7 @@ export class Vertices {
     const ring = grip && !grip.fresh ? this.rings[grip.ring] : null;
     const entry = this.store.hand;
     if (!grip || !ring || !entry || this.hand.refuses(entry)) return;
-    if (ring.points.length <= 3) return this.store.set({ hint: "A part of the outline has three corners at least. Erase it with the brush." });
+    if (ring.points.length <= 3) return this.store.set({ hint: t("outline.three") });
     this.send(ring, ring.points.filter((_, at) => at !== grip.at));
   }
 

@@ -1,6 +1,7 @@
 /** @file What a click, or a tap, would do now. */
 
 /** @import { State, Store } from "../state/store.js" */
+import { t } from "../language.js";
 
 /** Who touches has no right button, no keys, and taps. */
 const fingers = matchMedia("(pointer: coarse)");
@@ -12,16 +13,14 @@ const fingers = matchMedia("(pointer: coarse)");
 export function advice(store, state) {
   if (!state.photo || state.photo.problem) return "";
   const touch = fingers.matches;
-  const click = touch ? "Tap" : "Click";
-  if (state.armed) return `${click} on the new object.`;
+  if (state.armed) return t(touch ? "advice.newTap" : "advice.newClick");
   const entry = store.hand;
   const drawn = drawing(state, entry !== null, touch);
   if (drawn !== null) return drawn;
-  if (!entry) return `${click} on an object: on a new one, or on a mask to take it up.`;
+  if (!entry) return t(touch ? "advice.tap" : "advice.click");
   if (!entry.thing.area_px) return "";
-  const [left, right] = state.swapped ? ["take away", "add"] : ["add", "take away"];
-  if (touch) return `Tap: ${left}. Long press: ${right}. Two fingers move the photo.`;
-  return `Left click: ${left}. Right click: ${right}. Enter: finish.`;
+  if (touch) return t(state.swapped ? "advice.touchSwapped" : "advice.touch");
+  return t(state.swapped ? "advice.mouseSwapped" : "advice.mouse");
 }
 
 /**
@@ -31,13 +30,13 @@ export function advice(store, state) {
  * @param {boolean} touch
  */
 function drawing({ tool }, some, touch) {
-  const other = touch ? "" : tool === "erase" ? "; the right button paints" : "; the right button erases";
-  const cuts = some && !touch ? " The right button cuts away." : "";
-  if (tool === "brush") return some ? `Paint what belongs to the object${other}.` : "Paint a new object.";
-  if (tool === "erase") return `Erase what does not belong to the object${other}.`;
-  if (tool === "polygon") return `${touch ? "Tap" : "Click"} corner by corner; the first corner${touch ? "" : ", or Enter,"} closes it.${cuts}`;
-  if (tool === "lasso") return `Draw round ${some ? "what belongs to the object" : "a new object"}.${cuts}`;
-  if (tool === "outline" && !some) return `${touch ? "Tap" : "Click"} on a mask to drag its outline.`;
-  if (tool === "outline") return `Drag a vertex or an edge.${touch ? "" : " A right click takes a vertex away."}`;
+  const cuts = some && !touch ? ` ${t("advice.cuts")}` : "";
+  if (tool === "brush" && !some) return t("advice.brushNew");
+  if (tool === "brush") return t(touch ? "advice.brushTouch" : "advice.brush");
+  if (tool === "erase") return t(touch ? "advice.eraseTouch" : "advice.erase");
+  if (tool === "polygon") return t(touch ? "advice.polygonTouch" : "advice.polygon") + cuts;
+  if (tool === "lasso") return t(some ? "advice.lasso" : "advice.lassoNew") + cuts;
+  if (tool === "outline" && !some) return t(touch ? "advice.outlineTap" : "advice.outlineClick");
+  if (tool === "outline") return t(touch ? "advice.outlineTouch" : "advice.outline");
   return null;
 }

@@ -4,9 +4,10 @@
 /** @import { Notices } from "./toasts.js" */
 /** @import { Photo } from "../types.js" */
 /** @import { Store } from "../state/store.js" */
+import { counted, t } from "../language.js";
 import * as team from "../sync/team.js";
 import { show } from "./dialogs.js";
-import { h, plural } from "./dom.js";
+import { h } from "./dom.js";
 
 /**
  * Give the photos that the list shows to people, evenly.
@@ -15,25 +16,25 @@ import { h, plural } from "./dom.js";
  */
 export async function assignDialog(parts, photos) {
   const boxes = (await known(parts.store)).map((name) => h("input", { type: "checkbox", value: name }));
-  const other = h("input", { type: "text", id: "assign-other", placeholder: "Another name", "aria-label": "Another name", maxlength: 100 });
+  const other = h("input", { type: "text", id: "assign-other", placeholder: t("assign.other"), "aria-label": t("assign.other"), maxlength: 100 });
   const open = h("input", { type: "checkbox", id: "assign-open", checked: true });
   const chosen = () => [...boxes.filter((box) => box.checked).map((box) => box.value), other.value.trim()].filter(Boolean);
   const those = () => photos.filter((photo) => !open.checked || isOpen(photo));
   const give = async (/** @type {string[]} */ people) => void ((await given(parts, those(), people)) && dialog.close());
-  const go = h("button", { type: "button", class: "button primary", id: "assign-go", onclick: () => void give(chosen()) }, "Assign");
-  const free = h("button", { type: "button", class: "button", onclick: () => void give([]) }, "Take from everybody");
+  const go = h("button", { type: "button", class: "button primary", id: "assign-go", onclick: () => void give(chosen()) });
+  const free = h("button", { type: "button", class: "button", onclick: () => void give([]) }, t("assign.free"));
   const tell = () => {
     const people = chosen();
     const number = those().length;
     go.disabled = !people.length || !number;
-    go.textContent = `Assign ${plural(number, "photo")}${people.length > 1 ? " evenly" : ""}`;
+    go.textContent = t(people.length > 1 ? "assign.evenly" : "assign.some", { photos: counted("photo", number) });
     free.disabled = !number;
   };
   const names = boxes.map((box) => h("label", { class: "check" }, box, box.value));
-  const only = h("label", { class: "check" }, open, "Only those that are nobody's and not done");
+  const only = h("label", { class: "check" }, open, t("assign.only"));
   const body = h("div", { class: "fields" }, ...names, other, only);
   body.addEventListener("input", tell);
-  const dialog = show("people-dialog", "Assign the photos of the list", [body], [free, go]);
+  const dialog = show("people-dialog", t("assign.title"), [body], [free, go]);
   tell();
 }
 
@@ -73,7 +74,7 @@ async function given({ desk, notices }, photos, people) {
       await putAll(desk, { assignee }, photos.filter((photo) => photo.assignee === assignee));
     }
   };
-  notices.show(`${plural(photos.length, "photo")} given to ${people.join(", ") || "nobody"}`, () => void back());
+  notices.show(t("assign.given", { photos: counted("photo", photos.length), people: people.join(", ") || t("nobody") }), () => void back());
   return true;
 }
 

@@ -1,9 +1,9 @@
-/** @file Export and the sheet of keys; what dialogs are made of. */
+/** @file Export; what dialogs are made of. */
 
 /** @import { Format, FormatOption } from "../types.js" */
 /** @import { Notices } from "./toasts.js" */
-/** @import { Shortcut } from "../tools/shortcuts.js" */
 /** @import { Store } from "../state/store.js" */
+import { served, t } from "../language.js";
 import * as api from "../sync/api.js";
 import { byId, h, select } from "./dom.js";
 
@@ -16,7 +16,7 @@ import { byId, h, select } from "./dom.js";
  */
 export function show(id, title, body, foot = []) {
   const dialog = byId(id, HTMLDialogElement);
-  const close = h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => dialog.close() }, "✕");
+  const close = h("button", { type: "button", class: "icon-button", "aria-label": t("close"), onclick: () => dialog.close() }, "✕");
   const head = h("header", {}, h("h2", { id: `${id.replace("-dialog", "")}-title` }, title), close);
   dialog.replaceChildren(head, h("div", { class: "body" }, ...body), ...(foot.length ? [h("footer", {}, ...foot)] : []));
   dialog.onclick = (event) => {
@@ -24,24 +24,6 @@ export function show(id, title, body, foot = []) {
   };
   if (!dialog.open) dialog.showModal();
   return dialog;
-}
-
-/**
- * The sheet of keys, as the table has them.
- * @param {Shortcut[]} shortcuts
- */
-export function sheet(shortcuts) {
-  const groups = [...new Set(shortcuts.map((one) => one.group))].filter(Boolean);
-  const line = (/** @type {Shortcut} */ { keys, label }) =>
-    h("div", {}, h("dt", {}, ...keys.map((key) => h("kbd", {}, key))), h("dd", {}, label));
-  const part = (/** @type {string} */ group) =>
-    h("section", {}, h("h3", {}, group), h("dl", {}, ...shortcuts.filter((one) => one.group === group).map(line)));
-  const dialog = show("sheet", "Keys and mouse", groups.map(part));
-  dialog.onkeydown = (event) => {
-    if (event.key !== "?") return;
-    event.preventDefault();
-    dialog.close();
-  };
 }
 
 /**
@@ -55,13 +37,13 @@ export async function exporting(store, notices) {
   // What was used last stands first, then what most people use.
   const rank = (/** @type {Format} */ { name }) => (name === last.format ? -1 : (USUAL.indexOf(name) + 1 || USUAL.length + 1));
   const formats = [...known].sort((a, b) => rank(a) - rank(b));
-  const form = h("form", { class: "formats", role: "radiogroup", "aria-label": "Format" }, ...formats.map(formatRow));
-  const notes = h("div", { role: "status" }, formats.length ? "" : "This server has no formats to export to.");
-  const go = h("button", { type: "button", class: "button primary", id: "export-go" }, "Export");
+  const form = h("form", { class: "formats", role: "radiogroup", "aria-label": t("export.format") }, ...formats.map(formatRow));
+  const notes = h("div", { role: "status" }, formats.length ? "" : t("export.noFormats"));
+  const go = h("button", { type: "button", class: "button primary", id: "export-go" }, t("export.go"));
   const scope = scopeFields(store, last);
-  const dialog = show("export-dialog", "Export the folder", [scope.element, form, notes], [
-    h("span", { class: "dim" }, "Everything is saved all the time; an export is a copy."),
-    h("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Close"),
+  const dialog = show("export-dialog", t("export.title"), [scope.element, form, notes], [
+    h("span", { class: "dim" }, t("export.isCopy")),
+    h("button", { type: "button", class: "button", onclick: () => dialog.close() }, t("close")),
     go,
   ]);
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -69,12 +51,12 @@ export async function exporting(store, notices) {
     const chosen = formats.find((format) => form.querySelector(`input[name="format"][value="${format.name}"]:checked`));
     if (!chosen) return;
     go.disabled = true;
-    notes.textContent = "Exporting …";
+    notes.textContent = t("export.running");
     try {
       const { blob, name, notes: lost } = await api.exported(chosen.name, optionsOf(form, chosen), scope.read());
       keepExport({ format: chosen.name, which: scope.which.value });
       save(blob, name);
-      notes.replaceChildren(`${name} is downloaded.`, lines(lost));
+      notes.replaceChildren(t("export.done", { name }), lines(lost));
     } catch (error) {
       notes.textContent = "";
       notices.problem(error);
@@ -90,10 +72,10 @@ const USUAL = ["coco", "yolo", "labelme", "index_png", "voc", "binary_png", "cut
 const KEY = "fewclicks.export";
 /** @type {[string, string][]} queries of photos, in words */
 const WHICH = [
-  ["", "All photos that were begun"],
-  ["-is:begun -is:returned -is:untouched", "Photos that are done or accepted"],
-  ["is:accepted", "Accepted photos"],
-  ["list", "The photos that the list shows by its search field"],
+  ["", t("export.begun")],
+  ["-is:begun -is:returned -is:untouched", t("export.doneOnes")],
+  ["is:accepted", t("export.accepted")],
+  ["list", t("export.list")],
 ];
 
 /** @typedef {{format: string, which: string}} LastExport */
@@ -124,14 +106,15 @@ function keepExport(last) {
 function scopeFields(store, last) {
   const which = select({ id: "export-which" }, WHICH, last.which);
   const boxes = store.state.classes.map((one) => h("input", { type: "checkbox", value: one.name, checked: true }));
-  const classes = h("details", { id: "export-classes" }, h("summary", {}, "Classes"), h("div", { class: "export-classes" }, ...boxes.map((box) => h("label", { class: "check" }, box, box.value))));
+  const names = boxes.map((box) => h("label", { class: "check" }, box, box.value));
+  const classes = h("details", { id: "export-classes" }, h("summary", {}, t("export.classes")), h("div", { class: "export-classes" }, ...names));
   const read = () => {
     const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
-    if (boxes.length && !chosen.length) throw new Error("Choose at least one class.");
+    if (boxes.length && !chosen.length) throw new Error(t("export.oneClass"));
     const search = byId("photo-search", HTMLInputElement).value.trim();
     return { where: which.value === "list" ? search : which.value, classes: chosen.length === boxes.length ? [] : chosen };
   };
-  const element = h("div", { class: "fields" }, h("label", { class: "check" }, "Which photos", which), ...(boxes.length > 1 ? [classes] : []));
+  const element = h("div", { class: "fields" }, h("label", { class: "check" }, t("export.which"), which), ...(boxes.length > 1 ? [classes] : []));
   return { element, which, read };
 }
 
@@ -141,12 +124,12 @@ function scopeFields(store, last) {
  */
 function formatRow(format, at) {
   const id = `format-${format.name}`;
-  const loses = format.loses.length ? `Loses: ${format.loses.join(" ")}` : "Loses nothing.";
+  const loses = format.loses.length ? t("export.loses", { what: served(`loses.${format.name}`, format.loses.join(" ")) }) : t("export.losesNothing");
   return h(
     "label",
     { class: "format", for: id },
     h("input", { type: "radio", name: "format", id, value: format.name, checked: at === 0, autofocus: at === 0 }),
-    h("span", {}, format.title),
+    h("span", {}, served(`format.${format.name}`, format.title)),
     h("span", { class: "loses" }, loses),
     h("span", { class: "options" }, ...format.options.map((option) => optionField(format, option))),
   );
@@ -158,14 +141,15 @@ function formatRow(format, at) {
  */
 function optionField(format, option) {
   const name = `${format.name}.${option.name}`;
+  const title = served(`option.${option.name}`, option.title);
   if (option.kind === "flag") {
-    return h("label", { class: "check" }, h("input", { type: "checkbox", name, checked: option.default === true }), option.title);
+    return h("label", { class: "check" }, h("input", { type: "checkbox", name, checked: option.default === true }), title);
   }
   if (option.kind === "number") {
-    return h("label", { class: "check" }, option.title, h("input", { type: "number", name, value: option.default, step: "any" }));
+    return h("label", { class: "check" }, title, h("input", { type: "number", name, value: option.default, step: "any" }));
   }
-  const choices = (option.choices ?? []).map((value) => /** @type {const} */ ([value, value || "none"]));
-  return h("label", { class: "check" }, option.title, select({ name }, choices, String(option.default)));
+  const choices = (option.choices ?? []).map((value) => /** @type {const} */ ([value, value ? served(`choice.${value}`, value) : t("export.none")]));
+  return h("label", { class: "check" }, title, select({ name }, choices, String(option.default)));
 }
 
 /**

@@ -140,25 +140,6 @@ export function enable(control, why, title) {
   control.title = why === null ? title : `${title}: ${why}`;
 }
 
-const NUMBER = new Intl.NumberFormat("en-GB");
-
-/**
- * 12345 as "12,345".
- * @param {number} value
- */
-export function count(value) {
-  return NUMBER.format(value);
-}
-
-/**
- * 3 and "click" as "3 clicks".
- * @param {number} number
- * @param {string} noun
- */
-export function plural(number, noun) {
-  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
-}
-
 /** A random UUID; `crypto.randomUUID` exists only where the page came over https or from this machine. */
 export function uuid() {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID();

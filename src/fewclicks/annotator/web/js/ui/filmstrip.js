@@ -5,10 +5,11 @@
 /** @import { Hand } from "../tools/editor.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
+import { counted, keyOf, t } from "../language.js";
 import * as api from "../sync/api.js";
 import { drawThumb } from "../canvas/thumb.js";
 import { unpacked } from "../canvas/preview.js";
-import { byId, h, plural } from "./dom.js";
+import { byId, h } from "./dom.js";
 
 const SIDE = 112;
 
@@ -28,7 +29,7 @@ export class Filmstrip {
     this.asked = "";
     store.on(["hand", "entries", "waiting"], () => void this.ask());
     store.on(["hand", "photo"], ({ hand: id, meanings }) => meanings && meanings.object !== id && store.set({ meanings: null }));
-    store.on(["meanings", "hand"], () => this.show());
+    store.on(["meanings", "hand", "keys"], () => this.show());
   }
 
   async ask() {
@@ -58,7 +59,7 @@ export class Filmstrip {
     this.element.hidden = !meanings || meanings.object !== hand || !entry;
     if (!meanings || !entry || this.element.hidden) return this.element.replaceChildren();
     const buttons = meanings.masks.map((mask, number) => this.button(entry, mask, number, number === meanings.shown));
-    this.element.replaceChildren(...buttons, h("kbd", { title: "The next (Q, or Alt and the wheel)" }, "Q"));
+    this.element.replaceChildren(...buttons, h("kbd", { title: t("filmstrip.next") }, keyOf("whole")));
   }
 
   /**
@@ -74,7 +75,7 @@ export class Filmstrip {
     const box = /** @type {import("../types.js").Box} */ ([0, 1, 2, 3].map((i) => Math[i < 2 ? "min" : "max"](...union.map((one) => one[i]))));
     const { picture } = this.desk;
     if (picture?.isReady) drawThumb(canvas, picture.base, { photo: entry.photo, box, mask, colour: this.stage.colourOf(entry) });
-    const label = `Meaning ${number + 1} of ${masks.length}: ${plural(areaOf(mask), "pixel")}`;
+    const label = t("filmstrip.meaning", { number: number + 1, all: masks.length, pixels: counted("pixel", areaOf(mask)) });
     return h("button", { type: "button", title: label, "aria-label": label, "aria-pressed": String(shown), onclick: () => this.hand.mean(number) }, canvas);
   }
 }

@@ -3,8 +3,10 @@
 /** @import { Desk } from "../state/workspace.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
+/** @import { Key } from "../language.js" */
+import { count, counted, decimal, t } from "../language.js";
 import { advice } from "./advice.js";
-import { byId, count, enable, h, icon, plural } from "./dom.js";
+import { byId, enable, h, icon } from "./dom.js";
 import { isOpen } from "../state/workspace.js";
 
 /** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, preannotating: () => void}} Doors */
@@ -15,17 +17,18 @@ import { isOpen } from "../state/workspace.js";
  */
 export function bars(parts, doors) {
   const { store, desk, stage } = parts;
-  button("previous", "left", "Photo before (A)", () => desk.step(-1));
-  button("next", "right", "Next photo (D)", () => desk.step(1));
-  button("next-open", "skip", "Next photo that is not done (Shift+D)", () => desk.nextUnfinished());
-  button("import", "import", "Import annotations (Ctrl+O)", doors.importing);
-  button("export", "export", "Export (Ctrl+S)", doors.exporting).append(h("span", { class: "word" }, "Export"));
-  button("preannotate", "propose", "Pre-annotate: have objects proposed (Shift+X)", doors.preannotating);
-  button("help", "help", "Keys and mouse (?)", doors.sheet);
-  button("theme", "theme", "Light or dark", () => store.set({ theme: isDark() ? "light" : "dark" }));
-  button("toggle-left", "panel-left", "Photos", () => drawer("left"));
-  button("toggle-right", "panel-right", "Objects and settings", () => drawer("right"));
-  zoom(stage);
+  const button = pressing(store);
+  button("previous", "left", "bar.previous", () => desk.step(-1));
+  button("next", "right", "bar.next", () => desk.step(1));
+  button("next-open", "skip", "bar.nextOpen", () => desk.nextUnfinished());
+  button("import", "import", "bar.import", doors.importing);
+  button("export", "export", "bar.export", doors.exporting).append(h("span", { class: "word" }, t("bar.exportWord")));
+  button("preannotate", "propose", "bar.preannotate", doors.preannotating);
+  button("help", "help", "bar.help", doors.sheet);
+  button("theme", "theme", "bar.theme", () => store.set({ theme: isDark() ? "light" : "dark" }));
+  button("toggle-left", "panel-left", "bar.photos", () => drawer("left"));
+  button("toggle-right", "panel-right", "bar.right", () => drawer("right"));
+  zoom(store, stage);
   photo(store, desk);
   status(store, stage);
   classNow(store);
@@ -41,18 +44,18 @@ function isDark() {
 }
 
 /**
- * @param {string} id
- * @param {string} name of the icon
- * @param {string} label
- * @param {() => void} action
+ * Gives what makes a button of index.html out of its icon and its title, which tells its key as it is now.
+ * @param {Store} store
  */
-function button(id, name, label, action) {
-  const element = byId(id, HTMLButtonElement);
-  element.append(icon(name));
-  element.title = label;
-  if (id !== "export") element.setAttribute("aria-label", label.replace(/ \(.*\)$/, ""));
-  element.addEventListener("click", action);
-  return element;
+function pressing(store) {
+  return (/** @type {string} */ id, /** @type {string} */ name, /** @type {Key} */ title, /** @type {() => void} */ action) => {
+    const element = byId(id, HTMLButtonElement);
+    element.append(icon(name));
+    if (id !== "export") element.setAttribute("aria-label", t(title).replace(/ \([^)]*\)$/, ""));
+    element.addEventListener("click", action);
+    store.on(["keys"], () => element.disabled || (element.title = t(title)));
+    return element;
+  };
 }
 
 /** @param {"left" | "right"} side */
@@ -63,26 +66,32 @@ export function drawer(side) {
   for (const one of ["left", "right"]) byId(`toggle-${one}`).setAttribute("aria-expanded", String(dataset.drawer === one));
 }
 
-/** @param {Stage} stage */
-function zoom(stage) {
+/**
+ * @param {Store} store
+ * @param {Stage} stage
+ */
+function zoom(store, stage) {
+  const button = pressing(store);
   const by = (/** @type {number} */ factor) => () => {
     stage.camera.zoom(factor);
     stage.view();
   };
-  const out = button("zoom-out", "zoom-out", "Zoom out (−)", by(0.8));
-  const closer = button("zoom-in", "zoom-in", "Zoom in (+)", by(1.25));
-  const fit = button("zoom-fit", "fit", "Fit (F)", () => stage.fit());
+  const out = button("zoom-out", "zoom-out", "zoom.out", by(0.8));
+  const closer = button("zoom-in", "zoom-in", "zoom.in", by(1.25));
+  const fit = button("zoom-fit", "fit", "zoom.fit", () => stage.fit());
   const level = byId("zoom-level", HTMLButtonElement);
-  level.title = "100 % (Z)";
   level.addEventListener("click", () => stage.actualSize());
-  stage.moved.push(() => {
+  const tell = () => {
+    level.title = t("zoom.actual");
     const percent = stage.camera.scale * stage.camera.dpr * 100;
-    level.textContent = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
-    level.setAttribute("aria-label", `${level.textContent}; go to 100 %`);
-    enable(out, stage.camera.isLeast ? "the photo cannot be smaller" : null, "Zoom out (−)");
-    enable(closer, stage.camera.isMost ? "the photo cannot be larger" : null, "Zoom in (+)");
-    enable(fit, stage.camera.fitted ? "the photo fits" : null, "Fit (F)");
-  });
+    level.textContent = `${percent < 10 ? decimal(percent, 1) : Math.round(percent)} %`;
+    level.setAttribute("aria-label", t("zoom.level", { level: level.textContent }));
+    enable(out, stage.camera.isLeast ? t("zoom.least") : null, t("zoom.out"));
+    enable(closer, stage.camera.isMost ? t("zoom.most") : null, t("zoom.in"));
+    enable(fit, stage.camera.fitted ? t("zoom.fits") : null, t("zoom.fit"));
+  };
+  stage.moved.push(tell);
+  store.on(["keys"], tell);
 }
 
 /**
@@ -92,22 +101,22 @@ function zoom(stage) {
 function photo(store, desk) {
   const done = byId("photo-done", HTMLInputElement);
   done.addEventListener("change", () => void desk.mark(done.checked));
-  store.on(["photo", "photos"], ({ photo: open, photos }) => {
+  store.on(["photo", "photos", "keys"], ({ photo: open, photos }) => {
     byId("photo-name").textContent = open?.name ?? "…";
     byId("photo-name").title = open?.name ?? "";
     const at = photos.findIndex((one) => one.id === open?.id);
     byId("photo-place").textContent = at < 0 ? "" : `${count(at + 1)} / ${count(photos.length)}`;
-    enable(byId("previous", HTMLButtonElement), at > 0 ? null : "this is the first photo", "Photo before (A)");
-    enable(byId("next", HTMLButtonElement), at >= 0 && at < photos.length - 1 ? null : "this is the last photo", "Next photo (D)");
+    enable(byId("previous", HTMLButtonElement), at > 0 ? null : t("bar.first"), t("bar.previous"));
+    enable(byId("next", HTMLButtonElement), at >= 0 && at < photos.length - 1 ? null : t("bar.last"), t("bar.next"));
     const more = photos.some((one) => one.id !== open?.id && isOpen(one));
-    enable(byId("next-open", HTMLButtonElement), more ? null : "all the other photos are done", "Next photo that is not done (Shift+D)");
-    enable(done, open && !open.problem ? null : "there is no photo to mark", "The photo is done (Ctrl+Enter)");
+    enable(byId("next-open", HTMLButtonElement), more ? null : t("bar.allDone"), t("bar.nextOpen"));
+    enable(done, open && !open.problem ? null : t("bar.noneToMark"), t("bar.doneTitle"));
     done.checked = open?.state === "done" || open?.state === "accepted";
   });
   store.on(["folder"], ({ folder }) => {
     byId("folder-name").textContent = folder?.name ?? "";
     byId("method").textContent = folder?.method ?? "";
-    byId("method").title = folder ? `The method: ${folder.method}` : "";
+    byId("method").title = folder ? t("bar.method", { method: folder.method }) : "";
   });
 }
 
@@ -124,7 +133,7 @@ function classNow(store) {
     swatch.style.background = chosen?.colour ?? "";
     const objects = store.stack.filter((entry) => !entry.isNothing).length;
     element.replaceChildren(swatch, h("span", { class: "ellipsis" }, chosen?.name ?? ""), h("span", { class: "dim number" }, count(objects)));
-    element.title = `Class ${chosen?.name ?? ""}, ${plural(objects, "object")}: classes and objects`;
+    element.title = t("bar.classNow", { name: chosen?.name ?? "", objects: counted("object", objects) });
   });
 }
 
@@ -136,11 +145,11 @@ function status(store, stage) {
   const saved = byId("saved");
   store.on(["waiting", "reached", "folder"], ({ waiting, reached, folder }) => {
     saved.classList.toggle("problem", !reached);
-    if (!reached) saved.textContent = `The server does not answer. ${waiting ? `${plural(waiting, "action")} will be sent when it does.` : ""}`;
-    else saved.textContent = waiting ? "Saving …" : folder ? "Saved" : "";
+    if (!reached) saved.textContent = waiting ? t("status.silentWaiting", { actions: counted("action", waiting) }) : t("status.silent");
+    else saved.textContent = waiting ? t("status.saving") : folder ? t("status.saved") : "";
   });
   const hint = byId("hint");
-  store.on(["hint", "hand", "tool", "swapped", "armed", "photo", "entries"], (state) => (hint.textContent = state.hint || advice(store, state)));
+  store.on(["hint", "hand", "tool", "swapped", "armed", "photo", "entries", "keys"], (state) => (hint.textContent = state.hint || advice(store, state)));
   store.on(["busy"], ({ busy }) => (byId("working").hidden = !busy));
   store.on(["lastMs"], ({ lastMs }) => (byId("latency").textContent = lastMs === null ? "" : `${Math.round(lastMs)} ms`));
   const position = byId("position");

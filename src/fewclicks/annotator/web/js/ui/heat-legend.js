@@ -1,6 +1,7 @@
 /** @file What the colors of the heat map mean, on the stage while it is shown. */
 
 /** @import { Store } from "../state/store.js" */
+import { decimal, t } from "../language.js";
 import { heatTable } from "../canvas/color.js";
 import { byId, h } from "./dom.js";
 
@@ -26,7 +27,7 @@ export function heatLegend(store) {
     element.hidden = !heat || !entry;
     const threshold = entry?.thing.threshold ?? 0.5;
     mark.style.left = `${100 * threshold}%`;
-    text.textContent = `object above ${threshold.toFixed(2)}`;
-    element.setAttribute("aria-label", `The heat map shows the probability from 0 to 1; above ${threshold.toFixed(2)} lies the object.`);
+    text.textContent = t("heat.above", { threshold: decimal(threshold, 2) });
+    element.setAttribute("aria-label", t("heat.label", { threshold: decimal(threshold, 2) }));
   });
 }

@@ -1,17 +1,16 @@
 /** @file Import: taking annotations in, choosing what becomes of those that are there, taking an import back. */
 
 /** @import { Desk } from "../state/workspace.js" */
+import { counted, t } from "../language.js";
 import * as api from "../sync/api.js";
 import { lines, show } from "./dialogs.js";
-import { h, plural, select } from "./dom.js";
+import { h, select } from "./dom.js";
 
-const IMPORTS =
-  "Imported masks become objects that clicks and the brush correct. COCO JSON, LabelMe, Pascal VOC, YOLO, index and binary PNGs: one file, several, or a zip.";
 /** @type {[string, string][]} */
 const MODES = [
-  ["skip", "skip identical ones"],
-  ["add", "add all"],
-  ["replace", "replace those of each photo"],
+  ["skip", t("import.skip")],
+  ["add", t("import.add")],
+  ["replace", t("import.replace")],
 ];
 
 /**
@@ -22,9 +21,9 @@ const MODES = [
 export function importing(desk, files = []) {
   const result = h("div", { role: "status", id: "import-result" });
   const accept = ".json,.zip,.png,.xml,.txt,.yaml,.yml";
-  const input = h("input", { type: "file", id: "import-file", class: "hidden-text", accept, multiple: true, tabindex: -1, "aria-label": "Files to import" });
-  const found = h("button", { type: "button", class: "button", id: "import-found", autofocus: true }, "Masks found next to your photos");
-  const pick = h("button", { type: "button", class: "button" }, "Choose files …");
+  const input = h("input", { type: "file", id: "import-file", class: "hidden-text", accept, multiple: true, tabindex: -1, "aria-label": t("import.files") });
+  const found = h("button", { type: "button", class: "button", id: "import-found", autofocus: true }, t("import.found"));
+  const pick = h("button", { type: "button", class: "button" }, t("import.pick"));
   const mode = select({ id: "import-mode" }, MODES);
   const take = async (/** @type {(File | undefined)[]} */ chosen) => {
     found.disabled = pick.disabled = true;
@@ -44,10 +43,10 @@ export function importing(desk, files = []) {
     if (input.files?.length) void take([...input.files]);
     input.value = "";
   });
-  show("import-dialog", "Import annotations", [
-    h("p", {}, IMPORTS),
-    h("label", { class: "check" }, "Where objects are there already:", mode),
-    h("div", { class: "drop" }, found, pick, h("span", { class: "dim" }, "or drop files on the page"), input),
+  show("import-dialog", t("import.title"), [
+    h("p", {}, t("import.about")),
+    h("label", { class: "check" }, t("import.mode"), mode),
+    h("div", { class: "drop" }, found, pick, h("span", { class: "dim" }, t("import.drop")), input),
     result,
   ]);
   if (files.length) void take(files);
@@ -67,7 +66,7 @@ async function takeIn(files, mode, result) {
   const ids = [];
   for (const [at, file] of files.entries()) {
     const named = files.length > 1 && file ? `${file.name}: ` : "";
-    result.textContent = files.length > 1 ? `Importing ${at + 1} of ${files.length} …` : "Importing …";
+    result.textContent = files.length > 1 ? t("import.runningOf", { number: at + 1, all: files.length }) : t("import.running");
     try {
       const { id, objects, notes } = await api.imported(file, mode);
       total += objects;
@@ -81,7 +80,7 @@ async function takeIn(files, mode, result) {
       }
     }
   }
-  result.replaceChildren(`${plural(total, "object")} imported.`, lines(said));
+  result.replaceChildren(t("import.done", { objects: counted("object", total) }), lines(said));
   return ids;
 }
 
@@ -97,10 +96,10 @@ function offerUndo(desk, ids, result) {
     button.disabled = true;
     const count = await turned(desk, [...ids].reverse(), "undo");
     if (count === null) return;
-    result.replaceChildren(`The import is taken back: ${plural(count, "object")}.`);
-    desk.notices.show(`Import taken back: ${plural(count, "object")}`, () => void turned(desk, ids, "redo"));
+    result.replaceChildren(t("import.takenBack", { objects: counted("object", count) }));
+    desk.notices.show(t("import.takenBackNotice", { objects: counted("object", count) }), () => void turned(desk, ids, "redo"));
   };
-  const button = h("button", { type: "button", class: "button", id: "import-undo", onclick: () => void back() }, "Undo the import");
+  const button = h("button", { type: "button", class: "button", id: "import-undo", onclick: () => void back() }, t("import.undo"));
   result.append(button);
   desk.hand.bringBack = () => void back();
 }

@@ -2,15 +2,13 @@
 
 /** @import { Notices } from "./toasts.js" */
 /** @import { Person, Role } from "../types.js" */
+import { t } from "../language.js";
 import * as team from "../sync/team.js";
 import { show } from "./dialogs.js";
 import { h, select } from "./dom.js";
 
 /** @type {[Role, string][]} */
-const ROLES = [["annotator", "Annotator"], ["reviewer", "Reviewer"], ["admin", "Admin"]];
-const ABOUT =
-  "Annotators edit photos, mark them done and comment. Reviewers also accept and send back, assign, and change the classes. " +
-  "Admins may do all. If nobody had to sign in here until now, they have to from the next start on.";
+const ROLES = [["annotator", t("role.annotator")], ["reviewer", t("role.reviewer")], ["admin", t("role.admin")]];
 
 /**
  * Who may sign in.
@@ -18,7 +16,7 @@ const ABOUT =
  */
 export async function peopleDialog(notices) {
   const dialog = new PeopleDialog();
-  show("people-dialog", "People", [h("p", { class: "dim" }, ABOUT), dialog.list, dialog.adding(), dialog.said]);
+  show("people-dialog", t("people.title"), [h("p", { class: "dim" }, t("people.about")), dialog.list, dialog.adding(), dialog.said]);
   await dialog.read().catch((error) => notices.problem(error));
 }
 
@@ -48,12 +46,12 @@ class PeopleDialog {
   /** @param {Person} person */
   row(person) {
     const { id, name, active } = person;
-    const role = select({ "aria-label": `Role of ${name}`, disabled: !active }, ROLES, person.role);
+    const role = select({ "aria-label": t("people.roleOf", { name }), disabled: !active }, ROLES, person.role);
     role.addEventListener("change", () => void this.tried(async () => void (await team.patchPerson(id, { role: role.value }))));
-    const link = this.button("New link", async () => this.link(await team.patchPerson(id, { link: true })));
-    const turn = this.button(active ? "Remove" : "Let in", async () => void (await team.patchPerson(id, { active: !active })));
-    const ways = [person.link && "link", person.password && "password"].filter(Boolean).join(", ");
-    const text = h("span", { class: "text" }, name, h("small", {}, active ? ways : "may not sign in"));
+    const link = this.button(t("people.newLink"), async () => this.link(await team.patchPerson(id, { link: true })));
+    const turn = this.button(t(active ? "people.remove" : "people.letIn"), async () => void (await team.patchPerson(id, { active: !active })));
+    const ways = [person.link && t("people.link"), person.password && t("people.password")].filter(Boolean).join(", ");
+    const text = h("span", { class: "text" }, name, h("small", {}, active ? ways : t("people.mayNot")));
     return h("div", { class: `person${active ? "" : " gone"}` }, text, role, link, turn);
   }
 
@@ -72,17 +70,17 @@ class PeopleDialog {
   link({ name, token }) {
     if (!token) return;
     const value = `${location.origin}/?token=${token}`;
-    const field = h("input", { type: "text", readonly: true, value, "aria-label": `Link of ${name}`, class: "wide" });
-    this.said.replaceChildren(`The link of ${name}; it is shown this once. Whoever has it is ${name}.`, field);
+    const field = h("input", { type: "text", readonly: true, value, "aria-label": t("people.linkOf", { name }), class: "wide" });
+    this.said.replaceChildren(t("people.linkOnce", { name }), field);
     field.select();
   }
 
   /** Where somebody is let in. */
   adding() {
-    const name = named("person-new", "Name", { type: "text", maxlength: 100, autocomplete: "off" });
-    const role = select({ id: "person-role", "aria-label": "Role" }, ROLES);
-    const password = named("person-password", "Password, if they are to have one", { type: "password", maxlength: 200, autocomplete: "new-password" });
-    const add = h("form", { class: "add-person" }, name, role, password, h("button", { type: "submit", class: "button primary" }, "Add"));
+    const name = named("person-new", t("name"), { type: "text", maxlength: 100, autocomplete: "off" });
+    const role = select({ id: "person-role", "aria-label": t("people.role") }, ROLES);
+    const password = named("person-password", t("people.newPassword"), { type: "password", maxlength: 200, autocomplete: "new-password" });
+    const add = h("form", { class: "add-person" }, name, role, password, h("button", { type: "submit", class: "button primary" }, t("people.add")));
     add.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.tried(async () => {

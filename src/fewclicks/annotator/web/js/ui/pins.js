@@ -4,6 +4,7 @@
 /** @import { Review } from "../state/review.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
+import { t } from "../language.js";
 import { byId, h } from "./dom.js";
 
 export class Pins {
@@ -35,7 +36,7 @@ export class Pins {
   /** @param {Comment} comment */
   pin(comment) {
     const number = this.store.state.comments.indexOf(comment) + 1;
-    const label = `Comment ${number}${comment.person ? ` by ${comment.person}` : ""}: ${comment.text}`;
+    const label = t(comment.person ? "pin.labelBy" : "pin.label", { number, person: comment.person, text: comment.text });
     const goTo = () => byId("review-list").querySelector(`[data-id="${comment.id}"]`)?.scrollIntoView({ block: "nearest" });
     return h("button", { type: "button", class: "pin", title: label, "aria-label": label, onclick: goTo }, String(number));
   }
@@ -51,7 +52,7 @@ export class Pins {
   /** Have a comment written at the pointer, or without one in the middle of the view. */
   write() {
     const { photo } = this.store.state;
-    if (!photo || photo.problem) return this.store.set({ hint: "There is no photo to comment on." });
+    if (!photo || photo.problem) return this.store.set({ hint: t("pin.noPhoto") });
     const { camera, pointer } = this.stage;
     const [x, y] = camera.toPhoto(...(pointer ?? /** @type {[number, number]} */ ([camera.width / 2, camera.height / 2])));
     const inside = (/** @type {number} */ value, /** @type {number} */ size) => Math.max(0, Math.min(size - 1, value));
@@ -61,8 +62,8 @@ export class Pins {
   /** @param {[number, number]} at */
   form(at) {
     this.close();
-    const text = h("input", { type: "text", "aria-label": "Comment on this place", placeholder: "What is to be corrected here?", maxlength: 2000, id: "pin-text" });
-    const form = h("form", { class: "pin-form" }, text, h("button", { type: "submit", class: "button primary" }, "Pin"));
+    const text = h("input", { type: "text", "aria-label": t("pin.here"), placeholder: t("pin.what"), maxlength: 2000, id: "pin-text" });
+    const form = h("form", { class: "pin-form" }, text, h("button", { type: "submit", class: "button primary" }, t("pin.go")));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.review.write(text.value, at);

@@ -5,36 +5,28 @@
 /** @import { Job } from "../types.js" */
 /** @import { Notices } from "./toasts.js" */
 /** @import { Store } from "../state/store.js" */
+import { counted, t } from "../language.js";
 import * as api from "../sync/api.js";
 import { lines, show } from "./dialogs.js";
-import { byId, count, h, plural, select, uuid } from "./dom.js";
+import { byId, h, select, uuid } from "./dom.js";
 
-const ABOUT =
-  "Objects are proposed in the background, while you work. A proposal counts when you accept it (Enter) or correct it by a click; Delete discards it, Shift+N goes to the next.";
-const STATES = {
-  running: "Pre-annotating",
-  done: "Pre-annotated",
-  canceled: "Canceled",
-  stopped: "Stopped: the server ended",
-  failed: "It did not work",
-};
 /** @type {[string, string][]} */
 const SOURCES = [
-  ["everything", "Everything: the model is asked all over the photo"],
-  ["found", "The masks next to your photos"],
-  ["file", "Masks of another tool: a file"],
+  ["everything", t("pre.everything")],
+  ["found", t("pre.found")],
+  ["file", t("pre.file")],
 ];
 /** @type {[string, string][]} */
 const PLACES = [
-  ["all", "All photos that are not done"],
-  ["photo", "This photo"],
-  ["list", "The photos that the list shows"],
+  ["all", t("pre.all")],
+  ["photo", t("pre.photo")],
+  ["list", t("pre.list")],
 ];
 /** @type {[string, string][]} clicks along the longer side of the grid */
 const SIZES = [
-  ["5", "Large objects, quickly"],
-  ["8", "Middle-sized objects"],
-  ["14", "Small ones too, slowly"],
+  ["5", t("pre.large")],
+  ["8", t("pre.middle")],
+  ["14", t("pre.small")],
 ];
 const FILES = ".json,.zip,.png,.xml,.txt,.yaml,.yml";
 
@@ -53,7 +45,7 @@ export class Preannotation {
     const heard = desk.heard;
     desk.heard = (name, said) => (name === "preannotation" ? this.tell(said) : heard(name, said));
     store.on(["folder"], ({ folder }) => folder && !this.job && void this.recall());
-    store.on(["entries", "photo", "hand"], () => this.bar());
+    store.on(["entries", "photo", "hand", "keys"], () => this.bar());
   }
 
   /** The job that was there before the page. */
@@ -69,20 +61,20 @@ export class Preannotation {
     const source = select({ id: "pre-source" }, SOURCES);
     const where = select({ id: "pre-where" }, PLACES);
     const classes = select({ id: "pre-class" }, store.state.classes.map((one) => [String(one.id), one.name]), String(store.state.classId));
-    const own = `${store.state.folder?.method ?? "The model"} (answers your clicks)`;
+    const own = t("pre.own", { method: store.state.folder?.method ?? t("pre.theModel") });
     const model = select({ id: "pre-model" }, [["", own], ...models.map((name) => /** @type {[string, string]} */ ([name, name]))]);
     const points = select({ id: "pre-points" }, SIZES, "8");
-    const file = h("input", { type: "file", id: "pre-file", accept: FILES, "aria-label": "File of masks" });
-    const how = h("div", { class: "fields" }, field("Class of what is found", classes), field("Model", model), field("Look for", points));
-    const files = h("div", { class: "fields", hidden: true }, field("File", file));
+    const file = h("input", { type: "file", id: "pre-file", accept: FILES, "aria-label": t("pre.fileLabel") });
+    const how = h("div", { class: "fields" }, field(t("pre.class"), classes), field(t("pre.model"), model), field(t("pre.size"), points));
+    const files = h("div", { class: "fields", hidden: true }, field(t("pre.fileField"), file));
     source.addEventListener("change", () => {
       how.hidden = source.value !== "everything";
       files.hidden = source.value !== "file";
     });
     const said = h("div", { role: "status" });
-    const go = h("button", { type: "button", class: "button primary", id: "pre-go" }, "Propose");
-    const fields = [h("p", {}, ABOUT), field("What", source), field("On", where), how, files, said];
-    const box = show("preannotate-dialog", "Pre-annotate", fields, [go]);
+    const go = h("button", { type: "button", class: "button primary", id: "pre-go" }, t("pre.go"));
+    const fields = [h("p", {}, t("pre.about")), field(t("pre.what"), source), field(t("pre.where"), where), how, files, said];
+    const box = show("preannotate-dialog", t("pre.title"), fields, [go]);
     go.addEventListener("click", async () => {
       go.disabled = true;
       try {
@@ -104,7 +96,7 @@ export class Preannotation {
     const id = uuid();
     this.closed = "";
     if (source === "file") {
-      if (!file) throw new Error("Choose the file of masks.");
+      if (!file) throw new Error(t("pre.chooseFile"));
       const query = where === "photo" && photo ? `"${photo.name}"` : where === "list" ? search : "";
       return this.first(await api.proposeMasks(id, file, query));
     }
@@ -130,21 +122,21 @@ export class Preannotation {
     this.job = job;
     const box = byId("preannotation");
     box.hidden = this.closed === job.id || (job.undone && job.state !== "running");
-    const done = job.state === "running" ? `${count(job.done)} of ${plural(job.photos, "photo")}` : plural(job.objects, "proposal");
-    const bar = h("progress", { max: 1, value: job.progress, "aria-label": "Photos pre-annotated" });
+    const done = job.state === "running" ? t("pre.of", { done: job.done, photos: counted("photo", job.photos) }) : counted("proposal", job.objects);
+    const bar = h("progress", { max: 1, value: job.progress, "aria-label": t("pre.progress") });
     const why = [...job.problems.map(({ name, problem }) => `${name}: ${problem}`), ...job.notes];
     const deeds =
       job.state === "running"
-        ? [deed("pre-cancel", "Cancel", () => void this.steer("cancel"))]
+        ? [deed("pre-cancel", t("pre.cancel"), () => void this.steer("cancel"))]
         : [
-            ...(job.state === "stopped" || job.state === "canceled" ? [deed("pre-resume", "Go on", () => void this.steer("resume"))] : []),
-            ...(job.objects ? [deed("pre-undo", "Undo all", () => void this.turn("undo"))] : []),
-            deed("pre-close", "Close", () => this.close()),
+            ...(job.state === "stopped" || job.state === "canceled" ? [deed("pre-resume", t("pre.goOn"), () => void this.steer("resume"))] : []),
+            ...(job.objects ? [deed("pre-undo", t("pre.undoAll"), () => void this.turn("undo"))] : []),
+            deed("pre-close", t("close"), () => this.close()),
           ];
     box.replaceChildren(
-      h("span", { class: "ellipsis" }, `${STATES[job.state]}: ${done}`),
+      h("span", { class: "ellipsis" }, `${t(`pre.${job.state}`)}: ${done}`),
       ...(job.state === "running" ? [bar] : []),
-      ...(why.length ? [h("details", {}, h("summary", {}, plural(why.length, "note")), lines(why.slice(0, 50)))] : []),
+      ...(why.length ? [h("details", {}, h("summary", {}, counted("note", why.length)), lines(why.slice(0, 50)))] : []),
       h("span", { class: "deeds" }, ...deeds),
     );
     if (before?.id === job.id && before.state === "running" && job.state !== "running") void this.desk.relist();
@@ -180,9 +172,9 @@ export class Preannotation {
       const open = this.store.state.photo;
       if (open) await this.desk.refresh(open.id);
       await this.desk.relist();
-      const stay = kept ? `; ${plural(kept, "object")} that you accepted or corrected stay` : "";
+      const stay = kept ? t("pre.stay", { objects: counted("object", kept) }) : "";
       const back = way === "undo" ? () => void this.turn("redo", jobs, photo) : undefined;
-      this.notices.show(`${plural(objects, "proposal")} ${way === "undo" ? "taken back" : "proposed again"}${stay}`, back);
+      this.notices.show(t(way === "undo" ? "pre.back" : "pre.again", { proposals: counted("proposal", objects) }) + stay, back);
       if (back && objects) this.hand.bringBack = () => void ((this.hand.bringBack = null), back());
     });
   }
@@ -191,15 +183,15 @@ export class Preannotation {
   bar() {
     const proposals = this.hand.proposals?.list ?? [];
     const box = byId("proposals");
-    const news = proposals.length ? String(proposals.length) : "";
+    const news = proposals.length ? `${proposals.length} ${t("pre.nextTitle")}` : "";
     box.hidden = !news;
     if (box.dataset.news === news) return;
     box.dataset.news = news;
     box.replaceChildren(
-      h("span", {}, plural(proposals.length, "proposal")),
-      deed("proposal-next", "Next", () => this.hand.proposals?.goOn(), "The next proposal (Shift+N)"),
-      deed("proposal-all", "Accept all", () => this.hand.proposals?.accept(proposals), "Accept all proposals of this photo"),
-      deed("proposal-none", "Discard all", () => this.hand.proposals?.discardAll(), "Take back all proposals of this photo"),
+      h("span", {}, counted("proposal", proposals.length)),
+      deed("proposal-next", t("pre.next"), () => this.hand.proposals?.goOn(), t("pre.nextTitle")),
+      deed("proposal-all", t("pre.acceptAll"), () => this.hand.proposals?.accept(proposals), t("pre.acceptAllTitle")),
+      deed("proposal-none", t("pre.discardAll"), () => this.hand.proposals?.discardAll(), t("pre.discardAllTitle")),
     );
   }
 }

@@ -1,19 +1,20 @@
 /** @file What was annotated, in figures: objects, areas, clicks and seconds per object, by class and by person, with plots. */
 
 /** @import { Store } from "../state/store.js" */
+import { count, counted, decimal, t } from "../language.js";
 import { json } from "../sync/api.js";
 import { show } from "./dialogs.js";
-import { count, h, plural, svg } from "./dom.js";
+import { h, svg } from "./dom.js";
 
 /** @typedef {{name: string, objects: number, photos: number, area_px: number, clicks: number, seconds: number, histogram: number[], areas: number[]}} Tally */
 /** @typedef {{all: Tally, classes: Tally[], people: Tally[]}} Found */
 
-const AREAS = ["< 10", "< 100", "< 1k", "< 10k", "< 100k", "< 1M", "more"];
+const AREAS = ["< 10", "< 100", "< 1k", "< 10k", "< 100k", "< 1M", t("statistics.more")];
 
 /** @param {Store} store */
 export async function statisticsDialog(store) {
-  const body = h("div", { class: "statistics" }, "Counting …");
-  show("statistics-dialog", "Statistics", [body]);
+  const body = h("div", { class: "statistics" }, t("statistics.counting"));
+  show("statistics-dialog", t("statistics.title"), [body]);
   try {
     /** @type {Found} */
     const found = await json("GET", "/statistics");
@@ -21,10 +22,10 @@ export async function statisticsDialog(store) {
     const { all } = found;
     const clicks = all.histogram.map((_, n) => (n === all.histogram.length - 1 ? `${n}+` : String(n)));
     body.replaceChildren(
-      h("p", {}, `${plural(all.objects, "object")} on ${plural(all.photos, "photo")}; ${all.clicks} clicks and ${all.seconds} seconds an object.`),
-      h("div", { class: "plots" }, plot("Objects by clicks", clicks, all.histogram), plot("Objects by area in pixels", AREAS, all.areas)),
-      table("By class", found.classes, colours),
-      table("By person", found.people, new Map()),
+      h("p", {}, t("statistics.sum", { objects: counted("object", all.objects), photos: counted("photo", all.photos), clicks: all.clicks, seconds: all.seconds })),
+      h("div", { class: "plots" }, plot(t("statistics.byClicks"), clicks, all.histogram), plot(t("statistics.byArea"), AREAS, all.areas)),
+      table(t("statistics.byClass"), found.classes, colours),
+      table(t("statistics.byPerson"), found.people, new Map()),
     );
   } catch (error) {
     body.textContent = /** @type {Error} */ (error).message;
@@ -58,13 +59,14 @@ function plot(title, names, values) {
  */
 function table(title, rows, colours) {
   const most = Math.max(1, ...rows.map((row) => row.objects));
-  const head = h("tr", {}, ...[title, "Objects", "", "Photos", "Median area", "Clicks", "Seconds"].map((name) => h("th", { scope: "col" }, name)));
+  const columns = [title, t("statistics.objects"), "", t("statistics.photos"), t("statistics.area"), t("statistics.clicks"), t("statistics.seconds")];
+  const head = h("tr", {}, ...columns.map((name) => h("th", { scope: "col" }, name)));
   const line = (/** @type {Tally} */ row) => {
     const bar = h("span", { class: "share" });
     bar.style.width = `${(100 * row.objects) / most}%`;
     if (colours.has(row.name)) bar.style.background = colours.get(row.name) ?? "";
-    const cells = [count(row.objects), bar, count(row.photos), `${count(Math.round(row.area_px))} px`, row.clicks.toFixed(1), row.seconds.toFixed(1)];
-    return h("tr", {}, h("th", { scope: "row" }, row.name || "nobody"), ...cells.map((cell) => h("td", { class: "number" }, cell)));
+    const cells = [count(row.objects), bar, count(row.photos), `${count(Math.round(row.area_px))} px`, decimal(row.clicks, 1), decimal(row.seconds, 1)];
+    return h("tr", {}, h("th", { scope: "row" }, row.name || t("nobody")), ...cells.map((cell) => h("td", { class: "number" }, cell)));
   };
   return h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows.map(line)));
 }

@@ -1,5 +1,7 @@
 /** @file Short notices at the bottom, with a way to take back what they tell of. They go by themselves. */
 
+import { keysOf } from "../state/keys.js";
+import { t } from "../language.js";
 import { byId, h } from "./dom.js";
 
 const SHOWN_MS = 8000;
@@ -18,7 +20,7 @@ export class Notices {
    * @param {string} [word] what the button says
    * @returns {() => void} takes the notice away
    */
-  show(text, undo, kind = "news", word = "Undo") {
+  show(text, undo, kind = "news", word = t("undo")) {
     const notice = h("div", { class: `notice ${kind}`, role: kind === "problem" ? "alert" : "status" }, h("span", {}, text));
     /** @type {ReturnType<typeof setTimeout>} */
     let timer;
@@ -33,10 +35,10 @@ export class Notices {
     };
     const start = () => (timer = setTimeout(close, SHOWN_MS));
     if (undo) {
-      notice.append(h("button", { type: "button", class: "link", onclick: takeBack, "aria-keyshortcuts": "U" }, word));
+      notice.append(h("button", { type: "button", class: "link", onclick: takeBack, "aria-keyshortcuts": keysOf("takeBack").join(" ") }, word));
       this.back = takeBack;
     }
-    notice.append(h("button", { type: "button", class: "close", "aria-label": "Close", onclick: close }, "×"));
+    notice.append(h("button", { type: "button", class: "close", "aria-label": t("close"), onclick: close }, "×"));
     notice.addEventListener("pointerenter", () => clearTimeout(timer));
     notice.addEventListener("pointerleave", start);
     notice.addEventListener("focusin", () => clearTimeout(timer));

@@ -2,30 +2,30 @@
 
 /** @import { Hand } from "../tools/editor.js" */
 /** @import { Store } from "../state/store.js" */
+/** @import { Key } from "../language.js" */
+/** @import { KeyId } from "../state/keys.js" */
 /** @import { Tool } from "../types.js" */
+import { keysOf } from "../state/keys.js";
+import { keyOf, served, t } from "../language.js";
 import { byId, check, enable, h, icon, roving } from "./dom.js";
 
-/** @type {[Tool, string, string][]} */
-const TOOLS = [
-  ["click", "Click", "Q"],
-  ["box", "Box", "K"],
-  ["scribble", "Scribble", "S"],
-  ["polygon", "Polygon", "P"],
-  ["lasso", "Lasso", "Shift+P"],
-  ["brush", "Brush", "B"],
-  ["erase", "Eraser", "E"],
-  ["outline", "Outline", "Shift+O"],
-];
+/** @type {Exclude<Tool, "click">[]} */
+const DRAWING = ["box", "scribble", "polygon", "lasso", "brush", "erase", "outline"];
 
 /**
- * A button with an icon, a word, and its key in the title.
- * @param {{id: string, icon: string, label: string, key: string, word?: "always" | "wide" | "never"}} look
+ * A button with an icon, a word, and its key, as it is now, in the title.
+ * @param {Store} store
+ * @param {{id: string, icon: string, label: Key, key: KeyId, word?: "always" | "wide" | "never"}} look
  * @param {() => void} onclick
  */
-function tool({ id, icon: name, label, key, word = "always" }, onclick) {
-  const shortcut = { title: `${label} (${key})`, "aria-keyshortcuts": key.replaceAll("Ctrl", "Control") };
-  const text = word === "never" ? null : h("span", { class: `label ${word}` }, label);
-  return h("button", { type: "button", class: "tool", id, "aria-label": label, ...shortcut, onclick }, icon(name), text);
+function tool(store, { id, icon: name, label, key, word = "always" }, onclick) {
+  const text = word === "never" ? null : h("span", { class: `label ${word}` }, t(label));
+  const button = h("button", { type: "button", class: "tool", id, "aria-label": t(label), onclick }, icon(name), text);
+  store.on(["keys"], () => {
+    button.title = `${t(label)} (${keyOf(key)})`;
+    button.setAttribute("aria-keyshortcuts", keysOf(key)[0].replaceAll("Ctrl", "Control"));
+  });
+  return button;
 }
 
 /**
@@ -34,9 +34,10 @@ function tool({ id, icon: name, label, key, word = "always" }, onclick) {
  */
 export function toolbar(store, hand) {
   const bar = byId("tools");
-  const group = h("div", { role: "radiogroup", "aria-label": "Tool", class: "options" });
-  for (const [name, label, key] of TOOLS) {
-    const button = tool({ id: `tool-${name}`, icon: name, label, key }, () => store.set({ tool: name }));
+  const group = h("div", { role: "radiogroup", "aria-label": t("tool.group"), class: "options" });
+  for (const name of /** @type {Tool[]} */ (["click", ...DRAWING])) {
+    const key = name === "click" ? "whole" : name;
+    const button = tool(store, { id: `tool-${name}`, icon: name, label: `tool.${name}`, key }, () => store.set({ tool: name }));
     button.setAttribute("role", "radio");
     group.append(button);
   }
@@ -50,11 +51,11 @@ export function toolbar(store, hand) {
 
 /** @param {Store} store */
 function clickOptions(store) {
-  const swap = tool({ id: "swap", icon: "swap", label: "Object", key: "X" }, () => store.set({ swapped: !store.state.swapped }));
-  const preview = tool({ id: "preview", icon: "preview", label: "Preview", key: "W", word: "wide" }, () => store.set({ hoverPreview: !store.state.hoverPreview }));
+  const swap = tool(store, { id: "swap", icon: "swap", label: "tool.swap", key: "swap" }, () => store.set({ swapped: !store.state.swapped }));
+  const preview = tool(store, { id: "preview", icon: "preview", label: "tool.preview", key: "preview", word: "wide" }, () => store.set({ hoverPreview: !store.state.hoverPreview }));
   store.on(["swapped"], ({ swapped }) => {
-    swap.replaceChildren(icon("swap"), h("span", { class: "label" }, swapped ? "Left: background" : "Left: object"));
-    swap.setAttribute("aria-label", "Left click means background");
+    swap.replaceChildren(icon("swap"), h("span", { class: "label" }, t(swapped ? "tool.leftBackground" : "tool.leftObject")));
+    swap.setAttribute("aria-label", t("tool.swapLabel"));
     swap.setAttribute("aria-pressed", String(swapped));
   });
   store.on(["hoverPreview"], ({ hoverPreview }) => preview.setAttribute("aria-pressed", String(hoverPreview)));
@@ -65,15 +66,16 @@ function clickOptions(store) {
 
 /** @param {Store} store */
 function brushOptions(store) {
-  const size = h("input", { type: "range", id: "brush-size", min: 0, max: 100, title: "Radius ([ and ])", "aria-label": "Radius of the brush" });
+  const size = h("input", { type: "range", id: "brush-size", min: 0, max: 100, "aria-label": t("tool.radiusLabel") });
   const text = h("output", { class: "dim number", for: "brush-size" });
   size.addEventListener("input", () => store.set({ brushPx: Math.max(0.5, Math.round(120 ** (Number(size.value) / 100))) }));
+  store.on(["keys"], () => (size.title = t("tool.radiusTitle")));
   store.on(["brushPx"], ({ brushPx }) => {
     size.value = String((100 * Math.log(Math.max(1, brushPx))) / Math.log(120));
     text.textContent = `${brushPx} px`;
-    size.setAttribute("aria-valuetext", `${brushPx} pixels`);
+    size.setAttribute("aria-valuetext", t("tool.pixels", { n: brushPx }));
   });
-  const options = h("div", { class: "options" }, h("label", { for: "brush-size", class: "label" }, "Radius"), size, text);
+  const options = h("div", { class: "options" }, h("label", { for: "brush-size", class: "label" }, t("tool.radius")), size, text);
   store.on(["tool"], (state) => (options.inert = state.tool !== "brush" && state.tool !== "erase"));
   return options;
 }
@@ -83,9 +85,9 @@ function brushOptions(store) {
  * @param {Hand} hand
  */
 function cleanOptions(store, hand) {
-  const button = tool({ id: "clean", icon: "clean", label: "Clean", key: "L", word: "wide" }, () => hand.clean());
-  store.on(["hand", "entries", "holesPx", "specksPx"], ({ holesPx, specksPx }) => {
-    enable(button, still(store), `Clean: fill holes of up to ${holesPx} px, drop specks of up to ${specksPx} px (L)`);
+  const button = tool(store, { id: "clean", icon: "clean", label: "tool.clean", key: "clean", word: "wide" }, () => hand.clean());
+  store.on(["hand", "entries", "holesPx", "specksPx", "keys"], ({ holesPx, specksPx }) => {
+    enable(button, still(store), t("tool.cleanTitle", { holes: holesPx, specks: specksPx }));
   });
   return button;
 }
@@ -95,26 +97,35 @@ function cleanOptions(store, hand) {
  * @param {Hand} hand
  */
 function ends(store, hand) {
-  const undo = tool({ id: "undo", icon: "undo", label: "Undo", key: "Ctrl+Z", word: "never" }, () => hand.undo());
-  const redo = tool({ id: "redo", icon: "redo", label: "Redo", key: "Ctrl+Shift+Z", word: "never" }, () => hand.redo());
-  const drop = tool({ id: "drop", icon: "drop", label: "Discard", key: "Esc", word: "wide" }, () => hand.drop());
-  const fresh = tool({ id: "new", icon: "plus", label: "New", key: "N", word: "wide" }, () => hand.arm());
-  const finish = tool({ id: "finish", icon: "check", label: "Finish", key: "Enter" }, () => hand.finish());
+  const undo = tool(store, { id: "undo", icon: "undo", label: "tool.undo", key: "undo", word: "never" }, () => hand.undo());
+  const redo = tool(store, { id: "redo", icon: "redo", label: "tool.redo", key: "redo", word: "never" }, () => hand.redo());
+  const drop = tool(store, { id: "drop", icon: "drop", label: "tool.drop", key: "discard", word: "wide" }, () => hand.drop());
+  const fresh = tool(store, { id: "new", icon: "plus", label: "tool.new", key: "new", word: "wide" }, () => hand.arm());
+  const finish = tool(store, { id: "finish", icon: "check", label: "tool.finish", key: "finish" }, () => hand.finish());
   finish.className = "button primary";
   store.on(["armed"], ({ armed }) => fresh.setAttribute("aria-pressed", String(armed)));
-  store.on(["hand", "entries", "waiting"], () => {
+  store.on(["hand", "entries", "waiting", "keys"], () => {
     const entry = store.hand;
     const waits = entry !== null && hand.queue.lines.has(entry.thing.id);
     const [back, again] = [entry?.trail.label("undo"), entry?.trail.label("redo")].map((label) => label && ("name" in label.is ? "name" : "class"));
-    const why = (/** @type {unknown} */ possible) => still(store) ?? (possible || waits ? null : "there is nothing more in this object");
+    const why = (/** @type {unknown} */ possible) => still(store) ?? (possible || waits ? null : t("tool.nothingMore"));
     const brings = !entry && hand.bringBack !== null;
-    enable(undo, brings ? null : why(entry?.thing.can_undo || back), `Undo ${back ?? entry?.thing.undo_kind ?? ""} (Ctrl+Z)`.replace("  ", " "));
-    enable(redo, why(entry?.thing.can_redo || again), `Redo ${again ?? entry?.thing.redo_kind ?? ""} (Ctrl+Shift+Z)`.replace("  ", " "));
-    const none = entry ? null : "nothing is selected";
-    enable(drop, none, "Discard (Esc)");
-    enable(finish, none, "Finish (Enter)");
+    enable(undo, brings ? null : why(entry?.thing.can_undo || back), named("undo", back ?? entry?.thing.undo_kind));
+    enable(redo, why(entry?.thing.can_redo || again), named("redo", again ?? entry?.thing.redo_kind));
+    const none = entry ? null : t("nothingSelected");
+    enable(drop, none, t("tool.dropTitle"));
+    enable(finish, none, t("tool.finishTitle"));
   });
   return h("div", { class: "end" }, undo, redo, fresh, drop, finish);
+}
+
+/**
+ * What undo or redo would do, in words.
+ * @param {"undo" | "redo"} way
+ * @param {string | null | undefined | ""} kind of the action
+ */
+function named(way, kind) {
+  return kind ? t(`tool.${way}What`, { what: served(`kind.${kind}`, kind) }) : t(`tool.${way}Title`);
 }
 
 /**
@@ -124,6 +135,6 @@ function ends(store, hand) {
  */
 function still(store) {
   const entry = store.hand;
-  if (!entry) return "nothing is selected";
-  return entry.thing.locked ? "it is locked" : null;
+  if (!entry) return t("nothingSelected");
+  return entry.thing.locked ? t("isLocked") : null;
 }

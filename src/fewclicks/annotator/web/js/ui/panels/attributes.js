@@ -3,6 +3,7 @@
 /** @import { Attribute } from "../../types.js" */
 /** @import { Hand } from "../../tools/editor.js" */
 /** @import { Store } from "../../state/store.js" */
+import { t } from "../../language.js";
 import { byId, enable, h, select } from "../dom.js";
 
 /**
@@ -41,7 +42,7 @@ export function attributesPanel({ store, hand }) {
  */
 function field(one, value, locked, say) {
   const id = `attribute-${one.name}`;
-  const why = locked ? "the object is locked" : null;
+  const why = locked ? t("objectLocked") : null;
   if (one.kind === "tick") {
     const tick = h("input", { type: "checkbox", id, checked: value === true });
     tick.addEventListener("change", () => say(tick.checked));

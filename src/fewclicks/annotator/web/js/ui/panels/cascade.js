@@ -3,9 +3,10 @@
 /** @import { Hand } from "../../tools/editor.js" */
 /** @import { Lens } from "../../canvas/preview.js" */
 /** @import { Store } from "../../state/store.js" */
-import { byId, count, enable, h, plural, svg } from "../dom.js";
+import { count, counted, decimal, t } from "../../language.js";
+import { byId, enable, h, svg } from "../dom.js";
 import { AS_MODEL } from "../../state/store.js";
-import { check, slider } from "./fields.js";
+import { check, kbd, slider } from "./fields.js";
 
 const HIGH = 44;
 const BAR = 24;
@@ -18,13 +19,13 @@ export class CascadePanel {
     this.store = store;
     this.hand = hand;
     this.lens = lens;
-    this.depth = slider({ id: "cfr", label: "Passes after a click", min: AS_MODEL, max: 8, step: 1, key: "< >" }, passesText);
+    this.depth = slider(store, { id: "cfr", label: "cascade.depth", title: "cascade.depthTitle", min: AS_MODEL, max: 8, step: 1 }, passesText);
     this.depth.input.addEventListener("input", () => store.set({ passes: Number(this.depth.input.value) }));
     this.own = h("p", { class: "dim", id: "own-passes" });
     this.spark = h("div", { id: "spark" });
-    this.pass = slider({ id: "pass", label: "Show the mask after pass", min: 0, max: 1, step: 1, key: "Alt+, Alt+." }, (value) => this.passText(value));
+    this.pass = slider(store, { id: "pass", label: "cascade.pass", title: "cascade.passTitle", min: 0, max: 1, step: 1 }, (value) => this.passText(value));
     this.pass.input.addEventListener("input", () => this.scrubbed());
-    this.threshold = slider({ id: "threshold", label: "Threshold", min: 0.02, max: 0.98, step: 0.01 }, (value) => value.toFixed(2));
+    this.threshold = slider(store, { id: "threshold", label: "cascade.threshold", min: 0.02, max: 0.98, step: 0.01 }, (value) => decimal(value, 2));
     this.threshold.input.addEventListener("input", () => this.tried());
     // A slider that comes back to where it was does not tell of a change.
     for (const end of ["change", "pointerup", "pointercancel", "blur"]) {
@@ -36,7 +37,7 @@ export class CascadePanel {
         { class: "fields" },
         this.depth.element,
         this.own,
-        check(store, "adaptive", "Adaptive: stop when it has settled"),
+        check(store, "adaptive", "cascade.adaptive"),
         this.spark,
         this.pass.element,
         this.beforeButton(),
@@ -47,8 +48,8 @@ export class CascadePanel {
       this.depth.show(passes);
       this.own.textContent = ownText(folder?.own ?? null);
       this.own.hidden = passes !== AS_MODEL;
-      const why = passes === AS_MODEL ? "the model says when to stop" : passes ? null : "there are no passes to stop";
-      enable(byId("setting-adaptive", HTMLInputElement), why, "Stop when it has settled");
+      const why = passes === AS_MODEL ? t("cascade.modelSays") : passes ? null : t("cascade.noPasses");
+      enable(byId("setting-adaptive", HTMLInputElement), why, t("cascade.adaptiveTitle"));
     });
     store.on(["hand", "entries", "pass"], () => this.show());
   }
@@ -63,7 +64,7 @@ export class CascadePanel {
     };
     const hold = { onpointerdown: set(true), onpointerup: set(false), onpointerleave: set(false), onblur: set(false) };
     const keys = { onkeydown: space(true), onkeyup: space(false) };
-    this.before = h("button", { type: "button", class: "button", id: "before", ...hold, ...keys }, "Hold: before the last change", h("kbd", {}, "V"));
+    this.before = h("button", { type: "button", class: "button", id: "before", ...hold, ...keys }, t("cascade.before"), kbd(store, "before"));
     store.on(["before"], ({ before }) => this.before?.setAttribute("aria-pressed", String(before)));
     return h("div", { class: "pair" }, this.before);
   }
@@ -74,21 +75,21 @@ export class CascadePanel {
     const last = passes.length - 1;
     const shown = this.store.state.pass ?? last;
     this.pass.input.max = String(Math.max(1, last));
-    enable(this.pass.input, last < 1 ? (entry ? "the last click had one pass only" : "nothing is selected") : null, "The mask after an earlier pass");
+    enable(this.pass.input, last < 1 ? (entry ? t("cascade.onePass") : t("nothingSelected")) : null, t("cascade.earlier"));
     this.pass.show(last < 1 ? 0 : shown);
     const some = entry?.thing.area_px || entry?.thing.clicks.length;
-    enable(this.threshold.input, !some ? "nothing is selected" : entry?.thing.locked ? "the object is locked" : null, "Where the probability becomes the mask");
+    enable(this.threshold.input, !some ? t("nothingSelected") : entry?.thing.locked ? t("objectLocked") : null, t("cascade.where"));
     if (document.activeElement !== this.threshold.input || this.lens.threshold === null) {
       this.threshold.show(entry?.thing.threshold ?? 0.5);
     }
-    if (this.before) enable(this.before, entry ? null : "nothing is selected", "The mask before the last change");
+    if (this.before) enable(this.before, entry ? null : t("nothingSelected"), t("cascade.beforeTitle"));
     this.spark.replaceChildren(...(passes.length ? [sparkline(passes.map((pass) => pass.changed_px), shown)] : []));
   }
 
   /** @param {number} value */
   passText(value) {
     const passes = this.store.hand?.passes ?? [];
-    return passes.length > 1 ? `${value} of ${passes.length - 1}` : "–";
+    return passes.length > 1 ? t("cascade.of", { number: value, all: passes.length - 1 }) : "–";
   }
 
   scrubbed() {
@@ -113,8 +114,8 @@ export class CascadePanel {
 
 /** @param {number} passes */
 function passesText(passes) {
-  if (passes === AS_MODEL) return "as the model says";
-  return passes ? `+ ${passes}` : "off";
+  if (passes === AS_MODEL) return t("cascade.asModel");
+  return passes ? `+ ${passes}` : t("cascade.off");
 }
 
 /**
@@ -122,12 +123,21 @@ function passesText(passes) {
  * @param {import("../../types.js").OwnPasses | null} own
  */
 function ownText(own) {
-  if (!own) return "The model is being loaded.";
+  if (!own) return t("cascade.loading");
   const { first, later, adaptive } = own;
-  const some = (/** @type {number} */ passes) => (passes ? `${passes} ${passes === 1 ? "pass" : "passes"}` : "none");
-  const most = adaptive ? "at most " : "";
-  if (first === later) return `This model: ${most}${some(first)} after each click.`;
-  return `This model: ${most}${some(first)} after the first click, ${some(later)} after later ones.`;
+  const some = (/** @type {number} */ passes) => (passes ? t("cascade.passes", { n: passes }) : t("cascade.none"));
+  const most = adaptive ? t("cascade.most", { passes: some(first) }) : some(first);
+  if (first === later) return t("cascade.each", { first: most });
+  return t("cascade.firstLater", { first: most, later: some(later) });
+}
+
+/**
+ * @param {number} px
+ * @param {number} pass 0: the click itself
+ */
+function said(px, pass) {
+  const pixels = counted("pixel", px);
+  return pass ? t("cascade.thePass", { number: pass, pixels }) : t("cascade.theClick", { pixels });
 }
 
 /**
@@ -136,7 +146,7 @@ function ownText(own) {
  * @param {number} shown
  */
 function sparkline(changed, shown) {
-  const words = changed.map((px, i) => `${i ? `pass ${i}` : "the click"}: ${plural(px, "pixel")} changed`).join("; ");
+  const words = changed.map(said).join("; ");
   const width = changed.length * BAR;
   const picture = svg("svg", { class: "spark", viewBox: `0 0 ${Math.max(width, BAR * 9)} ${HIGH}`, preserveAspectRatio: "xMinYMax meet", role: "img", "aria-label": words });
   picture.append(svg("line", { x1: 0, x2: Math.max(width, BAR * 9), y1: HIGH - 0.5, y2: HIGH - 0.5 }));
@@ -145,10 +155,10 @@ function sparkline(changed, shown) {
     const high = Math.max(px ? 2 : 0.5, (Math.log10(1 + px) / most) * (HIGH - 4));
     const bar = svg("rect", { x: i * BAR + 2, y: HIGH - 1 - high, width: BAR - 5, height: high, rx: 1.5, class: i === shown ? "shown" : "" });
     const title = svg("title", {});
-    title.textContent = `${i ? `Pass ${i}` : "The click"}: ${plural(px, "pixel")}`;
+    title.textContent = said(px, i);
     bar.append(title);
     picture.append(bar);
   });
-  const text = h("div", { class: "dim number ellipsis" }, `${changed.map((px) => count(px)).join(" → ")} px changed`);
+  const text = h("div", { class: "dim number ellipsis" }, t("cascade.changed", { pixels: changed.map((px) => count(px)).join(" → ") }));
   return h("div", {}, picture, text);
 }

@@ -4,6 +4,7 @@
 /** @import { ClassList } from "../../state/classes.js" */
 /** @import { Hand } from "../../tools/editor.js" */
 /** @import { Store } from "../../state/store.js" */
+import { t } from "../../language.js";
 import { classDialog } from "../class-dialog.js";
 import { byId, check, enable, h, icon, roving } from "../dom.js";
 
@@ -21,7 +22,7 @@ export class ClassesPanel {
     this.editing = false;
     this.edit = h(
       "button",
-      { type: "button", class: "icon-button small", title: "Edit the classes", "aria-label": "Edit the classes", "aria-pressed": "false" },
+      { type: "button", class: "icon-button small", title: t("classes.edit"), "aria-label": t("classes.edit"), "aria-pressed": "false" },
       icon("edit"),
     );
     this.edit.addEventListener("click", () => this.toggle());
@@ -29,22 +30,23 @@ export class ClassesPanel {
     roving(this.list);
     this.list.addEventListener("keydown", (event) => this.moved(event));
     const text = { type: "text", autocomplete: "off", spellcheck: "false" };
-    this.search = h("input", { ...text, type: "search", id: "class-search", placeholder: "Find a class (/)", "aria-label": "Find a class" });
+    this.search = h("input", { ...text, type: "search", id: "class-search", "aria-label": t("classes.findLabel") });
     this.search.addEventListener("input", () => this.show());
     this.search.addEventListener("keydown", (event) => this.found(event));
     this.add = h("input", {
       ...text,
       id: "class-add",
-      placeholder: "Add a class …",
-      "aria-label": "Add a class",
+      placeholder: t("classes.addHint"),
+      "aria-label": t("classes.add"),
       maxlength: 100,
       onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && this.added(),
     });
     this.files = list.fileButtons();
     this.files.hidden = true;
-    const head = h("div", { class: "section-head" }, h("h2", {}, "Classes"), this.edit);
+    const head = h("div", { class: "section-head" }, h("h2", {}, t("classes.title")), this.edit);
     byId("classes").append(head, h("div", { class: "class-add" }, this.search), this.list, h("div", { class: "class-add" }, this.add, this.files));
     store.on(["classes", "role"], () => this.show());
+    store.on(["keys"], () => (this.search.placeholder = t("classes.find")));
     store.on(["classId", "hand", "entries"], () => this.mark());
     store.on(["classId", "hand"], () => this.list.querySelector('[aria-checked="true"]')?.scrollIntoView({ block: "nearest" }));
   }
@@ -93,13 +95,13 @@ export class ClassesPanel {
   show() {
     const { classes, role } = this.store.state;
     const may = role !== "annotator";
-    enable(this.edit, may ? null : "reviewers do that", "Edit the classes");
-    enable(this.add, may ? null : "reviewers do that", "Add a class");
+    enable(this.edit, may ? null : t("reviewersDoThat"), t("classes.edit"));
+    enable(this.add, may ? null : t("reviewersDoThat"), t("classes.add"));
     if (document.activeElement !== this.search) this.search.hidden = classes.length <= FEW && !this.search.value;
     const controls = () => [...this.list.querySelectorAll("input, select, button")];
     const focused = controls().findIndex((one) => one === document.activeElement);
     this.list.setAttribute("role", this.editing ? "group" : "radiogroup");
-    this.list.setAttribute("aria-label", "Class of new objects");
+    this.list.setAttribute("aria-label", t("classes.ofNew"));
     const groups = new Map(this.wanted.map((one) => [one.group, /** @type {Class[]} */ ([])]));
     for (const one of this.wanted) groups.get(one.group)?.push(one);
     const parts = [...groups].flatMap(([group, members]) => [group && h("div", { class: "class-group" }, group), ...members.map((one) => this.row(one))]);
@@ -158,7 +160,7 @@ export class ClassesPanel {
 
   /** @param {Class} one */
   colour(one) {
-    const input = h("input", { type: "color", value: one.colour, "aria-label": `Color of ${one.name}`, title: "Color", disabled: this.store.state.role === "annotator" });
+    const input = h("input", { type: "color", value: one.colour, "aria-label": t("classes.colorOf", { name: one.name }), title: t("classes.color"), disabled: this.store.state.role === "annotator" });
     input.addEventListener("change", () => void this.classes.patch(one.id, { colour: input.value }));
     return input;
   }
@@ -176,18 +178,18 @@ export class ClassesPanel {
   /** @param {Class} one */
   editor(one) {
     const patch = (/** @type {Partial<Class>} */ part) => void this.classes.patch(one.id, part);
-    const name = h("input", { type: "text", value: one.name, "aria-label": `Name of ${one.name}`, maxlength: 100 });
+    const name = h("input", { type: "text", value: one.name, "aria-label": t("classes.nameOf", { name: one.name }), maxlength: 100 });
     name.addEventListener("change", () => name.value.trim() && patch({ name: name.value.trim() }));
-    const hint = "Key: a digit, or a digit and one more";
-    const key = h("input", { type: "text", class: "class-key", value: one.key ?? "", "aria-label": `Key of ${one.name}`, title: hint, maxlength: 2, placeholder: "–" });
+    const hint = t("classes.keyHint");
+    const key = h("input", { type: "text", class: "class-key", value: one.key ?? "", "aria-label": t("classes.keyOf", { name: one.name }), title: hint, maxlength: 2, placeholder: "–" });
     key.addEventListener("change", () => patch({ key: key.value.trim().toLowerCase() }));
-    const button = (/** @type {string} */ name, /** @type {string} */ word, /** @type {() => void} */ onclick) =>
-      h("button", { type: "button", class: "icon-button small", "aria-label": `${word} ${one.name}`, title: word, onclick }, icon(name));
+    const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {string} */ label, /** @type {() => void} */ onclick) =>
+      h("button", { type: "button", class: "icon-button small", "aria-label": label, title, onclick }, icon(name));
     return [
       name,
       key,
-      button("more", "Group and attributes of", () => classDialog(one, this.classes)),
-      button("trash", "Delete", () => void this.classes.drop(one)),
+      button("more", t("classes.more"), t("classes.moreOf", { name: one.name }), () => classDialog(one, this.classes)),
+      button("trash", t("delete"), t("classes.deleteOf", { name: one.name }), () => void this.classes.drop(one)),
     ];
   }
 }

@@ -6,18 +6,18 @@
 /** @import { Hand } from "../../tools/editor.js" */
 /** @import { Many } from "../../tools/many.js" */
 /** @import { Stage } from "../../canvas/canvas.js" */
+/** @import { Key } from "../../language.js" */
 /** @import { Store } from "../../state/store.js" */
+import { count, decimal, t } from "../../language.js";
 import { drawer } from "../header.js";
 import { drawThumb } from "../../canvas/thumb.js";
-import { byId, count, debounced, enable, h, icon } from "../dom.js";
+import { byId, debounced, enable, h, icon } from "../dom.js";
 import { nameOf } from "../../state/annotation.js";
 import { DragOrder } from "../drag-order.js";
 import { Rows } from "../virtual-list.js";
 
-const RULE = "The upper ones cover the lower ones, also in exports without overlaps.";
 const THUMB = 72;
-const MANY = { class: "object-bar many", id: "object-many", role: "group", "aria-label": "What is done to the selected objects" };
-const CARRY = "Take the objects over to the next photo, fitted to what is there (Ctrl+Shift+\u2192)";
+const MANY = { class: "object-bar many", id: "object-many", role: "group", "aria-label": t("objects.many") };
 
 export class ObjectsPanel {
   /**
@@ -34,21 +34,21 @@ export class ObjectsPanel {
     this.name = this.nameField();
     const list = h("div", { class: "rows", id: "object-list" });
     this.bar = h("div", { class: "object-bar" }, this.name, ...this.buttons());
-    /** @type {[HTMLButtonElement, number, string][]} each with how many objects it needs, and what it says */
+    /** @type {[HTMLButtonElement, number, Key][]} each with how many objects it needs, and what it says */
     this.manyButtons = this.bulk();
-    this.carry = h("button", { type: "button", class: "button small", id: "many-carry", "aria-label": CARRY, onclick: () => void copying.carry() }, icon("carry"));
+    this.carry = h("button", { type: "button", class: "button small", id: "many-carry", "aria-label": t("objects.carry"), onclick: () => void copying.carry() }, icon("carry"));
     this.manyBar = h("div", MANY, ...this.manyButtons.map(([one]) => one));
     this.manyBar.lastElementChild?.before(this.carry);
     byId("objects").append(
-      h("div", { class: "section-head", title: RULE }, h("h2", {}, "Objects"), this.total, this.order()),
+      h("div", { class: "section-head", title: t("objects.rule") }, h("h2", {}, t("objects.title")), this.total, this.order()),
       list,
       this.bar,
       this.manyBar,
     );
     /** @type {Rows<Entry>} */
     this.rows = new Rows(list, {
-      label: "Objects, top to bottom",
-      empty: "None yet.",
+      label: t("objects.label"),
+      empty: t("objects.none"),
       key: (entry) => entry.thing.id,
       selected: (entry) => entry.thing.id === store.state.hand,
       render: (entry, old) => this.row(entry, old),
@@ -59,7 +59,7 @@ export class ObjectsPanel {
     this.draggable();
     // Small pictures are drawn when the hands rest.
     this.drawThumbs = debounced(150, () => this.thumbs());
-    store.on(["entries", "hand", "classes", "photo", "photos", "selected", "instances", "byDoubt", "doubts"], () => this.show());
+    store.on(["entries", "hand", "classes", "photo", "photos", "selected", "instances", "byDoubt", "doubts", "keys"], () => this.show());
     store.on(["hover"], () => this.light());
     list.addEventListener("dblclick", () => this.rename());
     store.on(["hand"], () => this.rows.reveal());
@@ -70,7 +70,7 @@ export class ObjectsPanel {
   draggable() {
     const { store, many } = this;
     return new DragOrder(this.rows, {
-      why: () => (store.state.byDoubt ? "The list is ordered by doubt. Order it as the objects lie to move them." : null),
+      why: () => (store.state.byDoubt ? t("objects.orderedByDoubt") : null),
       move: (entry, to) => many.restack(entry, to),
       refused: (hint) => store.set({ hint }),
     });
@@ -79,8 +79,8 @@ export class ObjectsPanel {
   /** Orders the list: as the objects lie, or by what one more pass would change. */
   order() {
     const { store } = this;
-    const title = "Those first that one more pass of the cascade would change most (:)";
-    const button = h("button", { type: "button", class: "button small", id: "by-doubt", title, onclick: () => store.set({ byDoubt: !store.state.byDoubt }) }, "By doubt");
+    const button = h("button", { type: "button", class: "button small", id: "by-doubt", onclick: () => store.set({ byDoubt: !store.state.byDoubt }) }, t("objects.byDoubt"));
+    store.on(["keys"], () => (button.title = t("objects.byDoubtTitle")));
     store.on(["byDoubt"], ({ byDoubt }) => button.setAttribute("aria-pressed", String(byDoubt)));
     return button;
   }
@@ -101,7 +101,7 @@ export class ObjectsPanel {
     return h("input", {
       type: "text",
       id: "object-name",
-      "aria-label": "Name of the selected object",
+      "aria-label": t("objects.nameLabel"),
       autocomplete: "off",
       spellcheck: "false",
       maxlength: 200,
@@ -112,24 +112,24 @@ export class ObjectsPanel {
 
   buttons() {
     const { hand } = this;
-    const button = (/** @type {string} */ name, /** @type {string} */ label, /** @type {() => void} */ onclick) =>
-      h("button", { type: "button", class: "icon-button", title: label, "aria-label": label, onclick }, icon(name));
-    this.up = button("up", "Move up in the stack (PageUp)", () => hand.lift(1));
-    this.down = button("down", "Move down in the stack (PageDown)", () => hand.lift(-1));
+    const button = (/** @type {string} */ name, /** @type {Key} */ label, /** @type {() => void} */ onclick) =>
+      h("button", { type: "button", class: "icon-button", "aria-label": t(label), onclick }, icon(name));
+    this.up = button("up", "objects.up", () => hand.lift(1));
+    this.down = button("down", "objects.down", () => hand.lift(-1));
     return [this.up, this.down];
   }
 
-  /** @returns {[HTMLButtonElement, number, string][]} */
+  /** @returns {[HTMLButtonElement, number, Key][]} */
   bulk() {
     const { many } = this;
-    const deed = (/** @type {string} */ id, /** @type {string | Element} */ word, /** @type {string} */ label, /** @type {() => void} */ onclick, least = 1) =>
-      /** @type {[HTMLButtonElement, number, string]} */ ([h("button", { type: "button", class: "button small", id, "aria-label": label, onclick }, word), least, label]);
+    const deed = (/** @type {string} */ id, /** @type {string | Element} */ word, /** @type {Key} */ label, /** @type {() => void} */ onclick, least = 1) =>
+      /** @type {[HTMLButtonElement, number, Key]} */ ([h("button", { type: "button", class: "button small", id, "aria-label": t(label), onclick }, word), least, label]);
     return [
-      deed("many-merge", "Merge", "Make one object of those that are selected (G)", () => many.merge(), 2),
-      deed("many-split", "Split", "Make an object of each part (Shift+G)", () => many.split()),
-      deed("many-largest", "Largest", "Keep the largest part (J)", () => many.keepLargest()),
-      deed("many-fill", "Fill", "Fill all holes (Shift+J)", () => many.fillHoles()),
-      deed("many-delete", icon("trash"), "Delete (Delete)", () => many.remove()),
+      deed("many-merge", t("objects.merge"), "objects.mergeTitle", () => many.merge(), 2),
+      deed("many-split", t("objects.split"), "objects.splitTitle", () => many.split()),
+      deed("many-largest", t("objects.largest"), "objects.largestTitle", () => many.keepLargest()),
+      deed("many-fill", t("objects.fill"), "objects.fillTitle", () => many.fillHoles()),
+      deed("many-delete", icon("trash"), "objects.deleteTitle", () => many.remove()),
     ];
   }
 
@@ -159,14 +159,14 @@ export class ObjectsPanel {
     const entry = this.store.hand;
     const { stack } = this.store;
     const place = entry ? stack.indexOf(entry) : -1;
-    const none = !entry ? "nothing is selected" : entry.thing.locked ? "it is locked" : null;
-    enable(this.name, none, "The name of the selected object (F2)");
-    if (this.up) enable(this.up, none ?? (place === stack.length - 1 ? "it lies on top" : null), "Move up in the stack (PageUp)");
-    if (this.down) enable(this.down, none ?? (place === 0 ? "it lies at the bottom" : null), "Move down in the stack (PageDown)");
-    for (const [button, least, label] of this.manyButtons) enable(button, this.many.why(least), label);
-    enable(this.carry, this.copying.why(), CARRY);
+    const none = !entry ? t("nothingSelected") : entry.thing.locked ? t("isLocked") : null;
+    enable(this.name, none, t("objects.nameTitle"));
+    if (this.up) enable(this.up, none ?? (place === stack.length - 1 ? t("objects.top") : null), t("objects.up"));
+    if (this.down) enable(this.down, none ?? (place === 0 ? t("objects.bottom") : null), t("objects.down"));
+    for (const [button, least, label] of this.manyButtons) enable(button, this.many.why(least), t(label));
+    enable(this.carry, this.copying.why(), t("objects.carry"));
     if (document.activeElement !== this.name) this.name.value = entry?.thing.name ?? "";
-    this.name.placeholder = entry ? nameOf(entry, this.store) : "Nothing selected";
+    this.name.placeholder = entry ? nameOf(entry, this.store) : t("objects.nothing");
     this.drawThumbs();
   }
 
@@ -175,18 +175,18 @@ export class ObjectsPanel {
    * @param {Entry} entry
    * @param {"hidden" | "locked"} what
    * @param {[string, string]} icons
-   * @param {[string, string]} labels
+   * @param {[Key, Key]} labels
    */
   flag(entry, what, icons, labels) {
     const is = Number(entry.thing[what]);
-    const title = `${labels[is]} ${nameOf(entry, this.store)}`;
+    const title = t(labels[is], { name: nameOf(entry, this.store) });
     const look = { type: "button", class: `icon-button small ${what}`, tabindex: -1, title, "aria-label": title, "aria-pressed": String(is === 1) };
     return h("button", { ...look, onclick: () => this.many.flip(what, [entry]) }, icon(icons[is]));
   }
 
   /** @param {Entry} entry */
   bin(entry) {
-    const title = `Delete ${nameOf(entry, this.store)}${entry.thing.locked ? " – it is locked" : ""}`;
+    const title = t(entry.thing.locked ? "objects.deleteLocked" : "objects.delete", { name: nameOf(entry, this.store) });
     const look = { type: "button", class: "icon-button small bin", tabindex: -1, title, "aria-label": title, disabled: entry.thing.locked };
     return h("button", { ...look, onclick: () => this.hand.remove(entry, true) }, icon("trash"));
   }
@@ -220,14 +220,14 @@ export class ObjectsPanel {
     const { thing } = entry;
     const own = this.store.state.classes.find((one) => one.id === thing.class_id);
     const inHand = thing.id === this.store.state.hand;
-    const state = inHand ? "selected" : thing.proposal ? "" : thing.state === "open" ? "open" : "";
+    const state = inHand ? t("objects.selected") : thing.proposal ? "" : thing.state === "open" ? t("objects.open") : "";
     const proposed = thing.proposal ? "proposal" : "";
     const colour = `rgb(${this.stage.colourOf(entry).join(" ")})`;
     const doubt = this.store.state.byDoubt ? this.store.state.doubts.get(thing.id) : undefined;
-    const doubted = doubt ? `± ${(100 * doubt.share).toFixed(1)} %` : "";
+    const doubted = doubt ? `± ${decimal(100 * doubt.share, 1)} %` : "";
     const news = [nameOf(entry, this.store), own?.name, colour, thing.area_px, thing.person, state, entry.hidden, thing.locked, doubted, proposed].join();
     if (old?.dataset.news === news) return old;
-    const what = [thing.name ? own?.name : "", doubted, `${count(thing.area_px)} px`, thing.person, proposed, state].filter(Boolean).join(" · ");
+    const what = [proposed && t("objects.proposal"), state, thing.name ? own?.name : "", doubted, `${count(thing.area_px)} px`, thing.person].filter(Boolean).join(" · ");
     const swatch = h("span", { class: "swatch" });
     swatch.style.background = colour;
     const row = h(
@@ -236,8 +236,8 @@ export class ObjectsPanel {
       old?.querySelector("canvas") ?? h("canvas", { class: "thumb", width: THUMB, height: THUMB }),
       h("span", { class: "text" }, h("span", { class: "ellipsis" }, nameOf(entry, this.store)), h("small", {}, what)),
       swatch,
-      this.flag(entry, "hidden", ["eye", "hidden"], ["Hide", "Show"]),
-      this.flag(entry, "locked", ["unlock", "lock"], ["Lock", "Unlock"]),
+      this.flag(entry, "hidden", ["eye", "hidden"], ["objects.hide", "objects.show"]),
+      this.flag(entry, "locked", ["unlock", "lock"], ["objects.lock", "objects.unlock"]),
       this.bin(entry),
     );
     old?.remove();

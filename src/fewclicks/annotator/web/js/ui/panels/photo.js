@@ -3,6 +3,7 @@
 /** @import { Desk } from "../../state/workspace.js" */
 /** @import { Notices } from "../toasts.js" */
 /** @import { Store } from "../../state/store.js" */
+import { t } from "../../language.js";
 import * as api from "../../sync/api.js";
 import * as team from "../../sync/team.js";
 import { byId, enable, h } from "../dom.js";
@@ -19,7 +20,7 @@ export function photoPanel({ store, desk, notices }) {
     const was = Object.fromEntries(Object.keys(part).map((name) => [name, photo[/** @type {keyof Part} */ (name)]]));
     try {
       desk.replace(await api.patchPhoto(photo.id, part));
-      notices.show(`${photo.name} changed`, () => void api.patchPhoto(photo.id, was).then((back) => desk.replace(back)));
+      notices.show(t("photo.changed", { name: photo.name }), () => void api.patchPhoto(photo.id, was).then((back) => desk.replace(back)));
     } catch (error) {
       notices.problem(error);
       fill();
@@ -31,16 +32,16 @@ export function photoPanel({ store, desk, notices }) {
     return { input, field: h("div", { class: "field wide-field" }, h("label", { for: id }, label), input) };
   };
   const known = h("datalist", { id: "known-tags" });
-  const tags = text("photo-tags", "Tags", (value) => ({ tags: value.split(",").map((tag) => tag.trim()).filter(Boolean) }));
+  const tags = text("photo-tags", t("photo.tags"), (value) => ({ tags: value.split(",").map((tag) => tag.trim()).filter(Boolean) }));
   tags.input.setAttribute("list", known.id);
-  tags.input.placeholder = "night, rain";
-  const note = text("photo-note", "Note", (value) => ({ note: value }));
-  const who = text("photo-assignee", "For", (value) => ({ assignee: value.trim() }));
-  who.input.placeholder = "nobody yet";
+  tags.input.placeholder = t("photo.tagsExample");
+  const note = text("photo-note", t("photo.note"), (value) => ({ note: value }));
+  const who = text("photo-assignee", t("photo.for"), (value) => ({ assignee: value.trim() }));
+  who.input.placeholder = t("photo.nobodyYet");
   byId("photo-about").append(h("div", { class: "fields" }, who.field, tags.field, note.field, known));
   const fill = () => {
     const { photo, photos } = store.state;
-    for (const { input } of [tags, note, who]) enable(input, photo ? null : "there is no photo", input.labels?.[0]?.textContent ?? "");
+    for (const { input } of [tags, note, who]) enable(input, photo ? null : t("photo.none"), input.labels?.[0]?.textContent ?? "");
     if (document.activeElement !== tags.input) tags.input.value = photo?.tags.join(", ") ?? "";
     if (document.activeElement !== note.input) note.input.value = photo?.note ?? "";
     if (document.activeElement !== who.input) who.input.value = photo?.assignee ?? "";
@@ -57,10 +58,10 @@ export function photoPanel({ store, desk, notices }) {
 export async function takeNext({ store, desk, notices }) {
   try {
     const photo = await team.takeNext();
-    if (!photo) return store.set({ hint: "Every photo is somebody's, or done." });
+    if (!photo) return store.set({ hint: t("photo.noneFree") });
     desk.replace(photo);
     await desk.open(photo.id);
-    store.set({ hint: `${photo.name} is yours now.` });
+    store.set({ hint: t("photo.yours", { name: photo.name }) });
   } catch (error) {
     notices.problem(error);
   }

@@ -3,13 +3,14 @@
 /** @import { Desk } from "../../state/workspace.js" */
 /** @import { Photo, PhotoState } from "../../types.js" */
 /** @import { Store } from "../../state/store.js" */
+import { count, counted, t } from "../../language.js";
 import { STATES } from "../../state/review.js";
 import { BASE, json } from "../../sync/api.js";
-import { byId, check, count, debounced, h, plural, roving } from "../dom.js";
+import { byId, check, debounced, h, roving } from "../dom.js";
 import { Rows } from "../virtual-list.js";
 
-/** @type {["all" | PhotoState, string][]} */
-const FILTERS = [["all", "All"], ["untouched", "New"], ["begun", "Begun"], ["done", "Done"], ["accepted", "Accepted"], ["returned", "Sent back"]];
+/** @type {("all" | PhotoState)[]} */
+const FILTERS = ["all", ...STATES];
 
 export class PhotosPanel {
   /**
@@ -29,8 +30,8 @@ export class PhotosPanel {
     this.search.addEventListener("input", () => (this.search.value.includes(":") ? ask() : this.heard(null, "")));
     /** @type {Rows<Photo>} */
     this.rows = new Rows(byId("photo-list"), {
-      label: "Photos",
-      empty: "No photo is like that.",
+      label: t("photos.title"),
+      empty: t("photos.noneLike"),
       key: (photo) => photo.id,
       selected: (photo) => photo.id === store.state.photo?.id,
       render: rowOf,
@@ -47,8 +48,8 @@ export class PhotosPanel {
 
   segments() {
     const group = byId("photo-filter");
-    const buttons = FILTERS.map(([name, label]) =>
-      h("button", { type: "button", role: "radio", "data-filter": name, onclick: () => this.choose(name) }, label),
+    const buttons = FILTERS.map((name) =>
+      h("button", { type: "button", role: "radio", "data-filter": name, onclick: () => this.choose(name) }, t(`photos.${name}`)),
     );
     group.append(...buttons);
     roving(group);
@@ -79,7 +80,7 @@ export class PhotosPanel {
    */
   heard(found, fault) {
     this.found = found;
-    this.rows.nothing.textContent = fault || "No photo is like that.";
+    this.rows.nothing.textContent = fault || t("photos.noneLike");
     this.show();
   }
 
@@ -117,9 +118,9 @@ function rowOf(photo, old) {
  * @param {Photo} photo
  */
 function stand({ problem, state, assignee, comments, objects }) {
-  if (problem) return "cannot be read";
-  const parts = [STATES[state], assignee, comments && plural(comments, "comment")].filter(Boolean);
-  return parts.join(" · ") + (objects ? `, ${plural(objects, "object")}` : "");
+  if (problem) return t("photos.unreadable");
+  const parts = [t(`state.${state}`), assignee, comments && counted("comment", comments)].filter(Boolean);
+  return parts.join(" · ") + (objects ? `, ${counted("object", objects)}` : "");
 }
 
 /**
@@ -139,10 +140,10 @@ function progress(photos) {
     part.style.width = `${(100 * number(/** @type {PhotoState} */ (part.className))) / total}%`;
   }
   const done = number("done") + number("accepted");
-  const states = /** @type {PhotoState[]} */ (Object.keys(STATES)).filter(number).map((state) => `${count(number(state))} ${STATES[state]}`);
+  const states = STATES.filter(number).map((state) => `${count(number(state))} ${t(`state.${state}`)}`);
   bar.setAttribute("aria-valuenow", String(done));
   bar.setAttribute("aria-valuemax", String(photos.length));
   bar.setAttribute("aria-valuetext", states.join(", "));
   bar.title = states.join(", ");
-  byId("photo-counts").textContent = photos.length ? `${count(done)} of ${count(photos.length)} done` : "";
+  byId("photo-counts").textContent = photos.length ? t("photos.doneOf", { done, all: photos.length }) : "";
 }

@@ -4,7 +4,7 @@
 /** @import { Pins } from "../pins.js" */
 /** @import { Review } from "../../state/review.js" */
 /** @import { Store } from "../../state/store.js" */
-import { STATES } from "../../state/review.js";
+import { t } from "../../language.js";
 import { byId, enable, h, icon } from "../dom.js";
 
 /**
@@ -13,12 +13,12 @@ import { byId, enable, h, icon } from "../dom.js";
 export function reviewPanel({ store, review, pins }) {
   const button = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ word, /** @type {() => void} */ onclick) =>
     h("button", { type: "button", class: "button", id, onclick }, icon(name), word);
-  const accept = button("accept", "check", "Accept", () => void review.judge("accepted"));
-  const back = button("send-back", "undo", "Send back", () => sendBack(store, review));
-  const pin = h("button", { type: "button", class: "icon-button small", title: "Pin a comment to a place (R)", "aria-label": "Pin a comment to a place", onclick: () => pins.write() }, icon("pin"));
+  const accept = button("accept", "check", t("review.accept"), () => void review.judge("accepted"));
+  const back = button("send-back", "undo", t("review.sendBack"), () => sendBack(store, review));
+  const pin = h("button", { type: "button", class: "icon-button small", "aria-label": t("review.pin").replace(/ \(.*$/, ""), onclick: () => pins.write() }, icon("pin"));
   const state = h("span", { id: "review-state", class: "chip" });
-  const list = h("div", { id: "review-list", class: "comments", role: "list", "aria-label": "Comments" });
-  const add = h("input", { type: "text", id: "comment-add", placeholder: "Comment on the photo …", "aria-label": "Comment on the whole photo", autocomplete: "off", maxlength: 2000 });
+  const list = h("div", { id: "review-list", class: "comments", role: "list", "aria-label": t("review.comments") });
+  const add = h("input", { type: "text", id: "comment-add", placeholder: t("review.commentHint"), "aria-label": t("review.comment"), autocomplete: "off", maxlength: 2000 });
   add.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     void review.write(add.value, null);
@@ -29,17 +29,18 @@ export function reviewPanel({ store, review, pins }) {
   byId("review").append(
     h("div", { class: "fields" }, h("div", { class: "pair" }, accept, back), list, h("div", { class: "pair" }, add, pin)),
   );
-  store.on(["photo", "role"], ({ photo }) => {
-    const none = !photo || photo.problem ? "there is no photo to review" : review.mayJudge ? null : "reviewers do that";
-    enable(accept, none ?? (photo?.state === "accepted" ? "it is accepted" : null), "Accept the photo, go on with the next that is done (Shift+Y)");
-    enable(back, none ?? (photo?.state === "returned" ? "it is sent back" : null), "Send the photo back (Shift+R)");
-    state.textContent = photo ? STATES[photo.state] : "";
+  store.on(["keys"], () => (pin.title = t("review.pin")));
+  store.on(["photo", "role", "keys"], ({ photo }) => {
+    const none = !photo || photo.problem ? t("review.noPhoto") : review.mayJudge ? null : t("reviewersDoThat");
+    enable(accept, none ?? (photo?.state === "accepted" ? t("review.isAccepted") : null), t("review.acceptTitle"));
+    enable(back, none ?? (photo?.state === "returned" ? t("review.isReturned") : null), t("review.sendBackTitle"));
+    state.textContent = photo ? t(`state.${photo.state}`) : "";
     state.className = `chip ${photo?.state ?? ""}`;
   });
   store.on(["comments"], ({ comments }) => {
     const open = comments.filter((one) => !one.resolved).length;
     count.textContent = open ? String(open) : "";
-    count.title = `${open} not resolved`;
+    count.title = t("review.open", { n: open });
     list.replaceChildren(...comments.map((one, at) => row(one, at + 1, review)));
     if (open) byId("review", HTMLDetailsElement).open = true;
   });
@@ -54,7 +55,7 @@ export function sendBack(store, review) {
   if (store.state.photo && review.mayJudge && !store.state.comments.some((one) => !one.resolved)) {
     byId("review", HTMLDetailsElement).open = true;
     byId("comment-add").focus();
-    return store.set({ hint: "Say first what is to be corrected: R pins a comment to a place, Enter in the field comments on the photo." });
+    return store.set({ hint: t("review.sayFirst") });
   }
   void review.judge("returned");
 }
@@ -65,10 +66,11 @@ export function sendBack(store, review) {
  * @param {Review} review
  */
 function row(one, number, review) {
-  const tick = h("input", { type: "checkbox", checked: one.resolved, title: "Resolved", "aria-label": `Comment ${number} is resolved` });
+  const tick = h("input", { type: "checkbox", checked: one.resolved, title: t("review.resolved"), "aria-label": t("review.isResolved", { number }) });
   tick.addEventListener("change", () => void review.resolve(one, tick.checked));
-  const who = [one.person, one.resolved && one.resolved_by ? `resolved by ${one.resolved_by}` : ""].filter(Boolean).join(" · ");
-  const bin = h("button", { type: "button", class: "icon-button small", title: "Delete", "aria-label": `Delete comment ${number}`, onclick: () => void review.remove(one) }, icon("trash"));
+  const who = [one.person, one.resolved && one.resolved_by ? t("review.resolvedBy", { person: one.resolved_by }) : ""].filter(Boolean).join(" · ");
+  const label = t("review.deleteComment", { number });
+  const bin = h("button", { type: "button", class: "icon-button small", title: t("delete"), "aria-label": label, onclick: () => void review.remove(one) }, icon("trash"));
   const mark = one.x === null ? h("span", { class: "pin-mark whole" }, "·") : h("span", { class: "pin-mark" }, String(number));
   return h("div", { role: "listitem", class: `comment${one.resolved ? " resolved" : ""}`, "data-id": one.id }, mark, h("span", { class: "text" }, one.text, who && h("small", {}, who)), tick, bin);
 }

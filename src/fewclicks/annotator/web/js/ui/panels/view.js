@@ -1,12 +1,24 @@
 /** @file How masks are drawn, and how the wheel and the page behave. */
 
 /** @import { Store } from "../../state/store.js" */
-import { byId, h } from "../dom.js";
+import { chooseLanguage, chosenLanguage, LANGUAGES, t } from "../../language.js";
+import { byId, h, select } from "../dom.js";
 import { check, choice, pixels, slider } from "./fields.js";
+
+/** The language of the page, which it has from its next start on: everything is saved, so it starts at once. */
+function languageField() {
+  const names = Object.entries(LANGUAGES).map(([code, { name }]) => /** @type {[string, string]} */ ([code, name]));
+  const list = select({ id: "setting-language" }, [["auto", t("view.language.auto")], ...names], chosenLanguage);
+  list.addEventListener("change", () => {
+    chooseLanguage(list.value);
+    location.reload();
+  });
+  return h("div", { class: "field" }, h("label", { for: "setting-language" }, t("view.language")), list);
+}
 
 /** @param {Store} store */
 export function viewPanel(store) {
-  const opacity = slider({ id: "opacity", label: "Opacity of masks", min: 0, max: 1, step: 0.05 }, (value) => `${Math.round(value * 100)} %`);
+  const opacity = slider(store, { id: "opacity", label: "view.opacity", min: 0, max: 1, step: 0.05 }, (value) => `${Math.round(value * 100)} %`);
   opacity.input.addEventListener("input", () => store.set({ opacity: Number(opacity.input.value) }));
   store.on(["opacity"], (state) => opacity.show(state.opacity));
   byId("view").append(
@@ -14,32 +26,33 @@ export function viewPanel(store) {
       "div",
       { class: "fields" },
       opacity.element,
-      check(store, "outlineOnly", "Outlines only", "O"),
-      check(store, "heat", "Heat map of the probability", "M"),
-      check(store, "hidden", "Hide the masks", "T"),
-      check(store, "instances", "Each object in a color of its own"),
-      choice(store, "local", "Corrections change", [
-        ["auto", "The touched part, of imported masks"],
-        ["always", "The touched part only"],
-        ["never", "Whatever the model sees"],
+      check(store, "outlineOnly", "view.outlineOnly", "outlines"),
+      check(store, "heat", "view.heat", "heat"),
+      check(store, "hidden", "view.hidden", "hideMasks"),
+      check(store, "instances", "view.instances"),
+      choice(store, "local", "view.local", [
+        ["auto", t("view.local.auto")],
+        ["always", t("view.local.always")],
+        ["never", t("view.local.never")],
       ]),
-      choice(store, "paint", "Color of masks", [
-        ["auto", "Class, if it stands out"],
-        ["class", "Class"],
-        ["contrast", "What stands out most"],
+      choice(store, "paint", "view.paint", [
+        ["auto", t("view.paint.auto")],
+        ["class", t("view.paint.class")],
+        ["contrast", t("view.paint.contrast")],
       ]),
-      pixels(store, "holesPx", "Clean fills holes up to, in px"),
-      pixels(store, "specksPx", "Clean removes specks up to, in px"),
-      choice(store, "wheel", "Wheel", [
-        ["auto", "Mouse zooms, trackpad moves"],
-        ["zoom", "Zooms"],
-        ["pan", "Moves"],
+      pixels(store, "holesPx", "view.holes"),
+      pixels(store, "specksPx", "view.specks"),
+      choice(store, "wheel", "view.wheel", [
+        ["auto", t("view.wheel.auto")],
+        ["zoom", t("view.wheel.zoom")],
+        ["pan", t("view.wheel.pan")],
       ]),
-      choice(store, "theme", "Colors of the page", [
-        ["auto", "As the system"],
-        ["light", "Light"],
-        ["dark", "Dark"],
+      choice(store, "theme", "view.theme", [
+        ["auto", t("view.theme.auto")],
+        ["light", t("view.theme.light")],
+        ["dark", t("view.theme.dark")],
       ]),
+      languageField(),
     ),
   );
 }
