@@ -18,7 +18,7 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box, clamp_clicks
 from fewclicks.predictor import Predictor, State
-from fewclicks.refinement import CFR, GIVEN, ClickConsistency, Hold, passes
+from fewclicks.refinement import GIVEN, ClickConsistency, passes
 from fewclicks.types import Image, Mask, Prob
 
 MAX_POINTS = 20_000
@@ -117,6 +117,8 @@ class LookAt:
     inner: Predictor
     region: Box
     hints: Clicks = field(default_factory=Clicks)
+    whole: bool = False
+    """All of the region is seen, whatever mask there is before: `inner` does not zoom in on it."""
 
     def start(self, image: Image) -> State:
         """The blank state."""
@@ -132,7 +134,9 @@ class LookAt:
         hw = (state.image.shape[0], state.image.shape[1])
         there = (c for c in (*self.hints, *clamp_clicks(clicks, hw)) if self.region.contains(*c.pixel(hw)))
         moved = Clicks(tuple(Click(c.x - self.region.x0, c.y - self.region.y0, c.positive) for c in there))
-        before = State(part, np.ascontiguousarray(state.prob[self.region.slices]), state.threshold, memo)
+        # No prob is above 1: what is before is seen as a prob still, and as a mask to zoom in on by nobody.
+        threshold = 1.0 if self.whole else state.threshold
+        before = State(part, np.ascontiguousarray(state.prob[self.region.slices]), threshold, memo)
         after = self.inner.step(before, clamp_clicks(moved, self.region.hw))
         prob = state.prob.copy()
         prob[self.region.slices] = after.prob
@@ -142,63 +146,9 @@ class LookAt:
         return np.ascontiguousarray(image[self.region.slices])
 
 
-MARGIN_RATIO = 0.7
-"""So much of a box's sides is looked at beyond each of them."""
-AWAY_RATIO = 0.15
-"""So far beyond its sides lies what is surely no object, also where a box was drawn too small."""
-
-
-def look_in_box(
-    predictor: Predictor,
-    start: State,
-    box: Box,
-    clicks: Clicks,
-    steps: int | None = None,
-    tol: int | None = None,
-    hold: Hold | None = None,
-) -> Iterator[State]:
-    """Give the state after each pass over a box: the object in it, as `predictor` sees the box and a little more.
-
-    `start` is the state before the first click. `clicks` are held, and nothing else is: no pixel of the box is
-    promised. Where `predictor` finds nothing, the mask is the box itself. `steps`, `tol` and `hold` are those of
-    `passes`; without `steps` the predictor refines as it does by itself.
-    """
-    anchor, inner = split_anchor(predictor)
-    if steps is None:
-        steps, tol = (inner.steps, inner.tol) if isinstance(inner, CFR) else (0, None)
-    hw = (start.prob.shape[0], start.prob.shape[1])
-    look = LookAt(inner.inner if isinstance(inner, CFR) else inner, _grown(box, hw), _hints(box, hw))
-    # At the threshold: as full as can be without being a mask, which some methods would take for what is known.
-    begin, filled = np.zeros_like(start.prob), np.zeros_like(start.prob)
-    begin[box.slices], filled[box.slices] = start.threshold, 1
-    for state in passes(look, replace(start, prob=begin), clicks, steps, tol, hold):
-        if not state.mask.any():
-            state = replace(state, prob=filled)
-        state = replace(state, memo={**start.memo, GIVEN: True})
-        state = anchor.hold(state, clicks) if anchor else state
-        yield hold(state) if hold else state
-
-
 def split_anchor(predictor: Predictor) -> tuple[ClickConsistency | None, Predictor]:
     """Tell what holds the clicks, if anything does, and the rest."""
     return (predictor, predictor.inner) if isinstance(predictor, ClickConsistency) else (None, predictor)
-
-
-def _grown(box: Box, hw: tuple[int, int]) -> Box:
-    """The box and its margin, within the image."""
-    height, width = (math.ceil(MARGIN_RATIO * side) for side in box.hw)
-    grown = Box(box.x0 - width, box.y0 - height, box.x1 + width, box.y1 + height)
-    return grown.intersection(Box.whole(hw)) or box
-
-
-def _hints(box: Box, hw: tuple[int, int]) -> Clicks:
-    """A click in the middle of the box, and negative ones beyond its corners and sides, where the image goes on."""
-    x, y = (box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2
-    dy, dx = (max(2, round(AWAY_RATIO * side)) for side in box.hw)
-    columns = max(0, box.x0 - dx), x, min(hw[1], box.x1 + dx) - 1
-    rows = max(0, box.y0 - dy), y, min(hw[0], box.y1 + dy) - 1
-    around = (Click(cx, cy, False) for cy in rows for cx in columns if not box.contains(round(cy), round(cx)))
-    return Clicks((Click(x, y), *around))
 
 
 SCALES = (0.7, 0.5, 0.25)
@@ -236,7 +186,7 @@ def meanings(
 
     The others, the largest first, are what `predictor` sees in the photo and in regions of three sizes around the
     click: those that change least with the threshold. Each holds the click, is one piece, and goes on nowhere beyond
-    its region. `steps`, `tol`: as of `look_in_box`.
+    its region. `steps`, `tol`: as of `boxes.look_in_box`.
     """
     if steps is None:
         usual = predictor.step(start, clicks)

@@ -18,6 +18,7 @@ import numpy as np
 import PIL.Image
 
 from fewclicks import visualization
+from fewclicks.boxes import look_in_box
 from fewclicks.clicks import Click, Clicks
 from fewclicks.config import ResolvedPredictor
 from fewclicks.errors import InputError
@@ -27,7 +28,7 @@ from fewclicks.images.levels import Levels, require_levels
 from fewclicks.images.mask_meaning import MaskIs
 from fewclicks.images.reading import Source, read_image, read_mask
 from fewclicks.predictor import Predictor, State
-from fewclicks.prompts import BoxPrompt, Choice, Scribble, look_in_box, meanings
+from fewclicks.prompts import BoxPrompt, Choice, Scribble, meanings
 from fewclicks.refinement import keep_local
 from fewclicks.types import Image, Mask, Prob
 

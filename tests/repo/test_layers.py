@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "fewclicks"
 LAYERS = (
     "errors types clicks geometry plugins child_process files",
     "images predictor",
-    "transforms refinement prompts propagation proposals config visualization history",
+    "transforms refinement prompts propagation boxes proposals config visualization history",
     "session api",
     "engines models checkpoints | datasets | formats",
     "methods",

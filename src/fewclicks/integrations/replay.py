@@ -14,9 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from fewclicks.boxes import look_in_box
 from fewclicks.clicks import Click, Clicks
 from fewclicks.predictor import Predictor, State
-from fewclicks.prompts import BoxPrompt, look_in_box
+from fewclicks.prompts import BoxPrompt
 from fewclicks.refinement import keep_local
 from fewclicks.types import Image, Prob
 
@@ -79,7 +80,7 @@ class Replay:
             return replace(self.start, prob=mask)
         if box is None:
             return self.start
-        return list(look_in_box(self.predictor, self.start, box.pixels(self.hw), Clicks(), steps=1))[-1]
+        return list(look_in_box(self.predictor, self.start, box.pixels(self.hw), Clicks()))[-1]
 
 
 class Replays:

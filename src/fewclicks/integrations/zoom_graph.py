@@ -23,12 +23,12 @@ from onnxscript import opset20 as op
 from onnxscript import script
 from onnxscript.values import OnnxFunction, Op, Opset
 
+from fewclicks.boxes import AWAY_RATIO, MARGIN_RATIO
 from fewclicks.config import resolve
 from fewclicks.engines.onnx import load
 from fewclicks.errors import InputError
 from fewclicks.files.replace import replace_file
 from fewclicks.methods.default import Options, chosen, weights_hash
-from fewclicks.prompts import AWAY_RATIO, MARGIN_RATIO
 
 OURS = Opset("fewclicks", 1)
 network = Op(OURS, "Network")
@@ -161,7 +161,7 @@ def hold(prob, points, labels, disk):
 
 @script(OURS, default_opset=op)
 def hints(start, stop, size):
-    """Points and labels that say a box: one in its middle, and negative ones around it. See prompts.look_in_box."""
+    """Points and labels that say a box: one in its middle, and negative ones around it. See boxes.look_in_box."""
     side = stop - start
     away = op.Max(op.Round(side * AWAY_RATIO), 2.0)
     middle = (start + stop - 1.0) / 2.0

@@ -27,12 +27,13 @@ from fewclicks.annotator.editing.actions import (
 from fewclicks.annotator.editing.brush import ON, PixelConstraints, cleaned, locked
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.editing.shapes import covers
+from fewclicks.boxes import look_in_box
 from fewclicks.clicks import Clicks
 from fewclicks.config import PredictorConfig
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
-from fewclicks.prompts import look_in_box, meanings
+from fewclicks.prompts import meanings
 from fewclicks.propagation import fitted
 from fewclicks.refinement import TOL, keep_local, own_passes, passes
 from fewclicks.types import Mask

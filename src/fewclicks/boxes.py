@@ -1,0 +1,177 @@
+"""The mask of a box alone: what object fills it.
+
+A network that was trained with clicks is shown the box twice, from farther away and from nearer, and its own answer
+again after that, with virtual clicks: where the mask does not reach a side of the box though the object does, and where
+it runs out of the box. Nobody sees these clicks, and they are promised nothing. docs/experiments.md has the numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from fewclicks.clicks import Click, Clicks
+from fewclicks.geometry import Box
+from fewclicks.predictor import Predictor, State
+from fewclicks.prompts import LookAt, split_anchor
+from fewclicks.propagation import deepest
+from fewclicks.refinement import CFR, GIVEN, Hold
+from fewclicks.transforms import mean_in_logits
+from fewclicks.types import Mask, Prob
+
+MARGIN_RATIO = 0.7
+"""So much of a box's sides is looked at beyond each of them from farther away."""
+NEAR_RATIO = 0.35
+"""The same from nearer."""
+AWAY_RATIO = 0.15
+"""So far beyond its sides lies what is surely no object, also where a box was drawn too small."""
+PASSES = 2
+"""The answer is seen again so often at least."""
+SHORT_RATIO = 0.04
+"""A mask that ends so far from a side of the box, as a share of the box, does not reach it."""
+STRIP_RATIO = 0.05
+"""So wide is the strip along a side in which the object touches it."""
+LEAST_PROB = 0.1
+"""What is surely no object gets no click, even where it is the likeliest of a strip."""
+STRAY_RATIO = 0.02
+"""A mask that has more beyond the box, as a share of the box, has run out of it."""
+UNSURE = 0.004
+"""No look is surer than this of any pixel when two are averaged."""
+WORSE = 0.1
+"""An answer whose box agrees with the one drawn by so much less than the answer before (IoU) is not taken."""
+
+
+def look_in_box(
+    predictor: Predictor,
+    start: State,
+    box: Box,
+    clicks: Clicks,
+    steps: int | None = None,
+    tol: int | None = None,
+    hold: Hold | None = None,
+) -> Iterator[State]:
+    """Give the state after each pass over a box: the object that fills it, as `predictor` sees it.
+
+    `start` is the state before the first click. `clicks` are held, and nothing else is: no pixel of the box is
+    promised. Where `predictor` finds nothing, the mask is the box itself. `steps`, `tol` and `hold` are those of
+    `passes`; there are at least PASSES after the first one, and without `steps` as many as the predictor has by itself.
+    """
+    anchor, inner = split_anchor(predictor)
+    if isinstance(inner, CFR):
+        if steps is None:
+            steps, tol = inner.steps, inner.tol
+        inner = inner.inner
+    hw = (start.prob.shape[0], start.prob.shape[1])
+    filled = np.zeros_like(start.prob)
+    filled[box.slices] = 1
+
+    def held(prob: Prob) -> State:
+        state = replace(
+            start, prob=prob if (prob > start.threshold).any() else filled, memo={**start.memo, GIVEN: True}
+        )
+        state = anchor.hold(state, clicks) if anchor else state
+        return hold(state) if hold else state
+
+    far, near = _looks(inner, start, box, clicks, filled)
+    state = held(_mean(far.prob, near.prob))
+    yield state
+    seen, memo, hints = state, near.memo, Clicks((_middle(state.mask, box),))
+    for number in range(max(PASSES, steps or 0)):
+        said = (*_at_sides(seen, box), *(_strays(seen.mask, box) if number else ()))
+        hints = Clicks((*hints, *said)).counting(hw)
+        after = LookAt(inner, grown(box, NEAR_RATIO, hw), hints, whole=True).step(replace(seen, memo=memo), clicks)
+        before, seen, memo = state, held(after.prob), after.memo
+        state = held(_mean(seen.prob, far.prob))  # whatever the sides of the box have led it to
+        if agreement(state.mask, box) < agreement(before.mask, box) - WORSE:
+            state = before
+        yield state
+        if state is before or (tol is not None and np.count_nonzero(before.mask != state.mask) < tol):
+            return
+
+
+def agreement(mask: Mask, box: Box) -> float:
+    """Give the IoU of the box around a mask with the box that was drawn; 0 for an empty mask."""
+    found = Box.around(mask)
+    both = found.intersection(box) if found else None
+    if found is None or both is None:
+        return 0.0
+    common = math.prod(both.hw)
+    return common / (math.prod(found.hw) + math.prod(box.hw) - common)
+
+
+def grown(box: Box, ratio: float, hw: tuple[int, int]) -> Box:
+    """The box with so much of its sides beyond each of them, within an image of size `hw`."""
+    height, width = (math.ceil(ratio * side) for side in box.hw)
+    found = Box(box.x0 - width, box.y0 - height, box.x1 + width, box.y1 + height)
+    return found.intersection(Box.whole(hw)) or box
+
+
+def _looks(inner: Predictor, start: State, box: Box, clicks: Clicks, filled: Prob) -> tuple[State, State]:
+    """What is seen from farther away, with the surroundings clicked off, and from nearer, with the box as the mask."""
+    hw = (start.prob.shape[0], start.prob.shape[1])
+    # At the threshold: as full as can be without being a mask, which some methods would take for what is known.
+    half = replace(start, prob=filled * np.float32(start.threshold))
+    far = LookAt(inner, grown(box, MARGIN_RATIO, hw), _hints(box, hw)).step(half, clicks)
+    near = LookAt(inner, grown(box, NEAR_RATIO, hw), Clicks((_center(box),)), whole=True)
+    return far, near.step(replace(start, prob=filled), clicks)
+
+
+def _mean(one: Prob, other: Prob) -> Prob:
+    """Average two looks in logits."""
+    return mean_in_logits(*(np.clip(prob, UNSURE, 1 - UNSURE) for prob in (one, other)))
+
+
+def _center(box: Box) -> Click:
+    return Click((box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2)
+
+
+def _hints(box: Box, hw: tuple[int, int]) -> Clicks:
+    """A click in the middle of the box, and negative ones beyond its corners and sides, where the image goes on."""
+    center = _center(box)
+    dy, dx = (max(2, round(AWAY_RATIO * side)) for side in box.hw)
+    columns = max(0, box.x0 - dx), center.x, min(hw[1], box.x1 + dx) - 1
+    rows = max(0, box.y0 - dy), center.y, min(hw[0], box.y1 + dy) - 1
+    around = (Click(cx, cy, False) for cy in rows for cx in columns if not box.contains(round(cy), round(cx)))
+    return Clicks((center, *around))
+
+
+def _middle(mask: Mask, box: Box) -> Click:
+    """The deepest pixel of what a mask has in the box; the middle of the box where that is nothing."""
+    part = mask[box.slices]
+    if not part.any():
+        return _center(box)
+    row, column = deepest(part)
+    return Click(box.x0 + column, box.y0 + row)
+
+
+def _at_sides(state: State, box: Box) -> Iterator[Click]:
+    """A click at each side of the box that the mask does not reach: where along it the object is likeliest."""
+    found = Box.around(state.mask[box.slices])
+    if found is None:
+        return
+    height, width = box.hw
+    down, across = (max(2, round(STRIP_RATIO * side)) for side in box.hw)
+    sides = (
+        (found.y0 / height, Box(box.x0, box.y0, box.x1, box.y0 + down)),
+        (1 - found.y1 / height, Box(box.x0, box.y1 - down, box.x1, box.y1)),
+        (found.x0 / width, Box(box.x0, box.y0, box.x0 + across, box.y1)),
+        (1 - found.x1 / width, Box(box.x1 - across, box.y0, box.x1, box.y1)),
+    )
+    for short, strip in sides:
+        along = strip.intersection(box) or box
+        prob = state.prob[along.slices]
+        row, column = np.unravel_index(int(prob.argmax()), prob.shape)
+        if short > SHORT_RATIO and prob[row, column] > LEAST_PROB:
+            yield Click(float(along.x0 + column), float(along.y0 + row))
+
+
+def _strays(mask: Mask, box: Box) -> Iterator[Click]:
+    """A negative click in the middle of what a mask has beyond the box, where that is more than a rim."""
+    beyond = mask.copy()
+    beyond[grown(box, STRAY_RATIO, (mask.shape[0], mask.shape[1])).slices] = False
+    if np.count_nonzero(beyond) > STRAY_RATIO * math.prod(box.hw):
+        row, column = deepest(beyond)
+        yield Click(float(column), float(row), False)
