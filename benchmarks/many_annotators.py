@@ -169,8 +169,10 @@ class Annotator:
 
 def measure(annotators: int, clicks: int, rate: float, method: str, workers: int, kill: bool) -> dict[str, Any]:
     """Let them annotate at the same time; what was answered, and what is kept."""
-    with served(method, workers) as (address, servers, place):
+    before_the_kill = 0
+    with served(method, workers) as (address, servers, place), ExitStack() as stack:
         people = [Annotator(address, number) for number in range(annotators)]
+        stack.callback(lambda: [person.http.close() for person in people])
         for person in people:
             person.ask("GET", f"/photos/{person.photo}")
         now, errors = time.monotonic(), list[str]()
@@ -189,6 +191,7 @@ def measure(annotators: int, clicks: int, rate: float, method: str, workers: int
             while sum(len(person.trips) for person in people) < annotators * clicks // 3 and not errors:
                 time.sleep(0.1)
             servers[0].send_signal(signal.SIGKILL)
+            before_the_kill = sum(len(person.trips) for person in people)
         for thread in threads:
             thread.join()
         seconds = time.monotonic() - now
@@ -198,7 +201,8 @@ def measure(annotators: int, clicks: int, rate: float, method: str, workers: int
     shares = Counter(match for match in re.findall(r"/actions 200 127\.0\.0\.1:(\d+)", log))
     return {
         "annotators": annotators, "clicks": len(trips), "errors": errors, "lost": len(trips) - kept,
-        "asked_again": sum(person.again for person in people), "killed": int(kill), "seconds": round(seconds, 1),
+        "asked_again": sum(person.again for person in people), "killed": int(kill),
+        "clicks_after_the_kill": len(trips) - before_the_kill if kill else None, "seconds": round(seconds, 1),
         "clicks_per_s": round(len(trips) / seconds, 2), "clicks_of_each_server": sorted(shares.values()),
         "trip_ms": {"median": round(median(trips), 1), "p95": round(quantiles(trips, n=20)[-1], 1)},
         "workers_each": workers, "method": method, "cores": os.cpu_count(),
