@@ -1,10 +1,13 @@
-"""CVAT's two ways: the Nuclio function as CVAT calls it, and the agent's function with the real SDK."""
+"""CVAT's two ways: the Nuclio function as CVAT calls it, and an agent that the real cvat-cli runs."""
 
 import base64
 import importlib.util
 import io
 import json
+import os
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,10 +17,12 @@ import pytest
 import yaml
 
 import fakes
+import fewclicks
 import programs
 from fewclicks.integrations.replay import Replays
 
-FOLDER = Path(__file__).parents[2] / "examples" / "cvat-nuclio"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FOLDER, PHOTO = EXAMPLES / "cvat-nuclio", EXAMPLES / "images" / "coffee.png"
 
 
 @pytest.fixture
@@ -71,27 +76,111 @@ def test_the_function_is_declared_as_cvat_reads_it():
     assert content["spec"]["handler"] == "main:handler"
 
 
-AGENT = """
-import numpy as np, PIL.Image
-from types import SimpleNamespace
-import cvat_sdk.auto_annotation as cvataa
-from cvat_sdk.masks import encode_mask
-import fewclicks
-from fewclicks.integrations import cvat
-assert isinstance(cvat.spec, cvataa.InteractionFunctionSpec)
-photo = PIL.Image.open({photo!r})
-begun = cvat.preprocess_image(None, photo)
-session = fewclicks.open({photo!r})
-for negative in ([], [(150, 290)]):
-    prompts = SimpleNamespace(pos_points=[(290, 130)], neg_points=negative, bounding_box=None)
-    (shape,) = cvat.detect(None, begun, prompts)
-    mask = session.click(150, 290, positive=False) if negative else session.click(290, 130)
-    assert shape.type == "mask" and shape.points == list(encode_mask(mask))
-"""
+class Cvat(BaseHTTPRequestHandler):
+    """The little of a CVAT server that an agent talks to: a task of one photo, and requests to be answered."""
+
+    def log_message(self, *_):
+        """Be quiet."""
+
+    def answer(self, content, kind="application/vnd.cvat+json", status=200):
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        path, query = self.path.partition("?")[0].rstrip("/"), self.path.partition("?")[2]
+        link = {"url": "http://127.0.0.1/", "count": 1}
+        task = {
+            "id": 3, "organization": None, "mode": "annotation", "updated_date": "2026-11-01T00:00:00Z", "size": 1,
+            "data_chunk_size": 1, "data_original_chunk_type": "imageset", "labels": link,
+            "jobs": {**link, "completed": 0, "validation": 0},
+        }  # fmt: skip
+        frame = {"width": 600, "height": 400, "name": PHOTO.name, "related_files": 0}
+        meta = {
+            "frames": [frame], "deleted_frames": [], "included_frames": None, "size": 1, "start_frame": 0,
+            "stop_frame": 0, "image_quality": 70, "chunks_updated_date": "2026-11-01T00:00:00Z",
+        }  # fmt: skip
+        about = {"name": "CVAT", "description": "", "version": "2.80.0", "logo_url": "", "subtitle": ""}
+        known = {
+            "/api/server/about": about,
+            "/api/functions/7": {**self.server.function, "id": 7},
+            "/api/tasks/3": task,
+            "/api/labels": {"count": 0, "next": None, "previous": None, "results": []},
+            "/api/tasks/3/data/meta": meta,
+        }
+        if path == "/api/tasks/3/data" and "type=frame" in query:
+            self.answer(PHOTO.read_bytes(), "image/png")
+        else:
+            self.answer(known.get(path, {"detail": path}), status=200 if path in known else 404)
+
+    def do_POST(self):
+        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/api/functions":
+            self.server.function = {"startswith_box": False, **said}
+            self.answer({**said, "id": 7}, status=201)
+        elif self.path.endswith("/requests/acquire"):
+            waiting = self.server.waiting if said["request_category"] == "interactive" else []
+            self.answer({"ar_assignment": waiting.pop(0) if waiting else None})
+        else:
+            self.server.done.append((self.path, said))
+            self.answer({})
+
+
+def interaction(number, pos_points, neg_points=(), box=()):
+    said = {"type": "interact", "task": 3, "frame": 0, "pos_points": pos_points, "neg_points": neg_points}
+    return {"ar_id": f"r{number}", "ar_params": {**said, "obj_bbox": box}}
+
+
+@pytest.fixture
+def cvat():
+    """A server that waits for the answers to two clicks and a box."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Cvat)
+    server.done, server.function = [], {}
+    server.waiting = [
+        interaction(1, [[290, 130]]),
+        interaction(2, [[290, 130]], [[150, 290]]),
+        interaction(3, [], [], [[160, 20], [420, 330]]),
+    ]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def mask_of(points):
+    """CVAT's mask: run lengths beginning with those that are off, then the box of it, its corners inside."""
+    *runs, left, top, right, bottom = map(int, points)
+    flags = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    mask = np.zeros((400, 600), bool)
+    mask[top : bottom + 1, left : right + 1] = flags.reshape(bottom - top + 1, right - left + 1)
+    return mask
 
 
 @pytest.mark.integration
-def test_the_real_sdk_takes_the_function_of_an_agent():
-    code = AGENT.format(photo=str(Path(__file__).parents[2] / "examples" / "images" / "coffee.png"))
-    done = subprocess.run([programs.program("cvat"), "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_the_real_command_line_runs_an_agent(cvat, tmp_path):
+    (tmp_path / "cvat_fn.py").write_text(
+        "from fewclicks.integrations.cvat import *\n"
+    )  # as docs/integrations/cvat.md says
+    host, port = cvat.server_address
+    command = [programs.program("cvat", "cvat-cli"), "--server-host", f"http://{host}", "--server-port", str(port)]
+    options = {"cwd": tmp_path, "env": {**os.environ, "CVAT_ACCESS_TOKEN": "x"}, "capture_output": True, "text": True}
+    function = ["--function-file", "cvat_fn.py"]
+    made = subprocess.run([*command, "function", "create-native", "fewclicks", *function], check=False, **options)
+    assert (made.returncode, made.stdout.split()) == (0, ["7"]), made.stderr
+    assert (cvat.function["kind"], cvat.function["startswith_box_optional"]) == ("interactor", True)
+    ran = subprocess.run([*command, "function", "run-agent", "7", *function, "--burst"], check=False, **options)
+    assert ran.returncode == 0, ran.stderr
+    assert [path.rpartition("/requests/")[2] for path, _ in cvat.done] == [f"r{n}/complete" for n in (1, 2, 3)], (
+        ran.stderr
+    )
+    found = [mask_of(said["shapes"][0]["points"]) for _, said in cvat.done]
+    session = fewclicks.open(PHOTO)
+    assert np.array_equal(found[0], session.click(290, 130))
+    assert np.array_equal(found[1], session.click(150, 290, positive=False))
+    assert found[2][130, 290]
+    assert not found[2][350, 60]

@@ -152,6 +152,7 @@ def test_a_run_is_shown_photos_as_it_was_trained_and_is_named(tmp_path):
     assert title(said) == "default, no CFR, flip=true, zoom=96", "what was changed is another method"
     rules = {"robot": "noisy_human", "max_clicks": 5, "preset": None}
     assert title({**default.describe(), **rules}) == "default, CFR-1, by noisy_human, 5 clicks at most"
+    assert title({"method": "my_lab.own", "preset": None}) == "my_lab.own", "it tells nothing of CFR"
     assert shown(replace(SMALL, crop_hw=(320, 480)))["zoom"] == 480, "as long as the crops, where nothing is said"
 
 

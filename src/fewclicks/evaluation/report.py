@@ -29,11 +29,14 @@ PANEL_PX = 900
 def title(settings: Mapping[str, Any]) -> str:
     """Name what was measured: the method, or where weights were named their network; the preset, CFR, options given.
 
-    Where it is not the protocol of the field, also who clicked, and how often at most.
+    Where it is not the protocol of the field, also who clicked, and how often at most. A method that tells its own
+    settings need not tell of CFR.
     """
     network = settings.get("network")
     named = network["name"] if network else settings["method"]
-    refinement = f"{'A-' if settings['adaptive'] else ''}CFR-{settings['cfr']}" if settings["cfr"] else "no CFR"
+    refinement = ""
+    if "cfr" in settings:
+        refinement = f"{'A-' if settings['adaptive'] else ''}CFR-{settings['cfr']}" if settings["cfr"] else "no CFR"
     said = [f"{key}={str(value).lower()}" for key, value in settings.get("set", {}).items()]
     robot, most = settings.get("robot", "deepest_error"), settings.get("max_clicks", 20)
     clicked = f"by {robot}" if robot != "deepest_error" else ""
