@@ -72,9 +72,13 @@ class Everything:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposal:
-    """An object that the photo may show."""
+    """An object that the photo may show. It holds the mask within its box only: a photo has a hundred of them."""
 
-    mask: Mask
+    part: Mask
+    """The mask within `box`."""
+    box: Box
+    hw: tuple[int, int]
+    """Of the photo."""
     click: Click
     """What gives it."""
     stability: float
@@ -83,11 +87,11 @@ class Proposal:
     """Clicks of the grid that gave it."""
 
     @property
-    def box(self) -> Box:
-        """Around the mask, which is not empty."""
-        box = Box.around(self.mask)
-        assert box is not None
-        return box
+    def mask(self) -> Mask:
+        """HxW bool, made anew each time."""
+        mask = np.zeros(self.hw, bool)
+        mask[self.box.slices] = self.part
+        return mask
 
 
 def propose(
@@ -133,8 +137,9 @@ def proposing(
     best = sorted(groups, key=lambda group: (-group.votes * group.best.stability, -group.best.area))
     kept = [group for group in best if group.votes >= how.agreeing][: how.limit]
     return [
-        Proposal(_whole(group.best, image), group.best.click, round(group.best.stability, 4), group.votes)
+        Proposal(best.part, best.box, hw, best.click, round(best.stability, 4), group.votes)
         for group in sorted(kept, key=lambda group: -group.best.area)
+        for best in [group.best]
     ]
 
 
@@ -245,9 +250,3 @@ def _sort_in(groups: list[_Group], answer: _Answer | None, how: Everything, vote
             if group.best.iou(answer) > how.same_iou:
                 first.votes += group.votes
                 groups.remove(group)
-
-
-def _whole(answer: _Answer, image: Image) -> Mask:
-    mask = np.zeros(image.shape[:2], bool)
-    mask[answer.box.slices] = answer.part
-    return mask

@@ -57,6 +57,7 @@ def test_each_thing_is_proposed_once_and_parts_lie_on_top():
     assert all(np.array_equal(one.mask, mask) for one, mask in zip(found, masks, strict=True))
     assert all(one.mask[one.click.pixel(HW)] and one.stability == 1 and one.votes >= 2 for one in found)
     assert found[2].box == Box(90, 30, 110, 45)
+    assert all(one.part.shape == one.box.hw and one.mask.shape == HW for one in found)
     assert seen == [(n, seen[-1][1]) for n in range(1, seen[-1][1] + 1)]
     # The ground is one of a larger share; nothing is left of what is asked too much of.
     assert len(propose(image, Flood(), Everything(points=12))) == 4

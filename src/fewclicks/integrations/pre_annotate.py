@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from fewclicks.errors import InputError
 from fewclicks.files import bounded
 from fewclicks.files.replace import move_file, staging, write_json
 from fewclicks.formats import coco
-from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label
+from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
 from fewclicks.formats.palette import colour_of
 from fewclicks.formats.writing import UNLABELLED
 from fewclicks.images.levels import Levels
@@ -27,7 +28,7 @@ from fewclicks.images.reading import read_image
 from fewclicks.integrations.mask_sets import Shard
 from fewclicks.integrations.refine import UNREADABLE, named, reason
 from fewclicks.predictor import Predictor
-from fewclicks.proposals import Everything, propose
+from fewclicks.proposals import Everything, Proposal, propose
 
 OBJECT = Label(UNLABELLED, colour_of(0))
 MADE_OF = "fewclicks_pre"
@@ -180,9 +181,13 @@ def _proposed(
         except (OSError, *UNREADABLE) as error:
             tell(Proposed(name, problem=reason(error)))
             continue
-        objects = [Annotation(mask=each.mask, label=OBJECT.name, score=each.stability) for each in found]
+        objects = LazyObjects([partial(_annotation, each) for each in found])
         yield AnnotatedPhoto(name, (image.shape[0], image.shape[1]), objects)
         tell(Proposed(name, len(objects)))
+
+
+def _annotation(found: Proposal) -> Annotation:
+    return Annotation(mask=found.mask, label=OBJECT.name, score=found.stability)
 
 
 def _photos_of(shards: Sequence[PreJob], names: Sequence[str]) -> Iterator[AnnotatedPhoto]:
