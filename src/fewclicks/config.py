@@ -11,6 +11,7 @@ import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -242,6 +243,17 @@ def resolve(
         return replace(found, options=given, wrappers=PredictorConfig(zoom=0, anchor=False, **said) if said else None)
     said |= {key: value for key, value in (("preset", preset), ("threads", threads)) if value is not None}
     return replace(found, options={**({"weights": weights} if weights else {}), **said, **given})
+
+
+def needs_no_file() -> list[str]:
+    """List the methods that run without a file of weights: those whose weights are installed, and those without any."""
+    found = []
+    for name in names("methods"):
+        module = find("methods", name, trusted=True)
+        weights = getattr(module, "WEIGHTS", None)
+        if os.path.isfile(weights) if weights else not hasattr(module, "describe"):
+            found.append(Path(weights).stem if weights else name)
+    return found
 
 
 def _method_of(name_or_path: str | os.PathLike[str]) -> tuple[str, str | None]:

@@ -295,3 +295,28 @@ def test_controls_that_would_do_nothing_say_why_and_the_list_has_room(opened, se
     )
     assert silent == []
     shot(screen, f"objects-{width}-{scheme}")
+
+
+@pytest.mark.slow
+def test_another_method_is_chosen_and_the_object_stays(opened, served):
+    screen = opened(3)
+    page = screen.page
+    screen.click(60, 40, SIZE)
+    screen.saved()
+    (found,) = served.objects(3)
+    before = served.mask(found["id"])
+    page.locator("#cascade summary").click()
+    assert page.input_value("#method-choice") == "grow"
+    page.select_option("#method-choice", "grabcut")
+    page.get_by_text("grabcut answers clicks now").wait_for()
+    assert page.input_value("#method-choice") == "grabcut"
+    assert served.get("/folder")["method"] == "grabcut"
+    (same,) = served.objects(3)
+    assert same["clicks"] == found["clicks"]
+    assert np.array_equal(served.mask(found["id"]), before)
+    screen.click(30, 20, SIZE, "right")
+    screen.saved()
+    assert len(served.objects(3)[0]["clicks"]) == 2
+    shot(screen, "method")
+    page.select_option("#method-choice", "grow")
+    page.get_by_text("grow answers clicks now").wait_for()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +69,7 @@ def annotate(
     method: options.MethodName = "default",
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", metavar="METHOD", help="Another one that pre-annotation can be asked for. Repeatable."),
+        typer.Option("--model", metavar="METHOD", help="Another for the page's menu and pre-annotation. Repeatable."),
     ] = None,
     cfr: options.Cfr = None,
     adaptive: options.Adaptive = False,
@@ -117,8 +117,9 @@ def annotate(
         resolved = resolve(method, options.plain_values(settings), cfr=cfr, adaptive=adaptive, threads=threads)
         pre_annotate(photos, resolved, by_hand, out, shard, join, overwrite)
         return
-    answers = model_of(method, options.plain_values(settings), threads, cfr, adaptive, workers)
-    answers = replace(answers, others={name: model_of(name, {}, threads).load for name in model or ()})
+    answers = with_choices(
+        model_of(method, options.plain_values(settings), threads, cfr, adaptive, workers), model or (), threads
+    )
     names, proxies = tuple(name or ()), tuple(proxy or ())
     place = Place(host=host, port=port, names=names, proxies=proxies, tokens=tokens, no_token=no_token)
     with closing(listen(place)) as listening:
@@ -164,6 +165,25 @@ def require_annotated(folder: Path, database: str | None) -> None:
 
     if database is None and not (folder / PLACE).is_file():
         raise InputError(f"nothing was annotated in '{folder}' yet; do so by: fewclicks annotate {folder}")
+
+
+def with_choices(answers: Model, named: Sequence[str], threads: int | None) -> Model:
+    """The model with those that the page can change to, and those that pre-annotation can ask for.
+
+    The page can change to `named` and to what needs no weights but those that are installed. Wrong names are found now.
+    """
+    from fewclicks.config import needs_no_file
+
+    def choose(name: str) -> Model:
+        if name == answers.name:
+            return chosen
+        other = model_of(name, {}, threads, answers.cfr, answers.adaptive, answers.workers)
+        return replace(other, others=chosen.others, choices=chosen.choices, choose=choose)
+
+    others = {name: model_of(name, {}, threads).load for name in named}
+    choices = tuple(dict.fromkeys((answers.name, *named, *needs_no_file())))
+    chosen = replace(answers, others=others, choices=choices, choose=choose)
+    return chosen
 
 
 def model_of(

@@ -22,6 +22,7 @@ from fewclicks.annotator.server.routes import (
     comments,
     files,
     folder,
+    methods,
     objects,
     people,
     photos,
@@ -108,6 +109,7 @@ def bare() -> FastAPI:
     )
     for part in (
         folder,
+        methods,
         classes,
         photos,
         sequences,

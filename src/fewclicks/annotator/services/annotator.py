@@ -34,6 +34,7 @@ from fewclicks.annotator.services.events import EventBus
 from fewclicks.annotator.services.import_export import names_without_masks
 from fewclicks.annotator.services.jobs import AT_ONCE, JobRunner
 from fewclicks.annotator.services.lanes import Desk, Lanes
+from fewclicks.annotator.services.methods import Methods
 from fewclicks.annotator.services.model import Model
 from fewclicks.annotator.services.people import Directory
 from fewclicks.annotator.services.photos import PhotoFolder, Picture, Pictures, Stamp
@@ -81,7 +82,7 @@ class Annotator:
         self.pictures = Pictures(folder, self.decoder)
         self.doubts = Doubts()
         self.errands = JobRunner(folder.address, database)
-        self.preannotator = Preannotator(self)
+        self.preannotator, self.methods = Preannotator(self), Methods(self)
         self.takes_in_found = True
         """Whether a folder without objects begins with the annotations in it or beside it."""
         self.failure: str | None = None
@@ -101,7 +102,7 @@ class Annotator:
         """There are photos that nobody has looked at."""
         self._desk = Desk()
         self._predictor: Predictor | None = None
-        """That of the lane that was ready first, once it is."""
+        """That of a lane, once one is ready."""
         self._by = ""
         self.worker = Worker() if model.workers == 1 else Lanes(model.workers)
         self.pool = ThreadPoolExecutor(4, "fewclicks-pixels")
@@ -405,16 +406,17 @@ class Annotator:
             self.failure = _line(error) if known else "The model cannot be loaded; the server's log says why"
             log.error("the model cannot be loaded: %s", _line(error), exc_info=not known)
             return
-        self._desk.predictor = predictor
-        self._desk.editing = Editing(self.store, predictor, self.start_of, by)
-        with self._lock:
-            if self._predictor is not None:
-                return
-            self._predictor, self._by = predictor, by
-        if self.takes_in_found and not self.store.has_objects():
+        if self.take(predictor, by) and self.takes_in_found and not self.store.has_objects():
             self.errands_pool.submit(self._begin_with_what_is_there)
         if self.own is not None:
             self.hub.publish("model", self.own.model_dump(mode="json"))
+
+    def take(self, predictor: Predictor, by: str) -> bool:
+        """Have the lane answer with this model from now on; in the worker. Tell whether it is the first there is."""
+        self._desk.take(predictor, Editing(self.store, predictor, self.start_of, by))
+        with self._lock:
+            is_first, self._predictor, self._by = self._predictor is None, predictor, by
+        return is_first
 
     def _begin_with_what_is_there(self) -> None:
         """Take in the annotations beside photos that were never annotated here."""

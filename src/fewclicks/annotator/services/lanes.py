@@ -42,10 +42,9 @@ class Lanes:
         """See `Worker.idle`."""
         return self._of(key).idle(key, work)
 
-    def each(self, key: str, work: Callable[[], object]) -> None:
-        """Have every lane do it, before all that is submitted later."""
-        for worker in self._workers:
-            worker.submit(key, work)
+    def each(self, key: str, work: Callable[[], Result]) -> list[Future[Timed[Result]]]:
+        """Have every lane do it."""
+        return [worker.submit(key, work) for worker in self._workers]
 
     def close(self) -> None:
         """Do what was submitted, leave the rest, and end the threads."""
@@ -65,6 +64,12 @@ class Desk(threading.local):
         self.started: dict[int, Stamp] = {}
         """The files that the live histories began with."""
         self._starts: dict[Stamp, State] = {}
+
+    def take(self, predictor: Predictor, editing: Editing) -> None:
+        """Work with another model from now on, and forget what the one before has left."""
+        self.predictor, self.editing = predictor, editing
+        self.started.clear()
+        self._starts.clear()
 
     def start_of(self, predictor: Predictor, image: Image, stamp: Stamp) -> State:
         """The state before the first click, shared by the objects of a photo."""

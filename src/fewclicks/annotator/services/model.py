@@ -21,5 +21,9 @@ class Model:
     adaptive: bool = False
     others: Mapping[str, Callable[[], tuple[Predictor, str]]] = field(default_factory=dict)
     """Models that photos can be annotated with beforehand, besides this one: name -> what loads it."""
+    choices: tuple[str, ...] = ()
+    """Methods that can be changed to while people work, this one among them."""
+    choose: Callable[[str], Model] | None = None
+    """Gives the model of another of them. FewClicksError where it cannot be had."""
     workers: int = 1
     """Lanes that work side by side, each with what `load` gives it."""

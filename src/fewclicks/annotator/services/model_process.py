@@ -85,6 +85,13 @@ def in_process(predictor: Predictor, resolved: ResolvedPredictor, threads: int) 
     return found
 
 
+def close_process(predictor: Predictor) -> None:
+    """End the process of a predictor's network, where it has one of its own."""
+    network = network_of(predictor)
+    if network is not None and isinstance(network.forward, ProcessForward):
+        network.forward.close()
+
+
 def network_of(predictor: Any) -> Network | None:
     """The network that a predictor stands around."""
     if isinstance(predictor, Network):

@@ -105,9 +105,9 @@ class Worker:
         """Do it when there is nothing else to do."""
         return self._replace(self._idle, key, work)
 
-    def each(self, key: str, work: Callable[[], object]) -> None:
-        """Do it in each thread that there is, before what is submitted later: in the only one."""
-        self.submit(key, work)
+    def each(self, key: str, work: Callable[[], Result]) -> list[Future[Timed[Result]]]:
+        """Do it in each thread that there is: in the only one."""
+        return [self.submit(key, work)]
 
     def close(self) -> None:
         """Do what was submitted, leave the rest, and end the thread."""

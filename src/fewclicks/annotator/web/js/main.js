@@ -110,7 +110,7 @@ photoPanel({ store, desk, notices });
 const classes = new ClassesPanel({ store, list: new ClassList({ store, desk, notices }), hand });
 attributesPanel({ store, hand });
 reviewPanel({ store, review, pins });
-new CascadePanel({ store, hand, lens });
+new CascadePanel({ store, hand, lens, notices });
 viewPanel(store);
 heatLegend(store);
 personPanel(store, notices, () => void peopleDialog(notices));

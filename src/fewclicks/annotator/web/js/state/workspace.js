@@ -325,6 +325,7 @@ export class Desk {
     on("photo", (photo) => this.replace(api.sized(photo)));
     on("classes", (classes) => this.classes(classes));
     on("model", (own) => this.model(own));
+    on("method", ({ name }) => this.method(name));
     on("comments", (said) => this.heard("comments", said));
     on("presence", (said) => this.heard("presence", said));
     on("objects", ({ photo_id }) => void this.refresh(photo_id));
@@ -350,6 +351,15 @@ export class Desk {
     const { folder } = this.store.state;
     if (folder) this.store.set({ folder: { ...folder, own } });
     if (own?.quick) this.store.previewByItself();
+  }
+
+  /**
+   * Another method answers clicks from now on.
+   * @param {string} name
+   */
+  method(name) {
+    const { folder } = this.store.state;
+    if (folder) this.store.set({ folder: { ...folder, method: name } });
   }
 
   /** @param {number} id */

@@ -84,6 +84,16 @@ export const signOut = () => json("DELETE", "/session");
 /** @returns {Promise<Folder>} */
 export const folder = () => json("GET", "/folder");
 
+/** @returns {Promise<{name: string, choices: string[]}>} the method that answers clicks, and those there are */
+export const methods = () => json("GET", "/methods");
+
+/**
+ * Have another method answer clicks, for everybody.
+ * @param {string} name
+ * @returns {Promise<{name: string, choices: string[]}>}
+ */
+export const changeMethod = (name) => json("PUT", "/methods", { name });
+
 /** @returns {Promise<string[]>} the names of the example photos that are in the folder now */
 export const addExamples = () => json("POST", "/folder/examples");
 

@@ -2,10 +2,12 @@
 
 /** @import { Hand } from "../../tools/editor.js" */
 /** @import { Lens } from "../../canvas/preview.js" */
+/** @import { Notices } from "../toasts.js" */
 /** @import { Store } from "../../state/store.js" */
 import { count, counted, decimal, t } from "../../language.js";
 import { byId, enable, h, svg } from "../dom.js";
 import { AS_MODEL } from "../../state/store.js";
+import { methodField } from "./method.js";
 import { check, kbd, slider } from "./fields.js";
 
 const HIGH = 44;
@@ -13,9 +15,9 @@ const BAR = 24;
 
 export class CascadePanel {
   /**
-   * @param {{store: Store, hand: Hand, lens: Lens}} parts
+   * @param {{store: Store, hand: Hand, lens: Lens, notices: Notices}} parts
    */
-  constructor({ store, hand, lens }) {
+  constructor({ store, hand, lens, notices }) {
     this.store = store;
     this.hand = hand;
     this.lens = lens;
@@ -35,6 +37,7 @@ export class CascadePanel {
       h(
         "div",
         { class: "fields" },
+        methodField(store, notices),
         this.depth.element,
         this.own,
         check(store, "adaptive", "cascade.adaptive"),
