@@ -91,6 +91,8 @@ def test_a_proposal_is_accepted_or_corrected_and_undo_takes_back_the_others(api)
     assert api.step(other["id"], "undo")["object"]["proposal"]
     api.step(other["id"], "redo")
     rest = [len(objects(api, photo_id)) - 1 for photo_id in photos]
+    counted = api("GET", "/statistics")["all"]
+    assert (counted["objects"], counted["proposals"]) == (2, sum(rest))
     # On one photo, then as a whole; twice does nothing more.
     undo = f"/preannotations/{job['id']}/undo"
     assert api("POST", f"{undo}?photo_id={photos[0]}") == {"objects": rest[0], "kept": 1}

@@ -167,6 +167,8 @@ class _Document:
     rows: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
     sizes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
+    about: dict[str, Any] = field(default_factory=dict)
+    """What an image says of the photo itself."""
 
 
 def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
@@ -208,6 +210,7 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
         (*known.notes, *notes.sentences()),
         notes.left_out,
         count,
+        about=lambda photo: next((one.about[photo.file] for one in documents if photo.file in one.about), None),
     )
 
 
@@ -318,6 +321,8 @@ def _images(document: _Document, rows: Sequence[Any], known: Photos) -> dict[str
         if before is not None and before[1] != name:
             photo, name = None, f"{before[1]} and {name}, which have the same id"
         found[key] = (photo, name)
+        if photo is not None:
+            document.about.setdefault(photo.file, row)
         document.sizes[key] = (row.get("width"), row.get("height"))
     written: dict[str, set[str]] = {}
     for photo, name in found.values():

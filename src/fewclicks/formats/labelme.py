@@ -93,7 +93,7 @@ def write(
             "imageData": None,
             "imageHeight": photo.hw[0],
             "imageWidth": photo.hw[1],
-            **({"review": photo.about} if photo.said else {}),
+            **({"review": photo.about} if photo.about else {}),
         }
         file = out / f"{stem}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -183,8 +183,17 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
     found = tuple(photo for photo in photos if photo.file in files)
     sentences = (*known.notes, *_missing(missing))
     return Imported(
-        (), found, load, sentences, sum(missing.values()), lambda photo: sum(map(_count, files[photo.file])), "shape"
-    )
+        (), found, load, sentences, sum(missing.values()), lambda photo: sum(map(_count, files[photo.file])), "shape",
+        about=lambda photo: _about(files[photo.file][0]),
+    )  # fmt: skip
+
+
+def _about(path: Path) -> object:
+    """What our export has said of the photo; nothing where another program wrote the file."""
+    try:
+        return read_json(path).get("review")
+    except (OSError, *UNUSABLE, RecursionError):
+        return None
 
 
 def _missing(missing: dict[str, int]) -> tuple[str, ...]:

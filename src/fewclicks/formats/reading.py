@@ -14,9 +14,10 @@ from fewclicks.errors import FewClicksError, InputError
 from fewclicks.files.bounded import parse_json
 from fewclicks.files.safe_open import open_real, walk_real
 from fewclicks.formats import rle
-from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
+from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects, PhotoState
 from fewclicks.formats.notes import Notes, counted
 from fewclicks.formats.palette import colour_of
+from fewclicks.formats.reviews import read_about
 from fewclicks.formats.writing import UNLABELLED
 from fewclicks.types import Mask
 
@@ -47,6 +48,8 @@ class Imported:
     """How many annotations a photo has that cannot be read at all."""
     thing: str = "object"
     """What the format calls them."""
+    about: Callable[[AnnotatedPhoto], object] = lambda photo: None
+    """What the source says of a photo itself, as `AnnotatedPhoto.about` writes it."""
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -61,9 +64,15 @@ class Imported:
             left_out = self._counted(photo)
             said = f"{error}: {counted(left_out, self.thing)} left out"
             return replace(photo, objects=(), notes=(said,), left_out=left_out)
-        state = "begun" if makers else photo.state
+        about = read_about(self.about(photo))
+        state: PhotoState = about.pop("state", "begun" if makers else photo.state)
         return replace(
-            photo, objects=LazyObjects(makers), notes=notes.sentences(), left_out=notes.left_out, state=state
+            photo,
+            objects=LazyObjects(makers),
+            notes=notes.sentences(),
+            left_out=notes.left_out,
+            state=state,
+            said=about,
         )
 
     def __iter__(self) -> Iterator[AnnotatedPhoto]:

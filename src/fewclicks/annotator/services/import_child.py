@@ -56,7 +56,7 @@ class _Reading:
             self._photo, self._at = self._found[question["photo"]], question["photo"]
         assert self._photo is not None
         if kind == "photo":
-            about = {"notes": self._photo.notes, "left_out": self._photo.left_out, "state": self._photo.state}
+            about = {"notes": self._photo.notes, "left_out": self._photo.left_out, "about": self._photo.about}
             return as_array({**about, "objects": len(self._photo.objects)})
         found = self._photo.objects[question["index"]]
         if kind == "words":

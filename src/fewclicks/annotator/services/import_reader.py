@@ -21,6 +21,7 @@ from fewclicks.annotator.services.child_pipe import ChildDied, ChildPipe
 from fewclicks.errors import InputError
 from fewclicks.formats import Found
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
+from fewclicks.formats.reviews import read_about
 from fewclicks.images.mask_meaning import MaskIs
 from fewclicks.types import Mask
 
@@ -123,13 +124,15 @@ class ReadElsewhere:
             about = self._reader.value({"kind": "photo", "photo": index})
         except InputError as error:
             raise InputError(f"the annotations of '{photo.file}': {error}") from None
+        said = read_about(about.get("about"))
         makers = [lambda number=number: self._object(photo, index, number) for number in range(about["objects"])]
         return replace(
             photo,
             objects=LazyObjects(makers),
             notes=tuple(map(self._reader.shown, about["notes"])),
             left_out=int(about["left_out"]),
-            state="begun" if makers else photo.state,
+            state=said.pop("state", "begun" if makers else photo.state),
+            said=said,
         )
 
     def __iter__(self) -> Iterator[AnnotatedPhoto]:

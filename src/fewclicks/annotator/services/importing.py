@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, get_args
 from fewclicks.annotator.editing.actions import Replaced
 from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask, count_changed
+from fewclicks.annotator.services.import_reviews import take_review
 from fewclicks.annotator.store.objects import NewObject, Store
 from fewclicks.annotator.store.records import MAX_NAME, PROPOSED, ObjectState, printable
 from fewclicks.errors import FewClicksError, InputError
@@ -80,6 +81,8 @@ class PhotoTakenIn:
     replaced: int = 0
     left_out: int = 0
     notes: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    """Of its objects in the order of the source, as they are if they are new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +143,9 @@ def take_in(
             photo = folder[index]
             if options.only is None or photo.file in options.only:
                 photos.append(_take_in_photo(store, photo, names, options))
+                if store is not None and not options.dry_run and not options.proposals:
+                    faults = take_review(store, photo, photos[-1].ids, options.person)
+                    photos[-1] = replace(photos[-1], notes=(*photos[-1].notes, *faults))
         except FewClicksError as error:
             errors.append(str(error))
         seen(index + 1, len(folder))
@@ -303,6 +309,7 @@ def _take_in_photo(store: Store | None, photo: AnnotatedPhoto, names: _Names, op
         replaced=replaced,
         left_out=left_out,
         notes=tuple(notes),
+        ids=tuple(one.id for one in found),
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import and_, select
 
 from fewclicks.annotator.editing.actions import PROMPTS
 from fewclicks.annotator.store.database import Database
+from fewclicks.annotator.store.records import PROPOSED
 from fewclicks.annotator.store.tables import ActionRow, ObjectRow
 
 PAUSE_S = 60.0
@@ -26,13 +27,16 @@ class Worked:
     area_px: int
     clicks: int = 0
     seconds: float = 0.0
+    proposal: bool = False
+    """It was made beforehand, and nobody has accepted or corrected it yet."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Some objects: how many, on how many photos, and what each took. Lists are in no order."""
+    """Some objects, without proposals: how many, on how many photos, and what each took. Lists are in no order."""
 
     objects: int = 0
+    proposals: int = 0
     photos: set[int] = field(default_factory=set)
     areas_px: list[int] = field(default_factory=list)
     clicks: list[int] = field(default_factory=list)
@@ -40,6 +44,9 @@ class Tally:
 
     def count(self, one: Worked) -> None:
         """Count one more."""
+        if one.proposal:
+            self.proposals += 1
+            return
         self.objects += 1
         self.photos.add(one.photo_id)
         self.areas_px.append(one.area_px)
@@ -56,14 +63,20 @@ class Statistics:
     def objects(self) -> list[Worked]:
         """All objects that are not deleted. No mask is read."""
         head = and_(ActionRow.object_id == ObjectRow.id, ActionRow.number == ObjectRow.done)
-        last = select(ObjectRow.id, ObjectRow.photo_id, ObjectRow.class_id, ActionRow.person, ActionRow.area_px)
+        last = select(
+            *(ObjectRow.id, ObjectRow.photo_id, ObjectRow.class_id, ObjectRow.state),
+            *(ActionRow.person, ActionRow.area_px, ActionRow.predictor),
+        )
         last = last.outerjoin(ActionRow, head).where(~ObjectRow.deleted)
         done = select(ActionRow.object_id, ActionRow.kind, ActionRow.created_at, ActionRow.number, ObjectRow.done)
         done = done.join(ObjectRow, ActionRow.object_id == ObjectRow.id).where(~ObjectRow.deleted)
         done = done.where(ActionRow.kind != "change").order_by(ActionRow.object_id, ActionRow.id)
         with self._db.reading() as session:
             found = {
-                row.id: Worked(row.photo_id, row.class_id, row.person or "", row.area_px or 0)
+                row.id: Worked(
+                    *(row.photo_id, row.class_id, row.person or "", row.area_px or 0),
+                    proposal=row.state == "open" and (row.predictor or "").startswith(PROPOSED),
+                )
                 for row in session.execute(last)
             }
             before: tuple[str, datetime] | None = None

@@ -24,6 +24,9 @@ class TallyOut(ResponseModel):
     name: str
     """Of the class or the person; empty for all, or for nobody."""
     objects: int
+    """Without proposals."""
+    proposals: int
+    """Made beforehand, and neither accepted nor corrected yet."""
     photos: int
     """On so many photos."""
     area_px: float
@@ -72,6 +75,7 @@ def _out(name: str, tally: Tally) -> TallyOut:
     return TallyOut(
         name=name,
         objects=tally.objects,
+        proposals=tally.proposals,
         photos=len(tally.photos),
         area_px=median(tally.areas_px) if some else 0,
         clicks=round(fmean(tally.clicks), 2) if some else 0,

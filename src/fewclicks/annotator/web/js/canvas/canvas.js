@@ -108,7 +108,7 @@ export class Stage {
 
   /** The object in hand has changed, and perhaps others: those are drawn anew only if they have. */
   changed() {
-    const signature = this.otherEntries.map((entry) => `${entry.thing.id} ${entry.revision} ${entry.thing.class_id} ${this.store.placeOf(entry)}`).join();
+    const signature = this.otherEntries.map((entry) => `${entry.thing.id} ${entry.revision} ${entry.thing.class_id} ${this.store.placeOf(entry)} ${entry.thing.proposal ?? ""}`).join();
     if (signature !== this.signature) this.others.invalidate();
     this.signature = signature;
     this.own.invalidate();
@@ -245,7 +245,7 @@ export class Stage {
     const colour = this.colourOf(entry);
     const fill = outlineOnly ? 0 : pixel(colour, opacity);
     const mask = (own && this.lens?.instead(entry)) || entry.shown;
-    return { mask, fill, line: own ? fill : pixel(colour, Math.max(0.9, opacity)) };
+    return { mask, fill, line: own ? fill : pixel(colour, Math.max(0.9, opacity)), dashed: entry.thing.proposal };
   }
 
   /**
@@ -304,7 +304,7 @@ export class Stage {
     const instead = this.lens?.instead(hand);
     const trying = this.lens?.threshold !== null && this.lens?.heatOf(hand, colour);
     const lines = instead ? loopsOf(instead) : hand.loops;
-    if (!trying) drawBorder(context, camera, lines, { colour: `rgb(${lighter(colour).join(" ")})`, width: 1.75 });
+    if (!trying) drawBorder(context, camera, lines, { colour: `rgb(${lighter(colour).join(" ")})`, width: 1.75, dash: hand.thing.proposal ? [7, 5] : undefined });
     const marks = hand.marks;
     marks.forEach((mark, i) => {
       const look = { positive: mark.positive, pending: mark.id !== "", last: i === marks.length - 1, colour };

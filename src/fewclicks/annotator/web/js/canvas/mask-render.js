@@ -2,7 +2,7 @@
 
 /** @import { Mask } from "./mask.js" */
 
-/** @typedef {{mask: Mask, fill: number, line: number}} Painted a mask and its colours as 32-bit pixels */
+/** @typedef {{mask: Mask, fill: number, line: number, dashed?: boolean}} Painted a mask and its colours as 32-bit pixels */
 
 /**
  * @typedef {object} Window a part of the photo, and how it is sampled
@@ -12,6 +12,9 @@
  * @property {number} width in samples
  * @property {number} height
  */
+
+/** A dash and a gap in samples. */
+const DASH = 14;
 
 let flags = new Uint8Array(0);
 
@@ -47,7 +50,7 @@ function samples(start, k, length) {
  * @param {Int32Array} columns
  * @param {Int32Array} rows
  */
-function paintOne(pixels, window, { mask, fill, line }, columns, rows) {
+function paintOne(pixels, window, { mask, fill, line, dashed = false }, columns, rows) {
   const left = first(columns, mask.x0);
   const right = first(columns, mask.x1);
   const top = first(rows, mask.y0);
@@ -64,7 +67,8 @@ function paintOne(pixels, window, { mask, fill, line }, columns, rows) {
     for (let x = from; x < to; x++, at++, target++) {
       if (inside[at] === 0) continue;
       const all = inside[at - 1] & inside[at + 1] & inside[at - stride] & inside[at + stride];
-      pixels[target] = all ? fill : line;
+      // The slope of the dashes is one that borders seldom have: along it a line would be whole, or not there.
+      pixels[target] = all || (dashed && (x + 2 * y) % DASH >= DASH / 2) ? fill : line;
     }
   }
 }

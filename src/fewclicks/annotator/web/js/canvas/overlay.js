@@ -3,6 +3,7 @@
 /** @import { Camera } from "./camera.js" */
 /** @import { Rgb } from "./color.js" */
 /** @import { Prompt } from "../types.js" */
+import { drawTwice } from "./double-line.js";
 import { pathOf } from "./outline.js";
 import { drawShape } from "./vertices-overlay.js";
 
@@ -120,14 +121,7 @@ export function drawCross(context, [x, y]) {
     cross.moveTo(x + 5 * dx, y + 5 * dy);
     cross.lineTo(x + 16 * dx, y + 16 * dy);
   }
-  context.save();
-  context.lineWidth = 4;
-  context.strokeStyle = "rgb(0 0 0 / 0.6)";
-  context.stroke(cross);
-  context.lineWidth = 1.75;
-  context.strokeStyle = "white";
-  context.stroke(cross);
-  context.restore();
+  drawTwice(context, cross, { width: 1.75 });
 }
 
 /**
@@ -164,15 +158,6 @@ export function drawPrompt(context, camera, prompt) {
   const [[x0, y0], [x1, y1]] = [places[0], places[places.length - 1]];
   if (kind === "box") path.rect(x0, y0, x1 - x0, y1 - y0);
   else places.forEach(([x, y], i) => (i ? path.lineTo(x, y) : path.moveTo(x, y)));
-  context.save();
-  context.lineJoin = context.lineCap = "round";
-  const width = kind === "box" ? 1.5 : 4;
-  context.lineWidth = width + 2;
-  context.strokeStyle = "rgb(0 0 0 / 0.6)";
-  context.stroke(path);
-  context.lineWidth = width;
-  context.strokeStyle = positive ? "white" : "#ffb4ab";
-  if (kind === "box") context.setLineDash([6, 4]);
-  context.stroke(path);
-  context.restore();
+  const look = kind === "box" ? { width: 1.5, dash: [6, 4] } : { width: 4 };
+  drawTwice(context, path, { ...look, colour: positive ? "white" : "#ffb4ab" });
 }

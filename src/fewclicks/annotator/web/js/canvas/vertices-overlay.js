@@ -1,6 +1,7 @@
 /** @file The outline that is dragged, and polygons that are being drawn: lines and their vertices. */
 
 /** @import { Camera } from "./camera.js" */
+import { drawTwice } from "./double-line.js";
 
 /** @typedef {[number, number]} Point */
 
@@ -16,7 +17,7 @@ const SIDE_PX = 7;
 export function drawVertices(context, camera, rings, near, held) {
   const path = new Path2D();
   for (const points of rings) trace(path, camera, points, true);
-  twice(context, path, 1.5);
+  drawTwice(context, path, { width: 1.5 });
   rings.forEach((points, ring) => {
     points.forEach((point, at) => {
       const chosen = near?.ring === ring && near.at === at && (held || !near.fresh);
@@ -38,7 +39,7 @@ export function drawVertices(context, camera, rings, near, held) {
 export function drawShape(context, camera, { kind, points, positive }) {
   const path = new Path2D();
   trace(path, camera, points, kind === "lasso");
-  twice(context, path, 1.75, positive ? "white" : "#ffb4ab");
+  drawTwice(context, path, { width: 1.75, colour: positive ? "white" : "#ffb4ab" });
   if (kind === "polygon") points.slice(0, -1).forEach((point, i) => drawSquare(context, camera.toStage(...point), i === 0));
 }
 
@@ -51,24 +52,6 @@ export function drawShape(context, camera, { kind, points, positive }) {
 function trace(path, camera, points, closed) {
   points.forEach((point, i) => path[i ? "lineTo" : "moveTo"](...camera.toStage(...point)));
   if (closed) path.closePath();
-}
-
-/**
- * A line with a dark edge.
- * @param {CanvasRenderingContext2D} context
- * @param {Path2D} path
- * @param {number} width
- * @param {string} [colour]
- */
-function twice(context, path, width, colour = "white") {
-  context.save();
-  context.lineJoin = "round";
-  for (const [wide, stroke] of /** @type {[number, string][]} */ ([[width + 2, "rgb(0 0 0 / 0.65)"], [width, colour]])) {
-    context.lineWidth = wide;
-    context.strokeStyle = stroke;
-    context.stroke(path);
-  }
-  context.restore();
 }
 
 /**

@@ -245,6 +245,8 @@ export const de = {
   "statistics.byArea": "Objekte nach Fläche in Pixeln",
   "statistics.byClass": "Nach Klasse",
   "statistics.byPerson": "Nach Person",
+  "statistics.proposed": "Außerdem {proposals}, noch nicht angenommen oder korrigiert.",
+  "statistics.proposals": "Vorschläge",
   "statistics.objects": "Objekte",
   "statistics.photos": "Fotos",
   "statistics.area": "Mittlere Fläche",

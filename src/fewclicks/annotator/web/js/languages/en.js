@@ -242,6 +242,8 @@ export const en = {
   "statistics.byArea": "Objects by area in pixels",
   "statistics.byClass": "By class",
   "statistics.byPerson": "By person",
+  "statistics.proposed": "Besides {proposals} that nobody has accepted or corrected yet.",
+  "statistics.proposals": "Proposed",
   "statistics.objects": "Objects",
   "statistics.photos": "Photos",
   "statistics.area": "Median area",

@@ -4,6 +4,7 @@
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
 import { t } from "../language.js";
+import { drawTwice } from "../canvas/double-line.js";
 import * as api from "../sync/api.js";
 import { nameOf } from "../state/annotation.js";
 
@@ -103,14 +104,8 @@ export class Doubts {
   draw(context) {
     if (!this.shown || this.store.state.hidden || this.store.state.hand !== this.shown.object) return;
     const [x, y] = this.stage.camera.toStage(this.shown.x, this.shown.y);
-    context.save();
-    for (const [width, colour] of /** @type {[number, string][]} */ ([[5, "rgb(0 0 0 / 0.6)"], [2, "#ffd54a"]])) {
-      context.lineWidth = width;
-      context.strokeStyle = colour;
-      context.beginPath();
-      context.arc(x, y, RING_PX, 0, 2 * Math.PI);
-      context.stroke();
-    }
-    context.restore();
+    const ring = new Path2D();
+    ring.arc(x, y, RING_PX, 0, 2 * Math.PI);
+    drawTwice(context, ring, { width: 2, colour: "#ffd54a" });
   }
 }

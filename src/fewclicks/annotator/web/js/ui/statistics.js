@@ -6,7 +6,7 @@ import { json } from "../sync/api.js";
 import { show } from "./dialogs.js";
 import { h, svg } from "./dom.js";
 
-/** @typedef {{name: string, objects: number, photos: number, area_px: number, clicks: number, seconds: number, histogram: number[], areas: number[]}} Tally */
+/** @typedef {{name: string, objects: number, proposals: number, photos: number, area_px: number, clicks: number, seconds: number, histogram: number[], areas: number[]}} Tally */
 /** @typedef {{all: Tally, classes: Tally[], people: Tally[]}} Found */
 
 const AREAS = ["< 10", "< 100", "< 1k", "< 10k", "< 100k", "< 1M", t("statistics.more")];
@@ -23,6 +23,7 @@ export async function statisticsDialog(store) {
     const clicks = all.histogram.map((_, n) => (n === all.histogram.length - 1 ? `${n}+` : String(n)));
     body.replaceChildren(
       h("p", {}, t("statistics.sum", { objects: counted("object", all.objects), photos: counted("photo", all.photos), clicks: all.clicks, seconds: all.seconds })),
+      all.proposals ? h("p", { id: "proposals-counted" }, t("statistics.proposed", { proposals: counted("proposal", all.proposals) })) : "",
       h("div", { class: "plots" }, plot(t("statistics.byClicks"), clicks, all.histogram), plot(t("statistics.byArea"), AREAS, all.areas)),
       table(t("statistics.byClass"), found.classes, colours),
       table(t("statistics.byPerson"), found.people, new Map()),
@@ -59,13 +60,13 @@ function plot(title, names, values) {
  */
 function table(title, rows, colours) {
   const most = Math.max(1, ...rows.map((row) => row.objects));
-  const columns = [title, t("statistics.objects"), "", t("statistics.photos"), t("statistics.area"), t("statistics.clicks"), t("statistics.seconds")];
+  const columns = [title, t("statistics.objects"), "", t("statistics.proposals"), t("statistics.photos"), t("statistics.area"), t("statistics.clicks"), t("statistics.seconds")];
   const head = h("tr", {}, ...columns.map((name) => h("th", { scope: "col" }, name)));
   const line = (/** @type {Tally} */ row) => {
     const bar = h("span", { class: "share" });
     bar.style.width = `${(100 * row.objects) / most}%`;
     if (colours.has(row.name)) bar.style.background = colours.get(row.name) ?? "";
-    const cells = [count(row.objects), bar, count(row.photos), `${count(Math.round(row.area_px))} px`, decimal(row.clicks, 1), decimal(row.seconds, 1)];
+    const cells = [count(row.objects), bar, count(row.proposals), count(row.photos), `${count(Math.round(row.area_px))} px`, decimal(row.clicks, 1), decimal(row.seconds, 1)];
     return h("tr", {}, h("th", { scope: "row" }, row.name || t("nobody")), ...cells.map((cell) => h("td", { class: "number" }, cell)));
   };
   return h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows.map(line)));

@@ -227,7 +227,7 @@ export class ObjectsPanel {
     const doubted = doubt ? `± ${decimal(100 * doubt.share, 1)} %` : "";
     const news = [nameOf(entry, this.store), own?.name, colour, thing.area_px, thing.person, state, entry.hidden, thing.locked, doubted, proposed].join();
     if (old?.dataset.news === news) return old;
-    const what = [proposed && t("objects.proposal"), state, thing.name ? own?.name : "", doubted, `${count(thing.area_px)} px`, thing.person].filter(Boolean).join(" · ");
+    const what = [proposed && t("objects.proposal"), doubted, state, thing.name ? own?.name : "", `${count(thing.area_px)} px`, thing.person].filter(Boolean).join(" · ");
     const swatch = h("span", { class: "swatch" });
     swatch.style.background = colour;
     const row = h(
