@@ -132,7 +132,8 @@ def results(intervals: bool = False) -> str:
 def label(settings: Mapping[str, Any]) -> str:
     """Name the method, and the refinement if it is not the one that it ships with."""
     name, n, until = settings["method"], settings["cfr"], settings.get("until_click")
-    if name in SHIPPED and all(settings.get(key) == value for key, value in OWN.items()):
+    # An option that came later is not in older results: they were made anew, or it changes no figure of theirs.
+    if name in SHIPPED and all(settings.get(key, value) == value for key, value in OWN.items()):
         return f"`{name}`"
     if not n:
         return f"`{name}`, no CFR" if name in SHIPPED else f"`{name}`"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fewclicks.proposals import Everything, Proposal, propose
     from fewclicks.refinement import CFR, Anchor, LocalCorrection
     from fewclicks.session import Session
-    from fewclicks.transforms import Flip, ZoomIn
+    from fewclicks.transforms import Denoise, Flip, ZoomIn
 
     __version__: str
 
@@ -44,6 +44,7 @@ __all__ = [
     "Clicks",
     "Conflict",
     "DatasetError",
+    "Denoise",
     "Everything",
     "FewClicksError",
     "Flip",
@@ -85,7 +86,7 @@ _HOMES = {
     "proposals": ["Everything", "Proposal", "propose"],
     "refinement": ["CFR", "Anchor", "LocalCorrection"],
     "session": ["Session"],
-    "transforms": ["Flip", "ZoomIn"],
+    "transforms": ["Denoise", "Flip", "ZoomIn"],
     "integrations.widget": ["widget"],
 }
 

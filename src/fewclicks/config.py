@@ -1,6 +1,6 @@
 """Which predictor: the method that a name or a path stands for, its options and presets, and what is put around it.
 
-ClickConsistency(CFR(ZoomIn(Flip(network))))     each wrapper where its option asks for it
+ClickConsistency(CFR(Denoise(ZoomIn(Flip(network)))))     each wrapper where its option asks for it
 
 `resolve` is the one place that tells a name from a path. docs/reproduction.md compares the presets.
 """
@@ -21,7 +21,7 @@ from fewclicks.files.replace import recover
 from fewclicks.plugins import file_name, find, names
 from fewclicks.predictor import Predictor
 from fewclicks.refinement import CFR, TOL, ClickConsistency
-from fewclicks.transforms import Crop, Fit, Flip, Outside, ZoomIn
+from fewclicks.transforms import Crop, Denoise, Fit, Flip, Outside, ZoomIn
 
 ADAPTIVE_STEPS = 4
 """What A-CFR refines at most where `cfr` does not say it: the paper's A-CFR-4."""
@@ -60,6 +60,8 @@ class PredictorConfig:
     """The crop's sides are multiples of this; None: what suits the network."""
     corners: bool = False
     """The pixel conventions of the RITM family (see `ZoomIn`)."""
+    denoise: bool = False
+    """Smooth noise and JPEG's blocks away before the network sees the photo, where there are such."""
     anchor: bool = True
     """Every click's pixel gets the label the user gave it."""
 
@@ -78,6 +80,8 @@ class PredictorConfig:
                 fit=self.fit, crop=self.crop, multiple=self.multiple or multiple, corners=self.corners,
                 region_threshold=self.region_threshold, min_crop_px=self.min_crop_px, recompute_iou=self.recompute_iou,
             )  # fmt: skip
+        if self.denoise:
+            inner = Denoise(inner)
         if self.steps:
             inner = CFR(inner, self.steps, self.tol if self.adaptive else None, self.until_click)
         return ClickConsistency(inner) if self.anchor else inner
@@ -92,7 +96,7 @@ def quick(predictor: Predictor) -> Predictor | None:
 
     For masks that are shown for a moment, such as under the pointer. Its states go on from those of `predictor`.
     """
-    if isinstance(predictor, ClickConsistency):
+    if isinstance(predictor, ClickConsistency | Denoise):
         inner = quick(predictor.inner)
         return replace(predictor, inner=inner) if inner else None
     if isinstance(predictor, CFR):
@@ -103,6 +107,7 @@ def quick(predictor: Predictor) -> Predictor | None:
 
 
 _AUTHORS: Mapping[str, Any] = {
+    "denoise": False,
     "threshold": 0.49,
     "region_threshold": 0.5,
     "flip": True,
@@ -118,6 +123,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "released": {**_AUTHORS, "zoom": 448, "fit": "square", "skip_clicks": -1},
     "released-ritm": {**_AUTHORS, "zoom": 400, "fit": "longest", "skip_clicks": 1, "multiple": 1},
     "paper": {
+        "denoise": False,
         "threshold": 0.5,
         "region_threshold": None,
         "flip": False,

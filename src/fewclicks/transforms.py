@@ -1,4 +1,4 @@
-"""Show a predictor another picture of the photo: ZoomIn the object, Flip also its mirror image.
+"""Show a predictor another picture of the photo: ZoomIn the object, Flip also its mirror image, Denoise what is bad.
 
 ZoomIn has the region rules of RITM (Sofiiuk et al. 2021) and of its heirs; Flip is the test-time augmentation of
 SimpleClick and CFR-ICL.
@@ -15,6 +15,7 @@ import numpy as np
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box, Frame, clamp_clicks
+from fewclicks.images.denoising import denoised
 from fewclicks.predictor import Predictor, State, step_each
 from fewclicks.types import Image, Prob
 
@@ -194,6 +195,46 @@ def _widened(start: int, stop: int, length: int, limit: int) -> tuple[int, int]:
     length = min(length, limit)
     start = min(max(0, start - (length - (stop - start)) // 2), limit - length)
     return start, start + length
+
+
+CLEAN = "clean"
+"""Where Denoise leaves in the memo what it shows of the photo: the photo itself, if nothing is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denoise:
+    """A predictor that shows `inner` a noisy photo, or one of JPEG's blocks, with the noise smoothed away.
+
+    What is smoothed, and when: `images.denoising`. A photo of good quality is shown as it is.
+    """
+
+    inner: Predictor
+
+    def start(self, image: Image) -> State:
+        """The blank state of the clean photo."""
+        clean = denoised(image)
+        return self._told(self.inner.start(clean), image, clean)
+
+    def step(self, state: State, clicks: Clicks) -> State:
+        """One step of `inner` on the clean photo."""
+        shown = self._shown(state)
+        return self._told(self.inner.step(shown, clicks), state.image, shown.image)
+
+    def step_each(self, states: Sequence[State], clicks: Sequence[Clicks]) -> list[State]:
+        """Do as `step` for each, all of them shown to `inner` at once."""
+        shown = [self._shown(state) for state in states]
+        after = step_each(self.inner, shown, clicks)
+        each = zip(after, states, shown, strict=True)
+        return [self._told(one, state.image, seen.image) for one, state, seen in each]
+
+    @staticmethod
+    def _shown(state: State) -> State:
+        clean = state.memo.get(CLEAN)
+        return replace(state, image=denoised(state.image) if clean is None else clean)
+
+    @staticmethod
+    def _told(after: State, image: Image, clean: Image) -> State:
+        return replace(after, image=image, memo={**after.memo, CLEAN: clean})
 
 
 EDGE = np.float32(2**-20)

@@ -10,7 +10,7 @@ import pytest
 
 import fewclicks
 from fakes import gradient, shared
-from fewclicks import Anchor, Click, Clicks, ZoomIn
+from fewclicks import Anchor, Click, Clicks, Denoise, ZoomIn
 from fewclicks.datasets import Subset, open_benchmark
 from fewclicks.engines import onnx
 from fewclicks.errors import CheckpointError, InputError
@@ -46,13 +46,14 @@ def test_it_runs_without_torch_in_little_memory():
 
 
 def test_options_build_the_rings():
-    plain = fewclicks.load(anchor=False, zoom=0, cfr=0)
+    plain = fewclicks.load(anchor=False, zoom=0, cfr=0, denoise=False)
     assert isinstance(plain.forward, onnx.OnnxForward)
     ringed = fewclicks.load(cfr=2, adaptive=True, until_click=1, flip=True, zoom=320)
     assert isinstance(ringed, Anchor)
     assert ringed.inner == CFR(ringed.inner.inner, 2, 20, 1)
-    assert isinstance(ringed.inner.inner, ZoomIn)
-    assert ringed.inner.inner.size == 320
+    assert isinstance(ringed.inner.inner, Denoise)
+    assert isinstance(ringed.inner.inner.inner, ZoomIn)
+    assert ringed.inner.inner.inner.size == 320
     with pytest.raises(InputError, match=r"no option 'zom'.*zoom"):
         fewclicks.load(zom=3)
     with pytest.raises(CheckpointError, match="no weight file"):

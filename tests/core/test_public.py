@@ -15,6 +15,7 @@ PUBLIC = [
     "Clicks",
     "Conflict",
     "DatasetError",
+    "Denoise",
     "Everything",
     "FewClicksError",
     "Flip",

@@ -3,7 +3,7 @@
 Sun, Xian, Xu, Capriotti, Yao: "CFR-ICL", AAAI 2024, on a network of 5.2 million parameters instead of a ViT.
 Weights: an .onnx file, run by ONNX Runtime, or a checkpoint folder, run by torch.
 
-CFR, ZoomIn, Flip and ClickConsistency suit it.
+CFR, ZoomIn, Flip, Denoise and ClickConsistency suit it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fewclicks.predictor import Predictor
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
 
-OWN = {"zoom": 512, "cfr": 1, "until_click": 1}
+OWN = {"zoom": 512, "cfr": 1, "until_click": 1, "denoise": True}
 """How the shipped network is shown photos: chosen on the validation split at the milliseconds that a click may cost. A
 second pass gives the first click three points of IoU and the later ones nothing (docs/experiments.md)."""
 
