@@ -11,6 +11,7 @@ from fakes import gradient
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.plugins import find, names
+from fewclicks.predictor import step_each
 from quick import quick
 
 CLICKS = Clicks((Click(52, 40), Click(10, 12, False), Click(70.4, 33.6), Click(95, 63, False), Click(0, 0)))
@@ -79,6 +80,15 @@ def test_the_same_clicks_give_the_same_mask(predictor):
     first, second = (run(predictor, disc_photo(), CLICKS) for _ in range(2))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one.prob, other.prob)
+
+
+def test_several_at_once_are_answered_as_one_by_one(predictor):
+    states = [predictor.start(disc_photo()), predictor.start(disc_photo()[:, ::-1].copy())]
+    clicks = [Clicks(CLICKS.items[:1]), Clicks((Click(43, 40), Click(5, 5, False)))]
+    together = step_each(predictor, states, clicks)
+    for found, state, said in zip(together, states, clicks, strict=True):
+        alone = predictor.step(state, said)
+        np.testing.assert_allclose(found.prob, alone.prob, atol=1e-4)
 
 
 def test_undo_is_exact(predictor):
