@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     server = Server(
-        make_folder(tmp_path_factory.mktemp("prompts") / "photos", [f"{letter}.png" for letter in "abcdefgh"])
+        make_folder(tmp_path_factory.mktemp("prompts") / "photos", [f"{letter}.png" for letter in "abcdefghi"])
     )
     yield server
     server.kill()
@@ -299,11 +299,11 @@ def test_controls_that_would_do_nothing_say_why_and_the_list_has_room(opened, se
 
 @pytest.mark.slow
 def test_another_method_is_chosen_and_the_object_stays(opened, served):
-    screen = opened(3)
+    screen = opened(9)
     page = screen.page
     screen.click(60, 40, SIZE)
     screen.saved()
-    (found,) = served.objects(3)
+    (found,) = served.objects(9)
     before = served.mask(found["id"])
     page.locator("#cascade summary").click()
     assert page.input_value("#method-choice") == "grow"
@@ -311,12 +311,12 @@ def test_another_method_is_chosen_and_the_object_stays(opened, served):
     page.get_by_text("grabcut answers clicks now").wait_for()
     assert page.input_value("#method-choice") == "grabcut"
     assert served.get("/folder")["method"] == "grabcut"
-    (same,) = served.objects(3)
+    (same,) = served.objects(9)
     assert same["clicks"] == found["clicks"]
     assert np.array_equal(served.mask(found["id"]), before)
     screen.click(30, 20, SIZE, "right")
     screen.saved()
-    assert len(served.objects(3)[0]["clicks"]) == 2
+    assert len(served.objects(9)[0]["clicks"]) == 2
     shot(screen, "method")
     page.select_option("#method-choice", "grow")
     page.get_by_text("grow answers clicks now").wait_for()
