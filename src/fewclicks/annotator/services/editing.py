@@ -17,7 +17,7 @@ from fewclicks.errors import Conflict, UnknownName
 from fewclicks.predictor import Predictor, State
 from fewclicks.types import Mask
 
-LIVE_BYTES = 96 * 2**20
+LIVE_BYTES = 32 * 2**20
 """What histories in memory take, without the last one used; of others the store knows all that is needed."""
 
 TRIES = 20

@@ -17,8 +17,8 @@ from fewclicks.types import Image
 
 Result = TypeVar("Result")
 
-STARTS_BYTES = 128 * 2**20
-"""Photos whose first states are kept: three of 12 megapixels, always the present one."""
+STARTS_BYTES = 40 * 2**20
+"""Photos whose first states are kept: one of 12 megapixels, always the present one."""
 
 
 class Lanes:

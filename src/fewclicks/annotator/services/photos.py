@@ -34,8 +34,8 @@ TILED_ABOVE_PX = 6_000_000
 """Photos of more pixels are shown in tiles."""
 THUMBNAIL_PX = 256
 QUALITY, THUMBNAIL_QUALITY = 92, 80
-CACHE_BYTES = 200 * 2**20
-"""Decoded photos that are kept: five of 12 megapixels; always the last one, and the one before if it fits."""
+CACHE_BYTES = 72 * 2**20
+"""Decoded photos that are kept: two of 12 megapixels, this one and the next; always the last one, and the one before if it fits."""
 THUMBNAILS_BYTES = 32 * 2**20
 
 
