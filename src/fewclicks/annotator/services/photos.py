@@ -35,7 +35,7 @@ TILED_ABOVE_PX = 6_000_000
 THUMBNAIL_PX = 256
 QUALITY, THUMBNAIL_QUALITY = 92, 80
 CACHE_BYTES = 72 * 2**20
-"""Decoded photos that are kept: two of 12 megapixels, this one and the next; always the last one, and the one before if it fits."""
+"""Decoded photos that are kept: two of 12 megapixels, this one and the next; the last one in any case."""
 THUMBNAILS_BYTES = 32 * 2**20
 
 
