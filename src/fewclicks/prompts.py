@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
@@ -164,19 +166,52 @@ CUT_RATIO = 0.15
 """A mask that fills more of the border of its region goes on outside of it: it is cut, and no answer."""
 
 
+COMPARED_PX = 1024
+"""Of larger photos only every second pixel is compared, or every third ..., in each direction: up to so many."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Meaning:
     """A mask that a click can mean, cut out of a prob, and how little it hangs on the threshold."""
 
     mask: Mask
+    """The pixels that are compared."""
     prob: Prob
+    region: Box
     threshold: float
     stability: float
 
-    def at(self, threshold: float) -> Prob:
-        """Its prob, stretched so that this threshold cuts the same mask out of it."""
-        prob = np.where(self.mask, self.prob, np.minimum(self.prob, self.threshold))
+    def at(self, threshold: float, pixel: tuple[int, int]) -> Prob:
+        """Its prob, stretched so that this threshold cuts the piece around the pixel (row, column) out of it."""
+        piece = connected_piece(self.prob[self.region.slices] > self.threshold, *_within(self.region, pixel))
+        mask = np.zeros(self.prob.shape, bool)
+        mask[self.region.slices] = piece
+        prob = np.where(mask, self.prob, np.minimum(self.prob, self.threshold))
         return _moved_threshold(prob, self.threshold, threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Every n-th pixel of a photo in each direction, the clicked one among them."""
+
+    pixel: tuple[int, int]
+    every: int
+
+    def of(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The pixels of an HxW array that lie on it."""
+        (row, column), n = self.pixel, self.every
+        return array[row % n :: n, column % n :: n]
+
+    def box(self, box: Box) -> Box:
+        """The part of the grid within a box."""
+        (row, column), n = self.pixel, self.every
+        x0, x1 = (-(-(x - column % n) // n) for x in (box.x0, box.x1))
+        y0, y1 = (-(-(y - row % n) // n) for y in (box.y0, box.y1))
+        return Box(max(0, x0), max(0, y0), x1, y1)
+
+
+def _within(region: Box, pixel: tuple[int, int]) -> tuple[int, int]:
+    return pixel[0] - region.y0, pixel[1] - region.x0
 
 
 def meanings(
@@ -199,35 +234,36 @@ def meanings(
     for scale in SCALES:
         region = region_around(*at, scale, hw)
         looks.append((LookAt(inner, region).step(start, clicks).prob, region))
-    found = [meaning for prob, region in looks for meaning in _cut_out(prob, region, at)]
-    taken = [_Meaning(usual.mask, usual.prob, usual.threshold, 1)]
+    grid = _Grid(at, -(-max(hw) // COMPARED_PX))
+    found = [meaning for prob, region in looks for meaning in _cut_out(prob, region, grid)]
+    taken = [_Meaning(grid.of(usual.mask), usual.prob, Box.whole(hw), usual.threshold, 1)]
     for one in sorted(found, key=lambda one: -one.stability):
         if len(taken) < MEANINGS and all(mask_iou(one.mask, other.mask) <= ALIKE_IOU for other in taken):
             taken.append(one)
     states = [usual]
     for one in sorted(taken[1:], key=lambda one: -np.count_nonzero(one.mask)):
-        state = replace(usual, prob=one.at(start.threshold), memo={**start.memo, GIVEN: False})
+        state = replace(usual, prob=one.at(start.threshold, at), memo={**start.memo, GIVEN: False})
         states.append(anchor.hold(state, clicks) if anchor else state)
     return states
 
 
-def _cut_out(prob: Prob, region: Box, at: tuple[int, int]) -> Iterator[_Meaning]:
-    """The pieces around a pixel (row, column) that the thresholds cut out of what was seen in a region."""
-    part = prob[region.slices]
-    there = at[0] - region.y0, at[1] - region.x0
+def _cut_out(prob: Prob, region: Box, grid: _Grid) -> Iterator[_Meaning]:
+    """The pieces around the clicked pixel that the thresholds cut out of what was seen in a region."""
+    seen, part = grid.of(prob), grid.box(region)
+    at = _within(part, (grid.pixel[0] // grid.every, grid.pixel[1] // grid.every))
     pieces = {
-        threshold: connected_piece(part > threshold, *there)
+        threshold: connected_piece(seen[part.slices] > threshold, *at)
         for threshold in sorted({*THRESHOLDS, *chain(*BESIDE.values())})
     }
     for threshold in THRESHOLDS:
         piece = pieces[threshold]
-        if piece is None or is_cut(piece, region, prob.shape):
+        if piece is None or is_cut(piece, part, seen.shape):
             continue
         beside = (pieces[other] for other in BESIDE[threshold])
         stability = math.prod(0.0 if other is None else mask_iou(piece, other) for other in beside)
-        mask = np.zeros(prob.shape, bool)
-        mask[region.slices] = piece
-        yield _Meaning(mask, prob, threshold, stability)
+        mask = np.zeros(seen.shape, bool)
+        mask[part.slices] = piece
+        yield _Meaning(mask, prob, region, threshold, stability)
 
 
 def region_around(row: int, column: int, scale: float, hw: tuple[int, int]) -> Box:

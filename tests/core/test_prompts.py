@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
@@ -311,6 +312,19 @@ def test_a_click_means_what_hangs_least_on_the_threshold():
     states = meanings(predictor, predictor.start(photo), Clicks((Click(100, 60),)))
     radii = [math.sqrt(np.count_nonzero(state.mask) / math.pi) for state in states]
     assert radii == pytest.approx([50, 20, 10], abs=1), "the vague disc of 34 pixels is left out"
+
+
+def test_a_click_on_a_large_photo_means_as_many_whole_masks():
+    """Compared are few of its pixels, and the masks have all."""
+    photo = np.zeros((1130, 1800, 3), np.uint8)
+    predictor = BySize({1800: 450, 1260: 300, 900: 180, 450: 90}, vague=())
+    click = Click(901.5, 567.2)
+    states = meanings(predictor, predictor.start(photo), Clicks((click,)))
+    radii = [math.sqrt(np.count_nonzero(state.mask) / math.pi) for state in states]
+    assert radii == pytest.approx([450, 180, 90], abs=1) or radii == pytest.approx([450, 300, 180], abs=1)
+    for state in states:
+        assert state.mask[click.pixel(photo.shape[:2])]
+        assert cv2.connectedComponents(state.mask.astype(np.uint8))[0] == 2
 
 
 @pytest.mark.parametrize("number", [-1, 3, 1.0, "1", None, True])
