@@ -109,6 +109,12 @@ def test_files_keep_their_budget():
     assert not {name: count for name, count in lines.items() if count > 500}
 
 
+def test_names_of_test_files_are_their_own():
+    """Pytest imports them by name alone: of two with one name it collects the first."""
+    names = [file.name for file in (ROOT / "tests").rglob("test_*.py")]
+    assert {name for name in names if names.count(name) > 1} == set()
+
+
 def test_no_file_is_huge():
     big = [str(file) for file in tracked() if file.stat().st_size > 15 * 2**20]
     assert not big
