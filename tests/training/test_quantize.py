@@ -11,7 +11,7 @@ import onnx as onnx_file
 import pytest
 
 import fewclicks
-from fewclicks import Anchor, Click, Clicks, ZoomIn
+from fewclicks import Anchor, Click, Clicks, Denoise, ZoomIn
 from fewclicks.cli import main
 from fewclicks.config import PredictorConfig, resolve
 from fewclicks.engines import onnx
@@ -123,7 +123,8 @@ def test_the_command_line_knows_it_as_a_network(small, monkeypatch, name):
     resolved = resolve(name, cfr=2, threads=1)
     predictor = resolved.build()
     assert isinstance(predictor.inner, CFR)
-    assert isinstance(predictor.inner.inner, ZoomIn), "its own rings, and none around them"
+    assert isinstance(predictor.inner.inner, Denoise)
+    assert isinstance(predictor.inner.inner.inner, ZoomIn), "its own rings, and none around them"
     told = resolved.describe()
     assert (told["weights"], told["cfr"]) == ("small.onnx", 2)
     assert told["weights_sha256"] == default.weights_hash(small)
