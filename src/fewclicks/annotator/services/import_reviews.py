@@ -27,7 +27,7 @@ def take_review(store: Store, photo: AnnotatedPhoto, objects: Sequence[str], per
     of the source's objects in its order, which comments name by number.
     """
     about, faults = photo.about, list[str]()
-    if not about:
+    if not photo.said and photo.state not in JUDGED:
         return faults
 
     def tried(work: Callable[[], T]) -> T | None:
@@ -45,8 +45,8 @@ def take_review(store: Store, photo: AnnotatedPhoto, objects: Sequence[str], per
         if (said["text"].strip(), said.get("x"), said.get("y")) not in there:
             key = str(uuid.uuid5(SAID, f"{photo.file}\n{number}\n{said['text']}".encode("utf-8", "replace").decode()))
             tried(lambda key=key, said=said: _write(store, known.id, key, said, objects))  # type: ignore[misc]
-    tags = [*known.tags, *(tag for tag in about.get("tags", ()) if tag not in known.tags)]
-    tried(lambda: store.change_photo(known.id, edit=PhotoEdit(tags=tags), person=person))
+    if new := [tag for tag in about.get("tags", ()) if tag not in known.tags]:
+        tried(lambda: store.change_photo(known.id, edit=PhotoEdit(tags=[*known.tags, *new]), person=person))
     if about.get("note") and not known.note:
         tried(lambda: store.change_photo(known.id, edit=PhotoEdit(note=about["note"]), person=person))
     if about.get("assignee") and not known.assignee:
