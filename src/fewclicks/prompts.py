@@ -20,7 +20,8 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box, clamp_clicks
 from fewclicks.predictor import Predictor, State
-from fewclicks.refinement import GIVEN, ClickConsistency, passes
+from fewclicks.refinement import CFR, GIVEN, ClickConsistency, passes
+from fewclicks.transforms import CLEAN, Denoise
 from fewclicks.types import Image, Mask, Prob
 
 MAX_POINTS = 20_000
@@ -129,17 +130,19 @@ class LookAt:
 
     def step(self, state: State, clicks: Clicks) -> State:
         """One step of `inner` on the region; its prob is pasted into the previous one."""
-        memo = state.memo.get("look")
-        part = self._part(state.image)
+        memo, clean = state.memo.get("look"), state.memo.get(CLEAN)
+        # Whether a photo is noisy is known of all of it, and cleaned it is once: not each part that is looked at.
+        inner = self.inner if clean is None else without_denoise(self.inner)
+        part = self._part(state.image if clean is None else clean)
         if memo is None:
-            memo = self.inner.start(part).memo
+            memo = inner.start(part).memo
         hw = (state.image.shape[0], state.image.shape[1])
         there = (c for c in (*self.hints, *clamp_clicks(clicks, hw)) if self.region.contains(*c.pixel(hw)))
         moved = Clicks(tuple(Click(c.x - self.region.x0, c.y - self.region.y0, c.positive) for c in there))
         # No prob is above 1: what is before is seen as a prob still, and as a mask to zoom in on by nobody.
         threshold = 1.0 if self.whole else state.threshold
         before = State(part, np.ascontiguousarray(state.prob[self.region.slices]), threshold, memo)
-        after = self.inner.step(before, clamp_clicks(moved, self.region.hw))
+        after = inner.step(before, clamp_clicks(moved, self.region.hw))
         prob = state.prob.copy()
         prob[self.region.slices] = after.prob
         return replace(state, prob=prob, memo={**state.memo, "look": after.memo})
@@ -151,6 +154,13 @@ class LookAt:
 def split_anchor(predictor: Predictor) -> tuple[ClickConsistency | None, Predictor]:
     """Tell what holds the clicks, if anything does, and the rest."""
     return (predictor, predictor.inner) if isinstance(predictor, ClickConsistency) else (None, predictor)
+
+
+def without_denoise(predictor: Predictor) -> Predictor:
+    """Give the same predictor for photos that are clean already."""
+    if isinstance(predictor, Denoise):
+        return predictor.inner
+    return replace(predictor, inner=without_denoise(predictor.inner)) if isinstance(predictor, CFR) else predictor
 
 
 SCALES = (0.7, 0.5, 0.25)

@@ -8,8 +8,11 @@ import PIL.Image
 import pytest
 
 from fewclicks.clicks import Click, Clicks
+from fewclicks.geometry import Box
 from fewclicks.images.denoising import BLOCKS, ENOUGH_PX, NOISE, blockiness, denoised, noise_level
 from fewclicks.predictor import blank, step_each
+from fewclicks.prompts import LookAt
+from fewclicks.refinement import CFR
 from fewclicks.transforms import Denoise
 
 CLICKS = Clicks((Click(40, 40),))
@@ -127,3 +130,12 @@ def test_many_states_at_once_are_as_one_by_one():
     for one, state in zip(both, states, strict=True):
         assert np.array_equal(one.prob, ring.step(state, CLICKS).prob)
         assert one.image is state.image
+
+
+def test_parts_that_are_looked_at_are_parts_of_the_clean_photo():
+    image, inner, region = noisy(20), Seen(), Box(20, 10, 150, 120)
+    ring = CFR(Denoise(inner), 1)
+    LookAt(ring, region).step(ring.start(image), CLICKS)
+    parts = [shown for shown in inner.images if shown.shape[:2] == region.hw]
+    assert parts
+    assert all(np.array_equal(part, denoised(image)[region.slices]) for part in parts)
