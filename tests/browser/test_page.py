@@ -214,8 +214,9 @@ def test_the_class_is_that_of_the_object_in_hand_and_stays(opened, served):
     for name in ("cat", "dog"):
         screen.page.locator("#class-add").fill(name)
         screen.key("Enter")
-        # A new class is the chosen one, once the server has it.
-        screen.page.locator('#class-list [aria-checked="true"]').get_by_text(name, exact=True).wait_for()
+        screen.page.locator("#class-list").get_by_text(name, exact=True).wait_for()
+        # It may stand there by the server's word before it is the chosen one.
+        screen.page.locator("#hint").get_by_text(name).wait_for()
     screen.page.locator("#stage").focus()
     names = {one["id"]: one["name"] for one in served.get("/classes")}
 

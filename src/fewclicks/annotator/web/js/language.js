@@ -4,6 +4,7 @@
 import { de } from "./languages/de.js";
 import { en } from "./languages/en.js";
 import { keysOf } from "./state/keys.js";
+import { keep, recall } from "./state/memory.js";
 
 /** @typedef {keyof typeof en} Key */
 /** @typedef {Record<Key, string | {one: string, other: string}>} Texts a text, or one for each form that a number asks for */
@@ -95,7 +96,7 @@ export function keyText(key) {
  * @param {string} code
  */
 export function chooseLanguage(code) {
-  localStorage.setItem(STORED, code);
+  keep(STORED, code);
 }
 
 /**
@@ -114,12 +115,8 @@ export function translate(root) {
 }
 
 function read() {
-  try {
-    const code = localStorage.getItem(STORED) ?? "";
-    return Object.hasOwn(LANGUAGES, code) ? code : "auto";
-  } catch {
-    return "auto";
-  }
+  const code = recall(STORED) ?? "";
+  return Object.hasOwn(LANGUAGES, code) ? code : "auto";
 }
 
 /** The first of the browser's languages that there is; else English. */

@@ -1,5 +1,7 @@
 /** @file Which key does what: as the table says, or as the user has changed it. Remembered in the browser, for each person. */
 
+import { keep, recallValues } from "./memory.js";
+
 /** Each shortcut by its name, with its keys as `Ctrl+Shift+Z`; Ctrl also means the command key of a Mac. */
 const STANDARD = {
   swap: ["X"], whole: ["Q"], box: ["K"], scribble: ["S"], polygon: ["P"], lasso: ["Shift+P"], outline: ["Shift+O"], brush: ["B"], erase: ["E"],
@@ -66,18 +68,15 @@ export function isTaken(key) {
 export function changeKey(id, key) {
   const other = idOf(key);
   const [was] = keysOf(id);
-  if (other === id) set(id, [key]);
-  else {
-    if (other) set(other, keysOf(other).map((one) => (one === key ? was : one)));
-    set(id, [key]);
-  }
-  keep();
+  if (other && other !== id) set(other, keysOf(other).map((one) => (one === key ? was : one)));
+  set(id, [key]);
+  keepAll();
 }
 
 /** All keys as the table has them. */
 export function resetKeys() {
   changed = {};
-  keep();
+  keepAll();
 }
 
 /**
@@ -86,7 +85,7 @@ export function resetKeys() {
  */
 export function useKeysOf(name) {
   person = name;
-  changed = sound(stored()[name]);
+  changed = sound(recallValues(STORED)[name]);
 }
 
 /**
@@ -98,22 +97,9 @@ function set(id, keys) {
   if (keys.join() === STANDARD[id].join()) delete changed[id];
 }
 
-function keep() {
-  try {
-    localStorage.setItem(STORED, JSON.stringify({ ...stored(), [person]: changed }));
-  } catch {
-    // A browser that keeps nothing: the keys last as long as the page.
-  }
-}
-
-/** @returns {Record<string, unknown>} person -> what they have changed */
-function stored() {
-  try {
-    const found = JSON.parse(localStorage.getItem(STORED) ?? "{}");
-    return typeof found === "object" && found !== null ? found : {};
-  } catch {
-    return {};
-  }
+/** Under the name of each person is kept what they have changed. */
+function keepAll() {
+  keep(STORED, JSON.stringify({ ...recallValues(STORED), [person]: changed }));
 }
 
 /**

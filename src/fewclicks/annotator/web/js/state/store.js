@@ -3,6 +3,7 @@
 /** @import { Class, Comment, Folder, Photo, Role, Tiles, Tool } from "../types.js" */
 /** @import { Entry } from "./annotation.js" */
 /** @import { Mask } from "../canvas/mask.js" */
+import { keep, recallValues } from "./memory.js";
 
 /**
  * @typedef {object} State
@@ -183,11 +184,7 @@ export class Store {
   }
 
   keep() {
-    try {
-      localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(KEPT.map((name) => [name, this.state[name]]))));
-    } catch {
-      // A browser that keeps nothing: the settings last as long as the page.
-    }
+    keep(KEY, JSON.stringify(Object.fromEntries(KEPT.map((name) => [name, this.state[name]]))));
   }
 
   /** Previews that come at once are on until the user has said otherwise. */
@@ -255,11 +252,7 @@ export class Store {
  * @returns {Partial<State>}
  */
 export function kept() {
-  try {
-    const found = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    const start = fresh();
-    return Object.fromEntries(KEPT.filter((name) => typeof found[name] === typeof start[name]).map((n) => [n, found[n]]));
-  } catch {
-    return {};
-  }
+  const found = recallValues(KEY);
+  const start = fresh();
+  return Object.fromEntries(KEPT.filter((name) => typeof found[name] === typeof start[name]).map((n) => [n, found[n]]));
 }

@@ -4,6 +4,7 @@
 /** @import { Notices } from "./toasts.js" */
 /** @import { Store } from "../state/store.js" */
 import { served, t } from "../language.js";
+import { keep, recallValues } from "../state/memory.js";
 import * as api from "../sync/api.js";
 import { byId, h, select } from "./dom.js";
 
@@ -54,7 +55,7 @@ export async function exporting(store, notices) {
     notes.textContent = t("export.running");
     try {
       const { blob, name, notes: lost } = await api.exported(chosen.name, optionsOf(form, chosen), scope.read());
-      keepExport({ format: chosen.name, which: scope.which.value });
+      keep(KEY, JSON.stringify({ format: chosen.name, which: scope.which.value }));
       save(blob, name);
       notes.replaceChildren(t("export.done", { name }), lines(lost));
     } catch (error) {
@@ -82,20 +83,7 @@ const WHICH = [
 
 /** @returns {LastExport} what was exported last */
 function lastExport() {
-  try {
-    return { format: "", which: "", ...JSON.parse(localStorage.getItem(KEY) ?? "{}") };
-  } catch {
-    return { format: "", which: "" };
-  }
-}
-
-/** @param {LastExport} last */
-function keepExport(last) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(last));
-  } catch {
-    // A browser that keeps nothing: the next export begins anew.
-  }
+  return { format: "", which: "", ...recallValues(KEY) };
 }
 
 /**

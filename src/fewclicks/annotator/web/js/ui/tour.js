@@ -2,6 +2,7 @@
 
 /** @import { Store } from "../state/store.js" */
 import { t } from "../language.js";
+import { keep, recall } from "../state/memory.js";
 import { byId, h } from "./dom.js";
 
 /** Under it the browser keeps which step is next; DONE after the last. */
@@ -14,7 +15,7 @@ const STEPS = /** @type {const} */ (["first", "second", "third"]);
  * @param {Store} store
  */
 export function tour(store) {
-  const kept = read();
+  const kept = recall(KEY, DONE); // a browser that keeps nothing would show them each time
   if (kept === null ? store.isNew : kept !== DONE) new Tour(store, Number(kept) || 0);
 }
 
@@ -59,14 +60,14 @@ class Tour {
     this.step++;
     if (this.step >= STEPS.length) return this.end();
     this.begin();
-    keep(String(this.step));
+    keep(KEY, String(this.step));
     this.show();
   }
 
   /** It was seen, or is skipped. */
   end() {
     this.step = STEPS.length;
-    keep(DONE);
+    keep(KEY, DONE);
     const had = this.card.contains(document.activeElement);
     this.card.remove();
     if (had) byId("stage").focus();
@@ -79,7 +80,7 @@ class Tour {
     const text = t(touch ? `tour.${STEPS[this.step]}Touch` : `tour.${STEPS[this.step]}`);
     if (this.card.hidden || this.shown === text) return;
     this.shown = text;
-    keep(String(this.step));
+    keep(KEY, String(this.step));
     const last = this.step === STEPS.length - 1;
     const place = h("span", { class: "dim number" }, t("tour.of", { number: this.step + 1, all: STEPS.length }));
     const skip = h("button", { type: "button", class: "link", id: "tour-skip", onclick: () => this.end() }, t("tour.skip"));
@@ -88,20 +89,3 @@ class Tour {
   }
 }
 
-/** @returns {string | null} */
-function read() {
-  try {
-    return localStorage.getItem(KEY);
-  } catch {
-    return DONE; // a browser that keeps nothing would show them each time
-  }
-}
-
-/** @param {string} step */
-function keep(step) {
-  try {
-    localStorage.setItem(KEY, step);
-  } catch {
-    // Nothing is kept: see `read`.
-  }
-}
