@@ -26,9 +26,9 @@ import PIL.Image
 
 from fewclicks.config import resolve
 from fewclicks.files.replace import write_json
-from fewclicks.integrations.mask_sets import Shard
 from fewclicks.integrations.refine import Job, refine
 from fewclicks.integrations.refine_ray import Cluster, refine_on_ray
+from fewclicks.integrations.shards import Shard
 
 ROOT = Path(__file__).resolve().parents[1]
 HW = (480, 640)

@@ -13,7 +13,7 @@ from fewclicks.formats import coco
 from fewclicks.formats.annotations import AnnotatedPhoto
 from fewclicks.formats.detection import detect
 from fewclicks.integrations import pre_annotate as before
-from fewclicks.integrations.mask_sets import Shard
+from fewclicks.integrations.shards import Shard
 from fewclicks.predictor import blank
 from fewclicks.proposals import Everything
 
@@ -75,7 +75,7 @@ def test_shards_are_joined_to_what_one_run_gives(job):
     for shard in shards:
         before.pre_annotate(predictor, shard)
     written = shards[0].target.stat().st_mtime_ns
-    assert before.pre_annotate(None, shards[0]) == before.finished(shards[0]), "what is done is not done again"
+    assert before.pre_annotate(None, shards[0]) == shards[0].finished(), "what is done is not done again"
     assert shards[0].target.stat().st_mtime_ns == written
     assert before.join(job, 2) == whole
     assert job.out.read_bytes() == job.out.with_name("one.json").read_bytes()
@@ -105,7 +105,7 @@ def test_what_ends_in_the_middle_leaves_nothing_and_is_done_by_the_next(job):
     assert [file.name for file in job.out.parent.glob("*proposals*")] == []
     rows = before.pre_annotate(SameColor(), job)
     job.out.unlink()  # as when it ends between the report and the output
-    assert before.finished(job) is None
+    assert job.finished() is None
     assert before.pre_annotate(SameColor(), job) == rows
 
 
@@ -117,11 +117,11 @@ def test_what_was_made_of_something_else_is_not_taken_for_done(job):
             before.pre_annotate(SameColor(), other)
     job.report.write_text("{")
     with pytest.raises(InputError, match="damaged"):
-        before.finished(job)
+        job.finished()
     job.report.unlink()
-    for act in (before.finished, before.forget):
+    for act in (job.finished, job.forget):
         with pytest.raises(InputError, match="--pre did not make"):
-            act(job)
+            act()
 
 
 def test_the_command_says_what_it_did(folder, capsys):

@@ -13,12 +13,13 @@ import pytest
 
 import fakes
 from fewclicks.cli import main
+from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.formats import rle
 from fewclicks.formats.coco import mask_of_segmentation
-from fewclicks.integrations.mask_sets import Shard
-from fewclicks.integrations.refine import Job, finished, forget, join, named, parse_shard, read_clicks, refine
+from fewclicks.integrations.refine import Job, join, read_clicks, refine
 from fewclicks.integrations.refine_review import review
+from fewclicks.integrations.shards import Shard, named, parse_shard
 from fewclicks.predictor import State, blank
 
 ROOT = Path(__file__).parents[2]
@@ -109,12 +110,46 @@ def test_shards_put_together_are_the_whole(coco):
         join(job(coco, "parts.json"), 3)
     for index in (1, 3):
         refine(Grows(), job(coco, "parts.json", shard=Shard(index, 3)))
+    first = json.loads(named(coco.with_name("parts.json"), Shard(1, 3)).read_text())
     joined = join(job(coco, "parts.json"), 3)
     assert coco.with_name("parts.json").read_bytes() == coco.with_name("out.json").read_bytes()
     assert sorted(joined, key=str) == sorted(whole, key=str)
-    first = json.loads(named(coco.with_name("parts.json"), Shard(1, 3)).read_text())
     assert [row["file_name"] for row in first["images"]] == ["0.png", "3.png"]
     assert {row["image_id"] for row in first["annotations"]} == {10, 13}
+    assert sorted(path.name for path in coco.parent.glob("parts*")) == ["parts.json", "parts.refine.json"]
+    late = Grows()
+    assert refine(late, job(coco, "parts.json", shard=Shard(2, 3))) == joined, "a task that comes late finds the whole"
+    assert (late.steps, join(job(coco, "parts.json"), 3)) == (0, joined)
+
+
+def test_shards_are_done_again_where_that_is_wanted(coco):
+    """As an array of tasks does, each with --overwrite, once all were put together."""
+    shards = [job(coco, shard=Shard(index, 2)) for index in (1, 2)]
+    for least in (0.1, 0.2):
+        for shard in (replace(shard, least=least) for shard in shards):
+            shard.forget()
+            assert shard.finished() is None
+            refine(Grows(), shard)
+        join(job(coco, least=least), 2)
+    coco.with_name("out.refine.json").unlink()
+    for act in (shards[0].forget, shards[0].finished):
+        with pytest.raises(InputError, match=r"did not make '.*out\.json'|did not make it"):
+            act()
+
+
+def test_clicks_on_no_mask_are_named_once_all_shards_are_there(coco):
+    clicks = {"88": Clicks((Click(1, 1),))}
+    rows = [refine(Grows(), job(coco, clicks=clicks, shard=Shard(index, 2))) for index in (1, 2)]
+    assert not any(row.key == "88" for part in rows for row in part)
+    assert [row.problem for row in join(job(coco, clicks=clicks), 2) if row.key == "88"]
+
+
+def test_two_photos_of_one_id_do_not_refine_a_mask_twice(coco):
+    content = json.loads(coco.read_text())
+    content["images"].append({**content["images"][0], "file_name": "1.png"})
+    coco.write_text(json.dumps(content))
+    rows = refine(Grows(), job(coco))
+    assert [row.key for row in rows].count("1") == 1
 
 
 def test_a_shard_is_there_whole_or_not_at_all_and_done_once(coco):
@@ -126,17 +161,17 @@ def test_a_shard_is_there_whole_or_not_at_all_and_done_once(coco):
     assert refine(again, job(coco)) == first
     assert again.steps == 0
     with pytest.raises(InputError, match="with other settings"):
-        finished(job(coco, least=0.2))
-    forget(job(coco, least=0.2))
+        job(coco, least=0.2).finished()
+    job(coco, least=0.2).forget()
     assert refine(Grows(), job(coco, least=0.2))
 
 
 def test_what_others_made_is_not_replaced(coco):
     coco.with_name("out.json").write_text("mine")
-    with pytest.raises(InputError, match="no refining made it"):
+    with pytest.raises(InputError, match="fewclicks refine did not make it"):
         refine(Grows(), job(coco))
     with pytest.raises(InputError, match="delete it yourself"):
-        forget(job(coco))
+        job(coco).forget()
     assert coco.with_name("out.json").read_text() == "mine"
     with pytest.raises(InputError, match="choose another place"):
         job(coco, "set.json")

@@ -28,10 +28,9 @@ def pre_annotate(
     """Propose the objects of the photos of a shard, or put shards together, and tell what became of them."""
     from fewclicks.errors import InputError
     from fewclicks.integrations import pre_annotate as before
-    from fewclicks.integrations.mask_sets import Shard
-    from fewclicks.integrations.refine import parse_shard
+    from fewclicks.integrations.shards import WHOLE, parse_shard
 
-    if shard and join:
+    if shard is not None and join:
         raise InputError("--join puts shards together that are done; leave --shard out")
     if out is None and photos.is_remote:
         raise InputError(f"nothing is written to '{photos.address}'; name a file for the proposals by -o")
@@ -41,16 +40,16 @@ def pre_annotate(
         names=photos.names(),
         locate=lambda name: photos.locate(name).path,
         out=out or photos.root / NAME,
-        shard=parse_shard(shard) if shard else Shard(),
+        shard=parse_shard(shard) if shard is not None else WHOLE,
         levels=levels,
         settings=about,
     )
     if again:
-        before.forget(job)
+        job.forget()
     if join:
         rows, skipped = before.join(job, join), False
     else:
-        done = before.finished(job)
+        done = job.finished()
         rows, skipped = (_proposed(resolved, job), False) if done is None else (done, True)
     objects = sum(row.objects for row in rows)
     print(f"{job.target}: {'done before; skipped' if skipped else f'{objects:,} objects on {len(rows):,} photos'}")

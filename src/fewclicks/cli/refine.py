@@ -67,11 +67,11 @@ def refine(
     from fewclicks.config import resolve
     from fewclicks.errors import InputError
     from fewclicks.files.replace import write_text
-    from fewclicks.integrations import mask_sets
     from fewclicks.integrations import refine as refining
     from fewclicks.integrations.photo_stores import is_elsewhere
     from fewclicks.integrations.refine_ray import Cluster
     from fewclicks.integrations.refine_review import review as page
+    from fewclicks.integrations.shards import WHOLE, parse_shard
 
     _require_sense(shard, join, engine, address, actors, shards)
     on_ray = engine == "ray" and not join
@@ -87,14 +87,14 @@ def refine(
         out=out,
         format=format_name,
         images=place if is_elsewhere(place) else Path(place),
-        shard=refining.parse_shard(shard) if shard else mask_sets.Shard(),
+        shard=parse_shard(shard) if shard is not None else WHOLE,
         clicks={} if clicks == "none" else refining.read_clicks(Path(clicks)),
         least=least,
         most=most,
         settings=about,
     )
     if overwrite:
-        refining.forget(job)
+        job.forget()
     if join:
         rows, skipped = refining.join(job, join), False
     else:
@@ -119,13 +119,13 @@ def _require_sense(
     """InputError for options that exclude each other."""
     from fewclicks.errors import InputError
 
-    if shard and join:
+    if shard is not None and join:
         raise InputError("--join puts shards together that are done; leave --shard out")
     if engine not in ("loop", "ray"):
         raise InputError(f"there is no engine '{engine}'; choose loop or ray")
     if (engine != "ray" or join) and (address or actors or shards):
         raise InputError("--address, --actors and --shards are for Ray; add --engine ray, or leave them out")
-    if shard and shards:
+    if shard is not None and shards:
         raise InputError("--shard does one shard, --shards all of them; leave one of them out")
 
 
@@ -146,7 +146,7 @@ def _refined(
     from fewclicks.integrations import refine as refining
     from fewclicks.integrations.refine_ray import refine_on_ray
 
-    done = refining.finished(job)
+    done = job.finished()
     if done is not None:
         return done, True
     console = Console(stderr=True)

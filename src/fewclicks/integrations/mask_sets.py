@@ -24,6 +24,7 @@ from fewclicks.formats.notes import Notes
 from fewclicks.formats.reading import blame, files_in, key_of, number_of, read_json
 from fewclicks.geometry import Box
 from fewclicks.images.raster_formats import SUFFIXES
+from fewclicks.integrations.shards import Shard
 from fewclicks.types import Mask
 
 FORMATS = ("coco", "labelme")
@@ -75,21 +76,6 @@ class Known(Protocol):
         """The photo of this name but for its ending."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Every `count`-th photo (or file) of a set, from `index` on; `index` is counted from 1."""
-
-    index: int = 1
-    count: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.index}-of-{self.count}"
-
-    def holds(self, number: int) -> bool:
-        """Tell whether thing `number`, counted from 0, is of this shard."""
-        return number % self.count == self.index - 1
-
-
 class CocoDocument:
     """A file of COCO instances, or a shard of it: every n-th of its photos with their annotations, and all the rest."""
 
@@ -122,7 +108,7 @@ class CocoDocument:
             if isinstance(row, dict) and not number_of(row.get("iscrowd")) and row.get("segmentation"):
                 rows.setdefault(_image_of(row), []).append(row)
         for image in self._images:
-            ours = rows.get(key_of(image.get("id")), [])
+            ours = rows.pop(key_of(image.get("id")), [])  # of two photos with one id the first has the masks
             if ours:
                 name = str(image.get("file_name", ""))
                 photo = self._known.find(name)
@@ -183,7 +169,7 @@ def labelme_entries(content: dict[str, Any], name: str) -> tuple[Entry, ...]:
     """The masks of a file of LabelMe, whose name is a part of their keys."""
     groups: dict[Any, list[tuple[int, dict[str, Any]]]] = {}
     for number, shape in enumerate(content["shapes"]):
-        if isinstance(shape, dict) and shape.get("shape_type", "polygon") in ("polygon", "mask"):
+        if isinstance(shape, dict) and (shape.get("shape_type") or "polygon") in ("polygon", "mask"):
             group = shape.get("group_id")
             key = (str(group), str(shape.get("label"))) if group is not None else number
             groups.setdefault(key, []).append((number, shape))
@@ -247,7 +233,7 @@ def _write_shape(shape: dict[str, Any], mask: Mask) -> None:
     """Exchange the mask of a shape: a polygon where it is one part without holes and was one, else a picture."""
     parts = polygons.parts(mask, edges=False)
     ring = polygons.straightened(parts[0].outer)
-    if shape.get("shape_type", "polygon") == "polygon" and len(parts) == 1 and not parts[0].holes and len(ring) > 2:
+    if (shape.get("shape_type") or "polygon") == "polygon" and len(parts) == 1 and not parts[0].holes and len(ring) > 2:
         shape["points"] = ring.astype(float).tolist()
         return
     box = Box.around(np.ascontiguousarray(mask))

@@ -11,28 +11,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from fewclicks.errors import InputError
 from fewclicks.files import bounded
-from fewclicks.files.replace import move_file, staging, write_json
+from fewclicks.files.replace import move_file, staging
 from fewclicks.formats import coco
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
 from fewclicks.formats.palette import colour_of
 from fewclicks.formats.writing import UNLABELLED
 from fewclicks.images.levels import Levels
 from fewclicks.images.reading import read_image
-from fewclicks.integrations.mask_sets import Shard
-from fewclicks.integrations.refine import UNREADABLE, named, reason
+from fewclicks.integrations.refine import UNREADABLE, reason
+from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob
 from fewclicks.predictor import Predictor
 from fewclicks.proposals import Everything, Proposal, propose
 
 OBJECT = Label(UNLABELLED, colour_of(0))
-MADE_OF = "fewclicks_pre"
-"""In a report: the fingerprint of what was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +43,20 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreJob:
+class PreJob(ShardedJob[Proposed]):
     """Holds which photos are annotated, and where the result goes."""
+
+    KIND: ClassVar = "pre"
+    TABLE: ClassVar = "photos"
+    ROW: ClassVar = Proposed
+    COMMAND: ClassVar = "fewclicks annotate --pre"
 
     names: Sequence[str]
     """Of all photos, of all shards, in their order."""
     locate: Callable[[str], Path]
     """Finds the file of a photo; InputError where it is gone."""
     out: Path
-    shard: Shard = field(default_factory=Shard)
+    shard: Shard = WHOLE
     how: Everything = field(default_factory=Everything)
     levels: Levels | None = None
     """The stored values that become black and white, by hand."""
@@ -65,16 +68,6 @@ class PreJob:
             raise InputError(f"the folder '{self.out.parent}' does not exist; create it first")
         if self.out.suffix.lower() != ".json" or self.out.is_dir():
             raise InputError(f"'{self.out}' is no name of a COCO file; write it as proposals.json")
-
-    @property
-    def target(self) -> Path:
-        """Tell where this shard goes: OUT-1-of-8.json for OUT.json."""
-        return named(self.out, self.shard)
-
-    @property
-    def report(self) -> Path:
-        """Tell where its report goes, beside the output."""
-        return self.target.with_name(f"{self.target.stem}.pre.json")
 
     def fingerprint(self) -> str:
         """Name what the result depends on: the same for the same list of photos and the same settings."""
@@ -89,7 +82,7 @@ def pre_annotate(
 
     `progress` is told each photo that is done. InputError where the output is there and was made of something else.
     """
-    done = finished(job)
+    done = job.finished()
     if done is not None:
         return done
     rows: list[Proposed] = []
@@ -103,70 +96,26 @@ def pre_annotate(
     return rows
 
 
-def finished(job: PreJob) -> list[Proposed] | None:
-    """Tell what became of each photo of a shard that is done, by itself or joined with all others; else None.
-
-    InputError where what is there was made of other photos or with other settings, or not by this.
-    """
-    whole = replace(job, shard=Shard())
-    return _finished(job) if job.shard == whole.shard else _finished(job) or _finished(whole)
-
-
-def _finished(job: PreJob) -> list[Proposed] | None:
-    if not job.target.exists():
-        return None
-    if not job.report.exists():
-        raise InputError(
-            f"'{job.target}' exists and --pre did not make it; name another file by -o, or pass --overwrite"
-        )
-    try:
-        report = bounded.read_json(job.report, bounded.JSON_BYTES)
-        rows, made_of = [Proposed(**row) for row in report["photos"]], report[MADE_OF]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"the report '{job.report}' is damaged ({error}); delete it, or pass --overwrite") from None
-    if made_of != job.fingerprint():
-        raise InputError(
-            f"'{job.target}' was made of other photos or with other settings; name another file by -o, or pass "
-            "--overwrite"
-        )
-    return rows
-
-
-def forget(job: PreJob) -> None:
-    """Remove what earlier runs made for a shard, so that it is done again. InputError for what this did not make."""
-    if job.target.exists() and not job.report.exists():
-        raise InputError(f"--pre did not make '{job.target}'; delete it yourself, or name another place by -o")
-    job.target.unlink(missing_ok=True)
-    job.report.unlink(missing_ok=True)
-
-
 def join(job: PreJob, count: int) -> list[Proposed]:
     """Put all shards together, as if there had been one, and remove them: beside photos they would be taken in twice.
 
     InputError where one is not done yet.
     """
-    done = _finished(job)
-    shards = [replace(job, shard=Shard(index, count)) for index in range(1, count + 1)]
-    if done is None:
-        reports = [_finished(shard) for shard in shards]
-        if None in reports:
-            missing = [str(shard.shard) for shard, rows in zip(shards, reports, strict=True) if rows is None]
-            raise InputError(
-                f"{len(missing)} of {count} shards are not done, as {missing[0]}; run them, then join again"
-            )
-        by_name = {row.photo: row for rows in reports for row in rows or ()}
-        done = [by_name[name] for name in job.names]
-        _write(job, _photos_of(shards, [row.photo for row in done if not row.problem]), done)
-    for shard in shards if count > 1 else ():
-        forget(shard)
-    return done
+
+    def write(shards: Sequence[PreJob], rows: list[Proposed]) -> list[Proposed]:
+        by_name = {row.photo: row for row in rows}
+        rows = [by_name[name] for name in job.names]
+        _write(job, _photos_of(shards, [row.photo for row in rows if not row.problem]), rows)
+        return rows
+
+    return job.join(count, write)
 
 
 def _write(job: PreJob, photos: Iterator[AnnotatedPhoto], rows: list[Proposed]) -> None:
     """Write the report, then the output, which says that it is done. `rows` may grow while `photos` is read."""
     with staging(job.target) as box:
         coco.write(photos, [OBJECT], box)
-        write_json(job.report, {MADE_OF: job.fingerprint(), "photos": [asdict(row) for row in rows]})
+        job.write_report(job.fingerprint(), rows)
         move_file(box / coco.FILE, job.target)
 
 

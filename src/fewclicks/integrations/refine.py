@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.files import bounded
-from fewclicks.files.replace import write_json, write_text
+from fewclicks.files.replace import write_text
 from fewclicks.formats.reading import key_of
 from fewclicks.formats.reading import read_json as read_annotations
 from fewclicks.images.reading import read_image
@@ -30,12 +30,12 @@ from fewclicks.integrations.mask_sets import (
     Known,
     LabelmeDocument,
     MaskedPhoto,
-    Shard,
     checked_hw,
     labelme_files,
     photos_in,
     shards_of_images,
 )
+from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob, named
 from fewclicks.predictor import Predictor, State
 from fewclicks.types import Image, Mask
 
@@ -79,15 +79,20 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job(Rules):
-    """Holds what is refined, and where it goes."""
+class Job(Rules, ShardedJob[Refined]):
+    """Holds what is refined, and where it goes. The shards of a folder share it: each has its own files in it."""
+
+    KIND: ClassVar = "refine"
+    TABLE: ClassVar = "masks"
+    ROW: ClassVar = Refined
+    COMMAND: ClassVar = "fewclicks refine"
 
     source: Path
     out: Path
     format: str
     images: Path | str
     """The folder of the photos; as text, where else they lie (see `photo_stores`), which `refine_ray` reads."""
-    shard: Shard = field(default_factory=Shard)
+    shard: Shard = WHOLE
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What else the result depends on, as plain data."""
 
@@ -100,8 +105,6 @@ class Job(Rules):
             raise InputError(f"'{self.out}' is what is refined; choose another place, so that nothing is lost")
         if not 0 <= self.least <= self.most <= 1:
             raise InputError(f"shares are 0 <= least <= most <= 1, got least={self.least:g}, most={self.most:g}")
-        if not 1 <= self.shard.index <= self.shard.count:
-            raise InputError(f"a shard is i/n with 1 <= i <= n, got {self.shard.index}/{self.shard.count}")
 
     @property
     def target(self) -> Path:
@@ -112,7 +115,19 @@ class Job(Rules):
     def report(self) -> Path:
         """Tell where its report goes, beside the output."""
         place = named(self.out, self.shard)
-        return place.with_name(f"{place.stem if self.format == 'coco' else place.name}.refine.json")
+        return place.with_name(f"{place.stem if self.format == 'coco' else place.name}.{self.KIND}.json")
+
+    def is_ours(self) -> bool:
+        """Tell whether refining made what is at the target, or may write there: a folder that is marked, or empty."""
+        if self.format == "coco":
+            return self.report.exists()
+        return (self.out / MARK).is_file() or (self.out.is_dir() and not any(self.out.iterdir()))
+
+    def forget(self) -> None:
+        """Do as every `ShardedJob`; a folder is marked anew, and its files are written over."""
+        ShardedJob.forget(self)
+        if (self.out / MARK).is_file():
+            write_text(self.out / MARK, self.fingerprint() + "\n")
 
     def fingerprint(self) -> str:
         """Name what the result depends on: the same for the same input, clicks and settings."""
@@ -127,11 +142,6 @@ class Job(Rules):
         rest = [self.format, self.least, self.most, said, dict(self.settings)]
         digest.update(json.dumps(rest, default=str, sort_keys=True).encode())
         return digest.hexdigest()[:16]
-
-
-def named(out: Path, shard: Shard) -> Path:
-    """The name of a shard's output: OUT itself where there is one shard only."""
-    return out if shard.count == 1 else out.with_name(f"{out.stem}-{shard}{out.suffix}")
 
 
 def refine_mask(predictor: Predictor, start: State, mask: Mask, clicks: Clicks) -> tuple[Mask, float]:
@@ -154,7 +164,7 @@ def refine(
     `progress` is told each photo that is done. InputError where the output is there and was made of something else.
     """
     print_of = job.fingerprint()
-    done = finished(job, print_of)
+    done = job.finished(print_of)
     if done is not None:
         return done
     claim(job, print_of)
@@ -175,71 +185,24 @@ def refine(
 
 def unknown_clicks(job: Job, rows: list[Refined]) -> list[Refined]:
     """Name the masks that are clicked on and do not exist; a shard alone cannot tell."""
-    unknown = sorted(job.clicks.keys() - {row.key for row in rows}) if job.shard.count == 1 else []
+    unknown = sorted(job.clicks.keys() - {row.key for row in rows}) if job.shard == WHOLE else []
     return [Refined(key, "", problem="the clicks name it, but there is no such mask") for key in unknown]
 
 
-def finished(job: Job, print_of: str | None = None) -> list[Refined] | None:
-    """Tell what became of each mask of a shard that is done; None where it is not. InputError for another run."""
-    if not (job.report.exists() and job.target.exists()):
-        if job.format == "coco" and job.target.exists():
-            raise InputError(f"'{job.target}' exists and no refining made it; name another file, or pass --overwrite")
-        return None
-    try:
-        report = bounded.read_json(job.report, bounded.JSON_BYTES)
-        rows = [Refined(**row) for row in report["masks"]]
-        made_of = report["fewclicks_refine"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"the report '{job.report}' is damaged ({error}); delete it, or pass --overwrite") from None
-    if made_of != (print_of or job.fingerprint()):
-        raise InputError(
-            f"'{job.target}' was made of another input or with other settings; name another place, or pass --overwrite"
-        )
-    return rows
-
-
-def forget(job: Job) -> None:
-    """Remove what earlier runs made for a shard, so that it is done again. InputError for what no refining made."""
-    if job.target.exists() and not job.report.exists() and not (job.out / MARK).is_file():
-        raise InputError(f"no refining made '{job.target}'; delete it yourself, or name another place")
-    if job.format == "coco":
-        job.target.unlink(missing_ok=True)
-    job.report.unlink(missing_ok=True)
-    if (job.out / MARK).is_file():
-        write_text(job.out / MARK, job.fingerprint() + "\n")
-
-
 def join(job: Job, count: int) -> list[Refined]:
-    """Put the outputs of all shards together as if there had been one, and their reports; the shards stay.
+    """Put the outputs of all shards together as if there had been one, and their reports, and remove the shards.
 
     InputError where one is not done yet.
     """
-    rows: list[Refined] = []
-    shards = [replace(job, shard=Shard(index, count)) for index in range(1, count + 1)]
-    print_of = job.fingerprint()
-    missing = []
-    for shard in shards:
-        done = finished(shard, print_of)
-        if done is None:
-            missing.append(str(shard.shard))
-        else:
-            rows += done
-    if missing:
-        raise InputError(f"{len(missing)} of {count} shards are not done, as {missing[0]}; run them, then join again")
-    if job.format == "coco":
-        finished(job, print_of)
-    write_report(job, print_of, rows)
-    if job.format == "coco":
-        write_text(job.target, _joined(job.source, [shard.target for shard in shards]))
-    return rows
 
+    def write(shards: Sequence[Job], rows: list[Refined]) -> list[Refined]:
+        rows = rows + unknown_clicks(job, rows)
+        job.write_report(job.fingerprint(), rows)
+        if job.format == "coco":
+            write_text(job.target, _joined(job.source, [shard.target for shard in shards]))
+        return rows
 
-def parse_shard(text: str) -> Shard:
-    """The shard that "2/8" means: the second of eight."""
-    index, slash, count = text.partition("/")
-    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise InputError(f"'{text}' is no shard; write i/n with 1 <= i <= n, as 2/8")
-    return Shard(int(index), int(count))
+    return job.join(count, write)
 
 
 def read_clicks(path: Path) -> dict[str, Clicks]:
@@ -292,11 +255,11 @@ def write_shard(
     Killed in between, a shard is not done, and is done again.
     """
     if job.format == "coco":
-        write_report(job, print_of, rows)
+        job.write_report(print_of, rows)
     for document in documents:
         write_document(job, document)
     if job.format != "coco":
-        write_report(job, print_of, rows)
+        job.write_report(print_of, rows)
 
 
 def write_document(job: Job, document: CocoDocument | LabelmeDocument) -> None:
@@ -306,26 +269,19 @@ def write_document(job: Job, document: CocoDocument | LabelmeDocument) -> None:
     write_text(place, document.text())
 
 
-def write_report(job: Job, print_of: str, rows: list[Refined]) -> None:
-    """Say what became of the masks of a shard."""
-    write_json(job.report, {"fewclicks_refine": print_of, "masks": [asdict(row) for row in rows]})
-
-
 def claim(job: Job, print_of: str) -> None:
-    """Make the folder of the output, if it is one, and mark whose it is; InputError where it holds something else."""
-    out = job.out
+    """Make the folder of the output, if it is one, and mark whose it is; InputError where something else made it."""
     if job.format == "coco":
         return
-    mark = out / MARK
+    mark = job.out / MARK
     if mark.is_file():
         if mark.read_text("utf-8").strip() != print_of:
             raise InputError(
-                f"'{out}' was made of another input or with other settings; name another place, or pass --overwrite"
+                f"'{job.out}' was made of another input or with other settings; name another place by -o, or pass "
+                "--overwrite"
             )
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"'{out}' holds what no refining made; name another folder, or pass --overwrite")
-    out.mkdir(parents=True, exist_ok=True)
+    job.out.mkdir(parents=True, exist_ok=True)
     write_text(mark, print_of + "\n")
 
 

@@ -30,7 +30,6 @@ from fewclicks.integrations.mask_sets import (
     CocoDocument,
     LabelmeDocument,
     MaskedPhoto,
-    Shard,
     entries_of,
     labelme_files,
 )
@@ -41,12 +40,12 @@ from fewclicks.integrations.refine import (
     Rules,
     claim,
     documents,
-    finished,
     join,
     refine_masks,
     unknown_clicks,
     write_shard,
 )
+from fewclicks.integrations.shards import WHOLE
 from fewclicks.types import Image
 
 PHOTOS_A_SHARD = 1000
@@ -177,7 +176,7 @@ def refine_on_ray(
     MissingExtra without Ray, InputError where the cluster cannot be reached.
     """
     print_of = job.fingerprint()
-    done = finished(job, print_of)
+    done = job.finished(print_of)
     if done is not None:
         return done
     ray = _ray()
@@ -185,25 +184,18 @@ def refine_on_ray(
     store = store_at(place)
     content = read_annotations(job.source) if job.format == "coco" else None
     count = shards or _shards_for(job, content)
-    jobs = [job] if job.shard.count > 1 or count == 1 else [
-        replace(job, shard=Shard(index, count)) for index in range(1, count + 1)
-    ]  # fmt: skip
+    jobs = [job] if job.shard != WHOLE or count == 1 else job.shards(count)
     known = store.known()
-    works = [_work(each, print_of, known, content) for each in jobs if finished(each, print_of) is None]
+    works = [_work(each, print_of, known, content) for each in jobs if each.finished(print_of) is None]
     driver = _Driver(works, print_of, progress)
     if driver.pending:
         with _running(ray, cluster) as pool:
             driver.run(pool, resolved, store)
     if jobs == [job]:
-        rows = finished(job, print_of)
+        rows = job.finished(print_of)
         assert rows is not None, "the only shard has just been written"
         return rows
-    rows = join(job, count)
-    for each in jobs:
-        each.report.unlink(missing_ok=True)
-        if job.format == "coco":
-            each.target.unlink(missing_ok=True)
-    return rows
+    return join(job, count)
 
 
 def _ray() -> Any:
