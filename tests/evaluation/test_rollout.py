@@ -3,7 +3,9 @@
 import csv
 import json
 import sys
+from contextlib import closing
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -12,9 +14,11 @@ import pytest
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError, MissingExtra
 from fewclicks.evaluation import rollout as rollout_module
+from fewclicks.evaluation.benchmark import completed
 from fewclicks.evaluation.metrics import iou
 from fewclicks.evaluation.plots import plot
 from fewclicks.evaluation.report import gallery, markdown, read_json, write_csv, write_json
+from fewclicks.evaluation.robot import random_error
 from fewclicks.evaluation.rollout import ClickResult, ObjectResult, Report, Result, evaluate, merged, rollout
 from fewclicks.evaluation.run_journal import RunJournal
 from fewclicks.evaluation.shards import Shard
@@ -297,6 +301,17 @@ def test_a_run_goes_on_where_it_stopped(tmp_path):
     empty = RunJournal(report, {"cfr": 1}, resume=True)
     empty.close()
     assert empty.done == {}
+
+
+def test_a_run_that_lacks_only_its_report_needs_no_model(tmp_path):
+    dataset = Photos((sample(),))
+    whole = evaluate(Learner(2), dataset, random_error)
+    with closing(RunJournal(tmp_path / "r.json", {}, resume=False)) as first:
+        first.add("squares", 0, whole.traces[0])
+    with closing(RunJournal(tmp_path / "r.json", {}, resume=True)) as again:
+        rules = {"max_clicks": 20, "stop_iou": 0.95}
+        found = completed(SimpleNamespace(rules=rules), dataset, again.done["squares"], None)
+    assert (found.robot, found.to_json()) == ("random_error", whole.to_json())
 
 
 def test_the_markdown_table_has_a_row_per_dataset(evaluated):

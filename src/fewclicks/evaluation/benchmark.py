@@ -15,7 +15,7 @@ from fewclicks.config import ResolvedPredictor
 from fewclicks.datasets import Picked, Subset, held_out_of, open_benchmark
 from fewclicks.errors import InputError
 from fewclicks.evaluation.metrics import Metric, metric_named
-from fewclicks.evaluation.robot import Robot, name_of, robot_named, robot_of
+from fewclicks.evaluation.robot import Robot, robot_named, robot_of
 from fewclicks.evaluation.rollout import ObjectResult, OnTrace, Result, evaluate, forget_masks
 from fewclicks.evaluation.run_journal import RunJournal
 from fewclicks.evaluation.shards import Shard, evaluate_in_processes, evaluate_under_torchrun, torchrun_ranks
@@ -148,5 +148,5 @@ def completed(job: Job, dataset: Dataset, done: Mapping[int, ObjectResult], fres
     new = iter(fresh.traces if fresh else ())
     traces = [done[i] if i in done else next(new) for i in range(len(dataset))]
     forget_masks(traces)
-    robot = fresh.robot if fresh else name_of(job.chosen_robot(job.own.build()))
+    robot = fresh.robot if fresh else traces[0].robot
     return Result(dataset.name, tuple(traces), robot, job.rules["max_clicks"], job.rules["stop_iou"])

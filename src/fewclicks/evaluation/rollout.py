@@ -70,6 +70,8 @@ class ObjectResult:
     """The video or photo that it shares with others (`Sample.group`)."""
     initial_iou: float | None = None
     """The IoU of the mask that it began with; None where it began with an empty one."""
+    robot: str = ""
+    """Who clicked."""
 
     @property
     def ious(self) -> tuple[float, ...]:
@@ -134,7 +136,9 @@ def rollout(
         turns.append(ClickResult(click, value, measures - steps, steps - looks, ends - measures, edge, own))
         if stop_iou is not None and value >= stop_iou:
             break
-    return ObjectResult(sample.name, tuple(turns), start_s, mask, group=sample.group, initial_iou=initial_iou)
+    return ObjectResult(
+        sample.name, tuple(turns), start_s, mask, group=sample.group, initial_iou=initial_iou, robot=name_of(robot)
+    )
 
 
 OnTrace: TypeAlias = Callable[[int, ObjectResult], None]

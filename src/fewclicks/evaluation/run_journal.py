@@ -78,7 +78,7 @@ def _plain(trace: ObjectResult) -> dict[str, Any]:
     ]
     mask = None if trace.mask is None else {"hw": trace.mask.shape, "runs": rle.text(rle.runs(trace.mask))}
     times = {"start_s": trace.start_s, "load_s": trace.load_s}
-    about = {"name": trace.name, "group": trace.group, "initial_iou": trace.initial_iou}
+    about = {"name": trace.name, "group": trace.group, "initial_iou": trace.initial_iou, "robot": trace.robot}
     return {**about, **times, "turns": turns, "mask": mask}
 
 
@@ -86,5 +86,5 @@ def _trace(line: Mapping[str, Any]) -> ObjectResult:
     turns = tuple(ClickResult(Click(x, y, positive), *rest) for x, y, positive, *rest in line["turns"])
     kept = line["mask"]
     mask = rle.mask_of(rle.runs_of_text(kept["runs"]), tuple(kept["hw"])) if kept else None
-    initial = line.get("initial_iou")
-    return ObjectResult(line["name"], turns, line["start_s"], mask, line["load_s"], line["group"], initial)
+    initial, robot = line.get("initial_iou"), line.get("robot", "")
+    return ObjectResult(line["name"], turns, line["start_s"], mask, line["load_s"], line["group"], initial, robot)
