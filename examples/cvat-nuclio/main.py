@@ -1,10 +1,7 @@
 """The handler of the Nuclio function: `init_context` once, `handler` for each request of CVAT."""
 
-import json
-
 import fewclicks
-from fewclicks.errors import FewClicksError
-from fewclicks.integrations.cvat import answer
+from fewclicks.integrations.cvat import respond
 from fewclicks.integrations.replay import Replays
 
 
@@ -15,9 +12,5 @@ def init_context(context):
 
 def handler(context, event):
     """Answer clicks and a box by the outline and the mask."""
-    body = event.body if isinstance(event.body, dict) else json.loads(event.body)
-    try:
-        content, status = answer(context.user_data.replays, body), 200
-    except FewClicksError as error:
-        content, status = {"message": str(error)}, 400
-    return context.Response(body=json.dumps(content), headers={}, content_type="application/json", status_code=status)
+    body, status = respond(context.user_data.replays, event.body)
+    return context.Response(body=body, headers={}, content_type="application/json", status_code=status)

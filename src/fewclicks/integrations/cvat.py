@@ -9,6 +9,7 @@ protocol: all clicks come with each request, and what was answered before the la
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,12 @@ import numpy as np
 
 from fewclicks.api import load
 from fewclicks.clicks import Clicks
-from fewclicks.errors import InputError, MissingExtra
+from fewclicks.errors import FewClicksError, InputError, MissingExtra
 from fewclicks.formats import polygons
 from fewclicks.images.reading import read_image
 from fewclicks.integrations.photo_sources import decoded
 from fewclicks.integrations.replay import Replay, Replays, click_inside
+from fewclicks.integrations.requests import body_of, named, one_line
 from fewclicks.predictor import Predictor
 from fewclicks.prompts import BoxPrompt
 
@@ -57,6 +59,14 @@ def detect(context: Any, pp_image: Replay, prompts: Any) -> list[Any]:
     return [_sdk().InteractionResultShape(type="mask", points=encode_mask(mask))] if mask.any() else []
 
 
+def respond(replays: Replays, body: Any) -> tuple[str, int]:
+    """Answer the body of a request, an object or the text of one, by the text of an answer and its HTTP status."""
+    try:
+        return json.dumps(answer(replays, body_of(body))), 200
+    except FewClicksError as error:
+        return json.dumps({"message": one_line(error)}), 400
+
+
 def answer(replays: Replays, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the body of a Nuclio interactor as RITM's function does: the outline, and the mask as rows of 0 and 1."""
     text = asked.get("image")
@@ -77,13 +87,11 @@ def said(
 ) -> tuple[Clicks, BoxPrompt | None]:
     """The clicks, those on the object first, since CVAT does not tell their order; and the box."""
     clicks = Clicks()
-    try:
+    with named("the points are not as CVAT sends them"):
         for points, sign in ((positive, True), (negative, False)):
             for x, y in points:
                 clicks += click_inside(x, y, sign, hw)
         box = BoxPrompt(*map(float, (*corners[0], *corners[1]))) if corners else None
-    except (TypeError, ValueError, IndexError) as error:
-        raise InputError(f"the points are not as CVAT sends them ({error})") from None
     return clicks, box
 
 

@@ -15,11 +15,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from fewclicks.clicks import Click, Clicks
-from fewclicks.errors import InputError
+from fewclicks.errors import FewClicksError, InputError
 from fewclicks.formats import polygons
 from fewclicks.geometry import Box
 from fewclicks.integrations import brush_rle
 from fewclicks.integrations.replay import Replay, Replays, click_inside
+from fewclicks.integrations.requests import fields, named, objects, one_line
 from fewclicks.prompts import BoxPrompt
 from fewclicks.types import Image, Mask
 
@@ -97,14 +98,13 @@ class Backend:
         be shown as one. A task that is opened has its photo fetched.
         """
         tasks = asked.get("tasks") or []
-        params = asked.get("params")
-        context = (params.get("context") if isinstance(params, dict) else None) or asked.get("context") or {}
+        context = fields(asked.get("params")).get("context") or asked.get("context") or {}
         if not isinstance(tasks, list) or not isinstance(context, dict):
             raise InputError("tasks is a list and params.context an object; this is not as Label Studio asks")
-        regions = [row for row in context.get("result") or () if isinstance(row, dict)]
+        regions = objects(context.get("result"))
         controls = Controls.of(str(asked.get("label_config", "")))
         if context:
-            answers: list[Any] = [self._answer(task, regions, controls) for task in tasks]
+            answers: list[Any] = [self._answered(task, regions, controls, alone=len(tasks) == 1) for task in tasks]
         else:
             answers = [[] for _ in tasks]
             if len(tasks) == 1:
@@ -113,14 +113,28 @@ class Backend:
 
     def _photo(self, task: Any, controls: Controls) -> Replay:
         """The photo of a task and what was said of it so far; InputError where it has none that can be read."""
-        address = task.get("data", {}).get(controls.value) if isinstance(task, dict) else None
+        address = fields(fields(task).get("data")).get(controls.value)
         if not isinstance(address, str):
             raise InputError(f"the task has no field '{controls.value}' with the address of its photo")
-        return self._replays.of((task.get("id"), address), lambda: self._photos.read(address))
+        return self._replays.of((str(task.get("id")), address), lambda: self._photos.read(address))
+
+    def _empty(self) -> dict[str, Any]:
+        return {"result": [], "score": 0.0, "model_version": self.version}
+
+    def _answered(
+        self, task: Any, regions: Sequence[Mapping[str, Any]], controls: Controls, alone: bool
+    ) -> dict[str, Any]:
+        """The prediction of one task; of one of many that cannot be answered an empty one, which says why."""
+        try:
+            return self._answer(task, regions, controls)
+        except FewClicksError as error:
+            if alone:
+                raise
+            return {**self._empty(), "error": one_line(error)}
 
     def _answer(self, task: Any, regions: Sequence[Mapping[str, Any]], controls: Controls) -> dict[str, Any]:
         """The prediction of one task; an empty one where nothing was asked."""
-        empty: dict[str, Any] = {"result": [], "score": 0.0, "model_version": self.version}
+        empty = self._empty()
         prompts = [row for row in regions if row.get("type") in PROMPTS]
         replay = self._photo(task, controls)
         if not prompts:
@@ -148,10 +162,11 @@ def stored_mask(
     if box is not None:
         return None
     for row in reversed(list(_stored(task))):
-        value = row.get("value", {})
-        if not isinstance(value, dict) or row.get("type") != "brushlabels" or not value.get("rle"):
+        value = fields(row.get("value"))
+        if row.get("type") != "brushlabels" or not value.get("rle"):
             continue
-        if label and label not in (value.get("brushlabels") or [label]):
+        labels = value.get("brushlabels")
+        if label and isinstance(labels, list) and labels and label not in labels:
             continue
         try:
             mask = brush_rle.decode(value["rle"], hw)
@@ -166,9 +181,8 @@ def stored_mask(
 def _stored(task: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The regions that a task has, the oldest first: predictions, annotations, drafts."""
     for kind in ("predictions", "annotations", "drafts"):
-        for holder in task.get(kind) or ():
-            rows = holder.get("result") if isinstance(holder, dict) else None
-            yield from (row for row in rows or () if isinstance(row, dict))
+        for holder in objects(task.get(kind)):
+            yield from objects(holder.get("result"))
 
 
 def _is_near(box: Box, click: Click, hw: tuple[int, int]) -> bool:
@@ -181,9 +195,8 @@ def _said(prompts: Sequence[Mapping[str, Any]], hw: tuple[int, int]) -> tuple[Cl
     """The clicks in pixels, the last box, and the label of the prompts. InputError for a damaged one."""
     clicks, box, label = Clicks(), None, ""
     for row in prompts:
-        value = row.get("value")
-        try:
-            assert isinstance(value, dict), "it has no value"
+        with named("a prompt is not as Label Studio sends it"):
+            value = row["value"]
             x, y = (float(value[key]) / 100 * side for key, side in (("x", hw[1]), ("y", hw[0])))
             names = value.get(str(row["type"])) or value.get("labels") or row.get("labels") or [label]
             label = str(names[0] if isinstance(names, list) else names)
@@ -192,8 +205,6 @@ def _said(prompts: Sequence[Mapping[str, Any]], hw: tuple[int, int]) -> tuple[Cl
                 box = BoxPrompt(x, y, x + width, y + height)
             else:
                 clicks += click_inside(x - 0.5, y - 0.5, _is_positive(row, value), hw)
-        except (AssertionError, KeyError, TypeError, ValueError, IndexError) as error:
-            raise InputError(f"a prompt is not as Label Studio sends it ({error})") from None
     return clicks, box, label
 
 

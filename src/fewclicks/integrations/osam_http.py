@@ -16,6 +16,7 @@ from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 from fewclicks.integrations.photo_sources import decoded
 from fewclicks.integrations.replay import Replays, click_inside
+from fewclicks.integrations.requests import named
 from fewclicks.prompts import BoxPrompt
 
 PAD, BACKGROUND, OBJECT, CORNER, OTHER_CORNER = -1, 0, 1, 2, 3
@@ -46,7 +47,7 @@ def said(prompt: Any, hw: tuple[int, int]) -> tuple[Clicks, BoxPrompt | None]:
         return Clicks((Click(hw[1] // 2, hw[0] // 2),)), None
     clicks = Clicks()
     corners: list[tuple[float, float]] = []
-    try:
+    with named("the prompt is not points and point_labels"):
         for (x, y), label in zip(prompt["points"], prompt["point_labels"], strict=True):
             if label in (CORNER, OTHER_CORNER):
                 corners.append((float(x), float(y)))
@@ -54,8 +55,6 @@ def said(prompt: Any, hw: tuple[int, int]) -> tuple[Clicks, BoxPrompt | None]:
                 clicks += click_inside(x, y, label == OBJECT, hw)
             elif label != PAD:
                 raise ValueError(f"the label {label!r} is none of -1, 0, 1, 2, 3")
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the prompt is not points and point_labels ({error})") from None
     box = BoxPrompt(*corners[0], *corners[1]) if len(corners) == 2 else None
     if not clicks and box is None:
         raise InputError("the prompt has no point; send points with the labels 1 and 0")

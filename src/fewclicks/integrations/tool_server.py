@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fewclicks.errors import FewClicksError, InputError
-from fewclicks.files.bounded import parse_json
 from fewclicks.integrations import osam_http, x_anylabeling
 from fewclicks.integrations.label_studio import Backend
 from fewclicks.integrations.photo_sources import PhotoSource
 from fewclicks.integrations.replay import Replays
+from fewclicks.integrations.requests import body_of, one_line
 from fewclicks.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -47,12 +47,10 @@ def application(predictor: Predictor, tools: Sequence[str], source: PhotoSource,
     def route(path: str, answer: Answer, method: str = "POST", status: int = 200) -> Route:
         async def handle(request: Request) -> Response:
             try:
-                asked = parse_json(await request.body()) if method == "POST" else {}
-                if not isinstance(asked, dict):
-                    raise InputError("the body is no JSON object")
+                asked = body_of(await request.body()) if method == "POST" else {}
                 return JSONResponse(await run_in_threadpool(answer, asked), status)
             except (FewClicksError, ValueError) as error:
-                detail = " ".join(str(error).split())[:500]
+                detail = one_line(error)
                 return JSONResponse({"status": 400, "detail": detail, "error": detail}, 400)
 
         return Route(path, handle, methods=[method])

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fewclicks.clicks import Clicks
-from fewclicks.errors import InputError
 from fewclicks.formats import polygons
 from fewclicks.integrations.photo_sources import decoded
 from fewclicks.integrations.replay import Replays, click_inside
+from fewclicks.integrations.requests import fields, named
 from fewclicks.prompts import BoxPrompt
 
 MODEL = "fewclicks"
@@ -43,8 +43,7 @@ def models() -> dict[str, Any]:
 
 def predict(replays: Replays, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Answer `params.marks`: points (label 1 or 0) and rectangles, all of one object."""
-    params = asked.get("params") or {}
-    marks = params.get("marks") if isinstance(params, dict) else None
+    marks = fields(asked.get("params")).get("marks")
     text = asked.get("image")
     key = hashlib.sha256(str(text).encode()).digest()
     replay = replays.of(key, lambda: decoded(text))
@@ -68,7 +67,7 @@ def predict(replays: Replays, asked: Mapping[str, Any]) -> dict[str, Any]:
 def said(marks: Any, hw: tuple[int, int]) -> tuple[Clicks, BoxPrompt | None]:
     """The clicks and the last box of marks: {"type": "point", "data": [x, y], "label": 1} and "rectangle"."""
     clicks, box = Clicks(), None
-    try:
+    with named("the marks are not points and rectangles"):
         for mark in marks:
             numbers = [float(value) for value in mark["data"]]
             if mark["type"] == "rectangle":
@@ -76,6 +75,4 @@ def said(marks: Any, hw: tuple[int, int]) -> tuple[Clicks, BoxPrompt | None]:
             elif mark["type"] == "point":
                 x, y = numbers
                 clicks += click_inside(x, y, mark.get("label", 1) not in (0, "0", False), hw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"the marks are not points and rectangles ({error})") from None
     return clicks, box
