@@ -53,3 +53,9 @@ class Conflict(FewClicksError):
     def __init__(self, message: str, current: object = None) -> None:
         super().__init__(message)
         self.current = current
+
+
+def one_line(error: BaseException, most: int = 200) -> str:
+    """Say in one line what an error is about, in at most `most` letters that UTF-8 can hold."""
+    text = " ".join(str(error).split())[:most].encode("utf-8", "replace").decode("utf-8")
+    return f"it lacks {text}" if isinstance(error, KeyError) else text or type(error).__name__

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fewclicks.errors import InputError, MissingExtra
+from fewclicks.errors import InputError, MissingExtra, one_line
 
 
 def open_remote(url: str, extra: str) -> Any:
@@ -34,11 +34,6 @@ def reaching(what: str, extra: str, is_done: str = "reached") -> Iterator[None]:
     except Exception as error:
         cure = "check the address and who may read it"
         raise InputError(f"'{what}' cannot be {is_done} ({one_line(error)}); {cure}") from None
-
-
-def one_line(error: BaseException) -> str:
-    """Put the message of an error on one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _fsspec(extra: str) -> Any:

@@ -17,12 +17,12 @@ import numpy as np
 
 from fewclicks.api import load
 from fewclicks.clicks import Clicks
-from fewclicks.errors import FewClicksError, InputError, MissingExtra
+from fewclicks.errors import FewClicksError, InputError, MissingExtra, one_line
 from fewclicks.formats import polygons
 from fewclicks.images.reading import read_image
 from fewclicks.integrations.photo_sources import decoded
 from fewclicks.integrations.replay import Replay, Replays, click_inside
-from fewclicks.integrations.requests import body_of, named, one_line
+from fewclicks.integrations.requests import body_of, named
 from fewclicks.predictor import Predictor
 from fewclicks.prompts import BoxPrompt
 

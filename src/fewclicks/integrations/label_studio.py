@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from fewclicks.clicks import Click, Clicks
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, one_line
 from fewclicks.formats import polygons
 from fewclicks.geometry import Box
 from fewclicks.integrations import brush_rle
 from fewclicks.integrations.replay import Replay, Replays, click_inside
-from fewclicks.integrations.requests import fields, named, objects, one_line
+from fewclicks.integrations.requests import fields, named, objects
 from fewclicks.prompts import BoxPrompt
 from fewclicks.types import Image, Mask
 

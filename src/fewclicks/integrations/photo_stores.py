@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, NamedTuple, TypeAlias
 
-from fewclicks.errors import InputError, MissingExtra
-from fewclicks.files.remote import filesystem_at, one_line, open_remote, reaching
+from fewclicks.errors import InputError, MissingExtra, one_line
+from fewclicks.files.remote import filesystem_at, open_remote, reaching
 from fewclicks.formats.annotations import AnnotatedPhoto
 from fewclicks.formats.matching import Photos
 from fewclicks.images.raster_formats import SUFFIXES

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, one_line
 from fewclicks.files import bounded
 from fewclicks.files.replace import move_file, staging
 from fewclicks.formats import coco
@@ -25,7 +25,7 @@ from fewclicks.formats.palette import colour_of
 from fewclicks.formats.writing import UNLABELLED
 from fewclicks.images.levels import Levels
 from fewclicks.images.reading import read_image
-from fewclicks.integrations.refine import UNREADABLE, reason
+from fewclicks.integrations.refine import UNREADABLE
 from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob
 from fewclicks.predictor import Predictor
 from fewclicks.proposals import Everything, Proposal, propose
@@ -128,7 +128,7 @@ def _proposed(
             image = read_image(job.locate(name), levels=job.levels)
             found = propose(image, predictor, job.how)
         except (OSError, *UNREADABLE) as error:
-            tell(Proposed(name, problem=reason(error)))
+            tell(Proposed(name, problem=one_line(error)))
             continue
         objects = LazyObjects([partial(_annotation, each) for each in found])
         yield AnnotatedPhoto(name, (image.shape[0], image.shape[1]), objects)

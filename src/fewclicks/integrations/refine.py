@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from fewclicks.clicks import Click, Clicks
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, one_line
 from fewclicks.files import bounded
 from fewclicks.files.replace import write_text
 from fewclicks.formats.reading import key_of
@@ -244,7 +244,7 @@ def documents(
                 yield LabelmeDocument(root / name, name, known)
             except InputError as error:
                 if problems is not None:
-                    problems.append(Refined(name, name, problem=reason(error)))
+                    problems.append(Refined(name, name, problem=one_line(error)))
 
 
 def write_shard(
@@ -309,13 +309,13 @@ def refine_masks(
         checked_hw(photo.hw, (image.shape[0], image.shape[1]))
         start = predictor.start(image)
     except UNREADABLE as error:
-        yield from ((replace(row, problem=reason(error)), None) for row in blank)
+        yield from ((replace(row, problem=one_line(error)), None) for row in blank)
         return
     for row, entry in zip(blank, photo.entries, strict=True):
         try:
             yield _refine_entry(predictor, start, entry, row, rules)
         except UNREADABLE as error:
-            yield replace(row, problem=reason(error)), None
+            yield replace(row, problem=one_line(error)), None
 
 
 def _refine_entry(
@@ -348,9 +348,3 @@ def _joined(source: Path, shards: list[Path]) -> str:
 
     whole["annotations"] = [refined(row) for row in whole["annotations"]]
     return json.dumps(whole, ensure_ascii=False)
-
-
-def reason(error: BaseException) -> str:
-    """Say in one line what an error is about."""
-    text = " ".join(str(error).split())[:200]
-    return f"it lacks {text}" if isinstance(error, KeyError) else text or type(error).__name__

@@ -21,8 +21,7 @@ from math import ceil
 from typing import Any
 
 from fewclicks.config import ResolvedPredictor
-from fewclicks.errors import InputError, MissingExtra
-from fewclicks.files.remote import one_line
+from fewclicks.errors import InputError, MissingExtra, one_line
 from fewclicks.formats.matching import Photos
 from fewclicks.formats.reading import read_json as read_annotations
 from fewclicks.images.reading import read_image

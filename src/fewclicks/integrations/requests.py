@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, one_line
 from fewclicks.files.bounded import parse_json
 
 MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
-"""What a part of another kind causes."""
+"""What is raised by a part of another kind."""
 
 
 def body_of(text: object) -> Mapping[str, Any]:
@@ -40,10 +40,4 @@ def named(what: str) -> Iterator[None]:
     try:
         yield
     except MALFORMED as error:
-        lacks = "it lacks " if isinstance(error, KeyError) else ""
-        raise InputError(f"{what} ({lacks}{one_line(error)})") from None
-
-
-def one_line(error: BaseException) -> str:
-    """What an error says, in at most 500 letters that every answer can hold."""
-    return " ".join(str(error).split())[:500].encode("utf-8", "replace").decode("utf-8")
+        raise InputError(f"{what} ({one_line(error)})") from None

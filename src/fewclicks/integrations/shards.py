@@ -57,19 +57,19 @@ def named(out: Path, shard: Shard) -> Path:
 
 
 class ShardedJob(Generic[Row]):
-    """What is done in shards: a base of frozen dataclasses with the fields `out` and `shard`."""
+    """A base for frozen dataclasses with the fields `out` and `shard`: how far such a job is, and how it is ended."""
 
     __slots__ = ()
     out: Path
     shard: Shard
 
     KIND: ClassVar[str]
-    """Names the report: OUT.KIND.json, with the fingerprint under `fewclicks_KIND`."""
+    """The report is OUT.KIND.json, with the fingerprint under `fewclicks_KIND`."""
     TABLE: ClassVar[str]
     """In a report: the rows."""
     ROW: ClassVar[Callable[..., Any]]
     COMMAND: ClassVar[str]
-    """What users call it."""
+    """The words by which users run it."""
 
     @property
     def target(self) -> Path:

@@ -14,12 +14,12 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, one_line
 from fewclicks.integrations import osam_http, x_anylabeling
 from fewclicks.integrations.label_studio import Backend
 from fewclicks.integrations.photo_sources import PhotoSource
 from fewclicks.integrations.replay import Replays
-from fewclicks.integrations.requests import body_of, one_line
+from fewclicks.integrations.requests import body_of
 from fewclicks.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def application(predictor: Predictor, tools: Sequence[str], source: PhotoSource,
                 asked = body_of(await request.body()) if method == "POST" else {}
                 return JSONResponse(await run_in_threadpool(answer, asked), status)
             except (FewClicksError, ValueError) as error:
-                detail = one_line(error)
+                detail = one_line(error, 500)
                 return JSONResponse({"status": 400, "detail": detail, "error": detail}, 400)
 
         return Route(path, handle, methods=[method])
