@@ -314,7 +314,7 @@ def annotator() -> str:
     page, server = stored("annotator_page.json"), stored("annotator_server.json")
     rows = []
     for name, wanted in WANTED.items():
-        has = ", ".join(f"{page[name][unit]:,.0f} {UNITS[unit]}" for unit in wanted)
+        has = ", ".join(f"{page[name][unit]:,.0f} {UNITS[unit]}" for unit in wanted) if name in page else "not yet"
         bounds = " / ".join(f"{value:,}" for value in dict.fromkeys(wanted.values()))
         rows.append((name, has, f"{'≥' if 'frames_per_s' in wanted else '≤'} {bounds}"))
     p95 = "ms at the 95th percentile"

@@ -9,6 +9,7 @@ from fewclicks.annotator.services import events
 from fewclicks.annotator.services import worker as worker_module
 from fewclicks.annotator.services.events import EventBus
 from fewclicks.annotator.services.worker import Busy, Worker
+from fewclicks.engines.interruption import current
 
 
 @pytest.fixture
@@ -192,3 +193,65 @@ def test_streams_are_bounded(monkeypatch):
     monkeypatch.setattr(events, "STREAMS", 0)
     with pytest.raises(Busy):
         EventBus().require_room()
+
+
+@pytest.fixture
+def looking():
+    """A worker whose preview of "a" runs in steps, as a model does, until it is let go; and how often it began."""
+    worker, begun, go = Worker(), [], threading.Event()
+
+    def look():
+        begun.append(len(begun))
+        while not go.is_set():
+            if interruption := current():
+                interruption.check()
+        return len(begun)
+
+    future = worker.preview("a", look)
+    while not begun:
+        pass
+    yield worker, future, begun, go
+    go.set()
+    worker.close()
+
+
+def test_a_preview_that_runs_gives_way_to_what_is_submitted_and_is_begun_anew(looking):
+    worker, future, begun, go = looking
+    assert worker.submit("b", lambda: "click").result(10).result == "click"
+    go.set()
+    assert future.result(10).result == len(begun) == 2
+
+
+def test_a_preview_of_an_object_that_changes_is_cancelled(looking):
+    worker, future, begun, _ = looking
+    assert worker.submit("a", lambda: "click").result(10).result == "click"
+    assert future.cancelled()
+    assert begun == [0]
+
+
+def test_a_newer_preview_stops_the_one_that_runs(looking):
+    worker, future, _, _ = looking
+    assert worker.preview("a", lambda: "newer").result(10).result == "newer"
+    assert future.cancelled()
+
+
+def test_a_job_that_gave_way_often_is_done_to_its_end():
+    worker, begun, go = Worker(), threading.Semaphore(0), threading.Event()
+    interruptions = []
+
+    def look():
+        interruption = current()
+        interruptions.append(interruption)
+        begun.release()
+        while interruption and not go.is_set():
+            interruption.check()
+        return "done"
+
+    future = worker.idle("a", look)
+    for n in range(worker_module.INTERRUPTIONS):
+        begun.acquire()
+        worker.submit(f"click {n}", lambda: None).result(10)
+    assert future.result(10).result == "done"
+    assert interruptions[-1] is None
+    assert len(interruptions) == worker_module.INTERRUPTIONS + 1
+    worker.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fewclicks.engines.interruption import current
 from fewclicks.engines.network import PAD, Floats
 from fewclicks.engines.trial import require_bounded
 from fewclicks.errors import CheckpointError
@@ -28,7 +29,16 @@ class OnnxForward:
     def __call__(self, image: Floats, clicks: Floats, prev: Floats) -> Floats:
         """image 1x3xHxW in [0, 1], clicks 1xNx3, prev 1x1xHxW -> logits 1x1xHxW."""
         feed = dict(zip(INPUTS, (image, clicks, prev), strict=True))
-        logits: Floats = self.session.run(None, feed)[0]
+        interruption = current()
+        if interruption is None:
+            logits: Floats = self.session.run(None, feed)[0]
+            return logits
+        import onnxruntime as ort
+
+        options = ort.RunOptions()
+        options.log_severity_level = 4  # that it was stopped is no news
+        with interruption.stopping(lambda: setattr(options, "terminate", True)):
+            logits = self.session.run(None, feed, options)[0]
         return logits
 
 

@@ -8,7 +8,7 @@ would take too long, the kept mask itself is what the next action starts from, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from fewclicks.annotator.editing.actions import (
@@ -89,6 +89,8 @@ class History:
         self._kept = self._undo.states
         self._inexact: tuple[int, Snapshot] | None = None
         self._passes: tuple[int, tuple[EncodedMask, ...]] = -1, ()
+        self._meant: tuple[tuple[object, ...], list[Snapshot]] = (), []
+        """What a click can mean: the click and how it was refined, and the masks if they are small enough to keep."""
 
     @property
     def image(self) -> Image:
@@ -100,7 +102,8 @@ class History:
         """What the masks and the states take in memory, without the first state."""
         packed = sum(len(entry.mask.data) for entry in self._undo.every)
         kept = sum(held.nbytes for held in self._kept) - self._kept[0].nbytes
-        return packed + kept + (self._inexact[1].nbytes if self._inexact else 0)
+        meant = sum(held.nbytes for held in self._meant[1])
+        return packed + kept + meant + (self._inexact[1].nbytes if self._inexact else 0)
 
     @property
     def mask(self) -> EncodedMask:
@@ -160,8 +163,11 @@ class History:
         if not all(entry is not None and isinstance(entry.action, Chosen) for entry in others):
             return ()
         choice = Chosen(0, first.action.cfr, first.action.adaptive)
-        held = replace(self._kept[0], marks=marked(self._kept[0].marks, first.action, hw_of(self._start)))
-        return tuple(found.mask(hw_of(self._start)) for found in meant(self._predictor, self._start, held, choice))
+        marks = marked(self._kept[0].marks, first.action, hw_of(self._start))
+        found = meant(self._predictor, self._start, replace(self._kept[0], marks=marks), choice)
+        if sum(one.nbytes for one in found) <= KEEP_BYTES:
+            self._meant = _meaning(marks, choice), found
+        return tuple(one.mask(hw_of(self._start)) for one in found)
 
     @property
     def doubt(self) -> Doubt:
@@ -199,6 +205,8 @@ class History:
         if step.at != self._undo.done:
             raise InputError("the object has changed since this was computed; compute it again")
         self._inexact = None
+        if not isinstance(step.entry.action, Chosen):
+            self._meant = (), []
         if step.held is not None and step.held.nbytes > KEEP_BYTES:  # as of 100 megapixels: one at a time
             self._kept.drop_after(0)
         self._undo.commit(step.entry, step.held)
@@ -219,6 +227,7 @@ class History:
 
     def thin(self) -> None:
         """Give the memory of all states but the present one back: the next click needs no other."""
+        self._meant = (), []
         self._kept.drop_but(self._undo.done)
 
     def _mask(self, done: int) -> EncodedMask:
@@ -276,7 +285,7 @@ class History:
         marks = marked(held.marks, action, hw)
         action = settled(self._predictor, action, held.marks, marks, self._undo.every[0].action if done else None)
         masks, changed = [], []
-        for after in performed(self._predictor, self._start, held, marks, action):
+        for after in self._performed(held, marks, action):
             held = after
             masks.append(held.mask(hw))
             changed.append(count_changed(before, masks[-1]))
@@ -284,6 +293,18 @@ class History:
         passes = tuple(masks) if isinstance(action, Prompted) else ()
         entry = Entry(action, masks[-1], fresh, marks.clicks, marks.threshold, tuple(changed))
         return Step(entry, done, held if known else None, passes)
+
+    def _performed(self, held: Snapshot, marks: Prompts, action: Action) -> Iterable[Snapshot]:
+        """What an action gives after each pass; of what a click can mean, as it was shown."""
+        key, found = self._meant
+        if isinstance(action, Chosen) and key == _meaning(marks, action) and action.number < len(found):
+            return [found[action.number]]
+        return performed(self._predictor, self._start, held, marks, action)
+
+
+def _meaning(marks: Prompts, choice: Chosen) -> tuple[object, ...]:
+    """All that the masks depend on that the only click can mean."""
+    return marks.clicks, marks.threshold, choice.cfr, choice.adaptive
 
 
 def _forgets(entry: Entry) -> bool:

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fewclicks.annotator.editing.actions import Action, Clicked
-from fewclicks.annotator.editing.history import KEEP_BYTES, History, replay
+from fewclicks.annotator.editing.history import KEEP_BYTES, History, Step, replay
 from fewclicks.annotator.editing.mask_codec import EncodedMask, difference
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import ObjectInfo
 from fewclicks.config import quick
 from fewclicks.errors import Conflict, UnknownName
 from fewclicks.predictor import Predictor, State
-from fewclicks.types import Mask
+from fewclicks.types import Image, Mask
 
 LIVE_BYTES = 32 * 2**20
 """What histories in memory take, without the last one used; of others the store knows all that is needed."""
+
+PREVIEW_BYTES = 64 * 2**20
+"""The prob of a preview is kept for the click that may follow, of photos up to 16 megapixels."""
 
 TRIES = 20
 """How often an action is computed anew because somebody else was quicker."""
@@ -49,6 +52,26 @@ class _Live:
     version: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Previewed:
+    """What an action would give that is likely to be done next: the pointer rests where the user is about to click."""
+
+    action: Action
+    step: Step
+    image: Image
+    live: _Live | None
+    """The object; None: one that does not exist yet."""
+    version: int
+
+    def on(self, live: _Live, action: Action) -> Step | None:
+        """What an action gives on an object, if it is this."""
+        if self.live is None:
+            same = live.history.image is self.image and not live.history.entries
+        else:
+            same = live is self.live and live.version == self.version
+        return self.step if same and action == self.action else None
+
+
 class Editing:
     """Objects at work. One thread uses it.
 
@@ -67,6 +90,7 @@ class Editing:
         self._quick = quick(predictor)
         self._keep_bytes = keep
         self._live: OrderedDict[str, _Live] = OrderedDict()
+        self._previewed: _Previewed | None = None
 
     def act(
         self, object_id: str, action_id: str, action: Action, if_version: int | None = None, person: str = ""
@@ -82,7 +106,7 @@ class Editing:
             live = self._at(object_id, if_version)
             if live.history.repeats(action):
                 return Change(self.store.object(object_id), None)
-            before, step = live.history.mask, live.history.after(action)
+            before, step = live.history.mask, self._after(live, action)
             try:
                 info = self.store.act(object_id, action_id, step.entry, live.version, if_version, self._by, person)
             except Conflict:
@@ -95,22 +119,26 @@ class Editing:
         raise Conflict("the object is being changed by others all the time; try again", self.store.object(object_id))
 
     def preview(self, object_id: str, action: Action, photo_id: int | None = None, at_once: bool = False) -> Preview:
-        """What an action would do. Nothing is kept. With `photo_id` also to an object that does not exist yet.
+        """What an action would do; the object stays as it is. With `photo_id` also to one that does not exist yet.
 
         `at_once`: a click only, as the quick predictor sees it where there is one (see `config.quick`).
         """
         try:
-            history = self._at(object_id).history
+            live = self._at(object_id)
+            history = live.history
         except UnknownName:
             if photo_id is None:
                 raise
-            history = History(self._predictor, self.start_of(photo_id))
+            live, history = None, History(self._predictor, self.start_of(photo_id))
         if history.repeats(action):
             return Preview(None, ())
         if at_once and self._quick is not None and isinstance(action, Clicked):
             return Preview(difference(history.mask, history.glimpse(self._quick, action)), ())
-        entry = history.after(action).entry
-        return Preview(difference(history.mask, entry.mask), entry.changed_px)
+        self._previewed = None  # two would be two probs of a photo
+        step = history.after(action)
+        if step.held is not None and step.held.nbytes <= PREVIEW_BYTES:
+            self._previewed = _Previewed(action, step, history.image, live, live.version if live else 0)
+        return Preview(difference(history.mask, step.entry.mask), step.entry.changed_px)
 
     def undo(self, object_id: str, action_id: str, if_version: int | None = None, person: str = "") -> Change:
         """Take back the last action; nothing happens when there is none, or when this was done already."""
@@ -148,6 +176,11 @@ class Editing:
                 live.version = info.mask_version
             return Change(info, difference(before, live.history.mask), info.changed_px)
         raise Conflict("the object is being changed by others all the time; try again", self.store.object(object_id))
+
+    def _after(self, live: _Live, action: Action) -> Step:
+        """What an action gives: computed, unless it was just previewed."""
+        previewed, self._previewed = self._previewed, None
+        return (previewed and previewed.on(live, action)) or live.history.after(action)
 
     def _done(self, object_id: str, action_id: str) -> ObjectInfo | None:
         """The object, if an action of this id was done to it before."""

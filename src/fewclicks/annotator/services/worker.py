@@ -6,11 +6,13 @@ import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
+from fewclicks.engines.interruption import Interrupted, Interruption, interruptible
 from fewclicks.errors import FewClicksError
 
 Result = TypeVar("Result")
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 QUEUE_LIMIT = 64
 """Jobs of one object that wait: a minute of clicks on a slow machine."""
 TOTAL_LIMIT = 1024
+INTERRUPTIONS = 3
+"""So often a job gives way; then it is done to its end, so that nobody waits for ever."""
 REMEMBERED = 4096
 """Keys and askers whose last turns are remembered."""
 
@@ -43,6 +47,12 @@ class _Job:
     future: Future[Any]
     asker: str = ""
     begun: float = field(default_factory=perf_counter)
+    key: str = ""
+    gives_way: OrderedDict[str, _Job] | None = None
+    """Where it waits again after it was interrupted; None if it is done to its end."""
+    interruption: Interruption | None = None
+    """What stops it while it runs."""
+    interruptions: int = 0
 
 
 class Turns:
@@ -69,8 +79,11 @@ class Worker:
 
     - `submit`: jobs of one key keep their order and none is lost. Askers take turns, and so do the keys of one asker:
       who clicks fast, or works at many objects at once, does not make the others wait.
-    - `preview`: after those; of one key only the newest counts, in the place of the one that it cancels.
+    - `preview`: after those; of one key only the newest counts, in the place of the one that it cancels. A job that is
+      submitted with its key cancels it too: the object changes.
     - `idle`: when there is nothing else to do; of one key only the newest.
+
+    A preview, or what is idle, gives way to what is submitted (see `engines.interruption`), and is begun anew after it.
     """
 
     def __init__(self) -> None:
@@ -80,6 +93,7 @@ class Worker:
         self._askers, self._keys = Turns(), Turns()
         self._waiting = 0
         self._closed = False
+        self._running: _Job | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="fewclicks-worker", daemon=True)
         self._thread.start()
@@ -94,6 +108,8 @@ class Worker:
             queue.append(job)
             self._queues[key] = queue
             self._waiting += 1
+            self._cancel(self._previews, key)
+            self._interrupt()
             self._wake()
         return job.future
 
@@ -113,21 +129,32 @@ class Worker:
         """Do what was submitted, leave the rest, and end the thread."""
         with self._changed:
             self._closed = True
+            self._interrupt()
             self._wake()
         self._thread.join()
         for job in (*self._previews.values(), *self._idle.values()):
             job.future.cancel()
 
     def _replace(self, jobs: OrderedDict[str, _Job], key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:
-        job = _Job(work, Future())
+        job = _Job(work, Future(), key=key, gives_way=jobs)
         with self._changed:
-            if key in jobs:
-                jobs[key].future.cancel()
-            elif len(jobs) >= TOTAL_LIMIT:
+            if not self._cancel(jobs, key) and len(jobs) >= TOTAL_LIMIT:
                 jobs.popitem(last=False)[1].future.cancel()
             jobs[key] = job
             self._wake()
         return job.future
+
+    def _cancel(self, jobs: OrderedDict[str, _Job], key: str) -> bool:
+        """Cancel the job of a key that waits or runs; whether one waited."""
+        if self._running is not None and self._running.gives_way is jobs and self._running.key == key:
+            self._running.future.cancel()
+            self._interrupt()
+        waiting = jobs.get(key)
+        return waiting is not None and waiting.future.cancel()
+
+    def _interrupt(self) -> None:
+        if self._running is not None and self._running.interruption is not None:
+            self._running.interruption.request()
 
     def _wake(self) -> None:
         if self._closed and not self._thread.is_alive():
@@ -136,20 +163,36 @@ class Worker:
 
     def _run(self) -> None:
         while job := self._next():
-            if not job.future.set_running_or_notify_cancel():
+            # The future of one that gives way stays pending: it can be cancelled as long as there is no result.
+            if job.future.cancelled() or (job.gives_way is None and not job.future.set_running_or_notify_cancel()):
                 continue
             start = perf_counter()
             try:
-                result = job.work()
+                with interruptible(job.interruption):
+                    result = job.work()
+            except Interrupted:
+                self._begin_anew(job)
             except BaseException as error:
-                job.future.set_exception(error)
+                with suppress(InvalidStateError):
+                    job.future.set_exception(error)
             else:
-                job.future.set_result(Timed(result, 1000 * (start - job.begun), 1000 * (perf_counter() - start)))
+                with suppress(InvalidStateError):
+                    job.future.set_result(Timed(result, 1000 * (start - job.begun), 1000 * (perf_counter() - start)))
             del job
+
+    def _begin_anew(self, job: _Job) -> None:
+        """Let a job that gave way wait as the first of its kind, unless a newer one took its place."""
+        with self._changed:
+            waiting = job.gives_way
+            if waiting is not None and not job.future.cancelled():
+                job.interruptions += 1
+                waiting[job.key] = job
+                waiting.move_to_end(job.key, last=False)
 
     def _next(self) -> _Job | None:
         """The job whose turn it is; None at the end."""
         with self._changed:
+            self._running = None
             while True:
                 if self._queues:
                     return self._pop()
@@ -157,7 +200,9 @@ class Worker:
                     return None
                 for jobs in (self._previews, self._idle):
                     if jobs:
-                        return jobs.popitem(last=False)[1]
+                        self._running = job = jobs.popitem(last=False)[1]
+                        job.interruption = Interruption() if job.interruptions < INTERRUPTIONS else None
+                        return job
                 self._changed.wait()
 
     def _pop(self) -> _Job:

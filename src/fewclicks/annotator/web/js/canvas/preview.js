@@ -63,10 +63,14 @@ export class Lens {
   over(x, y, positive) {
     const { photo, hoverPreview, tool } = this.store.state;
     if (!hoverPreview || tool !== "click") return;
+    const at = { x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100, positive };
+    const { wanted } = this;
+    // A press of the button says once more where the pointer is.
+    if (wanted && wanted.x === at.x && wanted.y === at.y && wanted.positive === positive) return;
     this.ask.cancel();
     this.asked?.abort();
     if (!photo || x < 0 || y < 0 || x >= photo.width - 0.5 || y >= photo.height - 0.5) return this.cancel();
-    this.wanted = { x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100, positive };
+    this.wanted = at;
     // What is shown stays until there is something newer: it would flicker.
     if (this.store.state.folder?.own?.quick) void this.look();
     else this.clear();
