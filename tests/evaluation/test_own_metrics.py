@@ -86,6 +86,15 @@ def test_a_metric_of_ones_own_is_in_table_json_and_csv(lab, capsys):
     assert float(rows[1]["my_lab:on_large_3"]) == each["metrics"]["my_lab:on_large"][1][2]
 
 
+def test_levels_above_the_iou_at_which_clicking_stops_have_no_figure(lab, capsys):
+    fewclicks = runner(capsys)
+    code, out, err = fewclicks(*BENCH[:-1], "0.85", "--json", "r.json", "--csv", "r.csv", "--gallery", "worst")
+    assert code == 0, err
+    (row,) = (line.split() for line in out.splitlines() if line.split()[:1] == ["set"])
+    assert row[1:7] == ["2", *row[2:4], "-", "-", "-"]
+    assert json.loads(Path("r.json").read_text())["datasets"]["set"]["noc"].keys() == {"0.80", "0.85"}
+
+
 def test_several_processes_and_a_resumed_run_measure_the_same(lab, capsys):
     fewclicks = runner(capsys)
     asked = (*BENCH, "--metric", "my_lab:metric", "--full", "--json")

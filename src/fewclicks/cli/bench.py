@@ -207,9 +207,10 @@ def print_table(figures: dict[str, Any]) -> None:
     for heading in heads:
         table.add_column(heading, justify="left" if heading == "dataset" else "right", no_wrap=True)
     for name, row in figures["datasets"].items():
-        noc = [f"{row['noc'][level]:.2f}" for level in ("0.80", "0.85", "0.90", "0.95")]
+        reached = row["noc"]  # not at levels above --stop-iou: the clicking stopped before
+        noc = [f"{reached[level]:.2f}" if level in reached else "-" for level in ("0.80", "0.85", "0.90", "0.95")]
         cells = [
-            str(row["failures"]["0.90"]),
+            str(row["failures"].get("0.90", "-")),
             f"{row['iou_at_click'][0]:.3f}",
             f"{1000 * row['seconds_per_click']:.0f}",
         ]
