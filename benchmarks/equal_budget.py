@@ -1,130 +1,233 @@
 """Train the smallest variant of each method with one equal budget, measure them, write results/equal_budget.json.
 
-    python benchmarks/equal_budget.py [--samples N | --for 30m] [--out runs/equal] [--methods dios,ld,...] [--limit N]
+    python benchmarks/equal_budget.py [--samples N] [--out runs/equal_budget] [--methods dios,ld,...] [--show]
 
-Each method has the same photos, the same number of samples (or of minutes), and the objective of its own paper. Those
+Each method has the same photos, the same number of samples of the same size, and the objective of its own paper. Those
 that can take any backbone have one with the same ImageNet weights (EfficientNet-Lite0); `icl` is the default model's
 network under the paper's objective, `last_click` the same without it. Those that are tied to a network of their own
-have the smallest of its kind, which begins from nothing. Each is measured on the three benchmarks without CFR and with
-CFR-1, which is the same for methods that look at no previous mask. What is finished is kept: the command can be stopped
-and called again.
+have the smallest of its kind, which begins from nothing. Each is measured without CFR and with CFR-1.
+
+What is finished is kept: the command can be stopped at any time and called again. First all methods are measured on the
+first dataset, then on the next. The results are written anew after each method; `--show` only writes them, and says
+what has not run yet.
 
 It compares what the ideas are worth on one small network and little training. It cannot say which published system is
-better: theirs have other backbones, a hundred times the data and days of training. Nor can it compare what begins from
+better: theirs have other backbones, a thousand times the data and days of training. Nor can it compare what begins from
 ImageNet with what begins from nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from fewclicks.evaluation.table4 import pairs
+from fewclicks.evaluation.comparison import Runs
+from fewclicks.evaluation.report import read_json
 from fewclicks.files.replace import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = {
-    "icl": ["compact:compact"],
+ON_IMAGENET = {
     "last_click": ["compact:compact", "objective=last_click", "click_weights=1,1,1"],
+    "icl": ["compact:compact"],
     "dios": ["dios:compact"],
-    "ld": ["ld:compact"],
-    "brs": ["brs:compact"],
     "ucp_net": ["ucp_net:compact"],
     "pseudoclick": ["pseudoclick:compact"],
+    "ld": ["ld:compact"],
+    "brs": ["brs:compact"],
 }
-"""What is trained from one backbone with ImageNet weights, and with which changes."""
-OWN_NETWORKS = (
-    "ritm", "fbrs", "fcanet", "cdnet", "focalclick", "emcclick", "simpleclick", "cfr_icl", "sam", "hq_sam", "sam2",
-    "segnext",
+"""What is trained from one backbone with ImageNet weights, and with which changes; the cheapest first."""
+FROM_NOTHING = (
+    "simpleclick", "cfr_icl", "sam", "hq_sam", "sam2", "segnext", "focalclick", "emcclick", "ritm", "fcanet", "cdnet",
+    "fbrs",
 )  # fmt: skip
-"""What begins from nothing."""
-RECIPES |= {name: [f"rivals:{name}"] for name in OWN_NETWORKS}
+"""What is tied to a network of its own; the cheapest first."""
+RECIPES = ON_IMAGENET | {name: [f"rivals:{name}"] for name in FROM_NOTHING}
 DATASETS = ("grabcut", "berkeley", "davis")
+CFR = (0, 1)
+PAIRED = ("NoC@80", "NoC@90", "IoU@5")
+KEYS = ("objects", "noc", "noc_interval", "failures", "iou_at_click", "seconds_per_click")
 SAYS = (
-    "Equal: photos, samples or minutes, robot (UCP-Net: its own), and among those that begin from ImageNet the "
-    "backbone and its weights. Not equal: what a sample costs, for some methods look more than once at it. One seed "
-    "each: differences within the intervals of the objects may be luck of the training. The systems as published have "
-    "other backbones, data and days of training; this says nothing of them."
+    "Equal: photos, number and size of samples, batch, precision, robot (UCP-Net: its own), size of what a network "
+    "sees, and among those that begin from ImageNet the backbone and its weights. Not equal: what a sample costs, for "
+    "some methods look more than once at it. One seed each: the intervals are those of the objects alone, and a "
+    "difference within them may be luck of the training. The systems as published have other backbones, larger crops, "
+    "a thousand times the data and days of training; this says nothing of them, nor of what begins from nothing "
+    "against what begins from ImageNet."
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What each method has, and the rules by which it is measured."""
+
+    samples: int
+    """That it is trained on."""
+    batch: int
+    crop_px: int
+    """Side of a sample, and the longest side of what the trained network is shown."""
+    precision: str
+    max_clicks: int
+    stop_iou: float
+    limit: int
+    """Objects of each dataset at most, evenly spread."""
+
+
 def fewclicks(*arguments: str) -> None:
-    """Run a command of fewclicks; it ends this script where it fails."""
+    """Run a command of fewclicks; CalledProcessError where it fails."""
     subprocess.run([sys.executable, "-m", "fewclicks", *arguments], check=True, env={**os.environ})
 
 
-def train(name: str, out: Path, budget: argparse.Namespace) -> Path:
+def train(name: str, out: Path, budget: Budget) -> Path:
     """The checkpoint of a method, trained unless it is finished."""
     recipe, *changes = RECIPES[name]
     folder, last = out / name, out / name / "last"
     if (folder / "finished").is_file():
         return last
-    sized = [f"batch={budget.batch}", f"steps={max(1, budget.samples // budget.batch)}", f"warmup={budget.warmup}"]
-    sized += [f"crop_hw={budget.crop},{budget.crop}"]
-    timed = ["--for", budget.minutes, "--evaluate", "0"] if budget.minutes else []
+    steps = max(1, budget.samples // budget.batch)
+    changes += [f"batch={budget.batch}", f"steps={steps}", f"warmup={steps // 10}", f"precision={budget.precision}"]
+    changes += [f"crop_hw={budget.crop_px},{budget.crop_px}", "zoom=0"]
     resume = ["--resume"] if last.is_dir() else []
-    fewclicks("train", recipe, *changes, *sized, *timed, *resume, "--workers", "0", "--out", str(folder))
+    fewclicks("train", recipe, *changes, *resume, "--workers", "0", "--log", "none", "--out", str(folder))
     (folder / "finished").write_text("")
     return last
 
 
-def measure(name: str, weights: Path, out: Path, cfr: int, limit: int | None) -> Path:
-    """The report of a method, measured unless it was."""
-    report = out / f"{name}-cfr{cfr}{f'-{limit}' if limit else ''}.json"
-    if not report.is_file():
-        some = ["--limit", str(limit)] if limit else []
-        rules = ["--cfr", str(cfr), "--threads", "1", "--full", "--resume", "--json", str(report)]
-        fewclicks("bench", *DATASETS, "--method", str(weights), *rules, *some)
-    return report
+def report_of(name: str, cfr: int, dataset: str, out: Path) -> Path:
+    """Tell where a report lies."""
+    return out / f"{name}-cfr{cfr}-{dataset}.json"
 
 
-def summary(reports: dict[str, Path], budget: dict[str, Any]) -> dict[str, Any]:
-    """All figures, and the paired bootstrap of any two."""
-    rows = {}
-    for name, file in reports.items():
-        figures = json.loads(file.read_text("utf-8"))["datasets"]
-        own = name.partition(",")[0] in OWN_NETWORKS
-        rows[name] = {"begins_from": "nothing" if own else "EfficientNet-Lite0 with ImageNet weights"} | {
-            dataset: {key: one[key] for key in ("objects", "noc", "noc_interval", "failures", "seconds_per_click")}
-            for dataset, one in figures.items()
+def measure(name: str, weights: Path, cfr: int, dataset: str, out: Path, budget: Budget) -> None:
+    """Measure a method on a dataset, unless it was."""
+    report = report_of(name, cfr, dataset, out)
+    if report.is_file():
+        return
+    rules = ["--limit", str(budget.limit), "--max-clicks", str(budget.max_clicks), "--stop-iou", str(budget.stop_iou)]
+    rules += ["--cfr", str(cfr), "--threads", "1", "--full", "--resume", "--json", str(report)]
+    fewclicks("bench", dataset, "--method", str(weights), *rules)
+
+
+def training(folder: Path) -> dict[str, Any]:
+    """Tell what a training took and came to: its loss in the first and in the last tenth of the steps."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    tenth = max(1, len(losses) // 10)
+    return {
+        "steps": len(losses),
+        "seconds": round(sum(line.get("seconds", 0) + line.get("waited", 0) for line in lines)),
+        "loss_first": round(fmean(losses[:tenth]), 4),
+        "loss_last": round(fmean(losses[-tenth:]), 4),
+    }
+
+
+def summary(out: Path, methods: Sequence[str], budget: Budget, failed: dict[str, str]) -> dict[str, Any]:
+    """All figures of what is measured, and the names of what is not."""
+    rows: dict[str, Any] = {}
+    missing = []
+    for name in methods:
+        found: dict[str, Any] = {}
+        for cfr in CFR:
+            for dataset in DATASETS:
+                report = report_of(name, cfr, dataset, out)
+                if report.is_file():
+                    ((title, figures),) = read_json(report)["datasets"].items()
+                    found.setdefault(f"CFR-{cfr}", {})[title] = {key: figures[key] for key in KEYS}
+                else:
+                    missing.append(f"{name}, CFR-{cfr}, {dataset}")
+        begins = "EfficientNet-Lite0 with ImageNet weights" if name in ON_IMAGENET else "nothing"
+        trained = (out / name / "finished").is_file()
+        rows[name] = {
+            "begins_from": begins,
+            "state": f"failed: {failed[name]}" if name in failed else "measured" if found else "not run yet",
+            **({"training": training(out / name)} if trained else {}),
+            **found,
         }
-    return {"format": 1, "budget": budget, "says": SAYS, "rows": rows, "pairs": pairs(reports)}
+    return {"format": 2, "budget": asdict(budget), "says": SAYS, "rows": rows, "not_run_yet": missing}
+
+
+def pairs(out: Path, methods: Sequence[str]) -> list[dict[str, Any]]:
+    """The paired bootstrap of any two methods without CFR, and of each method with CFR-1 against itself without."""
+    found = []
+    for dataset in DATASETS:
+        there = [name for name in methods if all(report_of(name, cfr, dataset, out).is_file() for cfr in CFR)]
+        reports = {f"{name}, CFR-{cfr}": read_json(report_of(name, cfr, dataset, out)) for name in there for cfr in CFR}
+        asked = [(f"{a}, CFR-0", f"{b}, CFR-0") for a, b in itertools.combinations(there, 2)]
+        asked += [(f"{name}, CFR-0", f"{name}, CFR-1") for name in there]
+        for first, second in asked:
+            runs = Runs({first: reports[first], second: reports[second]})
+            found += [
+                {
+                    "first": first, "second": second, "dataset": d.dataset, "measure": d.measure,
+                    "change": round(d.change, 4), "low": round(d.low, 4), "high": round(d.high, 4),
+                }
+                for d in runs.differences(second)
+                if d.measure in PAIRED
+            ]  # fmt: skip
+    return found
+
+
+def parsed() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=1200, help="samples that each method is trained on")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--crop", type=int, default=128, help="side of a sample in pixels")
+    parser.add_argument("--precision", default="bf16")
+    parser.add_argument("--max-clicks", type=int, default=10)
+    parser.add_argument("--stop-iou", type=float, default=0.9)
+    parser.add_argument("--limit", type=int, default=50, help="objects of each dataset at most")
+    parser.add_argument("--methods", default=",".join(RECIPES))
+    parser.add_argument("--show", action="store_true", help="run nothing: write the results of what is finished")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "equal_budget")
+    parser.add_argument("--results", type=Path, default=ROOT / "results" / "equal_budget.json")
+    chosen = parser.parse_args()
+    if unknown := [name for name in chosen.methods.split(",") if name not in RECIPES]:
+        parser.error(f"no method '{unknown[0]}' here; there are: {', '.join(RECIPES)}")
+    return chosen
 
 
 def main() -> None:
     """Train, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=48_000, help="samples that each method is trained on")
-    parser.add_argument("--for", dest="minutes", help="train so long instead, as 30m")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--crop", type=int, default=256, help="side of a crop in pixels")
-    parser.add_argument("--warmup", type=int, default=100)
-    parser.add_argument("--methods", default=",".join(RECIPES))
-    parser.add_argument("--limit", type=int, help="only so many objects of each benchmark")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "equal_budget")
-    parser.add_argument("--results", type=Path, default=ROOT / "results" / "equal_budget.json")
-    chosen = parser.parse_args()
-    unknown = [name for name in chosen.methods.split(",") if name not in RECIPES]
-    if unknown:
-        parser.error(f"no method '{unknown[0]}' here; there are: {', '.join(RECIPES)}")
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    budget = {"samples": chosen.samples, "for": chosen.minutes, "batch": chosen.batch, "crop_px": chosen.crop}
-    kept = chosen.out / "budget.json"
-    if kept.is_file() and (before := json.loads(kept.read_text("utf-8"))) != budget:
-        parser.error(f"{chosen.out} holds runs of another budget, {before}; name another --out, or remove it")
-    write_text(kept, json.dumps(budget) + "\n")
-    reports = {}
-    for name in chosen.methods.split(","):
-        weights = train(name, chosen.out, chosen)
-        for cfr in (0, 1):
-            reports[f"{name}, CFR-{cfr}"] = measure(name, weights, chosen.out, cfr, chosen.limit)
-    write_text(chosen.results, json.dumps(summary(reports, budget), indent=1, allow_nan=False) + "\n")
-    print(f"{chosen.results}: {len(reports)} rows")
+    chosen = parsed()
+    out: Path = chosen.out
+    out.mkdir(parents=True, exist_ok=True)
+    budget = Budget(
+        samples=chosen.samples, batch=chosen.batch, crop_px=chosen.crop, precision=chosen.precision,
+        max_clicks=chosen.max_clicks, stop_iou=chosen.stop_iou, limit=chosen.limit,
+    )  # fmt: skip
+    kept = out / "budget.json"
+    if kept.is_file() and (before := json.loads(kept.read_text("utf-8"))) != asdict(budget):
+        sys.exit(f"error: {out} holds runs of another budget, {before}; name another --out, or remove it")
+    write_text(kept, json.dumps(asdict(budget)) + "\n")
+    failed: dict[str, str] = {}
+
+    def write(**more: Any) -> None:
+        """The results, whole; of methods that this call does not name too."""
+        found = summary(out, list(RECIPES), budget, failed) | more
+        write_text(chosen.results, json.dumps(found, indent=1, allow_nan=False) + "\n")
+
+    for dataset in () if chosen.show else DATASETS:
+        for name in chosen.methods.split(","):
+            if name in failed:
+                continue
+            try:
+                weights = train(name, out, budget)
+                for cfr in CFR:
+                    measure(name, weights, cfr, dataset, out, budget)
+            except subprocess.CalledProcessError as error:
+                failed[name] = f"{error.cmd[3]} ended with code {error.returncode}"
+            write()
+    write(pairs=pairs(out, list(RECIPES)))
+    print(chosen.results)
 
 
 if __name__ == "__main__":

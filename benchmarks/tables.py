@@ -377,6 +377,14 @@ def of_training(name: str) -> str:
     return table
 
 
+def of_methods(name: str) -> str:
+    """Make a table of `method_tables`."""
+    import method_tables
+
+    table: str = getattr(method_tables, name)()
+    return table
+
+
 def presets() -> str:
     """List what each difference between the presets does, and on what it was measured."""
     from presets import ENDS, ROWS
@@ -399,20 +407,6 @@ def presets() -> str:
     return f"{markdown(heads, lines, 4)}\n\nMeasured {f'with `--limit {limit}` ' if limit else ''}on {objects}, CFR-1."
 
 
-def methods() -> str:
-    """List the rows of Table 4 that were measured, and say how many were not."""
-    from fewclicks.evaluation.table4_page import cells, heads, measured
-
-    found = stored("table4.json")
-    rows = measured(found) if found else []
-    if not rows:
-        return "Not measured yet; `fewclicks table4` does it."
-    states = [row["state"] for row in found["rows"] if row not in rows]
-    told = "".join(f" {states.count(state)} rows more: {state}." for state in sorted(set(states)))
-    table = markdown(heads(found), [[row["name"], *cells(found, row)] for row in rows])
-    return f"{table}\n\nNoC with 95 % intervals; published: by the authors' weights.{told}"
-
-
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"results": results},
     "src/fewclicks/weights/README.md": {
@@ -422,7 +416,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/ablation.md": {"tables": partial(of_training, "ablation")},
     "docs/annotator.md": {"figures": annotator, "work": work},
     "docs/experiments.md": {"figures": experiments},
-    "docs/methods.md": {"numbers": methods},
+    "docs/methods.md": {part: partial(of_methods, part) for part in ("numbers", "equal_budget", "speed")},
     "docs/reliability.md": {part: partial(attacks, part) for part in ("overview", "details", "faults")},
     "docs/reproduction.md": {"presets": presets},
     "docs/robustness.md": {"photos": changed_photos, "clicks": more_clicks, "each": each_click},

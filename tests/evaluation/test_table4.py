@@ -169,19 +169,12 @@ def test_the_same_figures_make_the_same_page(found):
 def test_the_page_of_methods_has_the_numbers_of_the_results(tmp_path, found, monkeypatch):
     tables = script("tables")
     monkeypatch.setattr(tables, "RESULTS", found[0])
-    text = tables.methods()
+    numbers = script("method_tables").numbers
+    text = numbers()
     assert "region growing" in text
     assert "4 rows more: no weights here." in text
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    assert tables.methods().startswith("Not measured yet")
-
-
-def test_runs_of_another_budget_are_not_taken_for_equal(tmp_path, monkeypatch, capsys):
-    (tmp_path / "budget.json").write_text('{"samples": 1}')
-    monkeypatch.setattr("sys.argv", ["equal_budget.py", "--out", str(tmp_path)])
-    with pytest.raises(SystemExit):
-        script("equal_budget").main()
-    assert "runs of another budget, {'samples': 1}; name another --out" in capsys.readouterr().err
+    assert numbers().startswith("Not measured yet")
 
 
 def test_every_method_is_explained():
