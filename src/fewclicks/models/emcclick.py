@@ -68,17 +68,18 @@ class DoubleXConv(nn.Module):
         first, *others = parts
         x, begin = self.share(first), first.shape[1]
         for part in others:
-            x += self.share(part, begin)
+            x = self.share(part, begin, onto=x)
             begin += part.shape[1]
         return x.relu_()
 
-    def share(self, x: Tensor, begin: int = 0) -> Tensor:
+    def share(self, x: Tensor, begin: int = 0, onto: Tensor | None = None) -> Tensor:
         """Some of the input's channels, those from `begin` on, BxCxhxw -> their share of the sum before the ReLU.
 
-        The last ones bring its bias along.
+        The first ones bring its bias along. `onto`: the shares of others, Bx96xhxw, to which it is added.
 
         For inference. Up to there all is linear, and the channels meet in the 1x1 convolution only; the norms, which
-        then are fixed numbers, are multiplied into the convolutions before them.
+        then are fixed numbers, are multiplied into the convolutions before them. That convolution is a product of
+        matrices, whose rows are pixels: so no copy is made of what lies channels last.
         """
         some, first, second = slice(begin, begin + x.shape[1]), self.conv3x3_1, self.conv3x3_2
         factor, shift = scale_and_shift(self.norm1, first.bias)
@@ -86,8 +87,23 @@ class DoubleXConv(nn.Module):
         x = F.conv2d(x, first.weight[some] * factor.view(-1, 1, 1, 1), shift, padding=1, groups=x.shape[1])
         x = F.conv2d(x, second.weight[some], second.bias[some], padding=1, groups=x.shape[1])  # type: ignore[index]
         factor, shift = scale_and_shift(self.norm2, self.conv1x1.bias)
-        last = begin + x.shape[1] == self.conv1x1.in_channels
-        return F.conv2d(x, self.conv1x1.weight[:, some] * factor.view(-1, 1, 1, 1), shift if last else None)
+        weight = self.conv1x1.weight[:, some].flatten(1) * factor.unsqueeze(1)
+        pixels = rows_of(x).flatten(0, 1)
+        if onto is not None:
+            mixed = torch.addmm(rows_of(onto).flatten(0, 1), pixels, weight.T)
+        else:
+            mixed = F.linear(pixels, weight, None if begin else shift)
+        return as_map(mixed, x.shape[-2:])
+
+
+def rows_of(x: Tensor) -> Tensor:
+    """BxCxhxw -> BxhwxC, a row for each pixel; no copy of what lies channels last."""
+    return x.permute(0, 2, 3, 1).reshape(len(x), -1, x.shape[1])
+
+
+def as_map(rows: Tensor, hw: tuple[int, ...]) -> Tensor:
+    """The inverse of `rows_of`: BxhwxC, or as many rows -> BxCxhxw, channels last."""
+    return rows.reshape(-1, *hw, rows.shape[-1]).permute(0, 3, 1, 2)
 
 
 def scale_and_shift(norm: nn.BatchNorm2d, bias: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -150,8 +166,8 @@ class Correction(nn.Module):
         maps = disk_maps(clicks, hw, RADIUS_PX).to(prev.dtype)
         asked = channels_last(F.pixel_unshuffle(torch.cat((maps, prev), 1), STRIDE))
         reads, joins = self.image_conv1[1], self.fusion1[0]
-        seen = self.image_conv2(reads.share(asked, WIDTH - asked.shape[1]).add_(known.image).relu_())  # type: ignore[operator]
-        joined = joins.share(seen, WIDTH).add_(known.feature).relu_()  # type: ignore[operator]
+        seen = self.image_conv2(reads.share(asked, WIDTH - asked.shape[1], known.image).relu_())  # type: ignore[operator]
+        joined = joins.share(seen, WIDTH, known.feature).relu_()  # type: ignore[operator]
         return self._answer(self.fusion1[1](joined), clicks, hw)
 
     def _known(self, feature: Tensor, hw: tuple[int, ...]) -> Tensor:
@@ -160,30 +176,37 @@ class Correction(nn.Module):
     def _answer(self, x: Tensor, clicks: Tensor, hw: tuple[int, int]) -> Tensor:
         """All that was seen BxCxhxw, and the clicks in an image of size hw -> logits."""
         places = alike(x.detach(), clicks, hw)
-        every = x.flatten(2).transpose(1, 2)  # BxhwxC
-        chosen = every.gather(1, torch.cat(places, 1).unsqueeze(-1).expand(-1, -1, WIDTH))
-        products = self._products(every, chosen).transpose(1, 2).reshape(len(x), -1, *x.shape[-2:])
-        related = self.corr_fusion.joined(*(self._correlation(side) for side in products.chunk(2, 1)))
-        attended, _ = self.cross_attention(every, chosen, chosen, need_weights=False)
-        x = self.all_fusion.joined(x + attended.transpose(1, 2).reshape(x.shape), related)
+        every, size = rows_of(x), x.shape[-2:]
+        sides = [every.gather(1, place.unsqueeze(-1).expand(-1, -1, WIDTH)) for place in places]
+        related = self.corr_fusion.joined(*(self.corr_conv(self._products(every, side, size)) for side in sides))
+        attended = as_map(every + self._attended(every, torch.cat(sides, 1)), size)
+        x = self.all_fusion.joined(attended, related)
         logits: Tensor = self.refine_pred(self.refine_fusion2(self.refine_fusion1(x)))
         return logits
 
-    def _products(self, every: Tensor, chosen: Tensor) -> Tensor:
-        """All pixels BxhwxC and the chosen ones BxKxC -> BxhwxK: what each has in common with each of them.
+    def _products(self, every: Tensor, chosen: Tensor, hw: tuple[int, ...]) -> Tensor:
+        """All pixels BxhwxC and K <= 96 chosen ones BxKxC -> Bx96xhxw: what each has in common with each of them.
 
         That is the product of two linear maps of them. It is less work to apply both maps to the few.
         """
         query = F.linear(chosen, self.feature_convq.weight.flatten(1), self.feature_convq.bias)
         bias = self.feature_convk.bias
         assert bias is not None
-        return every @ (query @ self.feature_convk.weight.flatten(1)).transpose(1, 2) + (query @ bias).unsqueeze(1)
+        both = query @ self.feature_convk.weight.flatten(1)
+        products = torch.baddbmm((query @ bias).unsqueeze(1), every, both.transpose(1, 2))
+        missing = WIDTH - products.shape[2]
+        return as_map(F.pad(products, (0, missing)) if missing else products, hw)
 
-    def _correlation(self, products: Tensor) -> Tensor:
-        """Of K <= 96 chosen pixels with all others, BxKxhxw -> Bx96xhxw."""
-        missing = WIDTH - products.shape[1]
-        products = F.pad(products, (0, 0, 0, 0, 0, missing)) if missing else products
-        out: Tensor = self.corr_conv(channels_last(products))
+    def _attended(self, every: Tensor, chosen: Tensor) -> Tensor:
+        """All pixels BxhwxC look at the chosen ones BxKxC -> BxhwxC: `cross_attention`, which would copy them."""
+        layer = self.cross_attention
+        weights, biases = layer.in_proj_weight.chunk(3), layer.in_proj_bias.chunk(3)
+        query, key, value = (
+            F.linear(x, weight, bias).view(*x.shape[:2], HEADS, -1).transpose(1, 2)
+            for x, weight, bias in zip((every, chosen, chosen), weights, biases, strict=True)
+        )
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        out: Tensor = layer.out_proj(mixed.transpose(1, 2).flatten(2))
         return out
 
 
