@@ -144,6 +144,18 @@ def test_clicks_on_no_mask_are_named_once_all_shards_are_there(coco):
     assert [row.problem for row in join(job(coco, clicks=clicks), 2) if row.key == "88"]
 
 
+def test_text_that_some_program_cut_in_the_middle_of_a_letter_stays(coco):
+    content = json.loads(coco.read_text())
+    content["annotations"][0]["note"] = "\ud83d half of a smile"
+    content["annotations"].append({"id": 8, "image_id": 10, "segmentation": 3})
+    coco.write_text(json.dumps(content))
+    rows = refine(Grows(), job(coco))
+    new = json.loads(coco.with_name("out.json").read_text())["annotations"]
+    assert new[0]["note"] == content["annotations"][0]["note"]
+    assert (new[0]["area"], rows[0].taken) == (26 * 26, True)
+    assert "neither polygons nor an RLE" in next(row.problem for row in rows if row.key == "8")
+
+
 def test_two_photos_of_one_id_do_not_refine_a_mask_twice(coco):
     content = json.loads(coco.read_text())
     content["images"].append({**content["images"][0], "file_name": "1.png"})

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fewclicks.integrations.refine import Job, Refined
     from fewclicks.integrations.refine_ray import Cluster
 
+PROBLEMS = 10
+"""So many reasons why masks stay as they were are printed; the report has all."""
+
 
 def refine(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A COCO file, or a folder of LabelMe files.")],
@@ -109,8 +112,12 @@ def refine(
     print(f"{job.target}: {'done before; skipped' if skipped else _summary(rows)}")
     if review is not None:
         print(f"  {review}: the masks, those first that changed most")
-    for problem, count in Counter(row.problem for row in rows if row.problem).most_common(10):
+    problems = Counter(row.problem for row in rows if row.problem).most_common()
+    for problem, count in problems[:PROBLEMS]:
         print(f"  {count:,} left as {'it was' if count == 1 else 'they were'}: {problem}")
+    if problems[PROBLEMS:]:
+        others = sum(count for _, count in problems[PROBLEMS:])
+        print(f"  {others:,} more, for other reasons: {job.report}")
 
 
 def _require_sense(

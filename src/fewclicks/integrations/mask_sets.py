@@ -121,11 +121,17 @@ class CocoDocument:
 
     def text(self) -> str:
         """The document as JSON, on one line as COCO's own files are."""
-        return json.dumps(self._content, ensure_ascii=False)
+        return json_text(self._content)
 
 
 def coco_entry(row: dict[str, Any], label: str = "") -> Entry:
     """The mask of an annotation of COCO."""
+
+    def read(hw: tuple[int, int]) -> Mask:
+        try:
+            return mask_of_segmentation(row["segmentation"], hw)
+        except (TypeError, AttributeError, IndexError, KeyError, OverflowError):
+            raise ValueError("its segmentation is neither polygons nor an RLE") from None
 
     def put(mask: Mask) -> None:
         row["segmentation"] = segmentation_like(mask, row["segmentation"])
@@ -134,7 +140,7 @@ def coco_entry(row: dict[str, Any], label: str = "") -> Entry:
         row["bbox"] = [box.x0, box.y0, box.hw[1], box.hw[0]]
         row["area"] = int(np.count_nonzero(mask))
 
-    return Entry(key_of(row.get("id")), label, lambda hw: mask_of_segmentation(row["segmentation"], hw), put)
+    return Entry(key_of(row.get("id")), label, read, put)
 
 
 class LabelmeDocument:
@@ -162,7 +168,7 @@ class LabelmeDocument:
 
     def text(self) -> str:
         """The document as JSON, two spaces deep as LabelMe writes it."""
-        return json.dumps(self._content, ensure_ascii=False, indent=2)
+        return json_text(self._content, indent=2)
 
 
 def labelme_entries(content: dict[str, Any], name: str) -> tuple[Entry, ...]:
@@ -198,6 +204,16 @@ def shards_of_images(rows: Sequence[Any], count: int) -> dict[str, int]:
     """The shard, counted from 1, of each image of a COCO file, by its id."""
     ids = dict.fromkeys(key_of(row.get("id")) for row in rows if isinstance(row, dict))
     return {key: number % count + 1 for number, key in enumerate(ids)}
+
+
+def json_text(content: Any, indent: int | None = None) -> str:
+    """The content of a document as JSON; its letters are escaped only where UTF-8 has none for one of them."""
+    text = json.dumps(content, ensure_ascii=False, indent=indent)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half a pair of surrogates, which some program has cut
+        return json.dumps(content, indent=indent)
+    return text
 
 
 def photos_in(folder: Path) -> Photos:

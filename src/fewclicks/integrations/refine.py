@@ -31,6 +31,7 @@ from fewclicks.integrations.mask_sets import (
     LabelmeDocument,
     MaskedPhoto,
     checked_hw,
+    json_text,
     labelme_files,
     photos_in,
     shards_of_images,
@@ -347,4 +348,4 @@ def _joined(source: Path, shards: list[Path]) -> str:
         return row if shard is None else next(ours[shard - 1])
 
     whole["annotations"] = [refined(row) for row in whole["annotations"]]
-    return json.dumps(whole, ensure_ascii=False)
+    return json_text(whole)
