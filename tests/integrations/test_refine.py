@@ -147,7 +147,7 @@ def test_clicks_on_no_mask_are_named_once_all_shards_are_there(coco):
 def test_text_that_some_program_cut_in_the_middle_of_a_letter_stays(coco):
     content = json.loads(coco.read_text())
     content["annotations"][0]["note"] = "\ud83d half of a smile"
-    content["annotations"].append({"id": 8, "image_id": 10, "segmentation": 3})
+    content["annotations"].append({"id": 8, "image_id": 10, "segmentation": {"size": 3, "counts": [1]}})
     coco.write_text(json.dumps(content))
     rows = refine(Grows(), job(coco))
     new = json.loads(coco.with_name("out.json").read_text())["annotations"]
