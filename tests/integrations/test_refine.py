@@ -242,6 +242,7 @@ def test_labelme_files_keep_what_is_no_mask(tmp_path):
     rows = join(wanted, 2)
     assert len(rows) == 7
     assert [row.key for row in rows if row.problem] == ["broken.json"]
+    assert wanted.report.name == "out.labelme.refine.json", "not that of an out.json beside it"
     assert not (tmp_path / "out" / "broken.json").exists()
     shapes = json.loads((tmp_path / "out" / "2.json").read_text())["shapes"]
     assert [shape["shape_type"] for shape in shapes] == ["polygon", "point", "mask"]
@@ -259,14 +260,21 @@ def test_the_command_corrects_a_spoiled_mask(tmp_path, capsys):
     source, out = tmp_path / "a.json", tmp_path / "b.json"
     source.write_text(json.dumps({"images": [image], "annotations": [row], "categories": []}))
     command = ["refine", str(source), "-o", str(out), "--review", str(tmp_path / "r.html"), "--threads", "1"]
-    for said in ("1 masks: 1 exchanged", "done before; skipped"):
+    for said in ("1 mask: 1 exchanged", "done before; skipped"):
         with pytest.raises(SystemExit) as end:
             main(command)
         assert end.value.code == 0
         assert said in capsys.readouterr().out
     found = mask_of_segmentation(json.loads(out.read_text())["annotations"][0]["segmentation"], good.shape)
     assert _iou(found, good) > _iou(spoiled, good) + 0.2
-    for bad in (["--shard", "3/2"], ["--format", "voc"], ["--clicks", str(tmp_path / "none.json")], ["--least", "2"]):
+    for bad in (
+        ["--review", "no/r.html"],
+        ["-o", "no/b.json"],
+        ["--shard", "3/2"],
+        ["--format", "voc"],
+        ["--clicks", str(tmp_path / "none.json")],
+        ["--least", "2"],
+    ):
         with pytest.raises(SystemExit) as end:
             main([*command, *bad])
         assert end.value.code == 2

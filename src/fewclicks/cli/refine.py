@@ -74,11 +74,13 @@ def refine(
     from fewclicks.integrations.photo_stores import is_elsewhere
     from fewclicks.integrations.refine_ray import Cluster
     from fewclicks.integrations.refine_review import review as page
-    from fewclicks.integrations.shards import WHOLE, parse_shard
+    from fewclicks.integrations.shards import WHOLE, parse_shard, require_folder
 
     _require_sense(shard, join, engine, address, actors, shards)
     on_ray = engine == "ray" and not join
     place = images if images is not None else str(images_beside(source))
+    if review is not None:
+        require_folder(review)
     if review is not None and is_elsewhere(place):
         raise InputError(f"a review draws photos of a folder, not of '{place}'; leave --review out")
     threads = threads or (1 if on_ray else None)
@@ -173,6 +175,7 @@ def _refined(
 def _summary(rows: list[Refined]) -> str:
     taken = [row for row in rows if row.taken]
     kept = sum(not row.taken and not row.problem for row in rows)
-    return (
-        f"{len(rows):,} masks: {len(taken):,} exchanged, {kept:,} kept, {len(rows) - len(taken) - kept:,} not readable"
-    )
+    from fewclicks.formats.notes import counted
+
+    left = len(rows) - len(taken) - kept
+    return f"{counted(len(rows), 'mask')}: {len(taken):,} exchanged, {kept:,} kept, {left:,} not readable"

@@ -26,7 +26,7 @@ from fewclicks.formats.writing import UNLABELLED
 from fewclicks.images.levels import Levels
 from fewclicks.images.reading import read_image
 from fewclicks.integrations.refine import UNREADABLE
-from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob
+from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob, require_folder
 from fewclicks.predictor import Predictor
 from fewclicks.proposals import Everything, Proposal, propose
 
@@ -64,8 +64,7 @@ class PreJob(ShardedJob[Proposed]):
     """What else the result depends on, as plain data."""
 
     def __post_init__(self) -> None:
-        if not self.out.parent.is_dir():
-            raise InputError(f"the folder '{self.out.parent}' does not exist; create it first")
+        require_folder(self.out)
         if self.out.suffix.lower() != ".json" or self.out.is_dir():
             raise InputError(f"'{self.out}' is no name of a COCO file; write it as proposals.json")
 

@@ -36,7 +36,7 @@ from fewclicks.integrations.mask_sets import (
     photos_in,
     shards_of_images,
 )
-from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob, named
+from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob, named, require_folder
 from fewclicks.predictor import Predictor, State
 from fewclicks.types import Image, Mask
 
@@ -102,6 +102,10 @@ class Job(Rules, ShardedJob[Refined]):
             raise InputError(f"masks are refined in the formats {', '.join(FORMATS)}, not '{self.format}'")
         if not self.source.exists():
             raise InputError(f"nothing is at '{self.source}'; check the path")
+        if self.format == "coco":
+            require_folder(self.out)
+            if self.source.is_dir():
+                raise InputError(f"'{self.source}' is a folder; name a file of COCO instances, or add --format labelme")
         if self.out.exists() and self.out.samefile(self.source):
             raise InputError(f"'{self.out}' is what is refined; choose another place, so that nothing is lost")
         if not 0 <= self.least <= self.most <= 1:
@@ -114,9 +118,10 @@ class Job(Rules, ShardedJob[Refined]):
 
     @property
     def report(self) -> Path:
-        """Tell where its report goes, beside the output."""
+        """Tell where its report goes, beside the output: a folder and a file of one name have one each."""
         place = named(self.out, self.shard)
-        return place.with_name(f"{place.stem if self.format == 'coco' else place.name}.{self.KIND}.json")
+        name = place.stem if self.format == "coco" else f"{place.name}.{self.format}"
+        return place.with_name(f"{name}.{self.KIND}.json")
 
     def is_ours(self) -> bool:
         """Tell whether refining made what is at the target, or may write there: a folder that is marked, or empty."""
@@ -244,6 +249,8 @@ def documents(
             try:
                 yield LabelmeDocument(root / name, name, known)
             except InputError as error:
+                if not job.source.is_dir():
+                    raise
                 if problems is not None:
                     problems.append(Refined(name, name, problem=one_line(error)))
 
