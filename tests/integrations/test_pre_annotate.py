@@ -84,6 +84,14 @@ def test_shards_are_joined_to_what_one_run_gives(job):
     assert before.join(job, 2) == whole
 
 
+def test_shards_may_be_empty_or_of_a_photo_without_objects(job):
+    whole = before.pre_annotate(SameColor(), replace(job, out=job.out.with_name("one.json")))
+    for shard in job.shards(7):
+        before.pre_annotate(SameColor(), shard)
+    assert before.join(job, 7) == whole
+    assert job.out.read_bytes() == job.out.with_name("one.json").read_bytes()
+
+
 def test_the_annotator_begins_with_them(job, folder):
     before.pre_annotate(SameColor(), job)
     (found,) = detect(folder, job.names)

@@ -145,6 +145,7 @@ def _photos_of(shards: Sequence[PreJob], names: Sequence[str]) -> Iterator[Annot
         images = bounded.read_json(shard.target, bounded.JSON_BYTES)["images"]
         known = [AnnotatedPhoto(image["file_name"], (image["height"], image["width"])) for image in images]
         photos |= {photo.file: photo for photo in known}
-        photos |= {photo.file: photo for photo in coco.read(shard.target, known)}
+        if known:  # there may be more shards than photos
+            photos |= {photo.file: photo for photo in coco.read(shard.target, known)}
     for name in names:
         yield AnnotatedPhoto(name, photos[name].hw, photos[name].objects)
