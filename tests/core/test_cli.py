@@ -234,7 +234,9 @@ def test_bench_goes_on_with_a_run_that_was_stopped(fewclicks, tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(rollout_module, "rollout", stopped)
-        assert fewclicks(*asked)[0] == 2
+        code, _, err = fewclicks(*asked)
+        assert code == 2
+        assert "1 object is kept in r.json.partial; --resume goes on" in err
     kept = Path("r.json.partial").read_text().splitlines()
     assert len(kept) == 2, "the settings, and the object that was finished"
     Path("r.json.partial").write_text("\n".join(kept).replace('"name": "a#1"', '"name": "a, measured before"') + "\n")
@@ -246,6 +248,64 @@ def test_bench_goes_on_with_a_run_that_was_stopped(fewclicks, tmp_path, monkeypa
     code, _, err = fewclicks("bench", "folder", "--data-root", root, *GROW, "--resume")
     assert code == 2
     assert "--json FILE" in err
+
+
+def test_bench_shows_a_finished_run_at_once(fewclicks, tmp_path, monkeypatch):
+    root = folder_of_masks(tmp_path / "set")
+    asked = ("bench", "folder", "--data-root", root, *GROW, "--json", "r.json")
+    code, table, _ = fewclicks(*asked)
+    assert code == 0
+    before = Path("r.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("fewclicks.evaluation.benchmark.measure", None)
+        code, out, err = fewclicks(*asked, "--resume", "--processes", "2", "--plot", "r.png")
+    assert (code, out) == (0, table)
+    assert "the run in 'r.json' is finished" in err
+    assert Path("r.png").is_file()
+    for other, says in (
+        (("--cfr", "1"), "cfr was 0 and is 1"), (("--max-clicks", "3"), "max_clicks was 20 and is 3"),
+        (("--robot", "random_error"), "robot was 'deepest_error' and is 'random_error'"),
+        (("--boundary-iou",), "boundary was False and is True"), (("--limit", "1"), "objects was [2] and is [1]"),
+        (("--full",), "without --full"), (("--csv", "r.csv"), "--csv r.csv was not asked for"),
+    ):  # fmt: skip
+        code, _, err = fewclicks(*asked, "--resume", *other)
+        assert code == 2
+        assert says in err
+    assert Path("r.json").read_bytes() == before
+    Path("r.json").write_text("{}")
+    assert "no benchmark report" in fewclicks(*asked, "--resume")[2]
+
+
+@pytest.mark.parametrize(
+    ("stop", "heads", "title"),
+    [("0.85", "80 85 never 85", "until IoU 0.85"), ("0.5", "50 never 50", "until IoU 0.5"),
+     ("0.333", "objects IoU@1", "until IoU 0.333"), ("none", "80 85 90 95 never 90", "all 20 clicks")],
+)  # fmt: skip
+def test_bench_tells_the_levels_that_it_reached_for(fewclicks, tmp_path, stop, heads, title):
+    root = folder_of_masks(tmp_path / "set")
+    files = ("--json", "r.json", "--csv", "r.csv", "--plot", "r.png")
+    code, out, _ = fewclicks("bench", "folder", "--data-root", root, *GROW, "--stop-iou", stop, *files)
+    told = " ".join(out.split())
+    assert code == 0
+    assert heads in told
+    assert title in told
+    assert json.loads(Path("r.json").read_text())["settings"]["stop_iou"] == (None if stop == "none" else float(stop))
+
+
+def test_bench_writes_its_files_before_its_table(fewclicks, tmp_path, monkeypatch):
+    def gone(figures):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(sys.modules["fewclicks.cli.bench"], "print_table", gone)
+    root = folder_of_masks(tmp_path / "set")
+    fewclicks("bench", "folder", "--data-root", root, *GROW, "--json", "r.json", "--csv", "r.csv")
+    assert Path("r.json").is_file()
+    assert Path("r.csv").is_file()
+
+
+def test_bench_refuses_two_datasets_of_one_name(fewclicks, tmp_path):
+    root = folder_of_masks(tmp_path / "set")
+    assert "are called 'set'" in fewclicks("bench", "folder", "folder", "--data-root", root, *GROW)[2]
 
 
 def test_bench_json_to_stdout_is_pure(fewclicks, tmp_path):

@@ -16,12 +16,12 @@ from fewclicks.evaluation.report import write_json
 from fewclicks.evaluation.rollout import Report, evaluate
 
 
-def report(path, needs, max_clicks=20, names=4, groups=True):
+def report(path, needs, max_clicks=20, names=4, groups=True, stop_iou=0.95):
     """A run of a predictor that needs so many clicks."""
     samples = (
         replace(sample(f"s_{i}", square(10 - i % 2)), group=f"v{i // 2}" if groups else "") for i in range(names)
     )
-    result = evaluate(Learner(needs), Photos(tuple(samples)), max_clicks=max_clicks)
+    result = evaluate(Learner(needs), Photos(tuple(samples)), max_clicks=max_clicks, stop_iou=stop_iou)
     return write_json(Report({"method": "learner"}, (result,)), path, full=True)
 
 
@@ -133,3 +133,21 @@ def test_objects_of_a_folder_are_drawn_also_of_runs_with_a_limit(tmp_path, capsy
     drawn = [file.name for file in (tmp_path / "out").glob("photos-of_mine_b_*.png")]
     assert drawn
     assert all("_0_1_" in name or "_2_1_" in name for name in drawn), "of four, the first and the third were measured"
+
+
+@pytest.mark.parametrize(("stop_iou", "measure", "best"), [(0.85, "NoC@85", "11.00"), (0.5, "NoC@50", "1.00")])
+def test_runs_that_stopped_early_are_compared_by_the_level_that_they_reached_for(
+    tmp_path, capsys, stop_iou, measure, best
+):
+    places = [report(tmp_path / f"{needs}.json", needs, stop_iou=stop_iou) for needs in (5, 3)]
+    code, out, _ = runner(capsys)("compare", *places, "--out", tmp_path / "out", "--pictures", "0")
+    assert code == 0
+    assert f"| {measure} |" in out
+    assert f"\\textbf{{{best}}}" in (tmp_path / "out" / "comparison.tex").read_text()
+    assert (tmp_path / "out" / "scatter_3.png").is_file()
+
+
+def test_runs_that_reached_for_no_level_are_compared_by_their_iou(tmp_path):
+    runs = Runs.read({str(needs): report(tmp_path / f"{needs}.json", needs, stop_iou=0.333) for needs in (5, 3)})
+    assert runs.main_measure("Squares") == "IoU@5"
+    assert "\\textbf" in latex(runs)

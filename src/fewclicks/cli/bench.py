@@ -72,7 +72,11 @@ Metrics = Annotated[
     ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with a run that was stopped; needs the same --json FILE and options.")
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with a run that was stopped, or show one that is finished; needs the same --json FILE and options.",
+    ),
 ]
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per object.")]
 PlotFile = Annotated[
@@ -114,15 +118,15 @@ def bench(
     """Let a robot click on every object of the datasets and count its clicks (NoC)."""
     from fewclicks.config import resolve
     from fewclicks.evaluation.benchmark import Job, measure, settings_of
-    from fewclicks.evaluation.report import write_csv, write_json
+    from fewclicks.evaluation.report import write_json
     from fewclicks.evaluation.rollout import Report
-    from fewclicks.evaluation.run_journal import RunJournal
+    from fewclicks.evaluation.run_journal import RunJournal, finished
     from fewclicks.evaluation.shards import torchrun_ranks
 
     require_places(json_file, plot_file, csv_file)
-    if resume and (json_file is None or str(json_file) == "-"):
-        raise InputError("--resume goes on with the run of a --json FILE; name the file of that run")
     several = processes * torchrun_ranks()[1]
+    kept = json_file if str(json_file) != "-" else None
+    require_resumable(resume, kept, torchrun_ranks()[1])
     resolved = resolve(
         method, options.plain_values(settings), preset=preset, cfr=cfr, adaptive=adaptive, until_click=until_click,
         flip=flip, threads=threads or (1 if several > 1 else None),
@@ -132,35 +136,74 @@ def bench(
     jobs = [Job(resolved, name, data_root, limit, robot, rules, metrics, held_out) for name in datasets]
     _ = jobs[0].named_robot(), jobs[0].chosen_metrics()  # an unknown name is told at once
     opened = [job.open() for job in jobs]  # all of them before the first is measured
+    require_own_names(opened)
     common, own = settings_of(jobs)
     journal = None
-    if json_file is not None and str(json_file) != "-" and torchrun_ranks()[1] == 1:
+    if kept is not None and torchrun_ranks()[1] == 1:
         said = {key: value for key, value in common.items() if key != "threads"}  # how many work on it may change
-        said |= {"datasets": datasets, "own": own, "limit": limit, "robot": robot, "held_out": held_out, **rules}
-        said |= {"metrics": list(metrics)} if metrics else {}
-        journal = RunJournal(json_file, said, resume)
+        said |= {"datasets": datasets, "names": [one.name for one in opened], "objects": [len(one) for one in opened]}
+        said |= {"own": own, "limit": limit, "held_out": held_out, "metrics": list(metrics), **rules}
+        if resume and (figures := finished(kept, {**said, "robot": jobs[0].clicker()}, full)):
+            show_finished(figures, kept, csv_file, plot_file, gallery_folder)
+            return
+        journal = RunJournal(kept, {**said, "robot": robot, "data_root": data_root}, resume)
     try:
         results = measure(jobs, opened, processes, journal)
+        if len(results) < len(jobs):
+            return  # one of the processes that torchrun started: that of rank 0 has the figures
+        opened_as = {result.dataset: job.dataset for result, job in zip(results, jobs, strict=True)}
+        about = {**common, "limit": limit, "held_out": held_out, "processes": several, "opened_as": opened_as}
+        report = Report(about, tuple(results), own)
+        # Files first: a table whose reader has left costs none of them. The journal stays until all are there.
+        if kept is not None:
+            write_json(report, kept, full)
+        draw(report, opened, csv_file, plot_file, gallery_folder)
     except BaseException:
         if journal is not None:
             journal.close()
+            kept_so_far = f"{journal.count} object{'s are' if journal.count != 1 else ' is'}"
+            typer.echo(f"{kept_so_far} kept in {journal.path}; --resume goes on", err=True)
         raise
-    if len(results) < len(jobs):
-        return  # one of the processes that torchrun started: that of rank 0 has the figures
-    opened_as = {result.dataset: job.dataset for result, job in zip(results, jobs, strict=True)}
-    about = {**common, "limit": limit, "held_out": held_out, "processes": several, "opened_as": opened_as}
-    report = Report(about, tuple(results), own)
-    if str(json_file) == "-":
+    if journal is not None:
+        journal.close(finished=True)
+    if json_file is not None and kept is None:
         print(json.dumps(report.to_json(full), indent=1))
     else:
         print_table(report.to_json())
-        if json_file is not None:
-            write_json(report, json_file, full)
-    if journal is not None:
-        journal.close(finished=True)
-    if csv_file is not None:
-        write_csv(report, csv_file)
-    draw(report, opened, plot_file, gallery_folder)
+
+
+def require_resumable(resume: bool, json_file: Path | None, ranks: int) -> None:
+    """InputError where no run could go on."""
+    if resume and json_file is None:
+        raise InputError("--resume goes on with the run of a --json FILE; name the file of that run")
+    if resume and ranks > 1:
+        raise InputError("--resume goes on with runs of one machine; leave it out under torchrun, or take --processes")
+
+
+def require_own_names(opened: list[Dataset]) -> None:
+    """InputError where two datasets have one name, by which the report knows them."""
+    names = [dataset.name for dataset in opened]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"two of these datasets are called '{twice}'; measure each in a run of its own")
+
+
+def show_finished(
+    figures: dict[str, Any], json_file: Path, csv_file: Path | None, plot_file: Path | None, folder: Path | None
+) -> None:
+    """Show what a run found that is over. InputError where a file is asked for that only measuring can make."""
+    from fewclicks.evaluation.plots import plot
+    from fewclicks.evaluation.report import title
+
+    for place, option in ((csv_file, "--csv"), (folder, "--gallery")):
+        if place is not None and not place.exists():
+            raise InputError(
+                f"the run in '{json_file}' is finished, and {option} {place} was not asked for then; leave --resume "
+                f"out to measure again, or {option}"
+            )
+    if plot_file is not None:
+        plot({title(figures["settings"]): figures}, plot_file)
+    typer.echo(f"the run in '{json_file}' is finished: nothing is left to measure", err=True)
+    print_table(figures)
 
 
 def level(text: str) -> float | None:
@@ -197,24 +240,25 @@ def print_table(figures: dict[str, Any]) -> None:
     from fewclicks.evaluation.report import title
 
     settings = figures["settings"]
+    rows = figures["datasets"]
+    levels = list(next(iter(rows.values()))["noc"])  # none above the IoU at which the clicking stops
+    told = ", ".join(level.removeprefix("0") for level in levels)
     table = Table(
-        title=f"{title(settings)}: mean number of clicks (NoC) to an IoU of .80, .85, .90, .95",
+        title=title(settings) + (f": mean number of clicks (NoC) to an IoU of {told}" if told else ""),
         box=SIMPLE,
         collapse_padding=True,  # 80 columns are few
     )
     # never 90: on how many objects an IoU of .90 was not reached; IoU@1: the mean IoU after the first click
-    heads = ("dataset", "objects", "80", "85", "90", "95", "never 90", "IoU@1", "ms/click")
+    never = "0.90" if "0.90" in levels else (levels or [""])[-1]
+    names = [level.removeprefix("0.") for level in levels]
+    heads = ("dataset", "objects", *names, *([f"never {never[2:]}"] if never else []), "IoU@1", "ms/click")
     for heading in heads:
         table.add_column(heading, justify="left" if heading == "dataset" else "right", no_wrap=True)
-    for name, row in figures["datasets"].items():
-        reached = row["noc"]  # not at levels above --stop-iou: the clicking stopped before
-        noc = [f"{reached[level]:.2f}" if level in reached else "-" for level in ("0.80", "0.85", "0.90", "0.95")]
-        cells = [
-            str(row["failures"].get("0.90", "-")),
-            f"{row['iou_at_click'][0]:.3f}",
-            f"{1000 * row['seconds_per_click']:.0f}",
-        ]
-        table.add_row(name, str(row["objects"]), *noc, *cells)
+    for name, row in rows.items():
+        cells = [f"{row['noc'][level]:.2f}" for level in levels]
+        cells += [str(row["failures"][never])] if never else []
+        cells += [f"{row['iou_at_click'][0]:.3f}", f"{1000 * row['seconds_per_click']:.0f}"]
+        table.add_row(name, str(row["objects"]), *cells)
     console = Console()
     console.print(table)
     print_more(console, figures)
@@ -254,10 +298,14 @@ def print_more(console: Console, figures: dict[str, Any]) -> None:
         console.print(f"IoU of the masks to begin with: {told}")
 
 
-def draw(report: Report, datasets: list[Dataset], plot_file: Path | None, folder: Path | None) -> None:
-    """The pictures that were asked for."""
-    from fewclicks.evaluation.report import gallery, title
+def draw(
+    report: Report, datasets: list[Dataset], csv_file: Path | None, plot_file: Path | None, folder: Path | None
+) -> None:
+    """Write the further files that were asked for: a row per object, the curves, pictures of the worst cases."""
+    from fewclicks.evaluation.report import gallery, title, write_csv
 
+    if csv_file is not None:
+        write_csv(report, csv_file)
     if plot_file is not None:
         from fewclicks.evaluation.plots import plot
 

@@ -95,5 +95,7 @@ def draw_most_different(runs: Runs, dataset: str, label: str, data_root: Path | 
             clicks = Clicks(tuple(Click(x, y, positive) for x, y, positive in objects[run]["clicks"][position]))
             said = f"{run}: {len(clicks)} click{'s' * (len(clicks) != 1)}, IoU {objects[run]['ious'][position][-1]:.2f}"
             panels.append(visualization.captioned(visualization.overlay(sample.image, sample.truth == 1, clicks), said))
-        file = f"{plain(dataset)}_{plain(label)}_{rank:02d}_{plain(name)}_{change:+.0f}clicks.png"
+        counts_clicks = runs.main_measure(dataset).startswith("NoC")
+        told = f"{change:+.0f}clicks" if counts_clicks else f"{100 * change:+.0f}points"
+        file = f"{plain(dataset)}_{plain(label)}_{rank:02d}_{plain(name)}_{told}.png"
         visualization.save(visualization.side_by_side(*panels), out / file)

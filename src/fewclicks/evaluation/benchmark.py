@@ -15,7 +15,7 @@ from fewclicks.config import ResolvedPredictor
 from fewclicks.datasets import Picked, Subset, held_out_of, open_benchmark
 from fewclicks.errors import InputError
 from fewclicks.evaluation.metrics import Metric, metric_named
-from fewclicks.evaluation.robot import Robot, robot_named, robot_of
+from fewclicks.evaluation.robot import Robot, name_of, robot_named, robot_of
 from fewclicks.evaluation.rollout import ObjectResult, OnTrace, Result, evaluate, forget_masks
 from fewclicks.evaluation.run_journal import RunJournal
 from fewclicks.evaluation.shards import Shard, evaluate_in_processes, evaluate_under_torchrun, torchrun_ranks
@@ -66,9 +66,16 @@ class Job:
 
     def chosen_robot(self, predictor: Predictor) -> Robot:
         """The robot that was named, or the method's own, wherever the method comes from, or `deepest_error`."""
-        named = self.named_robot()
+        return self.known_robot() or robot_of(predictor)
+
+    def clicker(self) -> str:
+        """Name the robot that will click."""
+        return name_of(self.known_robot() or robot_of(self.own.build()))
+
+    def known_robot(self) -> Robot | None:
+        """The robot that was named, or that of the method's module; None where only the predictor can tell."""
         own = getattr(self.resolved.module, "robot", None)
-        return named or (own if callable(own) else robot_of(predictor))
+        return self.named_robot() or (own if callable(own) else None)
 
     def named_robot(self) -> Robot | None:
         """The robot that was named; None where nobody was."""

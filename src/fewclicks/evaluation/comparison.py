@@ -21,7 +21,7 @@ from fewclicks.evaluation.plots import blank_figure, plot
 from fewclicks.evaluation.report import read_json
 from fewclicks.files.replace import replace_file
 
-MEASURES = ("NoC@80", "NoC@85", "NoC@90", "NoC@95", "IoU@1", "IoU@3", "IoU@5")
+CURVE = ("IoU@1", "IoU@3", "IoU@5")
 RULES = ("robot", "max_clicks", "stop_iou")
 
 
@@ -122,8 +122,13 @@ class Runs:
         """The measures that were reached for."""
         each = list(self.objects(dataset).values())
         own = [kind for kind in _curves(each[0]) if kind != "IoU" and all(kind in _curves(one) for one in each)]
-        usual = [name for name in MEASURES if name.startswith("IoU") or f"0.{name[4:]}" in each[0]["noc"]]
-        return usual + [f"{kind}@{click}" for kind in own for click in (1, 3, 5)]
+        clicks = [f"NoC@{level.removeprefix('0.')}" for level in each[0]["noc"]]
+        return [*clicks, *CURVE, *(f"{kind}@{click}" for kind in own for click in (1, 3, 5))]
+
+    def main_measure(self, dataset: str) -> str:
+        """Name what tells most of an object: NoC@90, else the highest level that was reached for, else IoU@5."""
+        clicks = [measure for measure in self.measures(dataset) if measure.startswith("NoC")]
+        return "NoC@90" if "NoC@90" in clicks else (clicks or ["IoU@5"])[-1]
 
     def differences(self, label: str) -> list[Difference]:
         """Tell what a run changes against the first one: a paired bootstrap; videos and photos stay together."""
@@ -151,12 +156,11 @@ class Runs:
         return found
 
     def most_different(self, dataset: str, label: str, count: int = 10) -> list[tuple[int, str, float]]:
-        """(position, name, clicks more than the first run to 0.90) of the objects that differ most, largest first.
+        """(position, name, change of `main_measure`) of the objects that differ most, largest first.
 
         Of those that took as many clicks, the one whose IoU after the fifth differs more comes first.
         """
-        measures = self.measures(dataset)
-        measure = "NoC@90" if "NoC@90" in measures else measures[0]
+        measure = self.main_measure(dataset)
         names = self.objects(dataset)[label]["name"]
         changes, ious = (
             np.subtract(self.values(dataset, label, one), self.values(dataset, self.labels[0], one))
@@ -193,25 +197,35 @@ def markdown(runs: Runs) -> str:
 
 
 def latex(runs: Runs, levels: Sequence[str] = ("NoC@90", "NoC@95")) -> str:
-    """A LaTeX table (booktabs) as papers have it: a row a run, NoC on each dataset, the best in bold."""
-    columns = [(dataset, level) for dataset in runs.datasets for level in levels if level in runs.measures(dataset)]
-    means = {label: [fmean(runs.values(dataset, label, level)) for dataset, level in columns] for label in runs.labels}
-    best = [min(round(means[label][i], 2) for label in runs.labels) for i in range(len(columns))]
+    """A LaTeX table (booktabs) as papers have it: a row a run, NoC on each dataset, the best in bold.
+
+    Where clicking stopped before all of `levels`, it has what `Runs.main_measure` names.
+    """
+    there = {dataset: [level for level in levels if level in runs.measures(dataset)] for dataset in runs.datasets}
+    columns = [(name, level) for name, own in there.items() for level in own or [runs.main_measure(name)]]
+    cells = {label: [_shown(fmean(runs.values(name, label, level)), level) for name, level in columns]
+             for label in runs.labels}  # fmt: skip
+    best = [
+        (min if level.startswith("NoC") else max)((each[i] for each in cells.values()), key=float)
+        for i, (_, level) in enumerate(columns)
+    ]
     heads = " & ".join(
         f"\\multicolumn{{{sum(d == dataset for d, _ in columns)}}}{{c}}{{{_escaped(dataset)}}}"
         for dataset in runs.datasets
     )
     rows = []
     for label in runs.labels:
-        cells = [
-            f"\\textbf{{{m:.2f}}}" if round(m, 2) == b else f"{m:.2f}" for m, b in zip(means[label], best, strict=True)
-        ]
-        rows.append(" & ".join([_escaped(label), *cells]) + " \\\\")
+        marked = [f"\\textbf{{{cell}}}" if cell == b else cell for cell, b in zip(cells[label], best, strict=True)]
+        rows.append(" & ".join([_escaped(label), *marked]) + " \\\\")
     return "\n".join([
         f"\\begin{{tabular}}{{l{'r' * len(columns)}}}", "\\toprule", f"Method & {heads} \\\\",
         " & ".join(["", *(level for _, level in columns)]) + " \\\\", "\\midrule", *rows, "\\bottomrule",
         "\\end{tabular}", "",
     ])  # fmt: skip
+
+
+def _shown(mean: float, measure: str) -> str:
+    return f"{mean:.2f}" if measure.startswith("NoC") else f"{mean:.3f}"
 
 
 def _escaped(text: str) -> str:
@@ -233,20 +247,22 @@ def draw_curves(runs: Runs, path: Path) -> Path:
     return plot(shared, path)
 
 
-def draw_scatter(runs: Runs, label: str, path: Path, measure: str = "NoC@90") -> Path:
-    """Draw each object as a dot: its clicks in the first run across, in another run up; larger where several lie."""
+def draw_scatter(runs: Runs, label: str, path: Path, measure: str | None = None) -> Path:
+    """Draw each object as a dot: its clicks in the first run across, in another run up; larger where several lie.
+
+    `measure` None: what `Runs.main_measure` names.
+    """
     figure = blank_figure()
-    datasets = [name for name in runs.datasets if measure in runs.measures(name)]
-    if not datasets:
-        raise InputError(f"the runs stopped before {measure}; measure them with a higher --stop-iou")
-    figure.set_size_inches(4 * len(datasets), 4.2)
-    for panel, dataset in zip(figure.subplots(1, len(datasets), squeeze=False)[0], datasets, strict=True):
-        pairs = [runs.values(dataset, one, measure) for one in (runs.labels[0], label)]
+    figure.set_size_inches(4 * len(runs.datasets), 4.2)
+    panels = figure.subplots(1, len(runs.datasets), squeeze=False)[0]
+    for panel, dataset in zip(panels, runs.datasets, strict=True):
+        shown = measure or runs.main_measure(dataset)
+        pairs = [runs.values(dataset, one, shown) for one in (runs.labels[0], label)]
         dots, counts = np.unique(np.transpose(pairs), axis=0, return_counts=True)
-        end = dots.max() + 1
+        what, end = ("clicks", dots.max() + 1) if shown.startswith("NoC") else (shown.partition("@")[0], 1)
         panel.plot((0, end), (0, end), color="0.7", linewidth=1, zorder=0)
         panel.scatter(dots[:, 0], dots[:, 1], s=14 * counts, alpha=0.6)
-        panel.set(title=f"{dataset}: {measure}", xlabel=f"clicks, {runs.labels[0]}", ylabel=f"clicks, {label}")
+        panel.set(title=f"{dataset}: {shown}", xlabel=f"{what}, {runs.labels[0]}", ylabel=f"{what}, {label}")
         panel.set(xlim=(0, end), ylim=(0, end), aspect="equal")
     replace_file(path, lambda file: figure.savefig(file, format=path.suffix[1:], dpi=150))
     return path

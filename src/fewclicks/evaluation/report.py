@@ -29,8 +29,8 @@ PANEL_PX = 900
 def title(settings: Mapping[str, Any]) -> str:
     """Name what was measured: the method, or where weights were named their network; the preset, CFR, options given.
 
-    Where it is not the protocol of the field, also who clicked, and how often at most. A method that tells its own
-    settings need not tell of CFR.
+    Where it is not the protocol of the field, also who clicked, how often, and until which IoU. A method that tells its
+    own settings need not tell of CFR.
     """
     network = settings.get("network")
     named = network["name"] if network else settings["method"]
@@ -38,10 +38,16 @@ def title(settings: Mapping[str, Any]) -> str:
     if "cfr" in settings:
         refinement = f"{'A-' if settings['adaptive'] else ''}CFR-{settings['cfr']}" if settings["cfr"] else "no CFR"
     said = [f"{key}={str(value).lower()}" for key, value in settings.get("set", {}).items()]
-    robot, most = settings.get("robot", "deepest_error"), settings.get("max_clicks", 20)
+    robot, most, stop = (
+        settings.get("robot", "deepest_error"),
+        settings.get("max_clicks", 20),
+        settings.get("stop_iou", 0.95),
+    )
     clicked = f"by {robot}" if robot != "deepest_error" else ""
-    limit = f"{most} clicks at most" if most != 20 else ""
-    return ", ".join(filter(None, (named, settings["preset"], refinement, *said, clicked, limit)))
+    every = f"all {most} clicks" if stop is None else ""
+    limit = every or (f"{most} clicks at most" if most != 20 else "")
+    end = f"until IoU {stop:g}" if stop not in (None, 0.95) else ""
+    return ", ".join(filter(None, (named, settings["preset"], refinement, *said, clicked, limit, end)))
 
 
 def write_json(report: Report, path: str | Path, full: bool = False) -> Path:

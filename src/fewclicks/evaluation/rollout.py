@@ -157,8 +157,14 @@ class Result:
 
     @property
     def levels(self) -> list[float]:
-        """The IoU levels of NoC that were reached for. Above `stop_iou` there are none: the clicking stopped before."""
-        return [threshold for threshold in THRESHOLDS if self.stop_iou is None or threshold <= self.stop_iou]
+        """The IoU levels of NoC that were reached for: those of the field up to `stop_iou`, and that one itself.
+
+        Above `stop_iou` there are none: the clicking stopped before. A level has two digits.
+        """
+        if self.stop_iou is None:
+            return list(THRESHOLDS)
+        own = [self.stop_iou] if self.stop_iou < 1 and round(self.stop_iou, 2) == self.stop_iou else []
+        return sorted({*(level for level in THRESHOLDS if level <= self.stop_iou), *own})
 
     @property
     def groups(self) -> list[str]:
