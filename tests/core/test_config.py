@@ -233,6 +233,7 @@ def test_a_preset_of_other_networks_is_refused(tmp_path):
         folder = tmp_path / backbone
         folder.mkdir()
         (folder / "config.json").write_text(json.dumps({"network": {"backbone": backbone}}))
+        (folder / "model.safetensors").touch()
         return folder
 
     vit, hrnet, compact = map(of, ("vit", "hrnet", "compact"))
@@ -242,9 +243,31 @@ def test_a_preset_of_other_networks_is_refused(tmp_path):
         assert default.chosen(weights=folder, preset=right).preset == right
     for preset in PRESETS:
         assert default.chosen(weights=compact, preset=preset).preset == preset
+    for method, folder in (("simpleclick", hrnet), ("cfr_icl", hrnet), ("ritm", vit)):
+        with pytest.raises(InputError, match=f"take --method .*{folder.name} --preset released"):
+            find("methods", method).describe(weights=folder, preset="released")
+        assert find("methods", method).describe(weights=compact, preset="paper")["preset"] == "paper"
     for method in ("default", "simpleclick", "cfr_icl", "ritm"):
         told = find("methods", method).describe(preset="paper")
         assert (told["zoom"], told["fit"], told["flip"]) == (448, "square", False), f"{method}: unified to 448x448"
+
+
+@pytest.mark.parametrize(
+    ("network", "named", "own"),
+    [({"backbone": "segformer", "refiner": "focalclick_gate"}, "focalclick", "focalclick"),
+     ({"backbone": "segformer", "refiner": "focalclick_gate"}, "default", "focalclick"),
+     ({"backbone": "hrnet", "extra": "errors"}, None, "pseudoclick"), ({"net": "sam"}, None, "sam"),
+     ({"backbone": "resnet", "fusion": "input"}, "fbrs", "fbrs")],
+)  # fmt: skip
+def test_a_preset_of_another_method_is_refused_and_without_it_the_method_is_told(tmp_path, network, named, own):
+    (tmp_path / "config.json").write_text(json.dumps({"network": network, **({"method": named} if named else {})}))
+    (tmp_path / "model.safetensors").touch()
+    for method, presets in (("default", PRESETS), ("simpleclick", ["released", "paper"]), ("ritm", ["released-ritm"])):
+        for preset in presets:
+            with pytest.raises(InputError, match=f"of the method '{own}'; take --method {own} --set weights="):
+                find("methods", method).describe(weights=tmp_path, preset=preset)
+        assert find("methods", method).describe(weights=tmp_path)["network"]["name"].endswith(f", run by {method}")
+    assert ", run by" not in find("methods", own).describe(weights=tmp_path)["network"]["name"]
 
 
 def test_weights_are_run_by_the_method_that_they_name_or_by_none(tmp_path, monkeypatch):

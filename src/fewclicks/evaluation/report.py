@@ -45,7 +45,7 @@ def title(settings: Mapping[str, Any]) -> str:
     )
     clicked = f"by {robot}" if robot != "deepest_error" else ""
     every = f"all {most} clicks" if stop is None else ""
-    limit = every or (f"{most} clicks at most" if most != 20 else "")
+    limit = every or (f"{most} click{'s' * (most != 1)} at most" if most != 20 else "")
     end = f"until IoU {stop:g}" if stop not in (None, 0.95) else ""
     return ", ".join(filter(None, (named, settings["preset"], refinement, *said, clicked, limit, end)))
 

@@ -18,8 +18,8 @@ from fewclicks.engines import onnx, torch
 from fewclicks.engines.network import Network
 from fewclicks.engines.onnx_metadata import read_metadata
 from fewclicks.errors import InputError
-from fewclicks.methods import identity, networks
-from fewclicks.methods.networks import NetworkOptions, chosen_options
+from fewclicks.methods import networks
+from fewclicks.methods.networks import NetworkOptions, chosen_options, require_own_preset
 from fewclicks.predictor import Predictor
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
@@ -27,10 +27,6 @@ WEIGHTS = Path(__file__).parents[1] / "weights" / "default.onnx"
 OWN = {"zoom": 512, "cfr": 1, "until_click": 1, "denoise": True}
 """How the shipped network is shown photos: chosen on the validation split at the milliseconds that a click may cost. A
 second pass gives the first click three points of IoU and the later ones nothing (docs/experiments.md)."""
-
-
-OTHERS = {"released": {"hrnet", "resnet"}, "released-ritm": {"vit"}}
-"""Backbones that the authors' scripts show photos by the other one of the two presets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +50,7 @@ def chosen(**options: Any) -> Options:
     if "cfr" in options:
         own.pop("until_click", None)
     used = chosen_options(Options, {**own, **options}, preset_options)
-    made = identity.made(used.weights) if used.preset in OTHERS else {}
-    if used.preset and made.get("backbone") in OTHERS.get(used.preset, ()):
-        (right,) = OTHERS.keys() - {used.preset}
-        raise InputError(
-            f"the preset {used.preset} is not how a network such as '{used.weights}' is measured ({made['backbone']}); "
-            f"take --preset {right}"
-        )
+    require_own_preset(used, "default", used.preset)
     return used
 
 

@@ -11,6 +11,8 @@ from fewclicks.engines.onnx_metadata import read_metadata
 from fewclicks.files.bounded import parse_json, read_object_or_nothing
 
 CONFIG_BYTES = 16 * 2**20
+HEADS = {"errors": "pseudoclick", "latent": "ld"}
+"""The method that asks for an extra head of a network."""
 
 
 def about(weights: str | os.PathLike[str]) -> dict[str, Any]:
@@ -29,13 +31,22 @@ def network(weights: str | os.PathLike[str], sha256: str) -> dict[str, Any]:
     """
     config = about(weights)
     made = _made(config)
-    method = config.get("method", "default")
-    own = made.get("net") or (method if method != "default" else made.get("backbone"))
+    named = config.get("method", "default")
+    own = made.get("net") or (named if named != "default" else made.get("backbone"))
     family = str(config.get("family") or own or Path(weights).stem)
     size = str(made.get("size") or "")
     run = _dict(config.get("recipe")).get("name")
     name = " ".join(filter(None, (family, size, sha256[:8])))
     return {"name": name, "family": family, "size": size, **({"run": run} if run else {}), "sha256": sha256}
+
+
+def method(weights: str | os.PathLike[str]) -> str | None:
+    """Tell which method weights are of: the one that they name, or the one that their network asks for; None if not
+    told."""
+    config = about(weights)
+    named, parts = config.get("method"), _made(config)
+    asked = parts.get("net") or ("focalclick" if parts.get("refiner") else HEADS.get(str(parts.get("extra"))))
+    return str(asked if asked and named in (None, "default") else named) if asked or named else None
 
 
 def made(weights: str | os.PathLike[str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from fewclicks.errors import CheckpointError, InputError, UnknownName
 from fewclicks.files.bounded import read_object_or_nothing
 from fewclicks.methods import identity
 from fewclicks.methods.options import from_options
+from fewclicks.plugins import names
 from fewclicks.predictor import State
 from fewclicks.types import Prob
 
@@ -27,6 +28,11 @@ Presets = Mapping[str, Mapping[str, Any]]
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 """The folder of the weights that come with fewclicks, which are named by their method."""
+
+PLAIN = {"default", "default_0_1", "default_int8", "simpleclick", "cfr_icl", "ritm"}
+"""Methods that do one forward and nothing else: each runs the networks of the others."""
+OTHERS = {"released": {"hrnet", "resnet"}, "released-ritm": {"vit"}}
+"""Backbones that the authors' scripts show photos by the other one of the two presets."""
 
 WHOLE = {"zoom": 0, "flip": False, "anchor": False}
 """Of presets whose authors put nothing around their network."""
@@ -91,6 +97,29 @@ def _preset(presets: Presets, name: str, dataset: str | None) -> dict[str, Any]:
     return {**presets[name], **presets.get(f"{name}/{(dataset or '').lower()}", {})}
 
 
+def require_own_preset(options: NetworkOptions, method: str, evaluation: str | None = None) -> None:
+    """InputError for a preset that is the authors' evaluation of another network: it would measure another method.
+
+    `evaluation` is what the preset is called in `config.PRESETS`, where it is one of those.
+    """
+    if not (options.preset and options.weights):
+        return
+    own = identity.method(options.weights)
+    if own not in (None, method, *PLAIN) and own in names("methods"):
+        raise InputError(
+            f"the preset {options.preset} of '{method}' is not how '{options.weights}' is measured, which is a network "
+            f"of the method '{own}'; take --method {own} --set weights={options.weights}"
+        )
+    backbone = identity.made(options.weights).get("backbone") if evaluation in OTHERS else None
+    if backbone in OTHERS.get(evaluation or "", ()):
+        (right,) = OTHERS.keys() - {evaluation}
+        with_method = "" if method == "default" else f"--method {options.weights} "
+        raise InputError(
+            f"the preset {options.preset} is not how a network such as '{options.weights}' is measured ({backbone}); "
+            f"take {with_method}--preset {right}"
+        )
+
+
 def network(options: NetworkOptions, method: str, net: str | None = None, extra: str = "") -> Any:
     """The network of the weights in eval mode on its device; `net` is its "net" in config.json (None: a Segmenter), and
     `extra` the head that the method cannot do without.
@@ -98,6 +127,7 @@ def network(options: NetworkOptions, method: str, net: str | None = None, extra:
     InputError where no weights are named, or those of another method; CheckpointError where they cannot be read.
     """
     weights = options.weights
+    require_own_preset(options, method)
     if not weights:
         raise InputError(
             f"the method '{method}' has no weights of its own; name a folder of them (--set weights=FOLDER, or "
@@ -128,6 +158,8 @@ def described(method: str, used: NetworkOptions) -> dict[str, Any]:
         told = {"weights_sha256": sha256, "network": identity.network(weights, sha256)}
         if weights.parent == SHIPPED:
             told["network"]["name"] = method
+        elif (own := identity.method(weights)) not in (None, method) and not {own, method} <= PLAIN:
+            told["network"]["name"] += f", run by {method}"  # which is another method than the network's
     return about | told | {"onnxruntime": version("onnxruntime")}
 
 

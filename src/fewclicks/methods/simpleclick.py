@@ -14,7 +14,7 @@ from typing import Any
 from fewclicks.config import preset_options
 from fewclicks.engines.network import Network
 from fewclicks.engines.torch import TorchForward
-from fewclicks.methods.networks import NetworkOptions, Presets, chosen_options, described, network
+from fewclicks.methods.networks import NetworkOptions, Presets, chosen_options, described, network, require_own_preset
 from fewclicks.predictor import Predictor
 from fewclicks.transforms import Fit
 
@@ -39,7 +39,9 @@ class Options(NetworkOptions):
 
 def chosen(**options: Any) -> Options:
     """The options as they are used."""
-    return chosen_options(Options, options, PRESETS)
+    used = chosen_options(Options, options, PRESETS)
+    require_own_preset(used, "simpleclick", used.preset)
+    return used
 
 
 def describe(**options: Any) -> dict[str, Any]:
