@@ -59,3 +59,9 @@ def one_line(error: BaseException, most: int = 200) -> str:
     """Say in one line what an error is about, in at most `most` letters that UTF-8 can hold."""
     text = " ".join(str(error).split())[:most].encode("utf-8", "replace").decode("utf-8")
     return f"it lacks {text}" if isinstance(error, KeyError) else text or type(error).__name__
+
+
+def sentence(text: str) -> str:
+    """Give a message as people are told it: one line that begins with a capital; names in quotes stay as they are."""
+    line = " ".join(text.split())
+    return line[:1].upper() + line[1:]

@@ -223,7 +223,7 @@ def test_what_does_not_exist_is_404(served):
 
 def test_queued_clicks_are_answered_in_order(fresh):
     object_id, order = fresh.new()["id"], []
-    worker, gate = fresh.client.annotator.worker, threading.Event()
+    worker, gate = fresh.client.annotator.objects.worker, threading.Event()
     worker.submit("gate", gate.wait)
 
     def click(n):
@@ -259,7 +259,7 @@ def test_a_preview_changes_nothing_and_works_before_the_first_click(fresh):
 
 def test_a_newer_preview_takes_the_place_of_an_older_one(fresh):
     object_id, answers, gate = fresh.new()["id"], [], threading.Event()
-    worker = fresh.client.annotator.worker
+    worker = fresh.client.annotator.objects.worker
     worker.submit("gate", gate.wait)
 
     def ask(x):
@@ -442,7 +442,7 @@ def test_a_photo_of_another_size_is_refused_while_it_has_objects(tmp_path):
 
 
 def test_photos_that_come_and_go(fresh, monkeypatch):
-    monkeypatch.setattr("fewclicks.annotator.services.annotator.RESCAN_S", 0)
+    monkeypatch.setattr("fewclicks.annotator.services.gallery.RESCAN_S", 0)
     root = fresh.client.annotator.folder.root
     PIL.Image.fromarray(photo()).save(root / "aa.png")
     fresh.new(photo_id=1)
@@ -490,7 +490,7 @@ def test_a_model_that_cannot_be_loaded_is_said(tmp_path):
         raise CheckpointError("the weights are damaged; copy them again")
 
     client = client_of(tmp_path / "photos")
-    client.annotator.model = type(client.annotator.model)(load=load, name="grow")
+    client.annotator.objects.model = type(client.annotator.objects.model)(load=load, name="grow")
     with client:
         api = Api(client)
         object_id = api.new()["id"]

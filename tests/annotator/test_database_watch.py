@@ -19,7 +19,7 @@ def pair(tmp_path, monkeypatch):
         told = []
         hub = second.annotator.hub
         monkeypatch.setattr(hub, "shown", lambda: {1})
-        monkeypatch.setattr(hub, "publish", lambda event, data, photo_id=None: told.append((event, data)))
+        monkeypatch.setattr(hub, "publish", lambda event, data, photo_id=None: told.append((event, hub.told(data))))
 
         def look():
             told.clear()
@@ -29,7 +29,7 @@ def pair(tmp_path, monkeypatch):
         for api in (Api(first), Api(second)):
             while any(item["width"] is None for item in api("GET", "/photos")["items"]):
                 pass
-        second.annotator.watch.begin(1)
+        second.annotator.news.begin(1)
         look()
         yield Api(first), Api(second), look, told
 
@@ -92,12 +92,12 @@ def test_work_on_one_object_by_both_is_all_done(pair):
 def test_photos_that_nobody_shows_any_more_are_forgotten(tmp_path, monkeypatch):
     monkeypatch.setattr(database_watch, "PAUSE_S", 3600)
     with client_of(make_folder(tmp_path / "photos")) as client:
-        looking = client.annotator.watch
-        looking.begin(1)
+        looking, news = client.annotator.watch, client.annotator.news
+        news.begin(1)
         looking.look()
-        assert 1 in looking._objects, "its stream is perhaps just beginning"
+        assert 1 in news._known, "its stream is perhaps just beginning"
         looking.look()
-        assert looking._objects == {}
+        assert news._known == {}
 
 
 def test_a_database_that_is_away_is_waited_for(tmp_path, monkeypatch):

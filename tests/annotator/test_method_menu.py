@@ -113,8 +113,8 @@ def test_what_is_not_used_is_not_kept(api, made):
 
 
 def test_a_model_that_could_not_be_loaded_is_changed_for_one_that_can(api):
-    api.annotator.model = replace(api.annotator.model, load=lambda: 1 / 0)
-    api.annotator.failure = "gone"
+    api.annotator.objects.model = replace(api.annotator.objects.model, load=lambda: 1 / 0)
+    api.annotator.objects.failure = "gone"
     api("PUT", "/methods", {"name": "large"})
     assert api("GET", "/folder")["problem"] is None
 

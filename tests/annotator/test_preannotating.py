@@ -131,21 +131,21 @@ def test_masks_of_another_tool_become_proposals_on_the_photos_that_are_meant(api
 def test_it_is_canceled_soon_and_one_runs_at_a_time(api, client):
     calls = []
     annotator = client.annotator
-    kept = annotator.picture
+    kept = annotator.gallery.picture
 
     def slow(photo_id, *more):
         calls.append(photo_id)
         time.sleep(0.3)
         return kept(photo_id, *more)
 
-    annotator.picture = slow
+    annotator.gallery.picture = slow
     job = begun(api)
     assert "already" in api("POST", "/preannotations", {"id": str(uuid.uuid4())}, 503)["detail"]
     assert "cancel" in api("POST", f"/preannotations/{job['id']}/undo", status=503)["detail"]
     api("POST", f"/preannotations/{job['id']}/cancel")
     ended = over(api, job, "canceled")
     assert ended["done"] < 4
-    annotator.picture = kept
+    annotator.gallery.picture = kept
     api("POST", f"/preannotations/{job['id']}/resume", status=202)
     assert over(api, job)["done"] == 4
 
@@ -155,8 +155,8 @@ def test_a_job_that_the_end_of_the_server_stopped_says_so_and_goes_on(tmp_path):
     root = make_folder(tmp_path / "photos", [f"{n}.png" for n in range(6)])
     with client_of(root) as client:
         api = Api(client)
-        kept = client.annotator.picture
-        client.annotator.picture = lambda photo_id, *more: (time.sleep(0.2), kept(photo_id, *more))[1]
+        kept = client.annotator.gallery.picture
+        client.annotator.gallery.picture = lambda photo_id, *more: (time.sleep(0.2), kept(photo_id, *more))[1]
         job = begun(api)
         while api("GET", f"/preannotations/{job['id']}")["done"] < 1:
             time.sleep(0.02)

@@ -263,9 +263,9 @@ def test_the_first_answer_does_not_wait_for_the_model(root, monkeypatch):
 
     gate = threading.Event()
     client = client_of(root)
-    load = client.annotator.model.load
-    slow = type(client.annotator.model)(load=lambda: gate.wait() and load(), name="grow")
-    client.annotator.model = slow
+    load = client.annotator.objects.model.load
+    slow = type(client.annotator.objects.model)(load=lambda: gate.wait() and load(), name="grow")
+    client.annotator.objects.model = slow
     with client:
         api = Api(client)
         assert not api("GET", "/folder")["ready"]

@@ -36,6 +36,7 @@ from fewclicks.annotator.server.schemas import ConflictOut, ObjectOut, ProblemOu
 from fewclicks.annotator.server.security import RateLimiter, SecurityMiddleware, SecurityPolicy
 from fewclicks.annotator.server.sessions import Sessions
 from fewclicks.annotator.server.signin import SignIn
+from fewclicks.annotator.server.telling import told
 from fewclicks.annotator.services.annotator import Annotator
 from fewclicks.annotator.services.worker import Busy
 from fewclicks.annotator.store.records import ObjectInfo
@@ -92,6 +93,7 @@ def application(
     app = bare()
     app.router.lifespan_context = lifespan
     app.state.annotator = annotator
+    annotator.hub.told = told
     app.state.sign_in = SignIn(sessions if policy.needs_token else None, policy.cookie)
     app.add_middleware(SecurityMiddleware, policy=policy, rates=rates, sign_in=app.state.sign_in)
     return app

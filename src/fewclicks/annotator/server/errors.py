@@ -10,15 +10,11 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from fewclicks.errors import sentence
+
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-
-
-def sentence(text: str) -> str:
-    """One line that begins with a capital, as people are told it; names in quotes stay as they are."""
-    line = " ".join(text.split())
-    return line[:1].upper() + line[1:]
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:

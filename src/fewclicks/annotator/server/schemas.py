@@ -13,17 +13,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fewclicks.annotator.editing.actions import MAX_CFR
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.services.editing import Change
+from fewclicks.annotator.services.model import Passes
+from fewclicks.annotator.services.news import PhotoView
 from fewclicks.annotator.services.photos import TILE_PX, TILED_ABOVE_PX, levels
-from fewclicks.annotator.store.records import AttributeKind, ClassInfo, Line, ObjectInfo, PhotoInfo, Role
-from fewclicks.clicks import Click, Clicks
-from fewclicks.config import quick
+from fewclicks.annotator.store.records import AttributeKind, ClassInfo, Line, ObjectInfo, Role
 from fewclicks.formats.annotations import PhotoState
 from fewclicks.geometry import Box
-from fewclicks.predictor import Predictor
-from fewclicks.refinement import own_passes
 
 BoxOut = tuple[int, int, int, int]
 Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
@@ -106,12 +103,13 @@ class PhotoOut(ResponseModel):
     """Those that are not resolved."""
 
     @classmethod
-    def of(cls, info: PhotoInfo, problem: str | None, notes: Sequence[str] = ()) -> Self:
-        """As the store tells it."""
+    def of(cls, view: PhotoView) -> Self:
+        """As the gallery tells it."""
+        info = view.info
         height, width = info.hw or (None, None)
         return cls(
             id=info.id, name=info.name, width=width, height=height, state=info.state, objects=info.objects,
-            problem=problem, notes=list(notes), version=info.version, assignee=info.assignee, note=info.note,
+            problem=view.problem, notes=list(view.notes), version=info.version, assignee=info.assignee, note=info.note,
             tags=list(info.tags), comments=info.comments,
         )  # fmt: skip
 
@@ -341,12 +339,9 @@ class OwnPasses(ResponseModel):
     """Previews can be `quick`."""
 
     @classmethod
-    def of(cls, predictor: Predictor) -> Self:
-        """Of a predictor."""
-        click = Click(0, 0)
-        (first, tol), (later, _) = (own_passes(predictor, Clicks((click,) * n)) for n in (1, 2))
-        at_once = quick(predictor) is not None
-        return cls(first=min(first, MAX_CFR), later=min(later, MAX_CFR), adaptive=tol is not None, quick=at_once)
+    def of(cls, passes: Passes) -> Self:
+        """As the service tells it."""
+        return cls(first=passes.first, later=passes.later, adaptive=passes.adaptive, quick=passes.quick)
 
 
 class FolderOut(ResponseModel):

@@ -79,7 +79,7 @@ def serve(annotator: Annotator, place: Place, listening: socket.socket, browser:
         timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    photos = len(annotator.photos())
+    photos = len(annotator.gallery.photos())
     print(f"{photos:,} {'photo' if photos == 1 else 'photos'} in {annotator.folder.root}")
     if port != PORT and place.port is None:
         print(f"Port {PORT} is taken, so it is {port}.")

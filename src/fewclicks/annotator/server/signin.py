@@ -14,9 +14,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fewclicks.annotator.server.accounts import is_own_peer
-from fewclicks.annotator.server.errors import problem, sentence
+from fewclicks.annotator.server.errors import problem
 from fewclicks.annotator.server.sessions import LIFE_S, Sessions
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, sentence
 
 PERSON_HEADER = "X-Fewclicks-Person"
 """How someone whom no token names says who they are: percent-encoded UTF-8."""

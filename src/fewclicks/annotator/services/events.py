@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from fewclicks.annotator.services.worker import Busy
@@ -20,6 +20,8 @@ class EventBus:
     """Passes events from any thread to the streams of one event loop."""
 
     def __init__(self) -> None:
+        self.told: Callable[[Any], Any] = lambda data: data
+        """Makes of what is published what JSON can hold; the server knows how."""
         self._streams: dict[asyncio.Queue[bytes | None], tuple[int, asyncio.AbstractEventLoop]] = {}
         self._closed = False
 
@@ -31,7 +33,7 @@ class EventBus:
         """Tell the pages that show the photo (None: all pages). From any thread."""
         if not self._streams:
             return
-        text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(self.told(data), separators=(",", ":"), allow_nan=False)
         message = f"event: {event}\ndata: {text}\n\n".encode()
         for queue, (shown, loop) in list(self._streams.items()):
             if photo_id in (None, shown) and not loop.is_closed():

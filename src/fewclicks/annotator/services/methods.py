@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fewclicks.annotator.services.events import EventBus
 from fewclicks.annotator.services.model_process import close_process
+from fewclicks.annotator.services.objects import Objects
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import FewClicksError, InputError, UnknownName
 from fewclicks.predictor import Predictor
-
-if TYPE_CHECKING:
-    from fewclicks.annotator.services.annotator import Annotator
 
 log = logging.getLogger(__name__)
 
@@ -24,24 +22,24 @@ TRIAL_PX = 64
 
 
 class Methods:
-    """Knows the methods that an annotator can be changed to. Threads may share it; one change waits for another.
+    """Knows the methods that can answer the clicks on objects. Threads may share it; one change waits for another.
 
     One method is in memory at a time, but for the moment of a change: the one before is dropped by every lane.
     """
 
-    def __init__(self, given: Annotator) -> None:
-        self._given = given
+    def __init__(self, objects: Objects, hub: EventBus) -> None:
+        self._objects, self._hub = objects, hub
         self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
         """The one that answers."""
-        return self._given.model.name
+        return self._objects.model.name
 
     @property
     def choices(self) -> tuple[str, ...]:
         """All of them, the present one among them."""
-        return self._given.model.choices or (self.name,)
+        return self._objects.model.choices or (self.name,)
 
     def change(self, name: str) -> None:
         """Have another method answer clicks from now on, for everybody; blocks until it does.
@@ -50,8 +48,8 @@ class Methods:
         that is no choice; FewClicksError where it cannot be loaded, and then the one before goes on.
         """
         with self._lock:
-            given, model = self._given, self._given.model
-            if name == model.name and given.ready:
+            objects, model = self._objects, self._objects.model
+            if name == model.name and objects.ready:
                 return
             if name not in self.choices or model.choose is None:
                 raise UnknownName(f"no method to change to is named '{name:.80}'; there are: {', '.join(self.choices)}")
@@ -69,17 +67,17 @@ class Methods:
             def take() -> None:
                 predictor, by = loaded.pop() if loaded else other.load()
                 with contextlib.suppress(FewClicksError):  # there may be none yet
-                    dropped.append(given.predictor())
-                given.take(predictor, by)
+                    dropped.append(objects.predictor())
+                objects.take(predictor, by)
 
-            for done in given.worker.each("method", take):
+            for done in objects.worker.each("method", take):
                 done.result()
             for predictor in dropped:
                 close_process(predictor)
-            given.model, given.failure = other, None
-            if given.own is not None:
-                given.hub.publish("model", given.own.model_dump(mode="json"))
-            given.hub.publish("method", {"name": name})
+            objects.model, objects.failure = other, None
+            if objects.own is not None:
+                self._hub.publish("model", objects.own)
+            self._hub.publish("method", {"name": name})
 
 
 def _try(predictor: Predictor) -> None:

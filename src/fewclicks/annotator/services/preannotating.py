@@ -15,13 +15,18 @@ from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from fewclicks.annotator.editing.actions import Replaced
 from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask
+from fewclicks.annotator.services.events import EventBus
+from fewclicks.annotator.services.gallery import Gallery
 from fewclicks.annotator.services.import_export import import_found, import_from
 from fewclicks.annotator.services.importing import ImportOptions
+from fewclicks.annotator.services.news import News
+from fewclicks.annotator.services.objects import Objects
+from fewclicks.annotator.services.photos import PhotoFolder
 from fewclicks.annotator.services.worker import Busy
 from fewclicks.annotator.store.objects import NewObject
 from fewclicks.annotator.store.records import PROPOSED, Event, PhotoInfo
@@ -29,9 +34,6 @@ from fewclicks.errors import FewClicksError, InputError, UnknownName
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import mask_iou
 from fewclicks.proposals import Everything, Proposal, proposing
-
-if TYPE_CHECKING:
-    from fewclicks.annotator.services.annotator import Annotator
 
 Result = TypeVar("Result")
 JobState: TypeAlias = Literal["running", "done", "canceled", "stopped", "failed"]
@@ -85,10 +87,19 @@ class _Canceled(Exception):
 
 
 class Preannotator:
-    """Annotates photos beforehand for one annotator, one job after another. Threads may share it."""
+    """Annotates photos beforehand, one job after another. Threads may share it. `closing`: the server is to end."""
 
-    def __init__(self, given: Annotator) -> None:
-        self._given = given
+    def __init__(
+        self,
+        folder: PhotoFolder,
+        gallery: Gallery,
+        objects: Objects,
+        news: News,
+        hub: EventBus,
+        closing: threading.Event,
+    ) -> None:
+        self._folder, self._gallery, self._objects, self._news, self._hub = folder, gallery, objects, news, hub
+        self._store, self._closing = objects.store, closing
         self._lock = threading.Lock()
         self._job: Job | None = None
         self._cancel = threading.Event()
@@ -130,15 +141,15 @@ class Preannotator:
         job = self.job(job_id)
         if job.state == "running":
             raise Busy("it is still under way; cancel it first")
-        changed, kept, photos = self._given.store.turn_proposals(job_id, person, redo, photo_id)
+        changed, kept, photos = self._store.turn_proposals(job_id, person, redo, photo_id)
         if photo_id is None:
             self._note(None, {"job": job_id, "what": "redone" if redo else "undone"}, person)
             with self._lock:
                 if self._job is not None and self._job.id == job_id:
                     self._job = replace(self._job, undone=not redo)
         for one in photos:
-            self._given.publish_photo(one)
-            self._given.publish_objects(one)
+            self._news.photo(one)
+            self._news.objects(one)
         self._tell(self.job(job_id))
         return changed, kept
 
@@ -167,8 +178,8 @@ class Preannotator:
     def _begin(self, job: Job, file: AbstractContextManager[Path], format_name: str | None, told: bool) -> Job:
         if self._job is not None and self._job.state == "running":
             raise Busy("photos are being pre-annotated already; wait until that is done, or cancel it")
-        if job.model and job.model not in self._given.model.others:
-            known = ", ".join(self._given.model.others) or "none; name some with fewclicks annotate --model"
+        if job.model and job.model not in self._objects.model.others:
+            known = ", ".join(self._objects.model.others) or "none; name some with fewclicks annotate --model"
             raise UnknownName(f"no model is named '{job.model:.80}'; there are: {known}")
         if not told:
             about = {"source": job.source, "photos": list(job.photos), "class_id": job.class_id, "model": job.model}
@@ -192,7 +203,7 @@ class Preannotator:
         try:
             work()
         except _Canceled:
-            state = "stopped" if self._given.closing() else "canceled"
+            state = "stopped" if self._closing.is_set() else "canceled"
         except FewClicksError as error:
             state = "failed"
             self._change(notes=(*self._now.notes, str(error)))
@@ -216,10 +227,10 @@ class Preannotator:
         self._tell(self._now)
 
     def _tell(self, job: Job) -> None:
-        self._given.hub.publish(KIND, self._given.told_of_job(job))
+        self._hub.publish(KIND, job)
 
     def _check(self) -> None:
-        if self._cancel.is_set() or self._given.closing():
+        if self._cancel.is_set() or self._closing.is_set():
             raise _Canceled
 
     def _proposed(self, path: Path, format_name: str | None) -> None:
@@ -239,14 +250,14 @@ class Preannotator:
             self._photo_over(photo_id, added, problem)
 
     def _open_photo(self, photo_id: int) -> PhotoInfo:
-        info = self._given.store.photo(photo_id)
+        info = self._store.photo(photo_id)
         if info.state == "accepted":
             raise InputError("it was accepted; send it back to have it annotated")
-        self._given.picture(photo_id)
-        return self._given.store.photo(photo_id)
+        self._gallery.picture(photo_id)
+        return self._store.photo(photo_id)
 
     def _on_photo(self, job: Job, info: PhotoInfo, ask: _Ask) -> int:
-        store = self._given.store
+        store = self._store
         found = list(enumerate(ask(info.id), 1))
         for _, there in store.masks(info.id):
             found = _others(found, there)
@@ -258,22 +269,21 @@ class Preannotator:
             rows.append(NewObject(id=new_id, class_id=job.class_id, entry=entry, state="open"))
         self._check()
         count = store.add_objects(info.id, rows, job.person, PROPOSED + job.id) if rows else 0
-        self._given.publish_objects(info.id)
+        self._news.objects(info.id)
         return count
 
     def _asked(self, job: Job) -> _Ask:
         """What proposes objects for a photo: steps in the worker between the clicks, or a model of its own here."""
-        given = self._given
         if job.model:
-            predictor, _ = given.model.others[job.model]()
+            predictor, _ = self._objects.model.others[job.model]()
             return lambda photo_id: self._all(
-                proposing(given.picture(photo_id).image, predictor, job.how), lambda work: work()
+                proposing(self._gallery.picture(photo_id).image, predictor, job.how), lambda work: work()
             )
 
         def ask(photo_id: int) -> list[Proposal]:
             def begin() -> Iterator[tuple[int, int]]:
-                start: State = given.start_of(photo_id)
-                own: Predictor = given.predictor()
+                start: State = self._objects.start_of(photo_id)
+                own: Predictor = self._objects.predictor()
                 return proposing(start.image, own, job.how, start)
 
             return self._all(self._in_worker(begin), self._in_worker)
@@ -298,7 +308,7 @@ class Preannotator:
         """Do it in the worker, after the clicks that wait."""
         while True:
             self._check()
-            future = self._given.worker.idle(f"preannotation {self._now.id}", work)
+            future = self._objects.worker.idle(f"preannotation {self._now.id}", work)
             try:
                 return future.result().result
             except CancelledError:
@@ -306,8 +316,8 @@ class Preannotator:
 
     def _imported(self, path: Path, format_name: str | None) -> None:
         """Take masks of other tools in as proposals."""
-        job, given = self._now, self._given
-        names = frozenset(given.store.photo(photo_id).name for photo_id in job.photos)
+        job = self._now
+        names = frozenset(self._store.photo(photo_id).name for photo_id in job.photos)
         options = ImportOptions(id=job.id, person=job.person, only=names, proposals=True)
 
         def seen(done: int, total: int) -> None:
@@ -315,33 +325,33 @@ class Preannotator:
             self._change(part=done / max(1, total))
 
         if job.source == "found":
-            taken = import_found(given.folder, given.store, seen, job.person, options)
+            taken = import_found(self._folder, self._store, seen, job.person, options)
         else:
-            taken = import_from(given.folder, given.store, path, format_name, seen, job.person, options)
-        given.publish_classes()
-        known = {info.name: info.id for info in given.store.photos()}
+            taken = import_from(self._folder, self._store, path, format_name, seen, job.person, options)
+        self._news.classes()
+        known = {info.name: info.id for info in self._store.photos()}
         for one in taken.per_photo:
             if one.objects:
-                given.publish_photo(known[one.file])
-                given.publish_objects(known[one.file])
+                self._news.photo(known[one.file])
+                self._news.objects(known[one.file])
         self._change(objects=taken.objects, done=len(job.photos), notes=taken.notes)
 
     def _photo_over(self, photo_id: int, added: int, problem: str) -> None:
-        job, name = self._now, self._given.store.photo(photo_id).name
+        job, name = self._now, self._store.photo(photo_id).name
         self._note(photo_id, {"job": job.id, "objects": added, "problem": problem}, job.person)
-        self._given.publish_photo(photo_id)
+        self._news.photo(photo_id)
         problems = (*job.problems, PhotoProblem(photo_id, name, problem)) if problem else job.problems
         self._change(done=job.done + 1, part=0.0, objects=job.objects + added, problems=problems[:MAX_PROBLEMS])
 
     def _note(self, photo_id: int | None, payload: dict[str, Any], person: str) -> None:
-        self._given.store.events.note(photo_id, KIND, payload, person)
+        self._store.events.note(photo_id, KIND, payload, person)
 
     def _lines(self) -> list[Event]:
-        return self._given.store.events.of_kind(KIND, of_photos=False)
+        return self._store.events.of_kind(KIND, of_photos=False)
 
     def _photos_of(self, job_id: str) -> dict[int, Event]:
         """Photo id -> the line that says that the job is over with it."""
-        lines = self._given.store.events.of_kind(KIND, of_photos=True)
+        lines = self._store.events.of_kind(KIND, of_photos=True)
         return {e.photo_id: e for e in lines if e.photo_id is not None and e.payload.get("job") == job_id}
 
     def _recalled(self, job_id: str) -> Job | None:
@@ -364,10 +374,10 @@ class Preannotator:
         if job is None:
             return None
         if job.source != "everything":
-            count = self._given.store.count_proposed(job_id)
+            count = self._store.count_proposed(job_id)
             return replace(job, objects=count, done=len(job.photos) if job.state == "done" else 0)
         over = self._photos_of(job_id)
-        names = {info.id: info.name for info in self._given.store.photos()}
+        names = {info.id: info.name for info in self._store.photos()}
         problems = [
             PhotoProblem(photo_id, names.get(photo_id, "?"), str(event.payload["problem"]))
             for photo_id, event in over.items()

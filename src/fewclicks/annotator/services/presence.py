@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Executor
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING
 
+from fewclicks.annotator.store.objects import Store
 from fewclicks.errors import FewClicksError
-
-if TYPE_CHECKING:
-    from fewclicks.annotator.services.annotator import Annotator
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +22,7 @@ _latest: dict[str, int] = {}
 
 
 async def present(
-    given: Annotator, stream: AsyncGenerator[bytes], page: str, photo_id: int, person: str
+    store: Store, pool: Executor, stream: AsyncGenerator[bytes], page: str, photo_id: int, person: str
 ) -> AsyncGenerator[bytes]:
     """Pass a stream of events on, and have others see meanwhile that the page shows the photo."""
     turn = _latest[page] = next(_turns)
@@ -33,17 +31,17 @@ async def present(
         async for part in stream:
             if monotonic() - said > AGAIN_S:
                 said = monotonic()
-                await _tried(given, lambda: given.store.presence.arrive(page, photo_id, person))
+                await _tried(pool, lambda: store.presence.arrive(page, photo_id, person))
             yield part
     finally:
         if _latest.get(page) == turn:
             del _latest[page]
-            await asyncio.shield(_tried(given, lambda: given.store.presence.leave(page)))
+            await asyncio.shield(_tried(pool, lambda: store.presence.leave(page)))
 
 
-async def _tried(given: Annotator, work: Callable[[], None]) -> None:
+async def _tried(pool: Executor, work: Callable[[], None]) -> None:
     """Do it in a thread; where the database does not answer, or the server stops, nobody is seen."""
     try:
-        await asyncio.get_running_loop().run_in_executor(given.pool, work)
+        await asyncio.get_running_loop().run_in_executor(pool, work)
     except (FewClicksError, RuntimeError) as error:
         log.info("%s", error)

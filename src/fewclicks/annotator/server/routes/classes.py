@@ -7,13 +7,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from fewclicks.annotator.server.errors import sentence
 from fewclicks.annotator.server.requests import ClassEdit, ClassNew, ClassOrder
 from fewclicks.annotator.server.roles import only
 from fewclicks.annotator.server.routes.common import AnnotatorDep, Person, gives, in_thread
 from fewclicks.annotator.server.schemas import ClassesTakenOut, ClassOut, ClassRemoved
 from fewclicks.annotator.server.values import CheckedRoute
 from fewclicks.annotator.services.class_files import take, written
+from fewclicks.errors import sentence
 
 router = APIRouter(route_class=CheckedRoute, tags=["folder"], prefix="/classes")
 
@@ -32,7 +32,7 @@ def add_class(given: AnnotatorDep, person: Person, new: ClassNew) -> ClassOut:
     """Make a class, at the end of the list."""
     attributes = [one.attribute() for one in new.attributes]
     info = given.store.add_class(new.name, new.colour, new.key, new.group, attributes, person)
-    given.publish_classes()
+    given.news.classes()
     return ClassOut.of(info)
 
 
@@ -57,7 +57,7 @@ async def take_classes(request: Request, given: AnnotatorDep, person: Person) ->
     """Add the classes of a file, and bring those of the same names to what it says. None is removed."""
     data = bytes(await request.body())
     taken = await in_thread(given.errands_pool, lambda: take(given.store, data, person))
-    given.publish_classes()
+    given.news.classes()
     notes = [sentence(note) for note in taken.notes]
     return ClassesTakenOut(added=list(taken.added), changed=list(taken.changed), notes=notes)
 
@@ -67,7 +67,7 @@ def change_class(given: AnnotatorDep, person: Person, class_id: ClassId, edit: C
     """Give a class another name, colour, key or group, or other attributes."""
     attributes = None if edit.attributes is None else [one.attribute() for one in edit.attributes]
     info = given.store.change_class(class_id, edit.name, edit.colour, edit.key, edit.group, attributes, person)
-    given.publish_classes()
+    given.news.classes()
     return ClassOut.of(info)
 
 
@@ -75,7 +75,7 @@ def change_class(given: AnnotatorDep, person: Person, class_id: ClassId, edit: C
 def order_classes(given: AnnotatorDep, person: Person, order: ClassOrder) -> list[ClassOut]:
     """Put the classes in another order; those that are not named follow."""
     found = given.store.order_classes(order.ids, person)
-    given.publish_classes()
+    given.news.classes()
     return [ClassOut.of(info) for info in found]
 
 
@@ -88,7 +88,7 @@ def remove_class(
 ) -> ClassRemoved:
     """Remove a class. Of one that objects have (409 otherwise) they get another class."""
     removed = given.store.remove_class(class_id, reassign_to, person)
-    given.publish_classes()
+    given.news.classes()
     return ClassRemoved(id=removed)
 
 
@@ -96,5 +96,5 @@ def remove_class(
 def restore_class(given: AnnotatorDep, person: Person, removed_id: UUID) -> ClassOut:
     """Bring a class back, by the `id` that its removal gave, and to it the objects that it had."""
     info = given.store.restore_class(str(removed_id), person)
-    given.publish_classes()
+    given.news.classes()
     return ClassOut.of(info)

@@ -53,4 +53,4 @@ def change_comment(
 
 def _tell(given: Annotator, photo_id: int) -> None:
     given.team.comments(photo_id)
-    given.publish_photo(photo_id)
+    given.news.photo(photo_id)

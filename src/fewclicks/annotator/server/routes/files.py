@@ -120,29 +120,34 @@ async def take_in(
     how = ["--mode", mode, *(["--dry-run"] if dry_run else []), *(["--id", str(import_id)] if import_id else [])]
     how += ["--mask-is", mask_is] if mask_is else []
     if name is None:
-        return await in_thread(given.errands_pool, lambda: given.take_in(*how, person=person))
+        return await in_thread(given.errands_pool, lambda: _taken(given, person, how))
     with scratch_folder() as place:
         upload = await received(request, name, place)
-        return await in_thread(given.errands_pool, lambda: _uploaded(given, person, upload, format_name, how))
+        return await in_thread(given.errands_pool, lambda: _taken(given, person, how, upload, format_name))
 
 
 @router.post("/imports/{import_id}/undo", dependencies=[IMPORTERS])
 async def undo_import(given: AnnotatorDep, person: Person, import_id: UUID) -> ImportUndone:
     """Take a whole import back: what it added is deleted, what it replaced is there again. Twice does nothing more."""
-    count = await in_thread(given.errands_pool, lambda: given.undo_import(str(import_id), False, person))
+    count = await in_thread(given.errands_pool, lambda: given.imports.undo(str(import_id), False, person))
     return ImportUndone(objects=count)
 
 
 @router.post("/imports/{import_id}/redo", dependencies=[IMPORTERS])
 async def redo_import(given: AnnotatorDep, person: Person, import_id: UUID) -> ImportUndone:
     """Do again what undoing an import took back."""
-    count = await in_thread(given.errands_pool, lambda: given.undo_import(str(import_id), True, person))
+    count = await in_thread(given.errands_pool, lambda: given.imports.undo(str(import_id), True, person))
     return ImportUndone(objects=count)
 
 
-def _uploaded(given: Annotator, person: str, upload: Path, format_name: str | None, how: list[str]) -> Imported:
-    named = ["--format", format_name] if format_name else []
-    return given.take_in(str(upload), *named, *how, person=person, hide=[upload.parent])
+def _taken(
+    given: Annotator, person: str, how: list[str], upload: Path | None = None, format_name: str | None = None
+) -> Imported:
+    """Take in an uploaded file; without one, what lies in the folder or beside it."""
+    named = [str(upload)] if upload else []
+    named += ["--format", format_name] if format_name else []
+    said = given.imports.take_in(*named, *how, person=person, hide=[upload.parent] if upload else [])
+    return Imported.model_validate(said)
 
 
 def _arguments(asked: ExportIn) -> list[str]:

@@ -66,7 +66,7 @@ router = APIRouter(route_class=CheckedRoute, tags=["objects"], prefix="/objects/
 async def create(given: AnnotatorDep, role: RoleDep, asker: Asker, object_id: ObjectId, new: ObjectNew) -> ObjectOut:
     """Make an object on top of the others. One that exists stays as it is."""
     await in_thread(given.pool, lambda: require_open(given, role, new.photo_id))
-    timed = await done(given.create(object_id, new.photo_id, new.class_id, new.name, asker))
+    timed = await done(given.objects.create(object_id, new.photo_id, new.class_id, new.name, asker))
     return ObjectOut.of(timed.result)
 
 
@@ -93,7 +93,7 @@ def journal(
 @router.patch("")
 async def change(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, edit: ObjectEdit) -> ObjectOut:
     """Give it another class, name, order or state; delete it, restore it."""
-    timed = await done(given.change(object_id, edit.edit(), edit.if_version, person, asker))
+    timed = await done(given.objects.change(object_id, edit.edit(), edit.if_version, person, asker))
     return ObjectOut.of(timed.result)
 
 
@@ -107,28 +107,26 @@ async def act(given: AnnotatorDep, person: Person, asker: Asker, object_id: Obje
     again; the patch is then the whole mask.
     """
     found = await _action(given, object_id, action)
-    return _changed(await done(given.act(object_id, action.action_id, found, action.if_version, person, asker)))
+    return _changed(await done(given.objects.act(object_id, action.action_id, found, action.if_version, person, asker)))
 
 
 @router.post("/undo", response_model=ChangeOut)
 async def undo(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, step: Step) -> Response:
     """Take the last action back. Nothing happens where there is none."""
-    return _changed(await done(given.undo(object_id, step.action_id, step.if_version, person, asker)))
+    return _changed(await done(given.objects.undo(object_id, step.action_id, step.if_version, person, asker)))
 
 
 @router.post("/redo", response_model=ChangeOut)
 async def redo(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, step: Step) -> Response:
     """Do again what was undone last. Nothing happens where there is none."""
-    return _changed(await done(given.redo(object_id, step.action_id, step.if_version, person, asker)))
+    return _changed(await done(given.objects.redo(object_id, step.action_id, step.if_version, person, asker)))
 
 
 @router.post("/preview", response_model=PreviewOut, responses={204: {"description": "A newer preview took its place."}})
 async def preview(given: AnnotatorDep, object_id: ObjectId, click: PreviewIn) -> Response:
     """What a click would do. Nothing is kept; clicks go first, and a newer preview of the object takes its place."""
     action = click.action()
-    future = given.worker.preview(
-        object_id, lambda: given.edit().preview(object_id, action, click.photo_id, click.quick)
-    )
+    future = given.objects.preview(object_id, action, click.photo_id, click.quick)
     try:
         timed = await done(future)
     except asyncio.CancelledError:
@@ -145,7 +143,7 @@ async def merge(given: AnnotatorDep, person: Person, asker: Asker, object_id: Ob
 
     `undo` takes the pixels back; the others are there again where each is given `deleted` false.
     """
-    timed = await done(given.merge(object_id, step.action_id, step.others, step.if_version, person, asker))
+    timed = await done(given.objects.merge(object_id, step.action_id, step.others, step.if_version, person, asker))
     return CombinedOut.of(*timed.result, milliseconds(timed))
 
 
@@ -155,14 +153,14 @@ async def split(given: AnnotatorDep, person: Person, asker: Asker, object_id: Ob
 
     `undo` takes the mask back; the new ones are gone where each is given `deleted` true.
     """
-    timed = await done(given.split(object_id, step.action_id, step.if_version, person, asker))
+    timed = await done(given.objects.split(object_id, step.action_id, step.if_version, person, asker))
     return CombinedOut.of(*timed.result, milliseconds(timed))
 
 
 @router.get("/candidates", responses={204: {"description": "Newer ones were asked for."}}, response_model=Candidates)
 async def candidates(given: AnnotatorDep, object_id: ObjectId) -> Response:
     """The masks that the first click can mean, its own first; `choose` takes one. Empty once more was said."""
-    future = given.candidates(object_id)
+    future = given.objects.candidates(object_id)
     try:
         found = (await done(future)).result
     except asyncio.CancelledError:
@@ -177,7 +175,7 @@ async def cascade(
     given: AnnotatorDep, asker: Asker, object_id: ObjectId, number: Annotated[int, Path(ge=0, le=MAX_CFR)]
 ) -> PassMask:
     """The whole mask after a pass of the last click: 0 is the coarse one, then the refinements."""
-    passes = (await done(given.look(object_id, lambda history: history.passes, asker))).result
+    passes = (await done(given.objects.look(object_id, lambda history: history.passes, asker))).result
     if number >= len(passes):
         raise InputError(f"the last click had {len(passes)} passes, there is none with the number {number}")
     return PassMask(number=number, count=len(passes), patch=Patch.of(passes[number]))
@@ -186,7 +184,7 @@ async def cascade(
 @router.get("/before")
 async def before(given: AnnotatorDep, asker: Asker, object_id: ObjectId) -> WholeMask:
     """The whole mask before the last action that is done, to compare."""
-    earlier = (await done(given.look(object_id, lambda history: history.entries[:-1], asker))).result
+    earlier = (await done(given.objects.look(object_id, lambda history: history.entries[:-1], asker))).result
     return WholeMask(patch=Patch.of(earlier[-1].mask if earlier else None))
 
 
@@ -198,7 +196,7 @@ async def prob(given: AnnotatorDep, asker: Asker, object_id: ObjectId, region: A
         prob = history.prob
         return _grey(prob[region.box(prob.shape[0], prob.shape[1]).slices], region.side)
 
-    grey = (await done(given.look(object_id, see, asker))).result
+    grey = (await done(given.objects.look(object_id, see, asker))).result
     return Response(await in_thread(given.pool, lambda: _png(grey)), media_type="image/png")
 
 
@@ -208,7 +206,7 @@ async def mask(request: Request, given: AnnotatorDep, object_id: ObjectId) -> Re
 
     def find() -> Found:
         info = given.store.object(object_id)
-        given.require_size(info.photo_id)
+        given.gallery.require_size(info.photo_id)
 
         def make() -> bytes:
             found = given.store.mask(object_id)
@@ -228,7 +226,7 @@ async def _action(given: Annotator, object_id: str, action: Any) -> Action:
 
 
 def _replaced(given: Annotator, object_id: str, png: str) -> Replaced:
-    hw = given.picture(given.store.object(object_id).photo_id).hw
+    hw = given.gallery.picture(given.store.object(object_id).photo_id).hw
     return Replaced(EncodedMask.pack(given.decoder.mask(unpacked(png), hw) > 0.5))
 
 

@@ -63,8 +63,8 @@ def change_person(
 @router.get("/progress")
 def progress(given: AnnotatorDep) -> Progress:
     """How far the folder is: photos by state, in all and of each person that they are assigned to."""
-    given.scan()
-    photos, shares = given.photos(), defaultdict[str, list[PhotoInfo]](list)
+    given.gallery.scan()
+    photos, shares = given.gallery.photos(), defaultdict[str, list[PhotoInfo]](list)
     for info in photos:
         shares[info.assignee].append(info)
     each = [PersonProgress(person=name, counts=counts_of(given, shares[name])) for name in sorted(shares)]
@@ -74,7 +74,7 @@ def progress(given: AnnotatorDep) -> Progress:
 def counts_of(given: Annotator, photos: list[PhotoInfo]) -> Counts:
     """How many photos are in each state."""
     states = Counter(info.state for info in photos)
-    unreadable = sum(given.problem(info) is not None for info in photos)
+    unreadable = sum(given.gallery.problem(info) is not None for info in photos)
     return Counts(
         untouched=states["untouched"], begun=states["begun"], done=states["done"], accepted=states["accepted"],
         returned=states["returned"], unreadable=unreadable,

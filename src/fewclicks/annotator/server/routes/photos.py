@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -52,10 +53,10 @@ def photos(
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> PhotoPage:
     """The photos, in the order that people count in: photo2 before photo10."""
-    found = given.photos()
+    found = given.gallery.photos()
     begin = next((n for n, info in enumerate(found, 1) if info.id == after), 0)
     rest = [info for info in found[begin:] if state in (None, info.state)]
-    items = [given.photo_out(info) for info in rest[:limit]]
+    items = [PhotoOut.of(given.gallery.view(info)) for info in rest[:limit]]
     return PhotoPage(items=items, next=items[-1].id if len(rest) > limit else None)
 
 
@@ -68,7 +69,7 @@ def find_photos(
     Words in the name, tags, note and assignee; `class:`, `by:`, `for:`, `tag:`, `is:`, `objects:` and `comments:`, each
     with a minus in front for the reverse. Names with spaces stand in quotes.
     """
-    return find(given.store, given.photos(), query)
+    return find(given.store, given.gallery.photos(), query)
 
 
 @router.get("/{photo_id}")
@@ -80,13 +81,13 @@ async def photo(given: AnnotatorDep, photo_id: PhotoId) -> OpenedPhoto:
 def _opened(given: Annotator, photo_id: int) -> OpenedPhoto:
     tiles = None
     try:
-        tiles = Tiles.of(given.picture(photo_id).hw)
-        given.warm(photo_id)
+        tiles = Tiles.of(given.gallery.picture(photo_id).hw)
+        given.objects.warm(photo_id)
     except FewClicksError:  # it is known now
         pass
     info = given.store.photo(photo_id)
     objects = [ObjectOut.of(found) for found in given.store.objects(photo_id)]
-    return OpenedPhoto(photo=given.photo_out(info), objects=objects, tiles=tiles)
+    return OpenedPhoto(photo=PhotoOut.of(given.gallery.view(info)), objects=objects, tiles=tiles)
 
 
 @router.patch("/{photo_id}")
@@ -97,8 +98,8 @@ def change_photo(given: AnnotatorDep, person: Person, role: RoleDep, photo_id: P
     """
     _require_role(given.store.photo(photo_id), edit, person, role)
     info = given.store.change_photo(photo_id, edit=edit.edit(), person=person)
-    given.publish_photo(photo_id)
-    return given.photo_out(info)
+    given.news.photo(photo_id)
+    return PhotoOut.of(given.gallery.view(info))
 
 
 @router.patch("")
@@ -118,8 +119,8 @@ def change_photos(given: AnnotatorDep, person: Person, role: RoleDep, edit: Phot
         edits[photo_id] = one
     found = given.store.change_photos(edits, person)
     for info in found[:TOLD]:
-        given.publish_photo(info.id)
-    return [given.photo_out(info) for info in found]
+        given.news.photo(info.id)
+    return [PhotoOut.of(given.gallery.view(info)) for info in found]
 
 
 @router.post("/next", responses={204: {"description": "There is none."}}, response_model=PhotoOut)
@@ -127,12 +128,12 @@ def take_next(given: AnnotatorDep, person: Person) -> Response:
     """Take the next photo that is nobody's and not done. Two who ask at once get different ones."""
     if not person:
         raise InputError("a photo can be taken by somebody with a name only; say yours first")
-    names = [info.name for info in given.photos() if given.problem(info) is None]
+    names = [info.name for info in given.gallery.photos() if given.gallery.problem(info) is None]
     info = given.store.take_next(names, person)
     if info is None:
         return Response(status_code=204)
-    given.publish_photo(info.id)
-    return as_json(given.photo_out(info))
+    given.news.photo(info.id)
+    return as_json(PhotoOut.of(given.gallery.view(info)))
 
 
 @router.get("/{photo_id}/journal")
@@ -159,7 +160,7 @@ def _require_role(info: PhotoInfo, edit: PhotoChange, person: str, role: Role) -
 @router.post("/{photo_id}/prepare", status_code=204)
 async def prepare(given: AnnotatorDep, photo_id: PhotoId) -> Response:
     """Decode a photo and make the model ready for it, since it will be opened next."""
-    await in_thread(given.pool, lambda: given.prepare(photo_id))
+    await in_thread(given.pool, lambda: given.objects.prepare(photo_id))
     return Response(status_code=204)
 
 
@@ -168,8 +169,8 @@ async def thumbnail(request: Request, given: AnnotatorDep, photo_id: PhotoId) ->
     """A JPEG with the longest side at most 256 pixels."""
 
     def find() -> Found:
-        name, stamp = given.stamp(photo_id)
-        return f"thumb-{stamp.tag}", lambda: given.pictures.thumbnail(name)
+        name, stamp = given.gallery.stamp(photo_id)
+        return f"thumb-{stamp.tag}", lambda: given.gallery.pictures.thumbnail(name)
 
     return await unless_known(request, given.slow_pool, "image/jpeg", find)
 
@@ -179,8 +180,8 @@ async def view(request: Request, given: AnnotatorDep, photo_id: PhotoId, side: S
     """A JPEG of the whole photo, with the longest side at most `side` pixels."""
 
     def find() -> Found:
-        _, stamp = given.stamp(photo_id)
-        return f"view{side}-{stamp.tag}", lambda: given.picture(photo_id).view(side)
+        _, stamp = given.gallery.stamp(photo_id)
+        return f"view{side}-{stamp.tag}", lambda: given.gallery.picture(photo_id).view(side)
 
     return await unless_known(request, given.pool, "image/jpeg", find)
 
@@ -192,10 +193,14 @@ async def tile(
     """A JPEG of at most 512x512 pixels. Level k has ceil(side / 2**k) pixels a side."""
 
     def find() -> Found:
-        _, stamp = given.stamp(photo_id)
-        return f"tile{level}-{column}-{row}-{stamp.tag}", lambda: given.picture(photo_id).tile(level, column, row)
+        _, stamp = given.gallery.stamp(photo_id)
+        return f"tile{level}-{column}-{row}-{stamp.tag}", partial(_tile, given, photo_id, (level, column, row))
 
     return await unless_known(request, given.pool, "image/jpeg", find)
+
+
+def _tile(given: Annotator, photo_id: int, place: tuple[int, int, int]) -> bytes:
+    return given.gallery.picture(photo_id).tile(*place)
 
 
 @router.get("/{photo_id}/masks", **gives("application/octet-stream"))
@@ -243,8 +248,8 @@ async def events(
     """
     await in_thread(given.pool, lambda: given.store.photo(photo_id))
     given.hub.require_room()
-    await in_thread(given.pool, lambda: given.watch.begin(photo_id))
+    await in_thread(given.pool, lambda: given.news.begin(photo_id))
     stream, session = given.hub.stream(photo_id), request.state.session
     if page is not None:
-        stream = present(given, stream, str(page), photo_id, person or said or "")
+        stream = present(given.store, given.pool, stream, str(page), photo_id, person or said or "")
     return StreamingResponse(session.while_open(stream) if session else stream, media_type="text/event-stream")

@@ -34,7 +34,7 @@ def preannotations(given: AnnotatorDep) -> list[JobOut]:
 @router.get("/models")
 def models(given: AnnotatorDep) -> list[str]:
     """The models that can be asked besides the one that answers clicks: `fewclicks annotate --model`."""
-    return list(given.model.others)
+    return list(given.objects.model.others)
 
 
 @router.get("/{job_id}")
@@ -130,7 +130,7 @@ def redo_preannotation(given: AnnotatorDep, person: Person, job_id: UUID, photo_
 
 def _photos(given: Annotator, photos: list[int] | None, where: str) -> tuple[int, ...]:
     """The photos that are meant, in the order of the list; InputError where there are none."""
-    known = given.photos()
+    known = given.gallery.photos()
     if photos is not None:
         there = {info.id for info in known}
         wrong = [one for one in photos if one not in there]

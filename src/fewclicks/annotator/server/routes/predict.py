@@ -57,9 +57,9 @@ async def _predicted(given: Annotator, asked: PredictIn, asker: str) -> Predicte
     actions += [Scribbled(tuple(one.points), one.positive, *how, asked.local) for one in asked.scribbles]
     # One job for each click, so that others have their turns in between.
     key, queue_ms, work_ms = f"predict {uuid.uuid4()}", 0.0, 0.0
-    history = (await done(given.worker.submit(key, lambda: given.history(image), asker))).result
+    history = (await done(given.objects.worker.submit(key, lambda: given.objects.history(image), asker))).result
     for action in actions:
-        job = given.worker.submit(key, lambda action=action: _done(history, action), asker)  # type: ignore[misc]
+        job = given.objects.worker.submit(key, lambda action=action: _done(history, action), asker)  # type: ignore[misc]
         timed = await done(job)
         queue_ms, work_ms = queue_ms + timed.queue_ms, work_ms + timed.work_ms
     found = history.mask

@@ -24,20 +24,20 @@ async def copies(given: AnnotatorDep, person: Person, asker: Asker, photo_id: Ph
     Each is a new object with the class and the name of the other. One that cannot be put there costs the others
     nothing: it is left out, and told why. To take all of it back, delete the new ones.
     """
-    await in_thread(given.pool, lambda: given.picture(photo_id))
+    await in_thread(given.pool, lambda: given.gallery.picture(photo_id))
     taken: list[Taken] = []
     for source in new.objects:  # a job for each, so that others have their turns in between
         work = partial(_taken, given, source, photo_id, new, person)
-        taken.append((await done(given.worker.submit(f"copies {new.action_id}", work, asker))).result)
+        taken.append((await done(given.objects.worker.submit(f"copies {new.action_id}", work, asker))).result)
     if any(one.object for one in taken):
-        await in_thread(given.pool, lambda: given.publish_photo(photo_id))
+        await in_thread(given.pool, lambda: given.news.photo(photo_id))
     return CopiesOut(items=[CopyOut.of(one) for one in taken])
 
 
 def _taken(given: AnnotatorDep, source: str, photo_id: int, new: CopiesIn, person: str) -> Taken:
-    taken = take_over(given.edit(), source, photo_id, new.action_id, new.follow, new.fit(), person)
+    taken = take_over(given.objects.edit(), source, photo_id, new.action_id, new.follow, new.fit(), person)
     if taken.object is not None:
-        given.publish_object(taken.object)
+        given.news.object(taken.object)
     return taken
 
 
@@ -47,17 +47,17 @@ async def doubts(given: AnnotatorDep, photo_id: PhotoId) -> DoubtsOut:
 
     Clicks go first. What was found is remembered until the mask is changed.
     """
-    await in_thread(given.pool, lambda: given.picture(photo_id))
+    await in_thread(given.pool, lambda: given.gallery.picture(photo_id))
     found = []
     for info in await in_thread(given.pool, lambda: given.store.objects(photo_id)):
         doubt = given.doubts.known(info)
         if doubt is None and info.area_px:
             work = partial(_doubt, given, info)
-            doubt = (await done(given.worker.preview(f"doubt {uuid.uuid4()}", work))).result
+            doubt = (await done(given.objects.worker.preview(f"doubt {uuid.uuid4()}", work))).result
         if doubt is not None:
             found.append(DoubtOut.of(info, doubt))
     return DoubtsOut(items=sorted(found, key=lambda one: (-one.share, one.object)))
 
 
 def _doubt(given: AnnotatorDep, info: ObjectInfo) -> Doubt:
-    return given.doubts.find(given.edit(), info)
+    return given.doubts.find(given.objects.edit(), info)
