@@ -255,3 +255,15 @@ def test_a_job_that_gave_way_often_is_done_to_its_end():
     assert interruptions[-1] is None
     assert len(interruptions) == worker_module.INTERRUPTIONS + 1
     worker.close()
+
+
+def test_what_is_the_same_for_all_is_done_once(looking):
+    worker, future, begun, go = looking
+    others = [worker.preview("a", lambda: "never", shared=True) for _ in range(2)]
+    waiting = worker.preview("b", lambda: "once", shared=True)
+    assert worker.preview("b", lambda: "twice", shared=True) is waiting
+    go.set()
+    assert [other is future for other in others] == [True, True]
+    assert future.result(10).result == len(begun) == 1
+    assert waiting.result(10).result == "once"
+    assert worker.preview("b", lambda: "anew", shared=True).result(10).result == "anew"

@@ -34,9 +34,9 @@ class Lanes:
         """See `Worker.submit`."""
         return self._of(key).submit(key, work, asker)
 
-    def preview(self, key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:
+    def preview(self, key: str, work: Callable[[], Result], shared: bool = False) -> Future[Timed[Result]]:
         """See `Worker.preview`."""
-        return self._of(key).preview(key, work)
+        return self._of(key).preview(key, work, shared)
 
     def idle(self, key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:
         """See `Worker.idle`."""

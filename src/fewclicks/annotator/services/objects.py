@@ -179,8 +179,12 @@ class Objects:
         )
 
     def candidates(self, object_id: str) -> Future[Timed[tuple[EncodedMask, ...]]]:
-        """What the first click of an object can mean. After the clicks that wait; newer ones cancel it."""
-        return self.worker.preview(f"candidates {object_id}", lambda: self.edit().history(object_id).candidates)
+        """What the first click of an object can mean. After the clicks that wait; who asks meanwhile gets the same."""
+
+        def work() -> tuple[EncodedMask, ...]:
+            return self.edit().history(object_id).candidates
+
+        return self.worker.preview(f"candidates {object_id}", work, shared=True)
 
     def merge(
         self,

@@ -113,8 +113,17 @@ class Worker:
             self._wake()
         return job.future
 
-    def preview(self, key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:
-        """Do it when no submitted job waits. A newer preview of the key takes its place: then it is cancelled."""
+    def preview(self, key: str, work: Callable[[], Result], shared: bool = False) -> Future[Timed[Result]]:
+        """Do it when no submitted job waits. A newer preview of the key takes its place: then it is cancelled.
+
+        `shared`: it is the same work for whoever asks, and one that waits or runs is enough.
+        """
+        with self._changed:
+            known = self._previews.get(key)
+            if known is None and self._running is not None and self._running.gives_way is self._previews:
+                known = self._running if self._running.key == key else None
+            if shared and known is not None and not known.future.done():
+                return known.future
         return self._replace(self._previews, key, work)
 
     def idle(self, key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:

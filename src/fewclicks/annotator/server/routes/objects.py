@@ -157,7 +157,7 @@ async def split(given: AnnotatorDep, person: Person, asker: Asker, object_id: Ob
     return CombinedOut.of(*timed.result, milliseconds(timed))
 
 
-@router.get("/candidates", responses={204: {"description": "Newer ones were asked for."}}, response_model=Candidates)
+@router.get("/candidates", responses={204: {"description": "Too much else was asked for."}}, response_model=Candidates)
 async def candidates(given: AnnotatorDep, object_id: ObjectId) -> Response:
     """The masks that the first click can mean, its own first; `choose` takes one. Empty once more was said."""
     future = given.objects.candidates(object_id)
