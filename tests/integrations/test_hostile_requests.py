@@ -104,6 +104,12 @@ def test_bodies_that_are_no_json_are_refused(client, content):
     assert json.loads(cvat.respond(Replays(fakes.Discs()), content)[0])["message"]
 
 
+def test_more_clicks_than_anybody_makes_are_not_computed(client):
+    many = {"points": [[4, 3]] * 101, "point_labels": [1] * 101}
+    answer = client.post("/api/generate", json={"image": PHOTO, "prompt": many})
+    assert (answer.status_code, "at most 100 clicks" in answer.json()["detail"]) == (400, True)
+
+
 def test_of_many_tasks_a_bad_one_costs_no_other(client):
     asked = {**REQUESTS["/predict"], "tasks": [TASK, None, {**TASK, "data": {"photo": "http://elsewhere/x"}}, TASK]}
     results = client.post("/predict", json=asked).json()["results"]

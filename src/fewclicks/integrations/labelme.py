@@ -7,24 +7,34 @@ models, which is not; then labelme starts as it is. In labelme 6 the models are 
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
-import osam.apis
-import osam.types
-from labelme.utils import img_qt_to_arr
-from labelme.widgets import AiAssistedAnnotationWidget
 from numpy.typing import NDArray
-from PyQt5.QtGui import QColor, QImage
 
 from fewclicks.api import load
+from fewclicks.errors import MissingExtra
 from fewclicks.geometry import Box
 from fewclicks.integrations.osam_http import said
 from fewclicks.integrations.replay import Replays
 from fewclicks.methods.default import WEIGHTS
 from fewclicks.predictor import Predictor
+
+try:
+    import osam.apis
+    import osam.types
+    from labelme.utils import img_qt_to_arr
+    from labelme.widgets import AiAssistedAnnotationWidget
+    from PyQt5.QtGui import QColor, QImage
+except ImportError as error:
+    cure = f"this needs labelme 6.3 ({error}); run: pip install 'labelme>=6.3,<7'"
+    if __name__ == "__main__":
+        print(f"fewclicks: {cure}", file=sys.stderr)
+        raise SystemExit(2) from None
+    raise MissingExtra(cure) from None
 
 NAME, SHOWN = "fewclicks:latest", "fewclicks"
 """How osam and labelme call it."""

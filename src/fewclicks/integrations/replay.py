@@ -16,6 +16,7 @@ import numpy as np
 
 from fewclicks.boxes import look_in_box
 from fewclicks.clicks import Click, Clicks
+from fewclicks.errors import InputError
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import BoxPrompt
 from fewclicks.refinement import keep_local
@@ -23,6 +24,8 @@ from fewclicks.types import Image, Prob
 
 PHOTOS = 8
 """Photos whose states are kept."""
+MOST_CLICKS = 100
+"""Of one object: each is computed, so that more would keep everybody waiting."""
 
 
 def click_inside(x: float, y: float, positive: bool, hw: tuple[int, int]) -> Click:
@@ -49,9 +52,11 @@ class Replay:
         """The state after `clicks`, one after the other, from a mask to correct, else a box, else nothing.
 
         A box beside a mask is not looked at: the mask says more. Of a mask that is given each click changes the part
-        that it touches, as in a session. InputError for clicks outside the photo.
+        that it touches, as in a session. InputError for clicks outside the photo, or too many.
         """
         clicks.require_inside(self.hw)
+        if len(clicks) > MOST_CLICKS:
+            raise InputError(f"an object has at most {MOST_CLICKS} clicks here, got {len(clicks):,}; begin a new one")
         with self._lock:
             state = self._origin(box, mask)
             done = 0
