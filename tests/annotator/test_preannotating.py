@@ -13,6 +13,7 @@ from annotating import Api, client_of, make_folder, photo, truth
 from fewclicks.annotator.services.model import Model
 from fewclicks.annotator.services.photos import PhotoFolder
 from fewclicks.annotator.store.objects import Store
+from fewclicks.engines.interruption import current
 from fewclicks.evaluation.metrics import iou
 from fewclicks.methods import grow
 
@@ -148,6 +149,15 @@ def test_it_is_canceled_soon_and_one_runs_at_a_time(api, client):
     annotator.gallery.picture = kept
     api("POST", f"/preannotations/{job['id']}/resume", status=202)
     assert over(api, job)["done"] == 4
+
+
+def test_a_step_is_done_to_its_end_whatever_is_clicked_meanwhile(api, client, monkeypatch):
+    gives_way, start_of = [], client.annotator.objects.start_of
+    monkeypatch.setattr(
+        client.annotator.objects, "start_of", lambda photo_id: (gives_way.append(current()), start_of(photo_id))[1]
+    )
+    assert over(api, begun(api))["objects"] > 0
+    assert set(gives_way) == {None}
 
 
 @pytest.mark.slow

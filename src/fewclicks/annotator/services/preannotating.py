@@ -30,6 +30,7 @@ from fewclicks.annotator.services.photos import PhotoFolder
 from fewclicks.annotator.services.worker import Busy
 from fewclicks.annotator.store.objects import NewObject
 from fewclicks.annotator.store.records import PROPOSED, Event, PhotoInfo
+from fewclicks.engines.interruption import interruptible
 from fewclicks.errors import FewClicksError, InputError, UnknownName
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import mask_iou
@@ -305,10 +306,15 @@ class Preannotator:
         return at.found
 
     def _in_worker(self, work: Callable[[], Result]) -> Result:
-        """Do it in the worker, after the clicks that wait."""
+        """Do it in the worker, after the clicks that wait, to its end: a step that was begun cannot be begun anew."""
+
+        def step() -> Result:
+            with interruptible(None):
+                return work()
+
         while True:
             self._check()
-            future = self._objects.worker.idle(f"preannotation {self._now.id}", work)
+            future = self._objects.worker.idle(f"preannotation {self._now.id}", step)
             try:
                 return future.result().result
             except CancelledError:

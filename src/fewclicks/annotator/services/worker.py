@@ -83,7 +83,8 @@ class Worker:
       submitted with its key cancels it too: the object changes.
     - `idle`: when there is nothing else to do; of one key only the newest.
 
-    A preview, or what is idle, gives way to what is submitted (see `engines.interruption`), and is begun anew after it.
+    A preview, or what is idle, gives way to what is submitted (see `engines.interruption`), and is begun anew after it:
+    work that cannot be begun twice runs within `interruptible(None)`.
     """
 
     def __init__(self) -> None:
