@@ -115,7 +115,7 @@ def test_a_run_that_goes_by_time_ends_with_a_measured_model(tmp_path, monkeypatc
     assert (found["dataset"], found["objects"]) == ("held out", 1)
     assert 1 <= found["noc_90"] <= found["noc_95"] <= 20
     written = json.loads((tmp_path / "run" / finish.MEASURED).read_text())
-    assert written == {"step": checkpoint.read_config(last)["step"], **found}
+    assert written == {"step": checkpoint.read_config(last)["step"], "limit": 1, "on": None, **found}
     assert finish.at_the_end(last, 0) is None
 
 

@@ -4,6 +4,8 @@ import csv
 import json
 from dataclasses import replace
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from commands import runner
@@ -14,7 +16,7 @@ from fewclicks.errors import InputError
 from fewclicks.evaluation.report import title
 from fewclicks.methods import default
 from fewclicks.recipes.toy import toy
-from fewclicks.training import logging, loop, seeds, validation
+from fewclicks.training import finish, logging, loop, seeds, validation
 from fewclicks.training.progress import Course
 from fewclicks.training.trainer import shown
 from fewclicks.training.validation import Validation
@@ -110,11 +112,40 @@ def test_an_unknown_logger_is_told_before_the_run(tmp_path, monkeypatch, capsys)
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_run_that_cannot_be_measured_is_not_begun(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for asked in (("--seeds", "2"), ("--evaluate", "3")):
+        code, _, err = runner(capsys)("train", "toy", "holdout=0", *asked, "--out", "run")
+        assert code == 2
+        assert "no photo is held out of training (holdout is 0)" in err
+    assert "no folder" in runner(capsys)("train", "toy", "--seeds", "2", "--validate-on", "sbd/val", "--out", "run")[2]
+    assert "say when too" in runner(capsys)("train", "toy", "--validate-on", "grabcut", "--out", "run")[2]
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_end_of_a_run_is_measured_anew_where_other_objects_are_asked_for(tmp_path, monkeypatch):
+    last = loop.run(replace(SMALL, steps=1, holdout=20), tmp_path / "run", shown=loop.Shown(()), **OPTIONS)
+    monkeypatch.setattr(finish, "evaluate", lambda predictor, dataset: dataset)
+    monkeypatch.setattr(finish, "figures", lambda dataset: {"dataset": dataset.name, "objects": len(dataset)})
+    assert finish.finish(last, 3)["objects"] == 3
+    assert finish.measured(last.parent, 3)["objects"] == 3
+    assert finish.measured(last.parent, 4) is None
+    assert finish.measured(last.parent, 3, "grabcut") is None
+    for kind in ("images", "masks"):
+        (tmp_path / "mine" / kind).mkdir(parents=True)
+    ids = np.zeros((20, 30), np.uint8)
+    ids[4:12, 5:16], ids[14:, 20:] = 1, 2
+    PIL.Image.fromarray(ids * 60).convert("RGB").save(tmp_path / "mine/images/a.png")
+    PIL.Image.fromarray(ids).save(tmp_path / "mine/masks/a.png")
+    assert finish.finish(last, 3, str(tmp_path / "mine")) == {"dataset": "mine", "objects": 2}
+    assert finish.measured(last.parent, 3, str(tmp_path / "mine"))["objects"] == 2
+
+
 @pytest.mark.slow
 def test_seeds_give_a_mean_and_an_interval(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     worth = {0: 4.0, 1: 5.0, 2: 9.0}
-    monkeypatch.setattr("fewclicks.training.finish.finish", lambda last, _: figures(worth[int(last.parent.name[-1])]))
+    monkeypatch.setattr("fewclicks.training.finish.finish", lambda last, *_: figures(worth[int(last.parent.name[-1])]))
     said = ("crop_hw=32,32", "min_area_px=20", "batch=2", "steps=1", "--workers", "0", "--log", "none", "--seeds", "3")
     code, out, _ = runner(capsys)("train", "toy", *said, "--out", "run")
     assert code == 0
@@ -130,6 +161,18 @@ def test_seeds_give_a_mean_and_an_interval(tmp_path, monkeypatch, capsys):
     recipes = [json.loads((tmp_path / "run" / f"seed{k}" / "recipe.json").read_text()) for k in range(3)]
     assert [recipe["seed"] for recipe in recipes] == [0, 1, 2]
     assert runner(capsys)("train", "toy", *said, "--out", "run", "--resume")[0] == 0, "what is over stays"
+    assert runner(capsys)("train", *said[-2:], "--out", "run", "--resume")[0] == 0, "the recipe is that of the runs"
+    code, _, err = runner(capsys)("train", "toy", *said, "lr=0.5", "--out", "run", "--resume")
+    assert code == 2
+    assert "run/seed0 goes on with its own recipe, in which lr is 0.001, not 0.5" in err
+    assert "nothing to resume" in runner(capsys)("train", *said[-2:], "--out", "nowhere", "--resume")[2]
+    (tmp_path / "run" / "seed1" / "last" / "config.json").write_text(
+        (tmp_path / "run/seed1/last/config.json").read_text().replace('"lr": 0.001', '"lr": 0.5')
+    )
+    assert (
+        "run/seed1 goes on with its own recipe, in which lr is 0.5"
+        in runner(capsys)("train", *said[-2:], "--out", "run", "--resume")[2]
+    )
     assert "2 to 30" in runner(capsys)("train", "toy", *said[:-1], "1", "--out", "run")[2]
 
 

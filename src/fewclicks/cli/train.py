@@ -81,7 +81,9 @@ def train(  # one parameter for each option
     validate_on: Annotated[
         str | None,
         typer.Option(
-            "--validate-on", metavar="NAME", help="grabcut ..., or a folder; photos that are held out if unset."
+            "--validate-on",
+            metavar="NAME",
+            help="Where to measure, also at the end: grabcut ..., or a folder; photos that are held out if unset.",
         ),
     ] = None,
     validate_objects: Annotated[
@@ -116,7 +118,8 @@ def train(  # one parameter for each option
     """
     if recipe and "=" in recipe:  # the recipe is left out
         changes, recipe = [recipe, *(changes or [])], None
-    chosen, out = picked(recipe, pairs(changes), out, resume and seeds is None, fork)
+    find_run = picked_seeds if resume and seeds is not None else picked
+    chosen, out = find_run(recipe, pairs(changes), out, resume, fork)
     if dry_run:
         print("\n".join(expected(chosen, devices, nodes or 1, strategy, accelerator, tflops, duration)))
         return
@@ -127,8 +130,8 @@ def train(  # one parameter for each option
         from fewclicks.training.validation import Validation
     except ModuleNotFoundError as error:
         raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[train]'") from None
-    if validate is None and validate_on:
-        raise InputError(f"--validate-on {validate_on} says where to measure; say how often too: --validate MINUTES")
+    measured = seeds is not None or bool(objects)
+    require_place(chosen, validate_on, measured, validate is not None or (duration is not None and objects is None))
     validation = None if validate is None else Validation(validate, validate_objects, validate_on)
     shown = loop.Shown(logger_names(loggers), validation)
 
@@ -141,36 +144,58 @@ def train(  # one parameter for each option
         )  # fmt: skip
 
     if seeds is not None:
-        train_seeds(chosen, out, seeds, resume, objects, trained)
+        train_seeds(chosen, out, seeds, resume, objects, validate_on, trained)
         return
     folder = trained(chosen, out, resume)
     if distributed.is_first():
-        if found := finish.at_the_end(folder, objects):
+        if found := finish.at_the_end(folder, objects, validate_on):
             print(told(found))
         print(f"{folder} holds the weights; try them: fewclicks segment PHOTO --click X,Y --method {folder}")
 
 
+def require_place(recipe: Recipe, named: str | None, measured: bool, otherwise: bool) -> None:
+    """Find out before a run, not after it, that there is nothing to measure it on.
+
+    `measured`: its end is measured because that was asked for; `otherwise`: it is measured for another reason.
+    """
+    from fewclicks.training.unseen import require_unseen
+    from fewclicks.training.validation import measured_on
+
+    if named and not (measured or otherwise):
+        raise InputError(
+            f"--validate-on {named} says where to measure; say when too: --validate MINUTES, --evaluate N or --seeds N"
+        )
+    if named:
+        measured_on(named)
+    elif measured:
+        require_unseen(recipe)
+
+
 def train_seeds(
-    recipe: Recipe, out: Path, count: int, resume: bool, objects: int | None,
+    recipe: Recipe, out: Path, count: int, resume: bool, objects: int | None, on: str | None,
     trained: Callable[[Recipe, Path, bool], Path],
 ) -> None:  # fmt: skip
     """Train a recipe with several seeds, measure each run, and tell mean and interval. Runs that are over stay."""
     from fewclicks.training import distributed, finish, seeds
-    from fewclicks.training.resume import LAST
+    from fewclicks.training.resume import LAST, recipe_of, require_same
 
     if objects == 0:
         raise InputError("--seeds measures each run; leave --evaluate 0 out")
+    objects = objects or finish.OBJECTS
+    runs = [(one, folder, resume and (folder / LAST).is_dir()) for one, folder in seeds.variants(recipe, out, count)]
+    for one, folder, there in runs:
+        if there:
+            require_same(recipe_of(folder), one, folder)
     found = {}
-    for one, folder in seeds.variants(recipe, out, count):
-        there = resume and (folder / LAST).is_dir()
+    for one, folder, there in runs:
         last = folder / LAST
         if not (there and finish.is_over(last)):
             last = trained(one, folder, there)
         if not finish.is_over(last):
             return  # it was stopped, and has said so
         if distributed.is_first():
-            figures = finish.measured(folder) if there else None
-            figures = figures or finish.finish(last, objects or 64)
+            figures = finish.measured(folder, objects, on) if there else None
+            figures = figures or finish.finish(last, objects, on)
             if figures is None:
                 raise InputError(f"{last} could not be measured, see above; without that there is nothing to compare")
             found[one.seed] = figures
@@ -227,6 +252,23 @@ def picked(
         return chosen, out or Path("runs") / chosen.name
     runs.require_same(own, changed(own, changes), run)
     return own, run
+
+
+def picked_seeds(
+    name: str | None, changes: dict[str, str], out: Path | None, resume: bool, fork: Path | None
+) -> tuple[Recipe, Path]:
+    """The recipe of runs with several seeds that go on, which is that of their first run, and their folder."""
+    from fewclicks.recipes import changed, recipe_named
+
+    if out is None and name is None:
+        raise InputError("which runs? Name their folder: --resume --seeds N --out DIR")
+    try:
+        from fewclicks.training.seeds import first_run
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"training needs {error.name}; run: pip install 'fewclicks[train]'") from None
+    out = out or Path("runs") / changed(recipe_named(name), changes).name  # type: ignore[arg-type]
+    chosen, _ = picked(name, changes, first_run(out), resume, fork)
+    return chosen, out
 
 
 def own_parts(named: Recipe | None, changes: dict[str, str]) -> list[str]:

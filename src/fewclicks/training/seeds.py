@@ -10,9 +10,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from fewclicks.errors import InputError
-from fewclicks.files.replace import write_text
+from fewclicks.errors import InputError, TrainingError
+from fewclicks.files.replace import recover, write_text
 from fewclicks.training.recipe import Recipe
+from fewclicks.training.resume import LAST
 
 SUMMARY = "seeds.json"
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
@@ -27,6 +28,17 @@ def variants(recipe: Recipe, out: Path, count: int) -> list[tuple[Recipe, Path]]
         raise InputError(f"seeds are 2 to {MOST}, got {count}; leave --seeds out for one run")
     seeds = range(recipe.seed, recipe.seed + count)
     return [(replace(recipe, seed=seed), out / f"seed{seed}") for seed in seeds]
+
+
+def first_run(out: Path) -> Path:
+    """The run of the lowest seed of those in a folder. TrainingError if there is none."""
+    for place in out.glob(f"seed*/{LAST}*"):
+        recover(place.with_name(LAST))
+    found = {int(place.parent.name[4:]): place.parent for place in out.glob(f"seed*/{LAST}")
+             if place.parent.name[4:].isdecimal()}  # fmt: skip
+    if not found:
+        raise TrainingError(f"nothing to resume: there is no run seed0, seed1 ... in {out}; start without --resume")
+    return found[min(found)]
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from fewclicks.datasets import held_out, open_benchmark
-from fewclicks.errors import FewClicksError
+from fewclicks.errors import FewClicksError, InputError
 from fewclicks.training import sets
 from fewclicks.training.recipe import Recipe
 from fewclicks.types import Dataset, Sample, Scenes
@@ -28,6 +28,16 @@ def unseen(recipe: Recipe) -> Dataset | None:
             pass  # its sets are not here
     found = HeldOut.of([sets.scenes(name) for name in recipe.sets], recipe)
     return found if len(found) else None
+
+
+def require_unseen(recipe: Recipe) -> None:
+    """InputError where a recipe holds out no photo, told by names alone: before the run, not after it."""
+    each = (sets.scenes(name) for name in recipe.sets)
+    if not any(held_out(one, i, recipe.holdout) for one in each for i in range(len(one))):
+        raise InputError(
+            f"no photo is held out of training (holdout is {recipe.holdout}), and nothing else to measure on; set "
+            "holdout=20, or a smaller number for few photos, or --validate-on NAME"
+        )
 
 
 def _has_objects(scenes: Scenes, index: int) -> bool:

@@ -40,14 +40,9 @@ class Validation:
 
     def open(self, recipe: Recipe) -> Dataset:
         """The objects. InputError where there are none, DatasetError where the dataset is not there."""
-        if self.dataset is None:
-            found = unseen(recipe)
-            if found is None:
-                raise InputError("no photo is held out to validate on; set holdout=20, or --validate-on NAME")
-        elif Path(self.dataset).is_dir():
-            found = open_benchmark("folder", self.dataset)
-        else:
-            found = open_benchmark(self.dataset, trusted=True)
+        found = unseen(recipe) if self.dataset is None else measured_on(self.dataset)
+        if found is None:
+            raise InputError("no photo is held out to validate on; set holdout=20, or --validate-on NAME")
         return Subset(found, self.objects)
 
     def measure(self, run: Path, dataset: Dataset, device: str) -> tuple[dict[str, Any], bool]:
@@ -58,6 +53,14 @@ class Validation:
         if best:
             replace_folder(run / BEST, lambda fresh: _copied(last, fresh, found))
         return found, best
+
+
+def measured_on(name: str) -> Dataset:
+    """Open a benchmark dataset (NAME, NAME/SPLIT), or a folder of images/ and masks/. DatasetError if it is absent."""
+    if Path(name).is_dir():
+        return open_benchmark("folder", name)
+    word, _, split = name.partition("/")
+    return open_benchmark(word, split=split or None, trusted=True)
 
 
 def figures(result: Result) -> dict[str, Any]:
