@@ -2,12 +2,12 @@
 
 import fewclicks
 from fewclicks.integrations.cvat import respond
-from fewclicks.integrations.replay import Replays
+from fewclicks.integrations.replay import MOST_CLICKS, Replays
 
 
 def init_context(context):
     """Load the model."""
-    context.user_data.replays = Replays(fewclicks.load())
+    context.user_data.replays = Replays(fewclicks.load(), most_clicks=MOST_CLICKS)
 
 
 def handler(context, event):

@@ -165,3 +165,9 @@ def test_every_tutorial_that_runs_something_is_run_here():
         if page.name in ("annotator.md", "engineer.md", "researcher.md"):
             continue
         assert f'"{page.name}"' in told, f"no test runs {page.name}"
+
+
+def test_every_page_is_in_the_navigation():
+    """`make docs` is strict, and refuses a page that is not."""
+    named = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[2]))
+    assert named == {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}

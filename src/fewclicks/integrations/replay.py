@@ -25,7 +25,7 @@ from fewclicks.types import Image, Prob
 PHOTOS = 8
 """Photos whose states are kept."""
 MOST_CLICKS = 100
-"""Of one object: each is computed, so that more would keep everybody waiting."""
+"""Of one object, where others ask: each is computed, so that more would keep everybody waiting."""
 
 
 def click_inside(x: float, y: float, positive: bool, hw: tuple[int, int]) -> Click:
@@ -36,8 +36,10 @@ def click_inside(x: float, y: float, positive: bool, hw: tuple[int, int]) -> Cli
 class Replay:
     """One photo and what was said of it so far."""
 
-    def __init__(self, predictor: Predictor, image: Image) -> None:
+    def __init__(self, predictor: Predictor, image: Image, most_clicks: int | None = None) -> None:
+        """Begin a photo. `most_clicks`: more are refused; None: none are."""
         self.predictor = predictor
+        self.most_clicks = most_clicks
         self.start = predictor.start(image)
         self._begun: tuple[object, State] | None = None
         self._path: list[tuple[Click, State]] = []
@@ -55,8 +57,10 @@ class Replay:
         that it touches, as in a session. InputError for clicks outside the photo, or too many.
         """
         clicks.require_inside(self.hw)
-        if len(clicks) > MOST_CLICKS:
-            raise InputError(f"an object has at most {MOST_CLICKS} clicks here, got {len(clicks):,}; begin a new one")
+        if self.most_clicks is not None and len(clicks) > self.most_clicks:
+            raise InputError(
+                f"an object has at most {self.most_clicks} clicks here, got {len(clicks):,}; begin a new one"
+            )
         with self._lock:
             state = self._origin(box, mask)
             done = 0
@@ -91,8 +95,10 @@ class Replay:
 class Replays:
     """The photos that were asked about last, by what a tool calls them."""
 
-    def __init__(self, predictor: Predictor, photos: int = PHOTOS) -> None:
+    def __init__(self, predictor: Predictor, photos: int = PHOTOS, most_clicks: int | None = None) -> None:
+        """Keep so many `photos`; `most_clicks` as `Replay` takes it."""
         self.predictor = predictor
+        self.most_clicks = most_clicks
         self._photos = photos
         self._kept: OrderedDict[object, Replay] = OrderedDict()
         self._lock = threading.Lock()
@@ -104,7 +110,7 @@ class Replays:
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
-        made = Replay(self.predictor, read())
+        made = Replay(self.predictor, read(), self.most_clicks)
         with self._lock:
             self._kept[key] = made
             while len(self._kept) > self._photos:

@@ -18,7 +18,7 @@ from fewclicks.errors import FewClicksError, InputError, one_line
 from fewclicks.integrations import osam_http, x_anylabeling
 from fewclicks.integrations.label_studio import Backend
 from fewclicks.integrations.photo_sources import PhotoSource
-from fewclicks.integrations.replay import Replays
+from fewclicks.integrations.replay import MOST_CLICKS, Replays
 from fewclicks.integrations.requests import body_of
 from fewclicks.predictor import Predictor
 
@@ -42,7 +42,7 @@ def application(predictor: Predictor, tools: Sequence[str], source: PhotoSource,
     for tool in tools:
         if tool not in TOOLS:
             raise InputError(f"there is no '{tool}' to serve; there are: {', '.join(TOOLS)}")
-    replays = Replays(predictor)
+    replays = Replays(predictor, most_clicks=MOST_CLICKS)
 
     def route(path: str, answer: Answer, method: str = "POST", status: int = 200) -> Route:
         async def handle(request: Request) -> Response:
