@@ -9,9 +9,10 @@ its eyes, and decides by the rules that stand in `Prompts`: it never tries a pro
 
     clicks    the deepest error is clicked, as in the benchmarks of the field; New begins the next object
     prompts   a box first; on a thin object a click, and the best of the pictures that it gives; then the deepest
-              error; after clicks that brought little the lasso round errors. Small objects by the lasso. Bad masks are
-              corrected locally, and begun anew by a box where they are worse than that. In a sequence the objects are
-              taken over from frame to frame.
+              error; after clicks that brought little the lasso, round errors or round all of the object, whichever
+              takes fewer, with as few corners as will do. Small objects by the lasso. Bad masks are corrected locally,
+              and begun anew by a box where they are worse than that. In a sequence the objects are taken over from
+              frame to frame.
 
 After LIMIT prompts an object is given up; it counts with what it took. `waits_s` is measured: from an action to the
 painted mask. `hand_s` is the time of a hand by the Keystroke-Level Model (Card, Moran and Newell 1980): 1.1 s to point,
@@ -31,7 +32,7 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -52,6 +53,14 @@ if TYPE_CHECKING:
 GOAL = 0.90
 LIMIT = 20
 """Prompts for an object; then it is given up."""
+LASSOS, SEEN = 8, 5
+"""So many are drawn at most, each round one of so many pieces that are seen: missed ones, and pixels too many."""
+OFF_PX = (12, 8, 6, 4, 3, 2, 1.5, 1, 0.75)
+"""The polygon of a lasso is so far from the outline, in pixels: the first that is near enough."""
+SURE = 0.02
+"""IoU above the goal that the hand aims at, because it is not the mouse that says what is inside."""
+Lasso: TypeAlias = tuple[list[list[int]], bool]
+"""Corners (x, y), and whether what lies within joins the object; else it leaves it."""
 QUICK = {"photo": 1, "crowd": 0, "bad masks": 1, "sequence": 0}
 """Photos of each kind, for a quick look."""
 
@@ -143,12 +152,8 @@ class Prompts(ClicksOnly):
     """Prompts without the goal, or what two clicks bring at least; then the hand draws."""
     HOPELESS = 0.5
     """A mask from elsewhere with a lower IoU is begun anew, by a box."""
-    LASSOS, SEEN = 8, 5
-    """So many are drawn at most, each round one of so many errors that are seen: missed ones, and pixels too many."""
     SMALL_PX = 1600
     """An object of fewer pixels is drawn by the lasso from the beginning: what a network sees of it is little."""
-    OFF_PX = 0.75
-    """The polygon of a lasso is so far from the outline, in pixels."""
 
     def __init__(self, tab: Tab) -> None:
         super().__init__(tab)
@@ -195,15 +200,15 @@ class Prompts(ClicksOnly):
         self.use("lasso")
         if self.open:
             self.tab.press("#new")
-        outlines, _ = cv2.findContours(truth.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        corners = cv2.approxPolyDP(max(outlines, key=cv2.contourArea), self.OFF_PX, True)[:, 0].tolist()
-        made = self.begun(lambda: self.trace(corners, "left"))
-        self.draw_rest(truth, made)
+        first, *rest = whole(truth, np.zeros_like(truth))
+        made = self.begun(lambda: self.trace(first))
+        self.finish(truth, made, rest)
         return made
 
-    def trace(self, corners: list[list[int]], button: str) -> None:
-        """Draw round something, from corner to corner."""
-        self.tab.drag([*corners, corners[0]], button, len(corners) * POINT_S + 2 * PRESS_S)
+    def trace(self, lasso: Lasso) -> None:
+        """Draw round something, from corner to corner: what lies within joins the object, or leaves it."""
+        corners, adds = lasso
+        self.tab.drag([*corners, corners[0]], "left" if adds else "right", len(corners) * POINT_S + 2 * PRESS_S)
 
     def meets(self, box: Box) -> bool:
         """Whether the box meets that of the object in hand; one beside it begins a new object."""
@@ -252,30 +257,82 @@ class Prompts(ClicksOnly):
         return super().improve(truth, made, clicks)
 
     def draw_rest(self, truth: Mask, made: str) -> None:
-        """Draw round what is still wrong."""
-        for _ in range(self.LASSOS):
-            mask = self.tab.mask(made)
-            if iou(mask, truth) >= GOAL or not self.lasso(truth, mask):
-                break
+        """Draw round what is still wrong, or all of the object anew: what takes fewer lassos, and fewer corners."""
+        mask = self.tab.mask(made)
+        ways = [way for way in (errors(truth, mask), whole(truth, mask)) if enough(truth, mask, way)]
+        way = min(
+            ways, key=lambda way: (len(way), sum(len(corners) for corners, _ in way)), default=errors(truth, mask)
+        )
+        self.finish(truth, made, way)
 
-    def lasso(self, truth: Mask, mask: Mask) -> bool:
-        """Draw round the error whose outline brings most; return whether one brings anything."""
-        best, drawn = iou(mask, truth), None
-        for adds, errors in ((True, truth & ~mask), (False, mask & ~truth)):
-            outlines, _ = cv2.findContours(errors.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-            for outline in sorted(outlines, key=cv2.contourArea)[-self.SEEN :]:
-                polygon = cv2.approxPolyDP(outline, self.OFF_PX, True)
-                inside = cv2.fillPoly(np.zeros(mask.shape, np.uint8), [polygon], 1) > 0
-                after = iou(mask | inside if adds else mask & ~inside, truth)
-                if len(polygon) > 2 and after > best:
-                    best, drawn = after, (polygon[:, 0].tolist(), adds)
-        if drawn is None:
-            return False
-        corners, adds = drawn
-        self.use("lasso")
-        self.trace(corners, "left" if adds else "right")
-        self.tab.effort.prompts += 1
-        return True
+    def finish(self, truth: Mask, made: str, lassos: Sequence[Lasso]) -> None:
+        """Draw the lassos until the mask is right."""
+        for lasso in lassos:
+            if iou(self.tab.mask(made), truth) >= GOAL:
+                break
+            self.use("lasso")
+            self.trace(lasso)
+            self.tab.effort.prompts += 1
+
+
+def whole(truth: Mask, mask: Mask) -> list[Lasso]:
+    """The lassos that draw an object anew, in place of a mask: what there is goes, then piece by piece is drawn."""
+    lassos: list[Lasso] = []
+    if box := Box.around(mask):
+        x0, y0, x1, y1 = box.x0 - 2, box.y0 - 2, box.x1 + 1, box.y1 + 1
+        lassos.append(([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], False))
+    for adds, wrong in ((True, truth), (False, ~truth)):
+        for piece in pieces(wrong):
+            drawn = after(np.zeros_like(truth), lassos)
+            if len(lassos) < LASSOS and iou(drawn, truth) < GOAL + SURE and (piece & (drawn ^ adds)).any():
+                better = [*lassos, (outline(piece), adds)]
+                lassos = better if iou(after(mask, better), truth) > iou(after(mask, lassos), truth) else lassos
+    return lassos
+
+
+def errors(truth: Mask, mask: Mask) -> list[Lasso]:
+    """The lassos round the errors of a mask, always the one that brings most."""
+    lassos: list[Lasso] = []
+    while len(lassos) < LASSOS and iou(mask, truth) < GOAL + SURE:
+        seen = [(piece, True) for piece in pieces(truth & ~mask)] + [(piece, False) for piece in pieces(mask & ~truth)]
+        found = [(outline(piece), adds) for piece, adds in seen]
+        best = max(found, key=lambda lasso: iou(after(mask, [lasso]), truth), default=None)
+        if best is None or iou(after(mask, [best]), truth) <= iou(mask, truth):
+            break
+        lassos.append(best)
+        mask = after(mask, [best])
+    return lassos
+
+
+def enough(truth: Mask, mask: Mask, lassos: Sequence[Lasso]) -> bool:
+    """Whether the mask is right after them."""
+    return iou(after(mask, lassos), truth) >= GOAL
+
+
+def after(mask: Mask, lassos: Sequence[Lasso]) -> Mask:
+    """The mask when they are drawn."""
+    for corners, adds in lassos:
+        inside = cv2.fillPoly(np.zeros(mask.shape, np.uint8), [np.array(corners, np.int32)], 1) > 0
+        mask = mask | inside if adds else mask & ~inside
+    return mask
+
+
+def pieces(mask: Mask) -> list[Mask]:
+    """The largest connected pieces of a mask, the largest first."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    order = sorted(range(1, count), key=lambda n: -int(stats[n, cv2.CC_STAT_AREA]))
+    return [np.asarray(labels == n) for n in order[:SEEN]]
+
+
+def outline(piece: Mask) -> list[list[int]]:
+    """The fewest corners of a polygon that holds a piece, without its holes, well enough."""
+    contour = max(cv2.findContours(piece.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
+    filled = cv2.fillPoly(np.zeros(piece.shape, np.uint8), [contour], 1) > 0
+    for off_px in OFF_PX:
+        corners = cv2.approxPolyDP(contour, off_px, True)[:, 0].tolist()
+        if len(corners) > 2 and iou(after(np.zeros_like(piece), [(corners, True)]), filled) >= GOAL + 2 * SURE:
+            break
+    return corners
 
 
 def error_of(truth: Mask, mask: Mask, clicks: Sequence[Click] = ()) -> Click:

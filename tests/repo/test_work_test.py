@@ -23,31 +23,38 @@ def test_an_object_that_was_given_up_counts_with_what_it_took(annotator):
     assert found["crowd"]["actions"] == 4
 
 
-def test_the_lasso_goes_round_the_error_that_brings_most_and_round_nothing_else(annotator):
-    truth = np.zeros((60, 60), bool)
-    truth[10:40, 10:40] = True
-    mask = truth.copy()
-    mask[10:40, 30:40] = False  # much is missing
-    mask[50:54, 50:54] = True  # and a little is too much
-    drawn = []
+def square(*pixels, hw=(60, 60)):
+    mask = np.zeros(hw, bool)
+    mask[slice(*pixels[:2]), slice(*pixels[2:])] = True
+    return mask
 
-    class Tab:
-        effort = annotator.Effort()
 
-        def press(self, selector):
-            drawn.append(selector)
+def test_lassos_go_round_the_errors_that_bring_most_and_round_nothing_else(annotator):
+    truth = square(10, 40, 10, 40)
+    mask = truth & ~square(0, 60, 30, 60)  # much is missing
+    mask |= square(48, 54, 48, 54)  # and a little is too much
+    ((corners, adds),) = annotator.errors(truth, mask)
+    assert adds
+    assert np.array(corners).min(axis=0).tolist() == [30, 10]
+    assert np.array(corners).max(axis=0).tolist() == [39, 39]
+    mask |= square(48, 60, 40, 60)
+    assert [adds for _, adds in annotator.errors(truth, mask)] == [True, False]
+    assert annotator.errors(truth, truth) == []
 
-        def drag(self, points, button, hand_s):
-            drawn.append((np.array(points), button, hand_s))
 
-    robot = annotator.Prompts(Tab())
-    assert robot.lasso(truth, mask)
-    tool, (points, button, hand_s) = drawn
-    assert (tool, button) == ("#tool-lasso", "left")
-    assert points.min(axis=0).tolist() == [30, 10]
-    assert points.max(axis=0).tolist() == [39, 39]
-    assert hand_s == pytest.approx(4 * 1.1 + 0.2)
-    mask[10:40, 30:40] = True
-    assert robot.lasso(truth, mask)
-    assert drawn[-1][1] == "right"
-    assert not robot.lasso(truth, truth)
+def test_an_object_is_drawn_anew_with_few_corners(annotator):
+    truth = square(10, 40, 10, 40) | square(44, 56, 44, 56)
+    assert [len(corners) for corners, _ in annotator.whole(truth, np.zeros_like(truth))] == [4, 4]
+    noise = np.random.default_rng(0).random(truth.shape) > 0.5
+    lassos = annotator.whole(truth, noise)
+    assert [adds for _, adds in lassos] == [False, True, True]
+    assert annotator.enough(truth, noise, lassos)
+    rows, columns = np.mgrid[:200, :200]
+    disc = np.hypot(rows - 100, columns - 100) < 80
+    ((corners, _),) = annotator.whole(disc, np.zeros_like(disc))
+    assert 6 <= len(corners) <= 16
+
+
+def test_a_hole_is_drawn_out(annotator):
+    truth = square(10, 50, 10, 50) & ~square(20, 40, 20, 40)
+    assert [adds for _, adds in annotator.whole(truth, np.zeros_like(truth))] == [True, False]
