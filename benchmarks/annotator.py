@@ -55,6 +55,8 @@ LIMIT = 20
 """Prompts for an object; then it is given up."""
 LASSOS, SEEN = 8, 5
 """So many are drawn at most, each round one of so many pieces that are seen: missed ones, and pixels too many."""
+TURNS = 3
+"""So often the hand looks again at what is still wrong."""
 OFF_PX = (12, 8, 6, 4, 3, 2, 1.5, 1, 0.75)
 """The polygon of a lasso is so far from the outline, in pixels: the first that is near enough."""
 SURE = 0.02
@@ -258,12 +260,13 @@ class Prompts(ClicksOnly):
 
     def draw_rest(self, truth: Mask, made: str) -> None:
         """Draw round what is still wrong, or all of the object anew: what takes fewer lassos, and fewer corners."""
-        mask = self.tab.mask(made)
-        ways = [way for way in (errors(truth, mask), whole(truth, mask)) if enough(truth, mask, way)]
-        way = min(
-            ways, key=lambda way: (len(way), sum(len(corners) for corners, _ in way)), default=errors(truth, mask)
-        )
-        self.finish(truth, made, way)
+        for _ in range(TURNS):  # the mouse is not as exact as it was meant to be
+            mask = self.tab.mask(made)
+            ways = [way for way in (errors(truth, mask), whole(truth, mask)) if enough(truth, mask, way)]
+            way = min(ways, key=lambda way: (len(way), sum(len(one) for one, _ in way)), default=errors(truth, mask))
+            if not way or iou(mask, truth) >= GOAL:
+                break
+            self.finish(truth, made, way)
 
     def finish(self, truth: Mask, made: str, lassos: Sequence[Lasso]) -> None:
         """Draw the lassos until the mask is right."""
