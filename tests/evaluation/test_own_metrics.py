@@ -96,6 +96,13 @@ def test_levels_above_the_iou_at_which_clicking_stops_have_no_figure(lab, capsys
     assert json.loads(Path("r.json").read_text())["datasets"]["set"]["noc"].keys() == {"0.80", "0.85"}
 
 
+def test_a_method_without_weights_is_one_line_and_no_bar(lab, capsys):
+    code, out, err = runner(capsys)("bench", "folder", "--data-root", "set", "--method", "brs")
+    assert (code, out) == (2, "")
+    assert err.startswith("fewclicks: the method 'brs' has no weights of its own; name a folder of them")
+    assert err.count("\n") == 1
+
+
 def test_several_processes_and_a_resumed_run_measure_the_same(lab, capsys):
     fewclicks = runner(capsys)
     asked = (*BENCH, "--metric", "my_lab:metric", "--full", "--json")

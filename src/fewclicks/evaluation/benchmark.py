@@ -6,14 +6,15 @@ jobs = [Job(resolve("default"), "grabcut", None, None)]
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fewclicks.config import ResolvedPredictor
 from fewclicks.datasets import Picked, Subset, held_out_of, open_benchmark
-from fewclicks.errors import InputError
+from fewclicks.errors import FewClicksError, InputError
 from fewclicks.evaluation.metrics import Metric, metric_named
 from fewclicks.evaluation.robot import Robot, name_of, robot_named, robot_of
 from fewclicks.evaluation.rollout import ObjectResult, OnTrace, Result, evaluate, forget_masks
@@ -21,6 +22,9 @@ from fewclicks.evaluation.run_journal import RunJournal
 from fewclicks.evaluation.shards import Shard, evaluate_in_processes, evaluate_under_torchrun, torchrun_ranks
 from fewclicks.predictor import Predictor
 from fewclicks.types import Dataset
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def measure(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
     results = []
-    with Progress(*columns, console=Console(stderr=True), disable=rank > 0) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=rank > 0) as progress, _gone_with_an_error(progress):
         for job, dataset in zip(jobs, datasets, strict=True):
             done = journal.done.get(job.dataset, {}) if journal else {}
             left = tuple(i for i in range(len(dataset)) if i not in done)
@@ -148,6 +152,18 @@ def measure(
                 results.append(completed(job, dataset, done, fresh))
             progress.update(task, note="")
     return [result for result in results if result is not None]
+
+
+@contextmanager
+def _gone_with_an_error(progress: Progress) -> Iterator[None]:
+    """Leave no bar behind where the run ends with an error that the user can mend: that is all there is to say."""
+    try:
+        yield
+    except FewClicksError:
+        progress.live.transient = True
+        progress.live.stop()
+        progress.disable = True  # else it ends with an empty line
+        raise
 
 
 def completed(job: Job, dataset: Dataset, done: Mapping[int, ObjectResult], fresh: Result | None) -> Result:
