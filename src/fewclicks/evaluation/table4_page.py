@@ -25,7 +25,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
 td.state, .small { color: #777; font-size: 85%; }
 tr:hover td { background: #f5f7fa; }
 .clear { font-weight: 600; }
@@ -170,6 +170,7 @@ def curves(found: Mapping[str, Any]) -> str:
                 curve = row["datasets"][dataset]["iou_at_click"]
                 panel.plot(range(1, len(curve) + 1), curve, marker=".", label=row["name"])
         panel.set(title=dataset, xlabel="clicks", ylabel="mean IoU")
+        panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
     figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     return _svg(figure)
@@ -177,17 +178,29 @@ def curves(found: Mapping[str, Any]) -> str:
 
 def speed(found: Mapping[str, Any]) -> str:
     """Seconds per click against NoC as SVG: a panel a dataset, a dot a row. Down and to the left is better."""
+    from matplotlib.ticker import LogLocator
+
     datasets = names(found)
     figure = blank_figure()
     figure.set_size_inches(4.4 * len(datasets), 4)
     for panel, dataset in zip(figure.subplots(1, len(datasets), squeeze=False)[0], datasets, strict=True):
-        for row in measured(found):
-            figures = row["datasets"].get(dataset, {})
-            if COMPARED in figures.get("noc", {}):
-                at = figures["noc"][COMPARED], figures["seconds_per_click"]
-                panel.plot(*at, "o")
-                panel.annotate(row["name"], at, textcoords="offset points", xytext=(5, 4), fontsize="x-small")
+        dots = [
+            (row["name"], figures["noc"][COMPARED], figures["seconds_per_click"])
+            for row in measured(found)
+            if COMPARED in (figures := row["datasets"].get(dataset, {})).get("noc", {})
+        ]
+        places = [clicks for _, clicks, _ in dots]
+        for name, clicks, seconds in dots:
+            right = 2 * clicks > min(places) + max(places)  # there the name stands to the left, within the panel
+            panel.plot(clicks, seconds, "o")
+            panel.annotate(
+                name, (clicks, seconds), textcoords="offset points", xytext=(-6 if right else 6, 4),
+                ha="right" if right else "left", fontsize="x-small",
+            )  # fmt: skip
         panel.set(title=dataset, xlabel="clicks to IoU 0.90", ylabel="seconds per click", yscale="log")
+        panel.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter("{x:g}")
         panel.margins(x=0.25, y=0.15)
         panel.grid(alpha=0.3)
     return _svg(figure)
