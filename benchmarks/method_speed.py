@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -204,7 +205,13 @@ def main() -> None:
     torch.set_num_threads(1)
     photo = read_image(options.photo)
     runs = {"fbrs": lambda: of_fbrs(photo), "sam": of_sam, "later": lambda: of_later(photo)}
-    told = {name: run() for name, run in runs.items() if not options.only or name in options.only}
+    told: dict[str, Any] = {}
+    if options.json and options.json.is_file():  # the other parts stay
+        told = json.loads(options.json.read_text("utf-8"))
+    for name, run in runs.items():
+        if not options.only or name in options.only:
+            told[name] = run()
+            told.setdefault("load_average", {})[name] = round(os.getloadavg()[0], 1)
     print(json.dumps(told, indent=1))
     if options.json:
         options.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")

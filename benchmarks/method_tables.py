@@ -116,4 +116,15 @@ def speed() -> str:
         *([f"a later click of {name}, of the first with the start", f"{one['later_s']:.3f}", f"{one['first_s']:.3f}",
            f"{one['ratio']:.2f}"] for name, one in found["later"].items()),
     ]  # fmt: skip
-    return markdown(["what, of what", "seconds of CPU", "of", "ratio"], rows)
+    load = max(found["load_average"].values())
+    return f"{markdown(['what, of what', 'seconds of CPU', 'of', 'ratio'], rows)}\n\n{_rest(load)}"
+
+
+def _rest(load: float) -> str:
+    """Tell whether the machine was at rest."""
+    if load < 1.5:
+        return "The machine was at rest."
+    return (
+        f"The machine was not at rest (load average up to {load:.0f} on two cores), which makes seconds longer and "
+        "ratios uncertain by a fifth."
+    )
