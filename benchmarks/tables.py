@@ -343,7 +343,14 @@ def work() -> str:
         for mode, told in modes.items()
         for kind, one in told["means"].items()
     ]
-    return markdown(("with", "on", "objects", "right", "actions", "s of the hand", "s of waiting"), rows, 2)
+    table = markdown(("with", "on", "objects", "right", "actions", "s of the hand", "s of waiting"), rows, 2)
+    first, last = next(iter(modes)), list(modes)[-1]
+    before, now = modes[first]["means"]["all"], modes[last]["means"]["all"]
+    return (
+        f"{table}\n\nWith {last} an object takes {now['actions'] / before['actions']:.2f} times the actions of {first} "
+        f"and {now['hand_s'] / before['hand_s']:.1f} times the seconds of the hand; {now['right']} of {now['objects']} "
+        f"are right in the end where {before['right']} were."
+    )
 
 
 def recipes() -> str:
