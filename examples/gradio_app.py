@@ -3,6 +3,7 @@
 import gradio as gr
 
 import fewclicks
+from fewclicks.visualization import overlay
 
 predictor = fewclicks.load()
 
@@ -10,26 +11,26 @@ predictor = fewclicks.load()
 def begin(photo):
     """Open a session on a new photo."""
     session = fewclicks.open(photo, predictor)
-    return session, (session.image, [])
+    return session, session.image
 
 
 def click(session, sign, event: gr.SelectData):
-    """Add the click, and show the mask."""
+    """Add the click on a pixel, and show the mask."""
     mask = session.click(*event.index, positive=sign == "on the object")
-    return session, (session.image, [(mask, "object")])
+    return session, overlay(session.image, mask, session.clicks)
 
 
 def undo(session):
     """Take the last click back."""
     mask = session.undo()
-    return session, (session.image, [(mask, "object")])
+    return session, overlay(session.image, mask, session.clicks)
 
 
 with gr.Blocks(title="fewclicks") as app:
     state = gr.State()
     photo = gr.Image(label="Photo", type="numpy", height=200)
     choice = gr.Radio(["on the object", "off the object"], value="on the object", label="The next click is")
-    shown = gr.AnnotatedImage(label="Click here", height=480)
+    shown = gr.Image(label="Click here", height=480, interactive=False)
     back = gr.Button("Undo")
     photo.upload(begin, photo, [state, shown])
     shown.select(click, [state, choice], [state, shown])
