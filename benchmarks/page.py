@@ -4,10 +4,10 @@
 
 Run it on a machine that does nothing else. Needs Chromium (Debian: apt install chromium) and the extra dev. A click is
 timed from the event of the mouse to the second frame after its mask is there: six at an object, of which the first is
-refined once, and every third says "not here". Photos are timed from the click on their row to the same, the start from
-the command to the photo, in a browser that runs already. `cold` is a photo that nobody has looked at, `prepared` the
-one after the open one. Frames are those that Chromium without a GPU draws while the photo is dragged and zoomed. The
-table says what was wanted, and whether it was reached.
+refined once, and every third says "not here". A preview is timed from the move of the pointer to the same, a photo from
+the click on its row, the start from the command to the photo, in a browser that runs already. `cold` is a photo that
+nobody has looked at, `prepared` the one after the open one. Frames are those that Chromium without a GPU draws while
+the photo is dragged and zoomed. The table says what was wanted, and whether it was reached.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ WANTED = {
     "clicks on 480x854 after a rest": {"median_ms": 60, "p95_ms": 300},
     "clicks on 12 MP": {"median_ms": 120, "p95_ms": 600},
     "clicks on 12 MP after a rest": {"median_ms": 120, "p95_ms": 600},
+    "previews on 480x854": {"median_ms": 60},
+    "previews on 12 MP": {"median_ms": 60},
     "500 objects, dragged and zoomed at fit": {"frames_per_s": 30},
     "500 objects, dragged and zoomed at 100 %": {"frames_per_s": 30},
     "500 objects, the same with one in hand": {"frames_per_s": 30},
@@ -80,6 +82,17 @@ WATCH = """() => {
         start = 0;
         requestAnimationFrame(() => requestAnimationFrame((now) => window.times.push(now - began)));
     }).observe(document.getElementById('saved'), { childList: true, characterData: true, subtree: true });
+}"""
+GLIMPSE = """() => {
+    window.glimpses = [];
+    let start = 0;
+    document.getElementById('stage').addEventListener('pointermove', (event) => { start = event.timeStamp; }, true);
+    new PerformanceObserver((list) => {
+        if (!start || !list.getEntries().some((entry) => entry.name.endsWith('/preview'))) return;
+        const began = start;
+        start = 0;
+        requestAnimationFrame(() => requestAnimationFrame((now) => window.glimpses.push(now - began)));
+    }).observe({ type: 'resource' });
 }"""
 FRAMES = """() => {
     window.frames_ = [];
@@ -172,6 +185,20 @@ def times_of_clicks(page: Page, rest_ms: int = 0) -> dict[str, float]:
     times = page.evaluate("window.times")
     assert len(times) == CLICKS
     return {"median_ms": median(times), "p95_ms": quantiles(times, n=20)[-1], "server_median_ms": median(server)}
+
+
+def times_of_previews(page: Page) -> dict[str, float]:
+    """Milliseconds from the move of the pointer to the mask that a click there would give, drawn."""
+    page.evaluate(GLIMPSE)
+    stage = page.locator("#stage").bounding_box()
+    assert stage
+    for i in range(CLICKS):
+        across, down = 0.3 + 0.4 * ((i * 0.618) % 1), 0.3 + 0.4 * ((i * 0.367) % 1)
+        page.mouse.move(stage["x"] + across * stage["width"], stage["y"] + down * stage["height"])
+        page.wait_for_timeout(REST_MS)
+    times = page.evaluate("window.glimpses")
+    assert len(times) >= 0.9 * CLICKS
+    return {"median_ms": median(times), "p95_ms": quantiles(times, n=20)[-1]}
 
 
 def opening(page: Page, name: str, objects: str = "") -> float:
@@ -270,9 +297,11 @@ def measured(folder: Path, browser: Browser) -> dict[str, dict[str, float]]:
         prepared = [opening(page, "2-next.jpg")]
         found["clicks on 12 MP"] = times_of_clicks(page)
         found["clicks on 12 MP after a rest"] = times_of_clicks(page, REST_MS)
+        found["previews on 12 MP"] = times_of_previews(page)
         opening(page, "3-small.jpg")
         found["clicks on 480x854"] = times_of_clicks(page)
         found["clicks on 480x854 after a rest"] = times_of_clicks(page, REST_MS)
+        found["previews on 480x854"] = times_of_previews(page)
         # Each lies two places after the one before: it has not been prepared.
         opening(page, "1-first.jpg")
         cold = [opening(page, f"{n}-cold.jpg") for n in (4, 6, 8)]
