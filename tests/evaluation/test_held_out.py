@@ -1,10 +1,12 @@
 """`bench --held-out N` measures on what `train holdout=N` does not see."""
 
+from dataclasses import replace
+
 import numpy as np
 import PIL.Image
 import pytest
 
-from fewclicks.datasets import folder, held_out, held_out_of
+from fewclicks.datasets import folder, held_out, held_out_of, held_out_photos
 from fewclicks.errors import InputError
 from fewclicks.recipes.finetune import finetune
 from fewclicks.training.samples import Samples
@@ -34,9 +36,21 @@ def test_what_is_measured_was_not_trained_on_and_nothing_is_lost(tmp_path):
     assert names == {scenes.photo(i) for i in range(20) if held_out(scenes, i, 5)}
 
 
+@pytest.mark.parametrize("count", [2, 3, 6])
+@pytest.mark.parametrize("holdout", [2, 5, 1000])
+def test_of_a_few_photos_one_is_held_out_and_one_trained_on(tmp_path, count, holdout):
+    scenes = folder.scenes(photos(tmp_path, count))
+    out = held_out_photos(scenes, holdout)
+    assert 0 < len(out) < count
+    hashed = {i for i in range(count) if held_out(scenes, i, holdout)}
+    assert out == hashed or hashed in (set(), set(range(count)))
+    assert {*Samples(replace(finetune(), holdout=holdout), [scenes]).kept[0]} == {*range(count)} - out
+    assert not held_out_photos(scenes, 0)
+
+
 def test_what_cannot_be_held_out_is_told(tmp_path):
-    objects = folder.open(photos(tmp_path, 3))
-    with pytest.raises(InputError, match="a holdout of 1000 keeps out none of the 3 photos here"):
+    objects = folder.open(photos(tmp_path, 1))
+    with pytest.raises(InputError, match="a holdout of 1000 keeps out no object of the 1 photos here; add photos"):
         held_out_of(objects, 1000)
 
     class Measured:

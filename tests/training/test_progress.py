@@ -121,7 +121,7 @@ def test_a_run_that_goes_by_time_ends_with_a_measured_model(tmp_path, monkeypatc
 
 @pytest.mark.slow
 def test_a_run_by_steps_or_a_stopped_one_is_not_measured_unasked(tmp_path, monkeypatch):
-    monkeypatch.setattr(finish, "finish", lambda folder, objects: {"objects": objects})
+    monkeypatch.setattr(finish, "finish", lambda folder, objects, on: {"objects": objects})
     options = {"workers": 0, "accelerator": "cpu"}
     by_steps = loop.run(replace(SMALL, steps=1), tmp_path / "steps", **options)
     assert finish.at_the_end(by_steps) is None

@@ -71,9 +71,25 @@ def open_benchmark(
 
 def held_out(scenes: Scenes, index: int, holdout: int) -> bool:
     """Tell whether photo `index` belongs to the held-out part: one of `holdout`, by a hash of the photo's name,
-    so that all partitions of a photo fall on one side.
+    so that all partitions of a photo fall on one side. Of small sets see `held_out_photos`.
     """
     return bool(holdout) and zlib.crc32(scenes.photo(index).encode()) % holdout == 0
+
+
+def held_out_photos(scenes: Scenes, holdout: int) -> frozenset[int]:
+    """Return which photos of a set belong to its held-out part: those of `held_out`, and of two or more at least one.
+
+    Chance may keep none of a dozen photos out, or all of two or three; then one is kept out, or trained on, all the
+    same: that whose hash comes nearest.
+    """
+    names = [scenes.photo(i) for i in range(len(scenes))] if holdout else []
+    hashes = {name: zlib.crc32(name.encode()) for name in names}
+    order = sorted(hashes, key=lambda name: (hashes[name] % holdout, hashes[name]))
+    count = sum(value % holdout == 0 for value in hashes.values())
+    if len(order) > 1 and holdout > 1:
+        count = min(max(count, 1), len(order) - 1)
+    kept_out = set(order[:count])
+    return frozenset(i for i, name in enumerate(names) if name in kept_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +119,11 @@ def held_out_of(dataset: Dataset, holdout: int) -> Picked:
     scenes, index = getattr(dataset, "scenes", None), getattr(dataset, "index", None)
     if scenes is None or index is None:
         raise InputError(f"'{dataset.name}' is there to measure on only: nothing of it is trained on or held out")
-    positions = tuple(i for i, (scene, _) in enumerate(index) if held_out(scenes, scene, holdout))
+    photos = held_out_photos(scenes, holdout)
+    positions = tuple(i for i, (scene, _) in enumerate(index) if scene in photos)
     if not positions:
         raise InputError(
-            f"a holdout of {holdout} keeps out none of the {len(scenes)} photos here; take a smaller number"
+            f"a holdout of {holdout} keeps out no object of the {len(scenes)} photos here; add photos, or lower the number"
         )
     return Picked(dataset, positions)
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from fewclicks.datasets import held_out
+from fewclicks.datasets import held_out_photos
 from fewclicks.errors import DatasetError, FewClicksError
 from fewclicks.training import suem
 from fewclicks.training.augmentation import crop_matrix, native_matrix, recolour, warp
@@ -49,7 +49,7 @@ class Samples(Dataset[Item]):
 
     def __init__(self, recipe: Recipe, sets: Sequence[Scenes]) -> None:
         self.recipe, self.sets = recipe, sets
-        self.kept = [[i for i in range(len(s)) if not held_out(s, i, recipe.holdout)] for s in sets]
+        self.kept = [sorted({*range(len(s))} - held_out_photos(s, recipe.holdout)) for s in sets]
         share = np.array([w * len(kept) for w, kept in zip(recipe.set_weights, self.kept, strict=True)])
         if share.sum() <= 0:
             raise DatasetError(f"the sets {', '.join(recipe.sets)} hold no photo to train on; check set_weights")

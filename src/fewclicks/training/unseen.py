@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from fewclicks.datasets import held_out, open_benchmark
+from fewclicks.datasets import held_out_photos, open_benchmark
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.training import sets
 from fewclicks.training.recipe import Recipe
@@ -32,11 +32,10 @@ def unseen(recipe: Recipe) -> Dataset | None:
 
 def require_unseen(recipe: Recipe) -> None:
     """InputError where a recipe holds out no photo, told by names alone: before the run, not after it."""
-    each = (sets.scenes(name) for name in recipe.sets)
-    if not any(held_out(one, i, recipe.holdout) for one in each for i in range(len(one))):
+    if not any(held_out_photos(sets.scenes(name), recipe.holdout) for name in recipe.sets):
         raise InputError(
             f"no photo is held out of training (holdout is {recipe.holdout}), and nothing else to measure on; set "
-            "holdout=20, or a smaller number for few photos, or --validate-on NAME"
+            "holdout=20, or --validate-on NAME"
         )
 
 
@@ -61,7 +60,7 @@ class HeldOut:
     def of(cls, scenes: list[Scenes], recipe: Recipe) -> HeldOut:
         """The held-out photos of the sets of a recipe; those without an object, or that cannot be used, are left out
         as they are met, the latter with a warning."""
-        photos = ((one, i) for one in scenes for i in range(len(one)) if held_out(one, i, recipe.holdout))
+        photos = ((one, i) for one in scenes for i in sorted(held_out_photos(one, recipe.holdout)))
         return cls(tuple((one, i) for one, i in photos if _has_objects(one, i)), recipe.min_area_px)
 
     def __len__(self) -> int:
