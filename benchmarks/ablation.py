@@ -162,9 +162,13 @@ def groups(reports: Reports, name: str) -> list[str]:
 Side = tuple[str, str]
 
 
-def questions(cascades: Sequence[str]) -> Iterator[tuple[str, list[tuple[Side, Side]]]]:
-    """What is compared: (cell, cascade) against the baseline (cell, cascade); several pairs are averaged."""
-    for cascade in cascades:
+def questions(found: dict[str, Reports]) -> Iterator[tuple[str, list[tuple[Side, Side]]]]:
+    """What is compared: (cell, cascade) against the baseline (cell, cascade); several pairs are averaged.
+
+    Trainings are compared where there are two of each kind or more: one cannot be told from luck.
+    """
+    cascades = list(found)
+    for cascade in (name for name, reports in found.items() if len({seed for _, seed in reports}) > 1):
         plain, both = (
             [(name, cascade) for name in ("last_click", "icl")],
             [(name, cascade) for name in ("last_click_suem", "icl_suem")],
@@ -234,7 +238,7 @@ def summary(runs: Path) -> dict[str, Any]:
         "cells": cells,
         "differences": {
             question: {name: {f: difference(found, pairs, name, f) for f in FIGURES} for name in DATASETS}
-            for question, pairs in questions(list(found))
+            for question, pairs in questions(found)
         },
     }
 

@@ -123,7 +123,7 @@ def held_out_of(dataset: Dataset, holdout: int) -> Picked:
     positions = tuple(i for i, (scene, _) in enumerate(index) if scene in photos)
     if not positions:
         raise InputError(
-            f"a holdout of {holdout} keeps out no object of the {len(scenes)} photos here; add photos, or lower the number"
+            f"a holdout of {holdout} keeps out no object of the {len(scenes)} photos here; add photos, or lower it"
         )
     return Picked(dataset, positions)
 
