@@ -177,6 +177,14 @@ def test_an_unknown_option_is_answered_with_those_that_exist(name):
         find("methods", name).build(colour=3)
 
 
+@pytest.mark.parametrize("name", names("methods"))
+def test_a_method_says_what_suits_it_and_why_not(name):
+    """In its docstring."""
+    said = find("methods", name).__doc__
+    for around in ("CFR", "ZoomIn", "Flip", "ClickConsistency"):
+        assert around in said, around
+
+
 @pytest.mark.parametrize("name", WEIGHT_FREE)
 def test_the_weight_free_methods_find_a_plain_disc(name):
     rows, columns = np.mgrid[:64, :96]

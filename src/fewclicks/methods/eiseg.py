@@ -6,8 +6,8 @@ seed, and an indeterminacy, how uncertain the ground is that the path runs over.
 pixels of a photo smoothed by mean shift, of the photo's border as weak background, and of colors where connectedness
 does not decide.
 
-CFR suits it: it begins with the previous mask. Flip does not, for a mirrored photo has the mirrored mask; nor does
-ZoomIn, for the border of the photo is where the background begins.
+CFR suits it, which begins with the previous mask, and ClickConsistency is around it. Flip does not suit it, for a
+mirrored photo has the mirrored mask; nor does ZoomIn, for the border of the photo is where the background begins.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Rother, Kolmogorov, Blake: "GrabCut: Interactive Foreground Extraction using Iterated Graph Cuts", SIGGRAPH 2004;
 OpenCV's implementation. Not a row of the paper's Table 4: a weight-free line to compare with.
 
-CFR suits it: it begins with the previous mask. Flip does not, for a mirrored photo has the mirrored mask; nor does
-ZoomIn, for the colors of the background are those of the whole photo.
+CFR suits it, which begins with the previous mask, and ClickConsistency is around it. Flip does not suit it, for a
+mirrored photo has the mirrored mask; nor does ZoomIn, for the colors of the background are those of the whole photo.
 """
 
 from __future__ import annotations

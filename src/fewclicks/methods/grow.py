@@ -3,8 +3,8 @@
 Adams and Bischof, "Seeded Region Growing", PAMI 1994, by Meyer's flooding (OpenCV's watershed). It needs no weights
 and takes milliseconds: the method for tests, tutorials, and to see that everything around a network works.
 
-CFR suits it: it begins with the previous mask. Flip does not, for a mirrored photo has the mirrored mask; nor does
-ZoomIn, for the border of the photo is where the background begins.
+CFR suits it, which begins with the previous mask, and ClickConsistency is around it. Flip does not suit it, for a
+mirrored photo has the mirrored mask; nor does ZoomIn, for the border of the photo is where the background begins.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ CFR-ICL cites. The paper's idea is kept: the energy of a cut has a term of appea
 which keeps apart what looks alike but does not hang together, and is trusted less the less certain the path is. Ours
 are the choices of color histograms in L*a*b*, of the weights, and of clicks instead of a box to begin with.
 
-CFR suits it: it begins with the previous mask. Flip does not, for a mirrored photo has the mirrored mask; nor does
-ZoomIn, for the border of the photo is where the background begins.
+CFR suits it, which begins with the previous mask, and ClickConsistency is around it. Flip does not suit it, for a
+mirrored photo has the mirrored mask; nor does ZoomIn, for the border of the photo is where the background begins.
 """
 
 from __future__ import annotations
