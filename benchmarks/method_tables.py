@@ -81,13 +81,16 @@ def _figures(row: Mapping[str, Any], dataset: str) -> list[str]:
 
 
 def _grouped(missing: list[str]) -> list[str]:
-    """The datasets that each method has not run on, "NAME on A and B"."""
+    """The methods that have not run on the same datasets: "A, B on C and D"."""
     waiting: dict[str, list[str]] = {}
     for one in missing:
         name, _, dataset = one.split(", ")
         if dataset not in waiting.setdefault(name, []):
             waiting[name].append(dataset)
-    return [f"{name} on {' and '.join(datasets)}" for name, datasets in waiting.items()]
+    alike: dict[str, list[str]] = {}
+    for name, datasets in waiting.items():
+        alike.setdefault(" and ".join(datasets), []).append(f"`{name}`")
+    return [f"{', '.join(names)} on {datasets}" for datasets, names in alike.items()]
 
 
 def _effects_of_cfr(found: Mapping[str, Any]) -> str:

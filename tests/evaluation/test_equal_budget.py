@@ -24,7 +24,7 @@ def budget(tmp_path, monkeypatch):
                 raise module.subprocess.CalledProcessError(2, ["python", "-m", "fewclicks", "train"])
             folder = tmp_path / "out" / arguments[0].partition(":")[2]
             folder.mkdir(exist_ok=True)
-            lines = [{"step": i, "loss": 1 - i / 10, "seconds": 2, "waited": 1} for i in range(10)]
+            lines = [{"loss": 9, "loss_y1": 1 - i / 10, "loss_y2": 9, "seconds": 2, "waited": 1} for i in range(10)]
             (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
         else:
             cfr = int(arguments[arguments.index("--cfr") + 1])
@@ -84,6 +84,7 @@ def test_the_table_has_a_row_a_method_and_names_what_has_not_run(budget, monkeyp
     text = tables.equal_budget()
     assert "| `fbrs` | nothing | 4.67 [" in text
     assert "Not run yet: " in text
-    assert "sam on grabcut" in text
+    assert "`sam`, `hq_sam`" in text
+    assert "`cdnet` on grabcut." in text
     monkeypatch.setattr(tables, "stored", lambda _: None)
     assert tables.equal_budget().startswith("Not measured yet")
