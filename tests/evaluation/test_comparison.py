@@ -40,7 +40,20 @@ def test_the_change_is_that_of_each_object_with_an_interval_by_group(files):
     assert (one.objects, one.groups, one.worse) == (4, 2, 0)
     assert one.better == (clicks[1] < clicks[0]).sum() > 0
     assert found["IoU@1"].change > 0
-    assert found["IoU@1"].is_clear
+    assert found["IoU@1"].low > 0
+    assert not found["IoU@1"].is_clear, "two videos tell nothing"
+
+
+def test_few_videos_or_photos_make_nothing_clear(tmp_path):
+    for names, groups in ((4, 2), (10, 5), (12, 6)):
+        files = {str(needs): report(tmp_path / f"{names}_{needs}.json", needs, names=names) for needs in (5, 3)}
+        runs = Runs.read(files)
+        (one,) = (one for one in runs.differences("3") if one.measure == "IoU@1")
+        assert one.groups == groups
+        assert one.is_clear == (groups == 6)
+        text = markdown(runs)
+        assert ("**+" in text) == (groups == 6)
+        assert ("Squares: fewer than 6 videos or photos" in text) == (groups < 6)
 
 
 def test_the_tables_name_the_runs_and_mark_the_best(files):

@@ -22,6 +22,9 @@ from fewclicks.evaluation.report import read_json
 from fewclicks.files.replace import replace_file
 
 CURVE = ("IoU@1", "IoU@3", "IoU@5")
+FEWEST = 6
+"""Videos or photos without which nothing is clear: of five, all change one way by chance in 1 of 16 comparisons, and a
+bootstrap of so few makes intervals too narrow."""
 RULES = ("robot", "max_clicks", "stop_iou")
 
 
@@ -49,8 +52,8 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Tell whether the interval leaves 0 out."""
-        return self.low > 0 or self.high < 0
+        """Tell whether the interval leaves 0 out, and is of enough videos or photos to be believed (`FEWEST`)."""
+        return self.groups >= FEWEST and (self.low > 0 or self.high < 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +188,17 @@ def markdown(runs: Runs) -> str:
             "| dataset | measure | " + " | ".join((runs.labels[0], label)) + " | change [95 %] | better | worse |"
         ]
         lines += ["|---|---|---:|---:|---:|---:|---:|"]
-        for d in runs.differences(label):
+        differences = runs.differences(label)
+        for d in differences:
             change = f"{d.change:+.3f} [{d.low:+.3f}, {d.high:+.3f}]".replace("-", "\u2212")
             change = f"**{change}**" if d.is_clear else change
             name = f"{d.dataset} ({d.objects}" + (f" in {d.groups})" if d.groups < d.objects else ")")
             lines.append(
                 f"| {name} | {d.measure} | {d.first:.3f} | {d.other:.3f} | {change} | {d.better} | {d.worse} |"
             )
+        if few := list(dict.fromkeys(d.dataset for d in differences if d.groups < FEWEST)):
+            told = f"{', '.join(few)}: fewer than {FEWEST} videos or photos, whose intervals are too narrow to believe."
+            lines += ["", told]
         lines.append("")
     return "\n".join(lines)
 
