@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -119,13 +119,7 @@ class Worker:
 
         `shared`: it is the same work for whoever asks, and one that waits or runs is enough.
         """
-        with self._changed:
-            known = self._previews.get(key)
-            if known is None and self._running is not None and self._running.gives_way is self._previews:
-                known = self._running if self._running.key == key else None
-            if shared and known is not None and not known.future.done():
-                return known.future
-        return self._replace(self._previews, key, work)
+        return self._replace(self._previews, key, work, shared)
 
     def idle(self, key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:
         """Do it when there is nothing else to do."""
@@ -145,22 +139,34 @@ class Worker:
         for job in (*self._previews.values(), *self._idle.values()):
             job.future.cancel()
 
-    def _replace(self, jobs: OrderedDict[str, _Job], key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:
+    def _replace(
+        self, jobs: OrderedDict[str, _Job], key: str, work: Callable[[], Result], shared: bool = False
+    ) -> Future[Timed[Result]]:
         job = _Job(work, Future(), key=key, gives_way=jobs)
         with self._changed:
-            if not self._cancel(jobs, key) and len(jobs) >= TOTAL_LIMIT:
+            known = [one for one in self._jobs_of(jobs, key) if not one.future.done()]
+            if shared and known:
+                return known[0].future
+            self._cancel(jobs, key)
+            if key not in jobs and len(jobs) >= TOTAL_LIMIT:
                 jobs.popitem(last=False)[1].future.cancel()
             jobs[key] = job
             self._wake()
         return job.future
 
-    def _cancel(self, jobs: OrderedDict[str, _Job], key: str) -> bool:
-        """Cancel the job of a key that waits or runs; whether one waited."""
+    def _jobs_of(self, jobs: OrderedDict[str, _Job], key: str) -> Iterator[_Job]:
+        """The job of a key that runs, and the one that waits."""
         if self._running is not None and self._running.gives_way is jobs and self._running.key == key:
-            self._running.future.cancel()
-            self._interrupt()
-        waiting = jobs.get(key)
-        return waiting is not None and waiting.future.cancel()
+            yield self._running
+        if key in jobs:
+            yield jobs[key]
+
+    def _cancel(self, jobs: OrderedDict[str, _Job], key: str) -> None:
+        """Cancel the jobs of a key."""
+        for job in self._jobs_of(jobs, key):
+            job.future.cancel()
+            if job is self._running:
+                self._interrupt()
 
     def _interrupt(self) -> None:
         if self._running is not None and self._running.interruption is not None:
