@@ -16,7 +16,7 @@ from fewclicks.errors import InputError, MissingExtra
 from fewclicks.evaluation import rollout as rollout_module
 from fewclicks.evaluation.benchmark import completed
 from fewclicks.evaluation.metrics import iou
-from fewclicks.evaluation.plots import plot
+from fewclicks.evaluation.plots import blank_figure, plot
 from fewclicks.evaluation.report import gallery, markdown, read_json, write_csv, write_json
 from fewclicks.evaluation.robot import random_error
 from fewclicks.evaluation.rollout import ClickResult, ObjectResult, Report, Result, evaluate, merged, rollout
@@ -356,6 +356,20 @@ def test_the_plot_has_a_line_per_report(evaluated, tmp_path):
         plot({"one": figures}, tmp_path / "curves.txt")
     with pytest.raises(InputError, match="nothing to plot"):
         plot({}, tmp_path / "none.png")
+
+
+def test_the_legend_of_a_plot_is_whole_however_long_the_names(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    figure = blank_figure()
+    monkeypatch.setattr("fewclicks.evaluation.plots.blank_figure", lambda: figure)
+    figures = {"datasets": {"Squares": {"iou_at_click": [0.5, 0.7, 0.9]}}}
+    name = "focalclick b0 4263668f, released, no CFR, refine=false, zoom=448"
+    plot({f"{name}, run {i}": figures for i in range(4)}, tmp_path / "a.png")
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.axes[0].get_window_extent().y0, "beneath the curves, not on them"
 
 
 def test_without_matplotlib_the_cure_is_named(monkeypatch, tmp_path):

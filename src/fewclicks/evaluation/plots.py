@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from fewclicks.errors import InputError, MissingExtra
@@ -11,6 +12,9 @@ from fewclicks.files.replace import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+LETTERS = 52
+"""Of a legend, beneath one panel."""
 
 
 def plot(reports: Mapping[str, Mapping[str, Any]], path: str | Path) -> Path:
@@ -25,17 +29,20 @@ def plot(reports: Mapping[str, Mapping[str, Any]], path: str | Path) -> Path:
         raise InputError("there is nothing to plot: the reports hold no dataset; run `bench` on one first")
     if path.suffix not in (".png", ".pdf", ".svg"):
         raise InputError(f"cannot draw to '{path.name}'; name a .png, .pdf or .svg file")
-    figure.set_size_inches(4.2 * len(datasets), 3.6)
+    shown = {label: "\n".join(wrap(label, LETTERS * len(datasets))) for label in reports}  # nothing of it is cut off
+    figure.set_size_inches(4.2 * len(datasets), 3.4 + 0.2 * sum(1 + text.count("\n") for text in shown.values()))
     panels = figure.subplots(1, len(datasets), squeeze=False, sharey=True)[0]
     for panel, dataset in zip(panels, datasets, strict=True):
         for label, figures in reports.items():
             if dataset in figures["datasets"]:
                 curve = figures["datasets"][dataset]["iou_at_click"]
-                panel.plot(range(1, len(curve) + 1), curve, marker=".", label=label)
+                panel.plot(range(1, len(curve) + 1), curve, marker=".", label=shown[label])
         panel.set(title=dataset, xlabel="clicks")
+        panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("mean IoU")
-    panels[-1].legend(loc="lower right")
+    lines = {line.get_label(): line for panel in panels for line in panel.get_lines()}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", fontsize="small")
     replace_file(path, lambda file: figure.savefig(file, format=path.suffix[1:], dpi=150))
     return path
 
