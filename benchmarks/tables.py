@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from fewclicks.errors import FewClicksError, InputError
@@ -386,6 +386,31 @@ def learning() -> str:
     )
 
 
+def on_ray() -> str:
+    """Tell what Ray costs beside the plain loop, and what ten million photos would take."""
+    found = stored("refine_ray.json")
+    if not found:
+        return "Not measured yet; `python benchmarks/refine_ray.py` does it."
+    runs, ratios = found["runs"], found["ray_over_loop"]
+    rows = [
+        (count, *(f"{median(run['rows_per_s'] for run in runs[f'{kind} {count}']):.1f}" for kind in ("loop", "ray")),
+         f"{ratios[f'rows_per_s_{count}']:.2f}")
+        for count in (1, 2)
+    ]  # fmt: skip
+    table = markdown(("processes or actors", "rows a second, plain loop", "on Ray", "Ray over loop"), rows)
+    ten = [
+        (one["machines"], f"{one['rows_per_s']:,.0f}", f"{one['hours']:,.1f}", f"{one['core_hours']:,}", one["drivers"])
+        for one in found["simulated"]["machines"]
+    ]
+    heads = ("machines of 16 cores", "rows a second", "hours for ten million photos", "core hours", "drivers")
+    height, width = found["hw"]
+    return (
+        f"A row is a photo of {width}x{height} with one mask, on {found['cores']} cores ({found['photos']} of them, "
+        f"{len(runs['ray 2'])} rounds; the first fifth is not counted):\n\n{table}\n\n"
+        f"Simulated from these parts, with machines that are taken away now and then:\n\n{markdown(heads, ten)}"
+    )
+
+
 def of_annotator(name: str) -> str:
     """Make a table of `annotator_tables`."""
     import annotator_tables
@@ -403,6 +428,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/ablation.md": {"tables": partial(of_training, "ablation")},
     "docs/annotator.md": {part: partial(of_annotator, part) for part in ("figures", "work")},
     "docs/experiments.md": {"figures": experiments, "learning": learning},
+    "docs/integrations/refine.md": {"ray": on_ray},
     "docs/methods.md": {part: partial(of_methods, part) for part in ("numbers", "equal_budget", "speed")},
     "docs/reliability.md": {part: partial(attacks, part) for part in ("overview", "details", "faults")},
     "docs/reproduction.md": {"presets": presets},

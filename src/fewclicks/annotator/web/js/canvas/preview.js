@@ -51,7 +51,22 @@ export class Lens {
     /** @type {number | null} a threshold that is being tried */
     this.threshold = null;
     store.on(["pass", "hand", "entries", "heat", "before"], () => this.refresh());
-    store.on(["hoverPreview", "hand", "photo", "tool", "passes", "adaptive"], () => this.cancel());
+    store.on(["hoverPreview", "hand", "armed", "photo", "tool", "passes", "adaptive"], () => this.cancel());
+  }
+
+  /** The object that a click goes to; null: a new one. */
+  get target() {
+    return this.store.state.armed ? null : this.store.hand;
+  }
+
+  /**
+   * Whether a click here gives a mask: where nothing is selected it selects what lies there, or says that there is nothing.
+   * @param {number} x
+   * @param {number} y
+   * @param {boolean} positive
+   */
+  gives(x, y, positive) {
+    return this.target !== null || (positive && (this.store.state.armed || !this.store.at(x, y)));
   }
 
   /**
@@ -69,7 +84,8 @@ export class Lens {
     if (wanted && wanted.x === at.x && wanted.y === at.y && wanted.positive === positive) return;
     this.ask.cancel();
     this.asked?.abort();
-    if (!photo || x < 0 || y < 0 || x >= photo.width - 0.5 || y >= photo.height - 0.5) return this.cancel();
+    const beside = !photo || x < 0 || y < 0 || x >= photo.width - 0.5 || y >= photo.height - 0.5;
+    if (beside || !this.gives(x, y, positive)) return this.cancel();
     this.wanted = at;
     // What is shown stays until there is something newer: it would flicker.
     if (this.store.state.folder?.own?.quick) void this.look();
@@ -114,7 +130,7 @@ export class Lens {
     if (!wanted || !photo || waiting) return;
     const asked = new AbortController();
     if (!quick) this.asked = asked;
-    const hand = this.store.hand;
+    const hand = this.target;
     try {
       const body = { ...wanted, ...this.store.refined, photo_id: photo.id, quick };
       const change = await api.preview(hand?.thing.id ?? this.nobody, body, asked.signal);
@@ -122,7 +138,7 @@ export class Lens {
       const grey = change.patch && (await decodeGrey(fromBase64(change.patch.png)));
       // A quick one may come late, while the pointer goes on; never after the exact one of the same place.
       const late = quick ? this.exact === this.wanted : this.asked !== asked;
-      if (!this.wanted || late || this.store.hand !== hand || this.store.state.waiting) return;
+      if (!this.wanted || late || this.target !== hand || this.store.state.waiting) return;
       const mask = hand ? hand.mask.clone() : Mask.empty();
       if (change.patch && grey) mask.put(change.patch.box, grey);
       if (!quick) this.exact = wanted;
