@@ -123,6 +123,7 @@ def test_a_run_that_cannot_be_measured_is_not_begun(tmp_path, monkeypatch, capsy
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_end_of_a_run_is_measured_anew_where_other_objects_are_asked_for(tmp_path, monkeypatch):
     last = loop.run(replace(SMALL, steps=1, holdout=20), tmp_path / "run", shown=loop.Shown(()), **OPTIONS)
     monkeypatch.setattr(finish, "evaluate", lambda predictor, dataset: dataset)
