@@ -16,7 +16,7 @@ from fewclicks.errors import InputError
 from fewclicks.training.sets import Toy
 from scripts import ROOT, script
 
-LIMIT = 900_000
+LIMIT = 960_000
 CHANGES = ("sets=shapes", "set_weights=1", "whole_sets=", "crop_hw=64,64", "min_area_px=50", "batch=4")
 
 
