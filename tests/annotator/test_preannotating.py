@@ -106,6 +106,7 @@ def test_a_proposal_is_accepted_or_corrected_and_undo_takes_back_the_others(api)
     assert [len(objects(api, photo_id)) for photo_id in photos] == [count + 1 for count in rest]
 
 
+@pytest.mark.slow
 def test_masks_of_another_tool_become_proposals_on_the_photos_that_are_meant(api):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

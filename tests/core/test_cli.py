@@ -391,6 +391,7 @@ def test_list_names_what_is_there(fewclicks):
     assert "grow" in fewclicks("list")[1]
 
 
+@pytest.mark.slow
 def test_doctor_times_a_click(fewclicks):
     code, out, _ = fewclicks("doctor", "--json")
     found = json.loads(out)
