@@ -69,12 +69,12 @@ def refine(
     """
     from fewclicks.config import resolve
     from fewclicks.errors import InputError
-    from fewclicks.files.replace import write_text
+    from fewclicks.files.replace import require_folder, write_text
     from fewclicks.integrations import refine as refining
     from fewclicks.integrations.photo_stores import is_elsewhere
     from fewclicks.integrations.refine_ray import Cluster
     from fewclicks.integrations.refine_review import review as page
-    from fewclicks.integrations.shards import WHOLE, parse_shard, require_folder
+    from fewclicks.integrations.shards import WHOLE, parse_shard
 
     _require_sense(shard, join, engine, address, actors, shards)
     on_ray = engine == "ray" and not join

@@ -52,14 +52,19 @@ def beside(target: Path) -> Path:
     return target.with_name(name)
 
 
+def require_folder(target: Path) -> None:
+    """InputError where the folder that `target` is to be written into does not exist: said before, not after hours."""
+    if not target.parent.is_dir():
+        raise InputError(f"the folder '{target.parent}' does not exist; create it first")
+
+
 def replace_file(target: Path, write: Callable[[IO[bytes]], object], durable: bool = True) -> None:
     """Have `write` fill a file beside `target`, then put it in its place: `target` is never half written.
 
     `durable` brings it to the disk too, so that it outlives a power cut. InputError where it cannot be written.
     """
     target = Path(target)
-    if not target.parent.is_dir():
-        raise InputError(f"the folder '{target.parent}' does not exist; create it first")
+    require_folder(target)
     try:
         file, part = _fresh_file(target)
         try:

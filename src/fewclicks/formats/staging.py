@@ -9,7 +9,7 @@ from typing import Any
 
 from fewclicks.errors import InputError
 from fewclicks.files.bounded import parse_json
-from fewclicks.files.replace import move_file, recover, replace_folder, staging
+from fewclicks.files.replace import move_file, recover, replace_folder, require_folder, staging
 from fewclicks.formats.reading import MAX_TEXT_BYTES, read_bytes
 
 LISTING = ".fewclicks-export.json"
@@ -18,8 +18,7 @@ LISTING = ".fewclicks-export.json"
 
 def check(out: Path, single: bool, overwrite: bool) -> None:
     """InputError unless an export may be written to `out`, a file (`single`) or a folder."""
-    if not out.parent.is_dir():
-        raise InputError(f"the folder '{out.parent}' does not exist; create it first")
+    require_folder(out)
     if single:
         if out.is_dir():
             raise InputError(f"'{out}' is a folder; name a file, or a folder without .json")

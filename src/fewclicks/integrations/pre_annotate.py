@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from fewclicks.errors import InputError, one_line
 from fewclicks.files import bounded
-from fewclicks.files.replace import move_file, staging
+from fewclicks.files.replace import move_file, require_folder, staging
 from fewclicks.formats import coco
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects
 from fewclicks.formats.palette import colour_of
@@ -26,7 +26,7 @@ from fewclicks.formats.writing import UNLABELLED
 from fewclicks.images.levels import Levels
 from fewclicks.images.reading import read_image
 from fewclicks.integrations.refine import UNREADABLE
-from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob, require_folder
+from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob
 from fewclicks.predictor import Predictor
 from fewclicks.proposals import Everything, Proposal, propose
 

@@ -19,7 +19,7 @@ import numpy as np
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import FewClicksError, InputError, one_line
 from fewclicks.files import bounded
-from fewclicks.files.replace import write_text
+from fewclicks.files.replace import require_folder, write_text
 from fewclicks.formats.reading import key_of
 from fewclicks.formats.reading import read_json as read_annotations
 from fewclicks.images.reading import read_image
@@ -36,7 +36,7 @@ from fewclicks.integrations.mask_sets import (
     photos_in,
     shards_of_images,
 )
-from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob, named, require_folder
+from fewclicks.integrations.shards import WHOLE, Shard, ShardedJob, named
 from fewclicks.predictor import Predictor, State
 from fewclicks.types import Image, Mask
 

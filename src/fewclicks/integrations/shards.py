@@ -56,12 +56,6 @@ def named(out: Path, shard: Shard) -> Path:
     return out if shard == WHOLE else out.with_name(f"{out.stem}-{shard}{out.suffix}")
 
 
-def require_folder(path: Path) -> None:
-    """InputError where the folder that a file is to be written into does not exist: said before, not after hours."""
-    if not path.parent.is_dir():
-        raise InputError(f"the folder '{path.parent}' does not exist; create it first")
-
-
 class ShardedJob(Generic[Row]):
     """A base for frozen dataclasses with the fields `out` and `shard`: how far such a job is, and how it is ended."""
 

@@ -19,7 +19,7 @@ from fewclicks.annotator.services.photos import PhotoFolder
 from fewclicks.annotator.store.objects import Store
 from fewclicks.errors import FewClicksError, InputError
 from fewclicks.files.archives import ZIP_BYTES, ZIP_FILES
-from fewclicks.files.replace import replace_file, staging
+from fewclicks.files.replace import replace_file, require_folder, staging
 from fewclicks.files.scratch import scratch_folder
 from fewclicks.formats.annotations import AnnotatedPhoto, Exported
 from fewclicks.formats.splitting import SPLIT
@@ -98,8 +98,7 @@ def export_folder(
         return formats.export(name, photos, photos.labels, out, overwrite=overwrite, **options)
     if out.exists() and not overwrite:
         raise InputError(f"'{out}' exists; name another file, or pass --overwrite (in Python overwrite=True)")
-    if not out.parent.is_dir():
-        raise InputError(f"the folder '{out.parent}' does not exist; create it first")
+    require_folder(out)
     with staging(out.with_name(f"{out.name}.export")) as staged:
         written = formats.export(name, photos, photos.labels, staged / out.stem, **options)
         replace_file(out, lambda file: _zip(staged / out.stem, file))

@@ -24,7 +24,7 @@ from fewclicks.annotator.store import sqlite
 from fewclicks.annotator.store.database import Database
 from fewclicks.annotator.store.tables import About, ActionRow, Base, ClassRow, ObjectRow, PhotoRow, Whole
 from fewclicks.errors import InputError, StoreError
-from fewclicks.files.replace import move_file, staging
+from fewclicks.files.replace import move_file, require_folder, staging
 
 KEYS_AT_ONCE = 1000
 CHUNK_BYTES = 16 * 2**20
@@ -119,8 +119,7 @@ def _opened(source: str | os.PathLike[str], access: sqlite.Access) -> Iterator[D
 @contextmanager
 def _replaced(file: Path) -> Iterator[Path]:
     """A path beside `file` to write to, which is put in its place at the end, or removed if anything is raised."""
-    if not file.parent.is_dir():
-        raise InputError(f"the folder '{file.parent}' does not exist; create it first")
+    require_folder(file)
     try:
         with staging(file) as box:
             yield box / file.name
