@@ -10,19 +10,18 @@ is fitted to all points against the logarithm of the samples; its interval is th
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tables import LEVELS, RESULTS, per_object, stored
 
 from fewclicks.evaluation.plots import blank_figure
 from fewclicks.files.replace import replace_file
 
-RESULTS = Path(__file__).parents[1] / "results"
 PHASES = {
     "1-compact": "compact",
     "2-branch_256": "compact_branch_256",
@@ -35,7 +34,6 @@ PHASES = {
 """Run -> the last phase of training.json that its weights have seen."""
 GROWN = "17-gpu"
 """It has more layers and sees more kinds of photos: the last step of the curve is not of samples alone."""
-LEVELS = ("0.90", "0.95")
 RESAMPLES = 10_000
 
 
@@ -68,13 +66,14 @@ class Curve:
         return np.asarray(self.noc.mean() + self.slope()[0] * (np.log10(samples) - x.mean()))
 
 
+@cache
 def curves() -> dict[str, Curve]:
     """Level -> its curve."""
     seen, total = {}, 0
-    for phase in json.loads((RESULTS / "training.json").read_text("utf-8"))["phases"]:
+    for phase in stored("training.json")["phases"]:
         total += phase["samples"]
         seen[phase["recipe"]] = total
-    runs = [_objects(run) for run in PHASES]
+    runs = [per_object(RESULTS / "experiments" / f"{run}.json") for run in PHASES]
     samples = np.array([seen[phase] for phase in PHASES.values()])
     return {level: Curve(samples, np.array([run["noc"][level] for run in runs], float)) for level in LEVELS}
 
@@ -112,12 +111,6 @@ def draw(path: Path) -> None:
         panel.grid(alpha=0.3, which="both")
     panel.legend(loc="upper right", fontsize=8)
     replace_file(path, lambda file: figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None}))
-
-
-def _objects(run: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((RESULTS / "experiments" / f"{run}.json").read_text("utf-8"))["datasets"]
-    per_object: dict[str, Any] = found["Validation"]["per_object"]
-    return per_object
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -332,22 +333,6 @@ def attacks(part: str) -> str:
     return text
 
 
-def of_training(name: str) -> str:
-    """Make a table of `training_tables`."""
-    import training_tables
-
-    table: str = getattr(training_tables, name)()
-    return table
-
-
-def of_methods(name: str) -> str:
-    """Make a table of `method_tables`."""
-    import method_tables
-
-    table: str = getattr(method_tables, name)()
-    return table
-
-
 def presets() -> str:
     """List what each difference between the presets does, and on what it was measured."""
     from presets import ENDS, ROWS
@@ -411,11 +396,9 @@ def on_ray() -> str:
     )
 
 
-def of_annotator(name: str) -> str:
-    """Make a table of `annotator_tables`."""
-    import annotator_tables
-
-    table: str = getattr(annotator_tables, name)()
+def made_by(module: str, name: str) -> str:
+    """Make a table by a function of another file of benchmarks/."""
+    table: str = getattr(import_module(module), name)()
     return table
 
 
@@ -425,15 +408,15 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "results": lambda: results(intervals=True), "training": training, "validation": validation,
         "clicks": more_clicks, "photos": changed_photos, "failures": lambda: failures(CARD),
     },
-    "docs/ablation.md": {"tables": partial(of_training, "ablation")},
-    "docs/annotator.md": {part: partial(of_annotator, part) for part in ("figures", "work")},
+    "docs/ablation.md": {"tables": partial(made_by, "training_tables", "ablation")},
+    "docs/annotator.md": {part: partial(made_by, "annotator_tables", part) for part in ("figures", "work")},
     "docs/experiments.md": {"figures": experiments, "learning": learning},
     "docs/integrations/refine.md": {"ray": on_ray},
-    "docs/methods.md": {part: partial(of_methods, part) for part in ("numbers", "equal_budget", "speed")},
+    "docs/methods.md": {part: partial(made_by, "method_tables", part) for part in ("numbers", "equal_budget", "speed")},
     "docs/reliability.md": {part: partial(attacks, part) for part in ("overview", "details", "faults")},
     "docs/reproduction.md": {"presets": presets},
     "docs/robustness.md": {"photos": changed_photos, "clicks": more_clicks, "each": each_click},
-    "docs/training.md": {"recipes": recipes, "sampling": partial(of_training, "sampling")},
+    "docs/training.md": {"recipes": recipes, "sampling": partial(made_by, "training_tables", "sampling")},
 }  # fmt: skip
 """Page -> mark -> what is written there."""
 
