@@ -412,6 +412,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/annotator.md": {part: partial(made_by, "annotator_tables", part) for part in ("figures", "work")},
     "docs/experiments.md": {"figures": experiments, "learning": learning},
     "docs/integrations/refine.md": {"ray": on_ray},
+    "docs/integrations/sam.md": {"noc": partial(made_by, "pair_tables", "noc")},
     "docs/methods.md": {part: partial(made_by, "method_tables", part) for part in ("numbers", "equal_budget", "speed")},
     "docs/reliability.md": {part: partial(attacks, part) for part in ("overview", "details", "faults")},
     "docs/reproduction.md": {"presets": presets},
