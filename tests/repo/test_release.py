@@ -135,3 +135,50 @@ def test_a_mac_with_an_intel_processor_is_told_before_anything_is_installed(tmp_
     assert "no build for Macs with Intel processors" in done.stderr
     assert "Python 3.11 to 3.13" in done.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_the_real_programs_are_installed_once_and_anew_when_what_they_need_changes(tmp_path):
+    """By a Python that writes down what it is asked for."""
+    lists = tmp_path / "requirements" / "integrations"
+    lists.mkdir(parents=True)
+    for name in ("one", "two"):
+        (lists / f"{name}.txt").write_text(f"{name}==1\n")
+    for name in ("Makefile", "pyproject.toml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    log, python = tmp_path / "log", tmp_path / ".venv" / "bin" / "python"
+    python.write_text(
+        f'#!/bin/sh\necho "$*" >> {log}\n[ "$2" != venv ] || {{ mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; }}\n'
+        '[ "$8" != requirements/integrations/two.txt ] || [ ! -e offline ]\n'
+    )
+    python.chmod(0o755)
+    for stamp in (".made", ".dev"):
+        (tmp_path / ".venv" / stamp).touch()
+
+    def installed(*words):
+        log.unlink(missing_ok=True)
+        command = ["make", "test-integrations", f"PYTHON={python}", "-o", ".venv/.dev", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        lines = log.read_text().splitlines() if log.exists() else []
+        names = re.findall(r"install --no-compile -r requirements/integrations/(\w+)\.txt -e \.", "\n".join(lines))
+        return done, names, lines
+
+    (tmp_path / "offline").touch()
+    done, names, lines = installed()
+    assert (done.returncode, names) == (0, ["one", "two"])
+    assert "two cannot be installed; its tests are skipped" in done.stdout
+    assert lines[-1].startswith("-m pytest -m integration")
+    (tmp_path / "offline").unlink()
+    assert installed()[1] == ["two"]
+    assert installed()[1] == []
+    (lists / "one.txt").write_text("one==2\n")
+    assert installed()[1] == ["one"]
+    text = (ROOT / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(text.replace("[tool.ruff]", "# of no matter here\n[tool.ruff]"))
+    assert installed()[1] == []
+    (tmp_path / "pyproject.toml").write_text(text.replace('    "numpy>=1.26",', '    "numpy>=2",\n    "scipy",'))
+    assert installed("ONLY=one")[1] == ["one"]
+    assert installed()[1] == ["two"]
+    wrong = installed("ONLY=non")[0]
+    assert wrong.returncode == 2
+    assert "there is no requirements/integrations/non.txt" in wrong.stderr
