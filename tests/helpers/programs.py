@@ -58,6 +58,10 @@ def running(command, url, log, seconds=600, **options):
             process.wait()
 
 
+SERVED = {}
+"""The processes of `served`, by their addresses."""
+
+
 @contextmanager
 def served(*arguments, folder):
     """`fewclicks serve` on a free port, without a token; its address."""
@@ -74,5 +78,6 @@ def served(*arguments, folder):
         "--threads",
         "1",
     ]
-    with running(command, f"http://127.0.0.1:{port}/health", folder / "serve.log", 60):
-        yield f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{port}"
+    with running(command, f"{address}/health", folder / "serve.log", 60) as SERVED[address]:
+        yield address

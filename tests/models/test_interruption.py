@@ -1,13 +1,15 @@
 """A forward of ONNX Runtime is stopped from another thread, and nothing of it stays."""
 
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
 
 from fewclicks.api import load
 from fewclicks.clicks import Click, Clicks
-from fewclicks.engines.interruption import Interrupted, Interruption, current, interruptible
+from fewclicks.engines.interruption import Interrupted, Interruption, check, current, interruptible, stoppable
 from fewclicks.predictor import State
 
 
@@ -61,3 +63,36 @@ def test_an_error_stays_an_error_where_nobody_asked_for_the_end():
     interruption = Interruption()
     with pytest.raises(ValueError, match="wrong"), interruption.stopping(lambda: None):
         raise ValueError("wrong")
+
+
+def test_several_threads_are_stopped_at_once():
+    interruption, stopped = Interruption(), []
+    with interruption.stopping(lambda: stopped.append("a")), interruption.stopping(lambda: stopped.append("b")):
+        with interruption.stopping(lambda: stopped.append("ended before")):
+            pass
+        interruption.request()
+    assert stopped == ["a", "b"]
+
+
+def test_a_signal_ends_work_in_the_middle():
+    seen = []
+
+    def work():
+        try:
+            signal.raise_signal(signal.SIGINT)
+            while True:
+                check()
+                time.sleep(0.001)
+        except BaseException as error:
+            seen.append(type(error))
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        stoppable(work)
+    assert seen == [Interrupted]
+
+
+def test_stoppable_work_gives_what_it_gives():
+    assert stoppable(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        stoppable(lambda: 1 // 0)

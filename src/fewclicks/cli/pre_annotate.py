@@ -62,12 +62,15 @@ def _proposed(resolved: ResolvedPredictor, job: PreJob) -> list[Proposed]:
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from fewclicks.engines.interruption import stoppable
     from fewclicks.integrations import pre_annotate as before
 
     console = Console(stderr=True)
     columns = (MofNCompleteColumn(), TextColumn("photos {task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=sum(job.shard.holds(number) for number in range(len(job.names))))
-        return before.pre_annotate(
-            resolved.build(), job, lambda row: bar.update(task, advance=1, description=row.photo[-40:])
-        )
+
+        def tell(row: Proposed) -> None:
+            bar.update(task, advance=1, description=row.photo[-40:])
+
+        return stoppable(lambda: before.pre_annotate(resolved.build(), job, tell))

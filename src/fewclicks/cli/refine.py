@@ -68,6 +68,7 @@ def refine(
     What the format holds besides masks stays as it is. Whole shards that are done are skipped.
     """
     from fewclicks.config import resolve
+    from fewclicks.engines.interruption import stoppable
     from fewclicks.errors import InputError
     from fewclicks.files.replace import require_folder, write_text
     from fewclicks.integrations import refine as refining
@@ -105,7 +106,7 @@ def refine(
     else:
         rows, skipped = _refined(resolved, job, (Cluster(address, actors), shards) if on_ray else None)
     if review is not None:
-        write_text(review, page(resolved.build(), job, rows, show))
+        write_text(review, stoppable(lambda: page(resolved.build(), job, rows, show)))
     if as_json:
         print(
             json.dumps({"out": str(job.target), "skipped": skipped, "masks": [asdict(row) for row in rows]}, indent=1)
@@ -152,6 +153,7 @@ def _refined(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from fewclicks.engines.interruption import stoppable
     from fewclicks.integrations import refine as refining
     from fewclicks.integrations.refine_ray import refine_on_ray
 
@@ -168,8 +170,10 @@ def _refined(
 
         if ray is not None:
             return refine_on_ray(resolved, job, *ray, tell), False
-        rows = refining.refine(resolved.build(), job, lambda photo: tell(photo.name, len(photo.entries)))
-    return rows, False
+        done_now = stoppable(
+            lambda: refining.refine(resolved.build(), job, lambda photo: tell(photo.name, len(photo.entries)))
+        )
+    return done_now, False
 
 
 def _summary(rows: list[Refined]) -> str:

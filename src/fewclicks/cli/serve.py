@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Annotated
 import typer
 
 from fewclicks.cli import options
+
+GRACE_S = 1
+"""So long a photo that is fetched or read may take when the server is told to stop; what is computed ends at once."""
 
 
 def serve(
@@ -67,6 +71,7 @@ def serve(
     from fewclicks.annotator.server.security import SecurityMiddleware
     from fewclicks.annotator.server.serve import Place, address_of, allow_many_files, listen, policy_for
     from fewclicks.config import resolve
+    from fewclicks.engines.interruption import Interruption
     from fewclicks.integrations.photo_sources import PhotoSource
     from fewclicks.integrations.tool_server import TOOLS, Credentials, application
 
@@ -74,7 +79,14 @@ def serve(
     about = resolved.describe()
     version = f"fewclicks {about['fewclicks']} {about['method']} {str(about.get('weights_sha256', ''))[:12]}".strip()
     source = PhotoSource(tool_url, tool_token, images)
-    app = application(resolved.build(), tools or [], source, version)
+    interruption = Interruption()
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            interruption.request()
+            await super().shutdown(sockets)
+
+    app = application(resolved.build(), tools or [], source, version, interruption)
     place = Place(host=host, port=port, names=tuple(name or ()), tokens=tokens, no_token=no_token)
     allow_many_files()
     with closing(listen(place)) as listening:
@@ -82,11 +94,11 @@ def serve(
         guarded = Credentials(SecurityMiddleware(app, policy))
         config = uvicorn.Config(
             guarded, http=bounded(policy.proxies), log_level="warning", access_log=False, proxy_headers=False,
-            server_header=False, ws="none", lifespan="off",
+            server_header=False, ws="none", lifespan="off", timeout_graceful_shutdown=GRACE_S,
         )  # fmt: skip
         print(f"Serving {', '.join(tools or TOOLS)} at {address_of(host, port, None)}  (Ctrl-C ends it)")
         if policy.token:
             print(f"The token is {policy.token}: as the password of basic auth, as a bearer, or in the header Token")
         sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run([listening])
+            Server(config).run([listening])

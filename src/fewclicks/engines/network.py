@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewclicks.clicks import Clicks
-from fewclicks.engines.interruption import current
+from fewclicks.engines.interruption import check
 from fewclicks.predictor import State, blank
 from fewclicks.types import Image
 
@@ -59,8 +59,7 @@ class Network:
 
     def _stepped(self, states: Sequence[State], clicks: Sequence[Clicks]) -> list[State]:
         """One forward for states of one size."""
-        if interruption := current():
-            interruption.check()
+        check()
         images = np.stack([state.image.transpose(2, 0, 1) for state in states]).astype(np.float32) / np.float32(255)
         points = np.repeat(PAD[None], len(clicks), 0).repeat(max(1, *map(len, clicks)), 1)
         for row, said in zip(points, clicks, strict=True):

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fewclicks.engines.interruption import check
 from fewclicks.errors import InputError, one_line
 from fewclicks.files import bounded
 from fewclicks.files.replace import move_file, require_folder, staging
@@ -125,7 +126,7 @@ def _proposed(
     for name in names:
         try:
             image = read_image(job.locate(name), levels=job.levels)
-            found = propose(image, predictor, job.how)
+            found = propose(image, predictor, job.how, lambda done, total: check())
         except (OSError, *UNREADABLE) as error:
             tell(Proposed(name, problem=one_line(error)))
             continue

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from fewclicks.clicks import Click, Clicks
+from fewclicks.engines.interruption import check
 from fewclicks.errors import FewClicksError, InputError, one_line
 from fewclicks.files import bounded
 from fewclicks.files.replace import require_folder, write_text
@@ -178,6 +179,7 @@ def refine(
     whole: list[CocoDocument | LabelmeDocument] = []
     for document in documents(job, rows):
         for photo in document:
+            check()
             rows += [row for row, _ in refine_photo(predictor, photo, job)]
             progress(photo)
         if isinstance(document, CocoDocument):
@@ -320,6 +322,7 @@ def refine_masks(
         yield from ((replace(row, problem=one_line(error)), None) for row in blank)
         return
     for row, entry in zip(blank, photo.entries, strict=True):
+        check()
         try:
             yield _refine_entry(predictor, start, entry, row, rules)
         except UNREADABLE as error:

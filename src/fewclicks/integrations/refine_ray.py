@@ -13,6 +13,8 @@ import io
 import json
 import logging
 import os
+import signal
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -369,6 +371,7 @@ class Cascade:
 def _running(ray: Any, cluster: Cluster) -> Iterator[_Pool]:
     """Be a driver of a cluster, or of one that lives as long as this."""
     options = {} if cluster.address else {"include_dashboard": False}
+    ours = signal.getsignal(signal.SIGTERM)
     for tries_left in reversed(range(1 if cluster.address else STARTS)):
         try:
             ray.init(address=cluster.address, log_to_driver=False, logging_level="error", **options)
@@ -379,6 +382,8 @@ def _running(ray: Any, cluster: Cluster) -> Iterator[_Pool]:
                 where = f"at '{cluster.address}' " if cluster.address else ""
                 cure = "start one by `ray start --head`, or leave --address out"
                 raise InputError(f"no cluster of Ray {where}can be used ({one_line(error)}); {cure}") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, ours)  # that of Ray prints addresses, and ends with another code
     try:
         cpus = ray.cluster_resources().get("CPU", 1.0)
         yield _Pool(ray, cluster.actors or max(1, int(cpus) - 1), cpus)

@@ -16,6 +16,7 @@ import numpy as np
 
 from fewclicks.boxes import look_in_box
 from fewclicks.clicks import Click, Clicks
+from fewclicks.engines.interruption import check
 from fewclicks.errors import InputError
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import BoxPrompt
@@ -70,6 +71,7 @@ class Replay:
                 state, done = after, done + 1
             del self._path[done:]
             for n in range(done, len(clicks)):
+                check()
                 after = self.predictor.step(state, Clicks(clicks.items[: n + 1]).counting(self.hw))
                 is_local = mask is not None and bool(state.mask.any())
                 state = keep_local(state, after, Clicks((clicks[n],)), first=n == 0) if is_local else after

@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fewclicks.engines.interruption import Interrupted, Interruption, interruptible
 from fewclicks.errors import FewClicksError, InputError, one_line
 from fewclicks.integrations import osam_http, x_anylabeling
 from fewclicks.integrations.label_studio import Backend
@@ -31,8 +33,17 @@ TOOLS = ("label-studio", "x-anylabeling", "osam")
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-def application(predictor: Predictor, tools: Sequence[str], source: PhotoSource, version: str) -> Starlette:
-    """The application of these tools (all of `TOOLS` if empty). InputError for one that there is not."""
+def application(
+    predictor: Predictor,
+    tools: Sequence[str],
+    source: PhotoSource,
+    version: str,
+    interruption: Interruption | None = None,
+) -> Starlette:
+    """The application of these tools (all of `TOOLS` if empty). InputError for one that there is not.
+
+    `interruption`: ends what is computed when the server is told to stop.
+    """
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import Request
@@ -44,14 +55,24 @@ def application(predictor: Predictor, tools: Sequence[str], source: PhotoSource,
             raise InputError(f"there is no '{tool}' to serve; there are: {', '.join(TOOLS)}")
     replays = Replays(predictor, most_clicks=MOST_CLICKS)
 
+    def refusal(detail: str, status: int) -> Response:
+        return JSONResponse({"status": status, "detail": detail, "error": detail}, status)
+
     def route(path: str, answer: Answer, method: str = "POST", status: int = 200) -> Route:
+        def computed(asked: Mapping[str, Any]) -> dict[str, Any]:
+            with interruptible(interruption):
+                return answer(asked)
+
         async def handle(request: Request) -> Response:
             try:
                 asked = body_of(await request.body()) if method == "POST" else {}
-                return JSONResponse(await run_in_threadpool(answer, asked), status)
+                return JSONResponse(await run_in_threadpool(computed, asked), status)
             except (FewClicksError, ValueError) as error:
-                detail = one_line(error, 500)
-                return JSONResponse({"status": 400, "detail": detail, "error": detail}, 400)
+                return refusal(one_line(error, 500), 400)
+            except (Interrupted, asyncio.CancelledError):  # the second: what cannot be interrupted took too long
+                if interruption is None or not interruption.requested:
+                    raise
+                return refusal("the server is stopping; ask again when it runs", 503)
 
         return Route(path, handle, methods=[method])
 
