@@ -51,6 +51,8 @@ def test_a_reviewer_pins_sends_back_and_accepts_by_keys(opened, served, scheme):
     x, y = screen.at(61, 40, SIZE)
     assert abs(box["x"] - x) < 6
     assert abs(box["y"] + box["height"] - y) < 6
+    screen.page.locator(".pin").click()  # no click on the photo, which would select the object
+    assert screen.page.locator("#finish").is_disabled()
     shot(screen, f"review-{scheme}")
     screen.key("Shift+R")
     screen.is_now(lambda: state(served, photo), "returned")

@@ -179,7 +179,8 @@ function giveFocusBack() {
   // Rings round the stage are for who moves by keys.
   addEventListener("keydown", ({ key }) => /^(Tab|F6|Arrow)/.test(key) && document.body.classList.add("by-keys"));
   addEventListener("pointerdown", () => document.body.classList.remove("by-keys"));
-  stage.element.addEventListener("pointerdown", () => {
+  stage.element.addEventListener("pointerdown", ({ target }) => {
+    if (target !== stage.element) return;
     const { drawer: open } = document.body.dataset;
     if (open === "left" || open === "right") drawer(open);
   });

@@ -23,7 +23,6 @@ export class Navigator {
       this.go(event);
     });
     this.canvas.addEventListener("pointermove", (event) => this.go(event));
-    this.canvas.addEventListener("pointerup", (event) => event.stopPropagation());
     stage.moved.push(() => this.draw());
   }
 
@@ -56,7 +55,6 @@ export class Navigator {
    * @param {PointerEvent} event
    */
   go(event) {
-    event.stopPropagation();
     if (!event.buttons) return;
     const box = this.canvas.getBoundingClientRect();
     const { camera } = this.stage;

@@ -50,22 +50,31 @@ export class Pointing {
     this.longPress = undefined;
     /** @type {[number, number]} where the finger came down */
     this.origin = [0, 0];
-    const { element } = stage;
-    element.addEventListener("pointerdown", (event) => this.pressed(event));
-    element.addEventListener("pointermove", (event) => this.moved(event));
-    element.addEventListener("pointerup", (event) => this.released(event));
-    element.addEventListener("pointercancel", (event) => this.cancelled(event));
-    element.addEventListener("pointerleave", () => this.left());
-    element.addEventListener("contextmenu", (event) => event.preventDefault());
-    element.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
-    element.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    store.on(["tool", "photo"], ({ tool }) => (element.dataset.tool = tool));
+    this.listen(stage.element);
+    store.on(["tool", "photo"], ({ tool }) => (stage.element.dataset.tool = tool));
     store.on(["tool", "photo"], () => (stage.prompt = this.prompting.prompt));
     // A click at the cursor of the keys has a preview too.
     stage.pointed.push(() => {
       if (stage.byKeys) this.byKeys();
       if (stage.byKeys && stage.pointer) lens.over(...stage.camera.toPhoto(...stage.pointer), true);
     });
+  }
+
+  /**
+   * Hear what is done on the stage itself. What lies on it (a pin, the small picture, a card) keeps its presses and moves: they are none
+   * on the photo. The wheel is always the photo's.
+   * @param {HTMLElement} element
+   */
+  listen(element) {
+    const own = (/** @type {(event: PointerEvent) => void} */ hear) => (/** @type {PointerEvent} */ event) => event.target === element && hear(event);
+    element.addEventListener("pointerdown", own((event) => this.pressed(event)));
+    element.addEventListener("pointermove", own((event) => this.moved(event)));
+    element.addEventListener("pointerup", own((event) => this.released(event)));
+    element.addEventListener("pointercancel", own((event) => this.cancelled(event)));
+    element.addEventListener("pointerleave", () => this.left());
+    element.addEventListener("contextmenu", (event) => event.preventDefault());
+    element.addEventListener("mousedown", (event) => event.button === 1 && event.preventDefault());
+    element.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
   }
 
   /**

@@ -18,7 +18,6 @@ export function examples({ store, desk, notices }) {
   const { folder, role } = store.state;
   if (!folder?.examples || role === "annotator") return [];
   const button = h("button", { type: "button", class: "button primary", id: "examples" }, t("examples.go", { n: folder.examples }));
-  button.addEventListener("pointerdown", (event) => event.stopPropagation());
   button.addEventListener("click", async () => {
     button.disabled = true;
     await notices.tried(async () => {

@@ -23,8 +23,6 @@ export class Filmstrip {
     this.hand = hand;
     this.stage = stage;
     this.element = byId("filmstrip");
-    // It lies on the stage, and a click on it is none on the photo.
-    for (const kind of ["pointerdown", "pointerup", "pointermove"]) this.element.addEventListener(kind, (event) => event.stopPropagation());
     /** The click that was asked about last. */
     this.asked = "";
     store.on(["hand", "entries", "waiting"], () => void this.ask());

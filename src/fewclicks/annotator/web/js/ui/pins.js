@@ -73,7 +73,6 @@ export class Pins {
       if (event.key === "Escape") this.close();
       event.stopPropagation();
     });
-    for (const name of ["pointerdown", "wheel"]) form.addEventListener(name, (event) => event.stopPropagation());
     this.placed.push([form, ...at]);
     this.show();
     text.focus();

@@ -29,8 +29,6 @@ class Tour {
     this.store = store;
     this.step = Math.min(STEPS.length - 1, step);
     this.card = h("div", { class: "tour", id: "tour", role: "region", "aria-live": "polite", hidden: true });
-    // It lies on the stage, and a click on it is none on the photo.
-    for (const kind of ["pointerdown", "pointerup", "pointermove", "wheel"]) this.card.addEventListener(kind, (event) => event.stopPropagation());
     byId("stage").append(this.card);
     /** The text that is shown. */
     this.shown = "";
