@@ -1,6 +1,6 @@
 /** @file What the page shows, in one place; who shows a part of it subscribes to its names. */
 
-/** @import { Class, Comment, Folder, Photo, Role, Tiles, Tool } from "../types.js" */
+/** @import { Class, Comment, Folder, Photo, Role, Thing, Tiles, Tool } from "../types.js" */
 /** @import { Entry } from "./annotation.js" */
 /** @import { Mask } from "../canvas/mask.js" */
 import { keep, recallValues } from "./memory.js";
@@ -135,8 +135,10 @@ export class Store {
     this.listeners = [];
     /** @type {Set<keyof State>} */
     this.changed = new Set();
-    /** @type {{ids: string, places: Map<string, number>}} */
-    this.numbered = { ids: "", places: new Map() };
+    /** @type {{things: readonly Thing[], stack: readonly Entry[]}} the stack as it was sorted last, and of what */
+    this.sorted = { things: [], stack: [] };
+    /** @type {{stack: readonly Entry[], places: Map<string, number>}} */
+    this.numbered = { stack: [], places: new Map() };
   }
 
   /**
@@ -215,8 +217,8 @@ export class Store {
 
   /** Object id -> its number among those of its class; without those that are alone. */
   get places() {
-    const ids = this.stack.map(({ thing }) => `${thing.id} ${thing.class_id}`).join();
-    if (this.numbered.ids === ids) return this.numbered.places;
+    const { stack } = this;
+    if (this.numbered.stack === stack) return this.numbered.places;
     /** @type {Map<number, Entry[]>} */
     const classes = new Map();
     // Numbers do not change as objects move up and down in the stack: they go by the order of the map, which is that of z at first.
@@ -225,15 +227,19 @@ export class Store {
     }
     const several = [...classes.values()].filter((entries) => entries.length > 1);
     const places = new Map(several.flatMap((entries) => entries.map((entry, i) => /** @type {[string, number]} */ ([entry.thing.id, i + 1]))));
-    this.numbered = { ids, places };
+    this.numbered = { stack, places };
     return places;
   }
 
-  /** The objects that are not deleted, bottom to top. */
+  /** The objects that are not deleted, bottom to top: the same list until one of them changes, as each move of the pointer asks for it. */
   get stack() {
-    return [...this.state.entries.values()]
-      .filter((entry) => !entry.thing.deleted)
-      .sort((a, b) => a.thing.z - b.thing.z || (a.thing.id < b.thing.id ? -1 : 1));
+    const { things, stack } = this.sorted;
+    const all = [...this.state.entries.values()];
+    if (all.length === things.length && all.every(({ thing }, i) => thing === things[i])) return stack;
+    const shown = all.filter((entry) => !entry.thing.deleted);
+    shown.sort((a, b) => a.thing.z - b.thing.z || (a.thing.id < b.thing.id ? -1 : 1));
+    this.sorted = { things: all.map(({ thing }) => thing), stack: shown };
+    return this.sorted.stack;
   }
 
   /**

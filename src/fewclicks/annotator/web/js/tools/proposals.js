@@ -66,7 +66,7 @@ export class Proposals {
    */
   discard(entry) {
     if (!entry.thing.proposal || entry.thing.locked) return false;
-    const order = this.store.stack.reverse();
+    const order = this.store.stack.toReversed();
     this.hand.remove(entry, true);
     const back = this.hand.bringBack;
     this.judged.push(() => {
@@ -97,7 +97,7 @@ export class Proposals {
    * @param {Entry | null} [after]
    */
   goOn(after = this.store.hand) {
-    const order = this.store.stack.reverse();
+    const order = this.store.stack.toReversed();
     const at = after ? order.indexOf(after) : -1;
     const next = this.list.find((entry) => order.indexOf(entry) > at) ?? this.list[0];
     if (after && this.store.hand === after) this.store.set({ hand: null, pass: null, before: false, busy: false });
