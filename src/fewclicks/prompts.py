@@ -20,7 +20,7 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box, clamp_clicks
 from fewclicks.predictor import Predictor, State
-from fewclicks.refinement import CFR, GIVEN, ClickConsistency, passes
+from fewclicks.refinement import CFR, GIVEN, ClickConsistency, LocalCorrection, passes
 from fewclicks.transforms import CLEAN, Denoise
 from fewclicks.types import Image, Mask, Prob
 
@@ -130,10 +130,9 @@ class LookAt:
 
     def step(self, state: State, clicks: Clicks) -> State:
         """One step of `inner` on the region; its prob is pasted into the previous one."""
-        memo, clean = state.memo.get("look"), state.memo.get(CLEAN)
-        # Whether a photo is noisy is known of all of it, and cleaned it is once: not each part that is looked at.
-        inner = self.inner if clean is None else without_denoise(self.inner)
-        part = self._part(state.image if clean is None else clean)
+        memo = state.memo.get("look")
+        inner, shown = cleaned(self.inner, state)
+        part = self._part(shown)
         if memo is None:
             memo = inner.start(part).memo
         hw = (state.image.shape[0], state.image.shape[1])
@@ -156,11 +155,22 @@ def split_anchor(predictor: Predictor) -> tuple[ClickConsistency | None, Predict
     return (predictor, predictor.inner) if isinstance(predictor, ClickConsistency) else (None, predictor)
 
 
-def without_denoise(predictor: Predictor) -> Predictor:
-    """Give the same predictor for photos that are clean already."""
+def cleaned(predictor: Predictor, state: State) -> tuple[Predictor, Image]:
+    """Give the photo as `predictor` is shown it, and the predictor that takes it, or a part of it, as clean.
+
+    Whether a photo is noisy is judged of all of it, and once: not of each part that is looked at. Before it is judged,
+    the two stay as they are.
+    """
+    clean = state.memo.get(CLEAN)
+    return (predictor, state.image) if clean is None else (_without_denoise(predictor), clean)
+
+
+def _without_denoise(predictor: Predictor) -> Predictor:
     if isinstance(predictor, Denoise):
         return predictor.inner
-    return replace(predictor, inner=without_denoise(predictor.inner)) if isinstance(predictor, CFR) else predictor
+    if isinstance(predictor, CFR | ClickConsistency | LocalCorrection):
+        return replace(predictor, inner=_without_denoise(predictor.inner))
+    return predictor
 
 
 SCALES = (0.7, 0.5, 0.25)

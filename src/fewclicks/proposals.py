@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State, step_each
-from fewclicks.prompts import connected_piece, is_cut, region_around
+from fewclicks.prompts import cleaned, connected_piece, is_cut, region_around
 from fewclicks.types import Image, Mask, Prob
 
 EDGE = 1e-6
@@ -125,6 +125,8 @@ def proposing(
     if image.ndim != 3 or min(image.shape[:2]) < 1:
         raise InputError(f"a photo is HxWx3 with pixels, got {image.shape}")
     start, groups = start or predictor.start(image), list[_Group]()
+    predictor, shown = cleaned(predictor, start)
+    start = replace(start, image=shown)
     hw = (image.shape[0], image.shape[1])
     clicks = grid(hw, how.points)
     asked = [(click, scale) for scale in how.scales for click in clicks]
@@ -234,16 +236,16 @@ def _read(state: State, click: Click, region: Box, photo_hw: tuple[int, int], ho
     return _Answer(click, box, np.ascontiguousarray(mask[inner.slices]), area, stability)
 
 
-def _sort_in(groups: list[_Group], answer: _Answer | None, how: Everything, votes: int = 1) -> None:
+def _sort_in(groups: list[_Group], answer: _Answer | None, how: Everything) -> None:
     """Put an answer to those that it is one with, or begin with it."""
     if answer is None:
         return
     alike = [group for group in groups if group.best.iou(answer) > how.same_iou]
     if not alike:
-        groups.append(_Group(answer, votes))
+        groups.append(_Group(answer, 1))
         return
     first, *rest = sorted(alike, key=lambda group: -group.best.iou(answer))
-    first.votes += votes
+    first.votes += 1
     if answer.stability > first.best.stability:
         first.best = answer
         for group in rest:  # what this brought together

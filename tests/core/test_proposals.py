@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from fakes import Discs, Spy, gradient
-from fewclicks import CFR, Anchor, Click, Clicks, Everything, Flip, InputError, ZoomIn, propose
+from fewclicks import (
+    CFR,
+    Anchor,
+    Click,
+    Clicks,
+    Denoise,
+    Everything,
+    Flip,
+    InputError,
+    ZoomIn,
+    propose,
+    transforms,
+)
 from fewclicks.engines.network import Network
 from fewclicks.evaluation.metrics import iou
 from fewclicks.geometry import Box
@@ -47,6 +59,19 @@ class Flood:
         color = state.image[clicks[-1].pixel(state.prob.shape)]
         same = (state.image == color).all(axis=2)
         return replace(state, prob=np.where(same, np.float32(self.sure.get(int(color[0]), 0.99)), np.float32(0.01)))
+
+
+def test_whether_a_photo_is_noisy_is_judged_once(monkeypatch):
+    """Of all of it, not of each part that is looked at; the parts are those of the clean photo."""
+    image, _ = scene()
+    clean, judged, spy = np.full_like(image, 9), [], Spy(Flood())
+    monkeypatch.setattr(transforms, "denoised", lambda photo: judged.append(photo) or clean)
+    propose(image, Anchor(CFR(Denoise(spy), 1)), Everything(points=3))
+    assert len(judged) == 1
+    assert judged[0] is image
+    assert len(spy.started) > 3
+    assert {int(value) for seen in spy.started for value in np.unique(seen)} == {9}
+    assert all((state.image == 9).all() for state, _ in spy.seen)
 
 
 def test_each_thing_is_proposed_once_and_parts_lie_on_top():
