@@ -160,25 +160,23 @@ def fitted(
         yield _held(predictor, state, after, clicks, hold)
 
 
-def carry(
-    predictor: Predictor, before: Image, mask: Mask, start: State, steps: int | None = None, tol: int | None = None
-) -> Carried:
+def carry(predictor: Predictor, before: Image, mask: Mask, start: State) -> Carried:
     """Take a mask over from the photo before to that of `start`: moved as its pixels have, then fitted by the cascade.
 
-    `start` is the predictor's state before the first click on the new photo, which serves for all masks. `steps` and
-    `tol`: as of `fitted`. An object that nothing is left of has an empty mask.
+    `start` is the predictor's state before the first click on the new photo, which serves for all masks. An object
+    that nothing is left of has an empty mask.
     """
     begin, alike = move(before, mask, start.image)
     if not begin.any():
         return Carried(begin, begin, 0.0)
     begun = replace(start, prob=begin.astype(np.float32))
-    return Carried(begin, deque(fitted(predictor, begun, Clicks(), steps, tol), maxlen=1)[0].mask, alike)
+    return Carried(begin, deque(fitted(predictor, begun, Clicks()), maxlen=1)[0].mask, alike)
 
 
-def follow(predictor: Predictor, images: Iterable[Image], mask: Mask, least: float = LEAST_AGREEMENT) -> Iterator[Mask]:
+def follow(predictor: Predictor, images: Iterable[Image], mask: Mask) -> Iterator[Mask]:
     """Give the masks of an object on the photos of a sequence, after the first, whose mask is given.
 
-    Ends before the first photo on which the mask is trusted less than `least` (its `agreement`): a user looks there.
+    Ends before the first photo on which the mask is trusted too little (LEAST_AGREEMENT): a user looks there.
     """
     photos = iter(images)
     before = next(photos, None)
@@ -186,7 +184,7 @@ def follow(predictor: Predictor, images: Iterable[Image], mask: Mask, least: flo
         if before is None:
             return
         found = carry(predictor, before, mask, predictor.start(after))
-        if found.agreement < least or not found.mask.any():
+        if found.agreement < LEAST_AGREEMENT or not found.mask.any():
             return
         yield found.mask
         before, mask = after, found.mask

@@ -100,12 +100,12 @@ def side_by_side(*panels: NDArray[np.uint8], gap_px: int = 8) -> Image:
     return np.concatenate(row[:-1], axis=1)
 
 
-def captioned(picture: Image, text: str, width_px: int = 360, size_px: int = 15) -> Image:
-    """The HxWx3 picture under a white line of text; one that is less than `width_px` wide is scaled up to it."""
-    if picture.shape[1] < width_px:
-        picture = to_height(picture, round(picture.shape[0] * width_px / picture.shape[1]))
-    line = PIL.Image.new("RGB", (picture.shape[1], size_px + 8), "white")
-    PIL.ImageDraw.Draw(line).text((4, 3), text, "black", PIL.ImageFont.load_default(size_px))
+def captioned(picture: Image, text: str) -> Image:
+    """The HxWx3 picture under a white line of text; one that is less than 360 pixels wide is scaled up to it."""
+    if picture.shape[1] < 360:
+        picture = to_height(picture, round(picture.shape[0] * 360 / picture.shape[1]))
+    line = PIL.Image.new("RGB", (picture.shape[1], 23), "white")
+    PIL.ImageDraw.Draw(line).text((4, 3), text, "black", PIL.ImageFont.load_default(15))
     return np.concatenate((np.asarray(line), picture))
 
 

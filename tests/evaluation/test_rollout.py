@@ -17,7 +17,7 @@ from fewclicks.evaluation import rollout as rollout_module
 from fewclicks.evaluation.benchmark import completed
 from fewclicks.evaluation.metrics import iou
 from fewclicks.evaluation.plots import blank_figure, plot
-from fewclicks.evaluation.report import gallery, markdown, read_json, write_csv, write_json
+from fewclicks.evaluation.report import gallery, read_json, write_csv, write_json
 from fewclicks.evaluation.robot import random_error
 from fewclicks.evaluation.rollout import ClickResult, ObjectResult, Report, Result, evaluate, merged, rollout
 from fewclicks.evaluation.run_journal import RunJournal
@@ -312,14 +312,6 @@ def test_a_run_that_lacks_only_its_report_needs_no_model(tmp_path):
         rules = {"max_clicks": 20, "stop_iou": 0.95}
         found = completed(SimpleNamespace(rules=rules), dataset, again.done["squares"], None)
     assert (found.robot, found.to_json()) == ("random_error", whole.to_json())
-
-
-def test_the_markdown_table_has_a_row_per_dataset(evaluated):
-    lines = markdown(Report({}, (evaluated[1], replace(evaluated[1], dataset="More"))).to_json()).splitlines()
-    assert lines[0].startswith("| dataset | objects | NoC@80 | NoC@85 |")
-    assert lines[2].startswith("| Squares | 2 | 10.50 | 11.00 | 11.00 | 11.50 | 1 | 1 | 1 | 1 |")
-    assert len(lines) == 4
-    assert {line.count("|") for line in lines} == {12}
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"settings": {}}'])

@@ -16,6 +16,7 @@ from fewclicks.cli import main
 from fewclicks.config import PredictorConfig, resolve
 from fewclicks.engines import onnx
 from fewclicks.engines.network import Network
+from fewclicks.engines.onnx_metadata import read_metadata
 from fewclicks.errors import CheckpointError, DatasetError, InputError
 from fewclicks.images.reading import read_image
 from fewclicks.methods import default, default_int8
@@ -62,10 +63,10 @@ def test_it_stays_near_the_float_network_on_photos(small, photo):
 @pytest.mark.slow
 def test_it_is_smaller_than_weights_in_16_bits_and_says_what_it_is(small):
     assert small.stat().st_size < 0.6 * default.WEIGHTS.stat().st_size
-    about = onnx.metadata(onnx.load(small, threads=1))
+    about = read_metadata(small)
     assert about["float_sha256"] == default.weights_hash()
     assert about["int8"].startswith("calibrated on 2 photos of toy")
-    assert about.items() >= onnx.metadata(onnx.load(default.WEIGHTS, threads=1)).items()
+    assert about.items() >= read_metadata(default.WEIGHTS).items()
     assert str(Path(fewclicks.__file__).parent).encode() not in small.read_bytes(), "no path of this machine"
 
 
@@ -131,7 +132,7 @@ def test_the_command_line_knows_it_as_a_network(small, monkeypatch, name):
 
 
 def test_what_ships_in_8_bits_is_the_model_that_ships():
-    about = onnx.metadata(onnx.load(default_int8.WEIGHTS, threads=1))
+    about = read_metadata(default_int8.WEIGHTS)
     made_by = f"fewclicks quantise {default.WEIGHTS} {default_int8.WEIGHTS}"
     assert about["float_sha256"] == default.weights_hash(), f"the default model has changed; run: {made_by}"
     assert resolve("default-int8").describe()["method"] == "default-int8"

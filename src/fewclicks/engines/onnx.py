@@ -73,8 +73,3 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> OnnxForwar
     forward = OnnxForward(session)
     forward(np.zeros((1, 3, 64, 64), np.float32), PAD[None], np.zeros((1, 1, 64, 64), np.float32))  # warm up
     return forward
-
-
-def metadata(forward: OnnxForward) -> dict[str, str]:
-    """Tell what the exporter wrote into the file: recipe, step, sha256 of the checkpoint."""
-    return dict(forward.session.get_modelmeta().custom_metadata_map)

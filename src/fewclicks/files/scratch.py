@@ -29,10 +29,10 @@ OLD_S = 2 * 86400
 
 
 @contextmanager
-def scratch_folder(where: Path | None = None) -> Iterator[Path]:
-    """A new folder, for its maker alone, in the temporary folder or in `where`; removed at the end, with all in it."""
-    sweep(where)
-    folder, lock = _made(where)
+def scratch_folder() -> Iterator[Path]:
+    """A new folder, for its maker alone, in the temporary folder; removed at the end, with all in it."""
+    sweep()
+    folder, lock = _made()
     try:
         yield folder
     finally:
@@ -41,19 +41,18 @@ def scratch_folder(where: Path | None = None) -> Iterator[Path]:
             os.close(lock)
 
 
-def sweep(where: Path | None = None) -> None:
-    """Remove what processes of this user that were killed left in the temporary folder, or in `where`."""
-    place = where or Path(tempfile.gettempdir())
-    with suppress(OSError), os.scandir(place) as entries:
+def sweep() -> None:
+    """Remove what processes of this user that were killed left in the temporary folder."""
+    with suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
         for entry in entries:
             if _NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
                 _remove_if_left(Path(entry.path))
 
 
-def _made(where: Path | None) -> tuple[Path, int | None]:
+def _made() -> tuple[Path, int | None]:
     """A folder and the lock on it, which ends with this process."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=where)).resolve()
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
         if fcntl is None:
             return folder, None
         with suppress(OSError):

@@ -25,8 +25,6 @@ from fewclicks.models.ocr import OCR
 from fewclicks.models.segmenter import Segmenter
 from fewclicks.types import Image
 
-VARIANTS = ("a", "b", "c", "rgb", "distmap")
-
 REGULARISED, BIAS_COUNTS = 1e-3, 10.0
 """The loss grows with the squares of the variables by the one; those of biases count as much more as the other says."""
 

@@ -126,9 +126,9 @@ MAPS: Mapping[str, Callable[[Tensor, tuple[int, int], float], Tensor]] = {
 class ScaleLayer(nn.Module):
     """Multiplication by |scale|, one learnt number that begins small."""
 
-    def __init__(self, begin: float = 0.05) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.full((1,), begin))
+        self.scale = nn.Parameter(torch.full((1,), 0.05))
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape -> the same shape."""

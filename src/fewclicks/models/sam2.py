@@ -32,8 +32,6 @@ SIZES = {
 }
 SIDE_PX = 1024
 MINI_PX = 256
-LEVELS = 3
-"""Scales that the decoder reads; the coarsest of the four only joins the third."""
 STABLE, MARGIN = 0.98, 0.05
 """A mask is stable if so much of it at a threshold of -MARGIN is left at MARGIN."""
 MOST = 32.0

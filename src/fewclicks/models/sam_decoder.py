@@ -158,10 +158,10 @@ class TwoWayTransformer(nn.Module):
 class Layers(nn.Module):
     """Linear layers, ReLU between them."""
 
-    def __init__(self, inputs: int, inner: int, outputs: int, depth: int = 3) -> None:
+    def __init__(self, inputs: int, inner: int, outputs: int) -> None:
         super().__init__()
-        dims = (inputs, *(inner,) * (depth - 1), outputs)
-        self.layers = nn.ModuleList(nn.Linear(dims[i], dims[i + 1]) for i in range(depth))
+        dims = (inputs, inner, inner, outputs)
+        self.layers = nn.ModuleList(nn.Linear(dims[i], dims[i + 1]) for i in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
         """...xC -> ...xD."""

@@ -13,16 +13,15 @@ BIAS_ELEMENTS = 2**22
 class LayerNorm2d(nn.Module):
     """Layer norm over the channels of a map."""
 
-    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
         """BxCxhxw -> the same."""
         shape = (x.shape[1],)
-        return F.layer_norm(x.permute(0, 2, 3, 1), shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+        return F.layer_norm(x.permute(0, 2, 3, 1), shape, self.weight, self.bias, 1e-6).permute(0, 3, 1, 2)
 
 
 class MLP(nn.Module):

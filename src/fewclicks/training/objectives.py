@@ -19,6 +19,9 @@ from fewclicks.training.clicks import draw
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.simulated_clicks import clicks_on_errors
 
+EPSILON = 1e-12
+"""Keeps what is divided by, and the logarithms of the normalized focal loss, from 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -205,7 +208,7 @@ def loss_named(recipe: Recipe) -> Loss:
     return losses[recipe.loss]
 
 
-def nfl(logits: Tensor, truth: Tensor, alpha: float = 0.5, gamma: float = 2.0, eps: float = 1e-12) -> Tensor:
+def nfl(logits: Tensor, truth: Tensor, alpha: float = 0.5, gamma: float = 2.0) -> Tensor:
     """Normalized focal loss (Sofiiuk et al., 2019) of Bx1xHxW logits and BxHxW truth -> B losses.
 
     The focal weights (1 - p_t)^gamma are scaled, sample by sample, to a mean of one over the counted pixels.
@@ -218,9 +221,9 @@ def nfl(logits: Tensor, truth: Tensor, alpha: float = 0.5, gamma: float = 2.0, e
     beta = (1 - pt) ** gamma
     count = valid.sum((1, 2))
     with torch.no_grad():
-        scale = count / (beta.sum((1, 2)) + eps)
+        scale = count / (beta.sum((1, 2)) + EPSILON)
     side = torch.where(object_ > 0.5, alpha, 1 - alpha)
-    loss = -side * beta * scale.view(-1, 1, 1) * torch.log((pt + eps).clamp(max=1.0)) * valid
+    loss = -side * beta * scale.view(-1, 1, 1) * torch.log((pt + EPSILON).clamp(max=1.0)) * valid
     return loss.sum((1, 2)) / count.clamp(min=1)
 
 

@@ -29,8 +29,8 @@ def loose_box(truth: Truth, rng: np.random.Generator) -> Prob:
     return mask
 
 
-def scribble(where: Mask, label: int, rng: np.random.Generator, most: int = 12) -> Points:
-    """A run of 1 to `most` clicks over a mask: a hand that goes on and turns a little, and ends at the border.
+def scribble(where: Mask, label: int, rng: np.random.Generator) -> Points:
+    """A run of 1 to 12 clicks over a mask: a hand that goes on and turns a little, and ends at the border.
 
     Nx3 rows (x, y, label), all of them on the mask; none if it is empty.
     """
@@ -40,7 +40,7 @@ def scribble(where: Mask, label: int, rng: np.random.Generator, most: int = 12) 
     y, x = map(float, divmod(int(rng.choice(pixels)), where.shape[1]))
     stride = max(4.0, rng.uniform(0.05, 0.15) * float(np.sqrt(len(pixels))))
     angle, points = rng.uniform(0, 2 * np.pi), [(x, y)]
-    for _ in range(int(rng.integers(most))):
+    for _ in range(int(rng.integers(12))):
         turned = angle + rng.normal(0, 0.5)
         x, y = x + stride * np.cos(turned), y + stride * np.sin(turned)
         row, column = round(y), round(x)

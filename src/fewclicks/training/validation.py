@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from fewclicks.training.recipe import Recipe
 from fewclicks.training.resume import LAST
 from fewclicks.training.unseen import unseen
 from fewclicks.types import Dataset
-
-log = logging.getLogger(__name__)
 
 BEST = "best"
 """The checkpoint, in the folder of a run, with which the fewest clicks were needed."""

@@ -70,9 +70,9 @@ class Decoder:
         """Read HxWx3, as `images.read_image` gives it; what had to be ignored is appended to `notes`."""
         return self._ask({"kind": "image"}, source, urgency, notes)
 
-    def thumbnail(self, path: Path, side_px: int, urgency: Urgency = Urgency.WHENEVER) -> Image:
+    def thumbnail(self, path: Path, side_px: int) -> Image:
         """hxwx3 with the longest side at most `side_px`."""
-        return self._ask({"kind": "thumbnail", "side_px": side_px}, path, urgency)
+        return self._ask({"kind": "thumbnail", "side_px": side_px}, path, Urgency.WHENEVER)
 
     def hw(self, path: Path, urgency: Urgency = Urgency.WHENEVER) -> tuple[int, int]:
         """Height and width as displayed, from the head of the file: the pixels may still turn out to be damaged."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ from fewclicks.errors import FewClicksError
 
 Result = TypeVar("Result")
 
-log = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 64
 """Jobs of one object that wait: a minute of clicks on a slow machine."""

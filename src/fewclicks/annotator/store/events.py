@@ -15,6 +15,9 @@ from fewclicks.annotator.store.records import NO_LETTERS, Event
 from fewclicks.annotator.store.tables import PERSON_LETTERS, EventRow
 from fewclicks.errors import UnknownName
 
+MOST = 1000
+"""Lines of a journal that are read: the latest."""
+
 
 def person_name(name: str) -> str:
     """A person's name as any database holds it: letters on one line. Joiners stay: names are written with them."""
@@ -35,13 +38,13 @@ class Events:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def of_photo(self, photo_id: int, limit: int = 1000) -> list[Event]:
-        """What was done to a photo, oldest first; of more than `limit` the latest."""
-        return self._latest(photo_id, limit)
+    def of_photo(self, photo_id: int) -> list[Event]:
+        """What was done to a photo, oldest first; of more than MOST the latest."""
+        return self._latest(photo_id)
 
-    def of_folder(self, limit: int = 1000) -> list[Event]:
+    def of_folder(self) -> list[Event]:
         """What was done to the folder: its classes, its people."""
-        return self._latest(None, limit)
+        return self._latest(None)
 
     def event(self, event_id: str) -> Event:
         """One line; UnknownName if there is none of that id."""
@@ -63,9 +66,9 @@ class Events:
         with self._db.writing() as session:
             note_event(session, photo_id, kind, payload, person)
 
-    def _latest(self, photo_id: int | None, limit: int) -> list[Event]:
+    def _latest(self, photo_id: int | None) -> list[Event]:
         where = EventRow.photo_id.is_(None) if photo_id is None else EventRow.photo_id == photo_id
-        query = select(EventRow).where(where).order_by(EventRow.created_at.desc(), EventRow.id.desc()).limit(limit)
+        query = select(EventRow).where(where).order_by(EventRow.created_at.desc(), EventRow.id.desc()).limit(MOST)
         with self._db.reading() as session:
             return [_event(row) for row in session.scalars(query)][::-1]
 

@@ -29,7 +29,7 @@ export function pixel([r, g, b], alpha) {
  * @param {Rgb} one
  * @param {Rgb} other
  */
-export function difference(one, other) {
+function difference(one, other) {
   const a = oklab(one);
   const b = oklab(other);
   return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);

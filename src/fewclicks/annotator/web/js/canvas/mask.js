@@ -82,11 +82,6 @@ export class Mask {
     return (this.bits[dy * this.stride + (dx >> 3)] & (128 >> (dx & 7))) !== 0;
   }
 
-  /** Whether no pixel is in it. */
-  get isEmpty() {
-    return !this.bits.some((byte) => byte !== 0);
-  }
-
   /**
    * Make room, so that the box lies within.
    * @param {Box} box

@@ -270,7 +270,6 @@ export const de = {
   "tool.radius": "Radius",
   "tool.radiusTitle": "Radius ({key:smaller} und {key:bigger})",
   "tool.radiusLabel": "Radius des Pinsels",
-  "tool.pixels": "{n} Pixel",
   "tool.clean": "Säubern",
   "tool.cleanTitle": "Säubern: Löcher bis {holes} px füllen, Flecken bis {specks} px entfernen ({key:clean})",
   "tool.undo": "Rückgängig",

@@ -267,7 +267,6 @@ export const en = {
   "tool.radius": "Radius",
   "tool.radiusTitle": "Radius ({key:smaller} and {key:bigger})",
   "tool.radiusLabel": "Radius of the brush",
-  "tool.pixels": "{n} pixels",
   "tool.clean": "Clean",
   "tool.cleanTitle": "Clean: fill holes of up to {holes} px, drop specks of up to {specks} px ({key:clean})",
   "tool.undo": "Undo",

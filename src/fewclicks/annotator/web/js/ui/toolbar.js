@@ -6,7 +6,7 @@
 /** @import { KeyId } from "../state/keys.js" */
 /** @import { Tool } from "../types.js" */
 import { keysOf } from "../state/keys.js";
-import { keyOf, served, t } from "../language.js";
+import { counted, keyOf, served, t } from "../language.js";
 import { byId, check, enable, h, icon, roving } from "./dom.js";
 
 /** @type {Exclude<Tool, "click">[]} */
@@ -73,7 +73,7 @@ function brushOptions(store) {
   store.on(["brushPx"], ({ brushPx }) => {
     size.value = String((100 * Math.log(Math.max(1, brushPx))) / Math.log(120));
     text.textContent = `${brushPx} px`;
-    size.setAttribute("aria-valuetext", t("tool.pixels", { n: brushPx }));
+    size.setAttribute("aria-valuetext", counted("pixel", brushPx));
   });
   const options = h("div", { class: "options" }, h("label", { for: "brush-size", class: "label" }, t("tool.radius")), size, text);
   store.on(["tool"], (state) => (options.inert = state.tool !== "brush" && state.tool !== "erase"));
