@@ -55,13 +55,32 @@ class Conflict(FewClicksError):
         self.current = current
 
 
-def one_line(error: BaseException, most: int = 200) -> str:
-    """Say in one line what an error is about, in at most `most` letters that UTF-8 can hold."""
-    text = " ".join(str(error).split())[:most].encode("utf-8", "replace").decode("utf-8")
-    return f"it lacks {text}" if isinstance(error, KeyError) else text or type(error).__name__
+def one_line(what: object, most: int | None = 200) -> str:
+    """Say in one line what an error, a text or a path is, in at most `most` letters that UTF-8 can hold.
+
+    An error without words is told by its type. Errors of fewclicks are told whole: `most` is None for them.
+    """
+    text = " ".join(str(what).split())[:most].encode("utf-8", "replace").decode("utf-8")
+    if isinstance(what, KeyError):
+        return f"it lacks {text}"
+    return text if text or not isinstance(what, BaseException) else type(what).__name__
 
 
 def sentence(text: str) -> str:
     """Give a message as people are told it: one line that begins with a capital; names in quotes stay as they are."""
-    line = " ".join(text.split())
+    line = one_line(text, None)
     return line[:1].upper() + line[1:]
+
+
+def counted(count: int, noun: str, verb: str = "") -> str:
+    """Tell how many there are: "1 photo", "2,000 photos", "0 classes"; with a verb "1 photo has", "2 photos have".
+
+    `noun` and `verb` are given as for one.
+    """
+    if count != 1:
+        if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+            noun = f"{noun[:-1]}ies"
+        else:
+            noun += "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+        verb = {"is": "are", "has": "have", "was": "were"}.get(verb, verb.removesuffix("s"))
+    return f"{count:,} {noun} {verb}".rstrip()

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fewclicks.clicks import Clicks
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.types import Image, Mask, Prob
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -57,7 +57,9 @@ def step_each(predictor: Predictor, states: Sequence[State], clicks: Sequence[Cl
     States and answers are those of `Predictor.step`, whichever way is taken, but for the rounding of floats.
     """
     if len(states) != len(clicks):
-        raise InputError(f"each state needs its clicks, got {len(states)} states and clicks for {len(clicks)}")
+        raise InputError(
+            f"each state needs its clicks, got {counted(len(states), 'state')} and clicks for {len(clicks)}"
+        )
     together = getattr(predictor, "step_each", None)
     if together is None:
         return [predictor.step(state, said) for state, said in zip(states, clicks, strict=True)]

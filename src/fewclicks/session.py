@@ -21,7 +21,7 @@ from fewclicks import visualization
 from fewclicks.boxes import look_in_box
 from fewclicks.clicks import Click, Clicks
 from fewclicks.config import ResolvedPredictor
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.files import bounded
 from fewclicks.history import UndoHistory
 from fewclicks.images.levels import Levels, require_levels
@@ -143,7 +143,9 @@ class Session:
             raise InputError("only a first click has several meanings; click once, then choose")
         count = len(meanings(self._predictor, self._history.states[0], first))
         if choice.number >= count:
-            raise InputError(f"the click means {count} masks, numbered from 0; there is none with the number {number}")
+            raise InputError(
+                f"the click means {counted(count, 'mask')}, numbered from 0; there is none with the number {number}"
+            )
         return self._do(choice)
 
     def load_mask(self, mask: Source, mask_is: MaskIs | None = None) -> Mask:

@@ -88,7 +88,7 @@ def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path):
     "header",
     [
         b'{"a":{"dtype":"F32","shape":[0,18446744073709551615],"data_offsets":[0,0]}}',
-        json.dumps({f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(100_000)}).encode(),
+        b"{%s}" % b",".join(b'"t%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}' % i for i in range(100_000)),
     ],
     ids=["a side of 2**64", "too many"],
 )

@@ -640,7 +640,10 @@ def test_the_command_builds_and_counts(originals, capsys):
             main(command)
         assert done.value.code == 0
         printed = capsys.readouterr()
-        assert "2 photos, 6 objects, 1 of them parts of others, 2 regions of stuff; 1 photos without" in printed.out
+        assert (
+            "2 photos, 6 objects, 1 of them parts of others, 2 regions of stuff; 1 photo left out as empty"
+            in printed.out
+        )
         assert "3/3" in printed.err
     assert coco_lvis.scenes(originals / "OUT")[0].roots() == [1, 2]
     with pytest.raises(SystemExit) as done:

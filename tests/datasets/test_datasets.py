@@ -78,7 +78,7 @@ def test_a_missing_mask_or_folder_is_named(tree):
     photos, masks, _, _ = LAYOUT[name]
     where = root / find("datasets", name).FOLDER
     (where / masks / "b.png").unlink()
-    with pytest.raises(DatasetError, match=r"have no mask .* b\.JPG"):
+    with pytest.raises(DatasetError, match=r"no mask in .* for 1 photo .* b\.JPG"):
         open_benchmark(name, root)
     for file in (where / photos).iterdir():
         file.unlink()
@@ -210,22 +210,22 @@ def test_masks_of_255_alone_are_told_of_and_damaged_text_in_them_ignored(partiti
         white = np.full((other.height, other.width), 255, np.uint8)
     PIL.Image.fromarray(white).save(mask.with_name("dog@0.png"))
     folder.open(partitions)
-    assert "1 of 3 masks hold nothing but 0 and 255" in caplog.text
+    assert "1 of 3 masks with nothing but 0 and 255" in caplog.text
 
 
 def test_a_folder_mask_that_is_no_index_mask_is_left_out_and_named(partitions, caplog):
     write_mask(partitions / "masks" / "cat.png", np.zeros((2, 3, 3), np.uint8))
     assert names_of(folder.open(partitions)) == {"dog@0", "dog@1"}
-    assert "1 of 3 masks are left out" in caplog.text
+    assert "1 of 3 masks left out" in caplog.text
     assert "index mask has one channel" in caplog.text
     PIL.Image.fromarray(np.full((2, 3), 300, np.uint16)).save(partitions / "masks" / "cat.png")
     assert names_of(folder.open(partitions)) == {"dog@0", "dog@1"}
     assert "holds the id 300" in caplog.text
     write_mask(partitions / "masks" / "bird.png", np.ones((2, 3), np.uint8))
     assert names_of(folder.open(partitions)) == {"dog@0", "dog@1"}
-    assert "1 of 4 masks have no photo in images/ and are left out: bird.png" in caplog.text
+    assert "1 of 4 masks left out, without a photo in images/: bird.png" in caplog.text
     (partitions / "images" / "dog.webp").write_bytes(b"no photo")
-    with pytest.raises(DatasetError, match=r"none of the 3 masks .* can be used; the first: "):
+    with pytest.raises(DatasetError, match=r"no mask of the 3 in .* can be used; the first: "):
         folder.open(partitions)
 
 

@@ -104,7 +104,7 @@ def test_soft_edges_colours_and_alpha_are_read_as_light_and_dark(tmp_path):
 
 def test_photos_without_masks_are_named(tmp_path):
     photo(tmp_path / "a.jpg")
-    with pytest.raises(DatasetError, match=r"1 photos in .* have no mask beside them, first a.jpg"):
+    with pytest.raises(DatasetError, match=r"no mask beside 1 photo in .*, first a.jpg"):
         image_pairs.open(tmp_path)
 
 
@@ -173,7 +173,7 @@ def test_a_folder_of_ones_own_may_have_masks_to_begin_with(tmp_path, caplog):
     mask(tmp_path / "initial" / "a.png", value=3, rows=slice(4, 6))
     found = folder.open(tmp_path)
     assert [None if found[i].initial is None else found[i].initial.sum() for i in range(2)] == [30, None]
-    assert "1 of 2 masks have none to begin with in initial/: b.png" in caplog.text
+    assert "1 of 2 masks without one to begin with in initial/: b.png" in caplog.text
     (tmp_path / "initial" / "a.png").rename(tmp_path / "initial" / "other.png")
     with pytest.raises(DatasetError, match=r"no file in .*initial has the name of one in masks/"):
         folder.open(tmp_path)

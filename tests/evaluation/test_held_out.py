@@ -50,7 +50,7 @@ def test_of_a_few_photos_one_is_held_out_and_one_trained_on(tmp_path, count, hol
 
 def test_what_cannot_be_held_out_is_told(tmp_path):
     objects = folder.open(photos(tmp_path, 1))
-    with pytest.raises(InputError, match="a holdout of 1000 keeps out no object of the 1 photos here; add photos"):
+    with pytest.raises(InputError, match="a holdout of 1000 keeps out no object of 1 photo here; add photos"):
         held_out_of(objects, 1000)
 
     class Measured:

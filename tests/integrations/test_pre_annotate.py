@@ -138,7 +138,7 @@ def test_the_command_says_what_it_did(folder, capsys):
     assert run("--shard", "1/2", folder=folder) == 0
     assert "done before; skipped" in capsys.readouterr().out
     assert run("--join", "2", folder=folder) == 2
-    assert "1 of 2 shards are not done, as 2-of-2" in capsys.readouterr().err
+    assert "1 of 2 shards must still be done, as 2-of-2" in capsys.readouterr().err
     assert run("--shard", "2/2", folder=folder) == 0
     assert "1 photo left out" in capsys.readouterr().out
     assert run("--join", "2", folder=folder) == 0

@@ -106,7 +106,7 @@ def test_only_masks_change_each_in_its_own_form(coco):
 def test_shards_put_together_are_the_whole(coco):
     whole = refine(Grows(), job(coco))
     refine(Grows(), job(coco, "parts.json", shard=Shard(2, 3)))
-    with pytest.raises(InputError, match="2 of 3 shards are not done, as 1-of-3"):
+    with pytest.raises(InputError, match="2 of 3 shards must still be done, as 1-of-3"):
         join(job(coco, "parts.json"), 3)
     for index in (1, 3):
         refine(Grows(), job(coco, "parts.json", shard=Shard(index, 3)))

@@ -333,5 +333,5 @@ def test_a_photo_that_cannot_be_read_is_left_out_and_named(tmp_path, caplog):
     assert "b.png" in message
     for name in "ac":
         (tmp_path / "images" / f"{name}.png").write_bytes(b"no picture")
-    with pytest.raises(DatasetError, match="none of the 3 photos to train on can be used"):
+    with pytest.raises(DatasetError, match="no photo of the 3 to train on can be used"):
         Samples(recipe, [sets.scenes(name) for name in recipe.sets])[0]

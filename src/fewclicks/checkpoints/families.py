@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from fewclicks.checkpoints.checkpoint import unfilled
-from fewclicks.errors import CheckpointError
+from fewclicks.errors import CheckpointError, counted
 from fewclicks.models.key_maps import RENAMES, Pairs, published
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -97,7 +97,8 @@ def recognise(shapes: Shapes, config: Any) -> Family:
     maker = class_of(config)
     made = f" made by {maker}" if maker else ""
     raise CheckpointError(
-        f"holds a network{made} that fewclicks does not know: {len(shapes)} tensors, the first '{next(iter(shapes))}'"
+        f"holds a network{made} that fewclicks does not know: {counted(len(shapes), 'tensor')}, "
+        f"the first '{next(iter(shapes))}'"
     )
 
 

@@ -36,7 +36,7 @@ from fewclicks.cli.segment import segment
 from fewclicks.cli.serve import serve
 from fewclicks.cli.table4 import table4
 from fewclicks.cli.train import train
-from fewclicks.errors import FewClicksError
+from fewclicks.errors import FewClicksError, one_line
 from fewclicks.files.scratch import sweep
 from fewclicks.plugins import blame
 
@@ -192,5 +192,5 @@ def _end_politely() -> None:
 
 
 def _fail(message: str) -> int:
-    print(f"fewclicks: {' '.join(message.split())}", file=sys.stderr)  # one line, also of a folder tree
+    print(f"fewclicks: {one_line(message, None)}", file=sys.stderr)  # also of a folder tree
     return 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewclicks.cli import options
-from fewclicks.errors import InputError, MissingExtra
+from fewclicks.errors import InputError, MissingExtra, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -161,7 +161,7 @@ def bench(
     except BaseException:
         if journal is not None:
             journal.close()
-            kept_so_far = f"{journal.count} object{'s are' if journal.count != 1 else ' is'}"
+            kept_so_far = counted(journal.count, "object", "is")
             typer.echo(f"{kept_so_far} kept in {journal.path}; --resume goes on", err=True)
         raise
     if journal is not None:
@@ -219,12 +219,12 @@ def level(text: str) -> float | None:
     return value
 
 
-def require_places(*files: Path | None) -> None:
+def require_places(json_file: Path | None, plot_file: Path | None, csv_file: Path | None) -> None:
     """Find out before the long run, not after it, that its result cannot be written."""
-    json_file, plot_file, csv_file = files
-    for file in (json_file, plot_file, csv_file):
-        if file is not None and not file.parent.is_dir():
-            raise InputError(f"there is no folder '{file.parent}' to write '{file.name}' into; create it first")
+    from fewclicks.files.replace import require_folder
+
+    for file in filter(None, (json_file, plot_file, csv_file)):
+        require_folder(file)
     if plot_file is not None and plot_file.suffix not in (".png", ".pdf", ".svg"):
         raise InputError(f"cannot draw to '{plot_file.name}'; name a .png, .pdf or .svg file")
     if plot_file is not None and importlib.util.find_spec("matplotlib") is None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fewclicks.errors import counted
+
 
 def build_coco_lvis(
     coco_root: Annotated[Path, typer.Argument(metavar="COCO_ROOT", help="The folder of COCO, with annotations/.")],
@@ -31,8 +33,8 @@ def build_coco_lvis(
         done = build(job, workers, lambda k, n: bar.update(task, description="photos", completed=k, total=n))
     linked = link_photos(job)
     print(
-        f"{out / split}: {done.photos} photos, {done.objects} objects, {done.parts} of them parts of others, "
-        f"{done.stuff} regions of stuff; {done.empty} photos without an object left out"
+        f"{out / split}: {counted(done.photos, 'photo')}, {counted(done.objects, 'object')}, {done.parts:,} of them "
+        f"parts of others, {counted(done.stuff, 'region')} of stuff; {counted(done.empty, 'photo')} left out as empty"
     )
     if not linked:
         print(f"copy the photos of COCO {split} to {out / split / 'images'}")

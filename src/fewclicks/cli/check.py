@@ -12,6 +12,7 @@ import typer
 
 from fewclicks.cli import options
 from fewclicks.cli.annotate import DatabaseUrl, model_of, require_annotated, source_of
+from fewclicks.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,22 +86,18 @@ def _report(name: str, checked: Checked, faults: int, model: str | None) -> None
     old = f"; this fewclicks has {SCHEMA}, and brings it up at the next start" if checked.version < SCHEMA else ""
     print(f"  version {checked.version} of the tables{old}")
     print(f"  {Counts(checked.classes, checked.photos, checked.objects, checked.lines)}")
-    print(f"  {_masks(checked.exact)} computed again from the journal")
+    print(f"  {counted(checked.exact, 'mask')} computed again from the journal")
     if checked.by_rule:
         print(
-            f"  {_masks(checked.by_rule)} that only a model could compute again: their clicks, sizes, counts and "
-            "painted pixels were checked, what the model drew was not"
+            f"  {counted(checked.by_rule, 'mask')} that only a model could compute again: their clicks, sizes, counts "
+            "and painted pixels were checked, what the model drew was not"
         )
         models = ", ".join(sorted(checked.models)) or "unknown"
         if model is None:
             print(f"    pass --replay-model to compute them too (made with: {models})")
         else:
             print(f"    they were made with: {models}; here is: {model}. Name theirs by --method")
-    print(f"  {faults:,} {'fault' if faults == 1 else 'faults'}" if faults else "  no fault")
-
-
-def _masks(count: int) -> str:
-    return f"{count:,} {'mask' if count == 1 else 'masks'}"
+    print(f"  {counted(faults, 'fault')}" if faults else "  no fault")
 
 
 @contextmanager

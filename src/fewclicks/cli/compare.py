@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, counted
 
 if TYPE_CHECKING:
     from fewclicks.evaluation.comparison import Runs
@@ -83,7 +83,9 @@ def draw_most_different(runs: Runs, dataset: str, label: str, data_root: Path | 
     if limit := settings.get("limit"):
         opened = Subset(opened, limit)
     if len(opened) != len(names):
-        raise InputError(f"the runs measured {len(names)} objects and there are {len(opened)}; name their --data-root")
+        raise InputError(
+            f"the runs measured {counted(len(names), 'object')}, the dataset has {len(opened)}; name their --data-root"
+        )
     for rank, (position, name, change) in enumerate(runs.most_different(dataset, label, count), start=1):
         sample = opened[position]
         if sample.name != name:
@@ -93,7 +95,7 @@ def draw_most_different(runs: Runs, dataset: str, label: str, data_root: Path | 
         panels = []
         for run in (runs.labels[0], label):
             clicks = Clicks(tuple(Click(x, y, positive) for x, y, positive in objects[run]["clicks"][position]))
-            said = f"{run}: {len(clicks)} click{'s' * (len(clicks) != 1)}, IoU {objects[run]['ious'][position][-1]:.2f}"
+            said = f"{run}: {counted(len(clicks), 'click')}, IoU {objects[run]['ious'][position][-1]:.2f}"
             panels.append(visualization.captioned(visualization.overlay(sample.image, sample.truth == 1, clicks), said))
         counts_clicks = runs.main_measure(dataset).startswith("NoC")
         told = f"{change:+.0f}clicks" if counts_clicks else f"{100 * change:+.0f}points"

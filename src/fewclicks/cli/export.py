@@ -10,6 +10,7 @@ import typer
 
 from fewclicks.cli import options
 from fewclicks.cli.annotate import DatabaseUrl, existing_store
+from fewclicks.errors import counted
 
 FormatName = Annotated[
     str | None, typer.Option("--format", "-f", metavar="NAME", help="The format; without it they are listed.")
@@ -66,7 +67,7 @@ def export(
         said = {"out": str(out), "files": len(written.files), "loses": loses, "notes": written.notes}
         print(json.dumps(said, indent=1))
         return
-    print(f"{out}: {len(written.files):,} {'file' if len(written.files) == 1 else 'files'}")
+    print(f"{out}: {counted(len(written.files), 'file')}")
     print(f"  this format loses {loses}")
     for note in written.notes:
         print(f"  {note}")

@@ -13,6 +13,7 @@ import typer
 
 from fewclicks.cli import options
 from fewclicks.cli.annotate import DatabaseUrl, existing_store, store_of
+from fewclicks.errors import counted
 
 if TYPE_CHECKING:
     from fewclicks.annotator.services.importing import Mode, PhotoTakenIn, TakenIn
@@ -98,7 +99,7 @@ def _undo(folder: PhotoFolder, database: str | None, import_id: str | None, pers
     if as_json:
         print(json.dumps({"id": found, "objects": count, "notes": []}, indent=1))
     else:
-        print(f"{_counted(count, 'object')} of the import taken back; --id {found}")
+        print(f"{counted(count, 'object')} of the import taken back; --id {found}")
 
 
 def _report(taken: TakenIn, dry_run: bool, as_json: bool) -> None:
@@ -113,21 +114,17 @@ def _report(taken: TakenIn, dry_run: bool, as_json: bool) -> None:
         for photo in taken.per_photo:
             print(f"{photo.file}: {_of_photo(photo)}")
     would = " would come in" if dry_run else ""
-    print(f"{_counted(taken.objects, 'new object')} on {_counted(taken.photos, 'photo')}{would}")
+    print(f"{counted(taken.objects, 'new object')} on {counted(taken.photos, 'photo')}{would}")
     for note in taken.notes:
         print(f"  {note}")
 
 
 def _of_photo(photo: PhotoTakenIn) -> str:
     classes = ", ".join(f"{name} {count:,}" for name, count in photo.classes.items())
-    parts = [_counted(photo.objects, "object") + (f" ({classes})" if classes else "")]
+    parts = [counted(photo.objects, "object") + (f" ({classes})" if classes else "")]
     words = ("identical", "known", "replaced", "left_out")
     parts += [f"{getattr(photo, word):,} {word.replace('_', ' ')}" for word in words if getattr(photo, word)]
     return ", ".join(parts)
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def _progress(done: int, total: int) -> None:

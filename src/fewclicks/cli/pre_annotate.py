@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewclicks.errors import counted
+
 if TYPE_CHECKING:
     from fewclicks.annotator.services.photos import PhotoFolder
     from fewclicks.config import ResolvedPredictor
@@ -52,9 +54,10 @@ def pre_annotate(
         done = job.finished()
         rows, skipped = (_proposed(resolved, job), False) if done is None else (done, True)
     objects = sum(row.objects for row in rows)
-    print(f"{job.target}: {'done before; skipped' if skipped else f'{objects:,} objects on {len(rows):,} photos'}")
+    told = f"{counted(objects, 'object')} on {counted(len(rows), 'photo')}"
+    print(f"{job.target}: {'done before; skipped' if skipped else told}")
     for problem, count in Counter(row.problem for row in rows if row.problem).most_common(10):
-        print(f"  {count:,} {'photo' if count == 1 else 'photos'} left out: {problem}")
+        print(f"  {counted(count, 'photo')} left out: {problem}")
 
 
 def _proposed(resolved: ResolvedPredictor, job: PreJob) -> list[Proposed]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fewclicks.cli import options
+from fewclicks.errors import counted
 
 if TYPE_CHECKING:
     from fewclicks.config import ResolvedPredictor
@@ -179,7 +180,5 @@ def _refined(
 def _summary(rows: list[Refined]) -> str:
     taken = [row for row in rows if row.taken]
     kept = sum(not row.taken and not row.problem for row in rows)
-    from fewclicks.formats.notes import counted
-
     left = len(rows) - len(taken) - kept
     return f"{counted(len(rows), 'mask')}: {len(taken):,} exchanged, {kept:,} kept, {left:,} not readable"

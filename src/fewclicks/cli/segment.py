@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from fewclicks.cli import options
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 
 if TYPE_CHECKING:
     from fewclicks.clicks import Click
@@ -128,7 +128,7 @@ def segment(
             f"{result['area_share']:.1%}",
             f"{result['ms_per_click']:.0f} ms per click" if seconds else "no click",
         )
-        print(f"{out}: the object covers {result['area_px']:,} pixels, {share} of the photo ({pace})")
+        print(f"{out}: the object covers {counted(result['area_px'], 'pixel')}, {share} of the photo ({pace})")
         for note in session.notes:
             print(f"  {note}")
 

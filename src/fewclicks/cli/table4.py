@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 
 
 def table4(
@@ -80,7 +80,9 @@ def table4(
     without = sum(state in (table.NO_WEIGHTS, table.NO_METHOD) for state in states.values())
     failed = f", {len(told)} failed" if told else ""
     failed += f", {later} not measured yet" if (later := sum(s == table.NOT_YET for s in states.values())) else ""
-    print(f"{out / 'table4.html'} (.md, .json): {done} rows measured, {without} without weights here{failed}")
+    print(
+        f"{out / 'table4.html'} (.md, .json): {counted(done, 'row')} measured, {without} without weights here{failed}"
+    )
 
 
 def watched(

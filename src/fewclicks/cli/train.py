@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fewclicks.cli.options import pairs
-from fewclicks.errors import InputError, MissingExtra
+from fewclicks.errors import InputError, MissingExtra, counted
 
 if TYPE_CHECKING:
     from fewclicks.training.recipe import Recipe
@@ -283,7 +283,7 @@ def own_parts(named: Recipe | None, changes: dict[str, str]) -> list[str]:
 def told(found: dict[str, Any]) -> str:
     """The figures of the end of a run, in one line."""
     return (
-        f"{found['dataset']}, {found['objects']} objects: {found['noc_90']:.2f} clicks to IoU 0.90, "
+        f"{found['dataset']}, {counted(found['objects'], 'object')}: {found['noc_90']:.2f} clicks to IoU 0.90, "
         f"{found['noc_95']:.2f} to 0.95, IoU {found['iou_at_click'][0]:.3f} after one"
     )
 

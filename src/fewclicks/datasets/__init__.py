@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fewclicks.errors import DatasetError, InputError
+from fewclicks.errors import DatasetError, InputError, counted
 from fewclicks.plugins import find
 from fewclicks.types import Dataset, Sample, Scenes
 
@@ -123,7 +123,8 @@ def held_out_of(dataset: Dataset, holdout: int) -> Picked:
     positions = tuple(i for i, (scene, _) in enumerate(index) if scene in photos)
     if not positions:
         raise InputError(
-            f"a holdout of {holdout} keeps out no object of the {len(scenes)} photos here; add photos, or lower it"
+            f"a holdout of {holdout} keeps out no object of {counted(len(scenes), 'photo')} here; add photos, or "
+            "lower it"
         )
     return Picked(dataset, positions)
 

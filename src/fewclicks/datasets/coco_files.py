@@ -166,7 +166,7 @@ def require_files(folder: Path, names: Sequence[str]) -> None:
     missing = [name for name in names if name not in there]
     if missing:
         raise DatasetError(
-            f"{len(missing)} of the {len(names)} files that the annotations name are missing in {folder}, "
+            f"files that the annotations name are missing in {folder}, {len(missing)} of {len(names)}, "
             f"the first is {missing[0]}; unpack the archive again"
         )
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from fewclicks.datasets.id_masks import IdScenes, Objects, read_index_mask
 from fewclicks.datasets.pairs import list_files, read_photo, require_same_size, tree_of
-from fewclicks.errors import DatasetError, FewClicksError
+from fewclicks.errors import DatasetError, FewClicksError, counted, one_line
 from fewclicks.types import IGNORE_ID
 
 TERMS = "those of your own photos and masks"
@@ -41,10 +41,12 @@ def scenes(root: str | Path, split: str | None = None) -> IdScenes:
     pairs = [(_photo_of(mask, photos), mask) for mask in list_files(base / "masks", tree)]
     lonely = [mask.name for photo, mask in pairs if photo is None]
     if len(lonely) == len(pairs):
-        raise DatasetError(f"{len(lonely)} masks in {base / 'masks'} have no photo in images/, first {lonely[0]}")
+        raise DatasetError(
+            f"{counted(len(lonely), 'mask', 'has')} no photo in images/, first {base / 'masks' / lonely[0]}"
+        )
     if lonely:
         names = ", ".join(lonely[:NAMED])
-        log.warning("%d of %d masks have no photo in images/ and are left out: %s", len(lonely), len(pairs), names)
+        log.warning("%d of %d masks left out, without a photo in images/: %s", len(lonely), len(pairs), names)
     files = tuple((photo, mask) for photo, mask in pairs if photo is not None)
     return IdScenes(base.name, files, read_index_mask)
 
@@ -63,22 +65,24 @@ def open(root: str | Path, split: str | None = None, *, min_area_px: int = 1) ->
             ids = read_index_mask(mask)
             require_same_size(read_photo(photo), ids, mask)
         except FewClicksError as error:
-            faults.append(" ".join(str(error).split()))
+            faults.append(one_line(error, None))
             continue
         areas_px = np.bincount(ids.ravel(), minlength=IGNORE_ID + 1)
         if areas_px[IGNORE_ID] and areas_px[1:IGNORE_ID].sum() == 0:
             white.append(mask.name)
         index += [(i, int(k)) for k in np.flatnonzero(areas_px >= max(1, min_area_px)) if k not in (0, IGNORE_ID)]
     if faults and len(faults) == len(found.files):
-        raise DatasetError(f"none of the {len(faults)} masks in {root} can be used; the first: {faults[0]}")
+        raise DatasetError(f"no mask of the {len(faults)} in {root} can be used; the first: {faults[0]}")
     if faults:
-        log.warning("%d of %d masks are left out: %s", len(faults), len(found.files), "; ".join(faults[:NAMED]))
+        log.warning("%d of %d masks left out: %s", len(faults), len(found.files), "; ".join(faults[:NAMED]))
     if white:
         cure = "255 is 'not counted' here; give objects the ids 1 to 254"
         names = ", ".join(white[:NAMED])
-        log.warning("%d of %d masks hold nothing but 0 and 255 (%s): %s", len(white), len(found.files), cure, names)
+        log.warning("%d of %d masks with nothing but 0 and 255 (%s): %s", len(white), len(found.files), cure, names)
     if not index:
-        raise DatasetError(f"no object of at least {min_area_px} pixels in {root}; lower min_area_px or check masks/")
+        raise DatasetError(
+            f"no object of at least {counted(min_area_px, 'pixel')} in {root}; lower min_area_px or check masks/"
+        )
     return Objects(found.name, found, tuple(index), _initials(found, _base(root, split)))
 
 
@@ -94,7 +98,7 @@ def _initials(found: IdScenes, base: Path) -> tuple[Path | None, ...]:
     lacking = [mask.name for (_, mask), initial in zip(found.files, each, strict=True) if initial is None]
     if lacking:
         names = ", ".join(lacking[:NAMED])
-        log.warning("%d of %d masks have none to begin with in initial/: %s", len(lacking), len(each), names)
+        log.warning("%d of %d masks without one to begin with in initial/: %s", len(lacking), len(each), names)
     return each
 
 

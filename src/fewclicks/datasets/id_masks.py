@@ -105,7 +105,7 @@ def listed_pairs(names: Sequence[str], photos: Path, masks: Path, suffix: str, t
         absent = [name for name in names if name + ending not in there]
         if absent:
             raise DatasetError(
-                f"{len(absent)} of the {len(names)} listed files are not in {folder}, "
+                f"listed files are not in {folder}, {len(absent)} of {len(names)}, "
                 f"the first is {absent[0]}{ending}; fetch them, or a list that fits"
             )
     return [(photos / f"{name}.jpg", masks / f"{name}{suffix}") for name in names]

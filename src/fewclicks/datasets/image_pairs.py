@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fewclicks.datasets.pairs import PHOTO_SUFFIXES, Pairs, list_files, open_pairs, read_mask, tree_of
-from fewclicks.errors import DatasetError
+from fewclicks.errors import DatasetError, counted
 from fewclicks.types import Truth
 
 TERMS = "those of your own photos and masks"
@@ -46,7 +46,7 @@ def pairs_in(name: str, base: Path, tree: str, folders: tuple[str, str] | None =
     photos = [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES - {".png"}]
     alone = [photo.name for photo in photos if photo.stem not in masks]
     if alone or not photos:
-        what = f"{len(alone)} photos in {base} have no mask beside them, first {alone[0]}" if alone else (
+        what = f"no mask beside {counted(len(alone), 'photo')} in {base}, first {alone[0]}" if alone else (
             f"{base} holds no photos with masks"
         )  # fmt: skip
         raise DatasetError(f"{what}; expected this layout:\n{tree}")

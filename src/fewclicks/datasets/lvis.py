@@ -34,7 +34,7 @@ from fewclicks.datasets.coco_files import (
 )
 from fewclicks.datasets.id_masks import Objects, known_split, objects_of
 from fewclicks.datasets.pairs import read_photo, tree_of
-from fewclicks.errors import DatasetError, MissingExtra
+from fewclicks.errors import DatasetError, MissingExtra, counted
 from fewclicks.files import bounded
 from fewclicks.types import Mask, Scene
 
@@ -187,7 +187,9 @@ def _index(file: Path) -> Arrays:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{file} is no annotation of LVIS v1 ({error!r}); fetch it again") from None
     if foreign := spans.keys() - names.keys():
-        raise DatasetError(f"{file} has objects on {len(foreign)} photos that it does not list; fetch it again")
+        raise DatasetError(
+            f"{file} has objects on {counted(len(foreign), 'photo')} that it does not list; fetch it again"
+        )
     order = sorted(names, key=lambda i: PurePosixPath(names[i]).name)
     rows = rows_of([spans.get(i, []) for i in order], 2)
     return {"photos": np.array([names[i] for i in order], np.str_), "values": rows.values, "start": rows.start}

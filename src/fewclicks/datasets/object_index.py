@@ -81,7 +81,7 @@ def _fingerprint(files: Sequence[Path]) -> str:
             continue
         digest.update(f"{file.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     if missing:
-        raise DatasetError(f"{len(missing)} of {len(files)} masks are missing, the first is {missing[0]}; fetch them")
+        raise DatasetError(f"masks are missing, {len(missing)} of {len(files)}, the first is {missing[0]}; fetch them")
     return digest.hexdigest()
 
 

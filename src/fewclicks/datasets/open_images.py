@@ -122,7 +122,9 @@ def _require_both(rows: Iterable[tuple[str, str]], photos: dict[str, Path], mask
     no_photo = [name for name, photo in rows if name in masks and photo not in photos]
     for lonely, lacking in ((no_mask, "masks are missing of photos that are there"), (no_photo, "masks have no photo")):
         if lonely:
-            raise DatasetError(f"{len(lonely)} {lacking} in {at}, the first is {min(lonely)}; fetch what is missing")
+            raise DatasetError(
+                f"{lacking} in {at}, {len(lonely)} in all, the first is {min(lonely)}; fetch what is missing"
+            )
 
 
 def _read(path: Path, image: Image) -> Mask:

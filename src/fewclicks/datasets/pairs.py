@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.errors import DatasetError, InputError
+from fewclicks.errors import DatasetError, InputError, counted
 from fewclicks.images.raster_formats import open_raster
 from fewclicks.images.reading import MAX_PIXELS, read_image, read_picture
 from fewclicks.types import Image, Sample, Truth
@@ -95,7 +95,9 @@ def open_pairs(
     photo_files = list_files(photos, tree)
     missing = [photo.name for photo in photo_files if photo.stem not in by_stem]
     if missing:
-        raise DatasetError(f"{len(missing)} photos of {photos} have no mask in {masks}, the first is {missing[0]}")
+        raise DatasetError(
+            f"no mask in {masks} for {counted(len(missing), 'photo')} of {photos}, the first is {missing[0]}"
+        )
     return Pairs(name, tuple((photo, by_stem[photo.stem]) for photo in photo_files), read_truth, group_of)
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from fewclicks.datasets import places
 from fewclicks.datasets.pairs import tree_of
 from fewclicks.datasets.sources import CATALOGUE
-from fewclicks.errors import FewClicksError
+from fewclicks.errors import FewClicksError, counted
 from fewclicks.plugins import find, names
 
 Progress: TypeAlias = Callable[[str, int, int], object]
@@ -38,7 +38,7 @@ class Split:
         if self.photos is None:
             return ""
         if self.published_photos is None and self.published_objects is None:
-            return f"{self.photos} photos, and no published count"
+            return f"{counted(self.photos, 'photo')}, and no published count"
         counts = (self.photos, self.published_photos, "photos"), (self.objects, self.published_objects, "objects")
         wrong = [f"{n} of {of} {what}" for n, of, what in counts if None not in (n, of) and n != of]
         return f"differs: {', '.join(wrong)}" if wrong else "ok"

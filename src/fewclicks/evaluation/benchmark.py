@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fewclicks.config import ResolvedPredictor
 from fewclicks.datasets import Picked, Subset, held_out_of, open_benchmark
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, counted
 from fewclicks.evaluation.metrics import Metric, metric_named
 from fewclicks.evaluation.robot import Robot, name_of, robot_named, robot_of
 from fewclicks.evaluation.rollout import ObjectResult, OnTrace, Result, evaluate, forget_masks
@@ -141,7 +141,9 @@ def measure(
                 name: str = job.dataset,
                 left: tuple[int, ...] = left,
             ) -> None:
-                progress.update(task, advance=1, note=f"last IoU {trace.ious[-1]:.2f}, {len(trace.turns)} clicks")
+                progress.update(
+                    task, advance=1, note=f"last IoU {trace.ious[-1]:.2f}, {counted(len(trace.turns), 'click')}"
+                )
                 if journal is not None:
                     journal.add(name, left[position], trace)
 

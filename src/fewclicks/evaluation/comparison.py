@@ -7,7 +7,7 @@ the same rules is compared.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -203,11 +203,12 @@ def markdown(runs: Runs) -> str:
     return "\n".join(lines)
 
 
-def latex(runs: Runs, levels: Sequence[str] = ("NoC@90", "NoC@95")) -> str:
-    """A LaTeX table (booktabs) as papers have it: a row a run, NoC on each dataset, the best in bold.
+def latex(runs: Runs) -> str:
+    """A LaTeX table (booktabs) as papers have it: a row a run, NoC@90 and NoC@95 on each dataset, the best in bold.
 
-    Where clicking stopped before all of `levels`, it has what `Runs.main_measure` names.
+    Where clicking stopped before both, it has what `Runs.main_measure` names.
     """
+    levels: tuple[str, ...] = ("NoC@90", "NoC@95")
     there = {dataset: [level for level in levels if level in runs.measures(dataset)] for dataset in runs.datasets}
     columns = [(name, level) for name, own in there.items() for level in own or [runs.main_measure(name)]]
     cells = {label: [_shown(fmean(runs.values(name, label, level)), level) for name, level in columns]
@@ -254,16 +255,13 @@ def draw_curves(runs: Runs, path: Path) -> Path:
     return plot(shared, path)
 
 
-def draw_scatter(runs: Runs, label: str, path: Path, measure: str | None = None) -> Path:
-    """Draw each object as a dot: its clicks in the first run across, in another run up; larger where several lie.
-
-    `measure` None: what `Runs.main_measure` names.
-    """
+def draw_scatter(runs: Runs, label: str, path: Path) -> Path:
+    """Draw each object as a dot: its clicks in the first run across, in another run up; larger where several lie."""
     figure = blank_figure()
     figure.set_size_inches(4 * len(runs.datasets), 4.2)
     panels = figure.subplots(1, len(runs.datasets), squeeze=False)[0]
     for panel, dataset in zip(panels, runs.datasets, strict=True):
-        shown = measure or runs.main_measure(dataset)
+        shown = runs.main_measure(dataset)
         pairs = [runs.values(dataset, one, shown) for one in (runs.labels[0], label)]
         dots, counts = np.unique(np.transpose(pairs), axis=0, return_counts=True)
         what, end = ("clicks", dots.max() + 1) if shown.startswith("NoC") else (shown.partition("@")[0], 1)

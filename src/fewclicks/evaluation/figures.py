@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fewclicks.clicks import Clicks
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.evaluation.metrics import iou
 from fewclicks.evaluation.plots import blank_figure, plot
 from fewclicks.evaluation.robot import robot_of
@@ -49,12 +49,12 @@ def draw(predictor: Predictor, samples: Sequence[Sample], reports: Mapping[str, 
     return [*paths, plot(reports, out / "clicks.png")]
 
 
-def figure1(predictor: Predictor, samples: Sequence[Sample], enough: float = 0.9, most: int = 10) -> Figure:
-    """A row for each object: photo with clicks and mask, truth, probability; clicked to an IoU of `enough`."""
+def figure1(predictor: Predictor, samples: Sequence[Sample]) -> Figure:
+    """A row for each object: photo with clicks and mask, truth, probability; clicked to an IoU of 0.90."""
     figure, rows = _grid([sample.image for sample in samples], 3)
     for cells, sample in zip(rows, samples, strict=True):
-        state, clicks = clicked(predictor, sample, enough, most)
-        titles = (_count(len(clicks), "click") + f", IoU {iou(state.mask, sample.truth):.3f}", "truth", "probability")
+        state, clicks = clicked(predictor, sample, enough=0.9, most=10)
+        titles = (counted(len(clicks), "click") + f", IoU {iou(state.mask, sample.truth):.3f}", "truth", "probability")
         cells[0].imshow(overlay(sample.image, state.mask, clicks))
         cells[1].imshow(outlined(sample.image, sample.truth == 1))
         cells[2].imshow(state.prob, cmap="viridis", vmin=0, vmax=1)
@@ -133,17 +133,17 @@ def curves(predictors: Mapping[str, Predictor], dataset: Dataset) -> dict[str, d
     }
 
 
-def _aside(image: Image, truth: Truth, share: float = 0.3) -> tuple[Image, Truth]:
-    """The object moved to the right by a share of the width: laid over the middle, it would hide the other one."""
-    shift = round(share * image.shape[1])
+def _aside(image: Image, truth: Truth) -> tuple[Image, Truth]:
+    """The object moved to the right by three tenths of the width: laid over the middle, it would hide the other one."""
+    shift = round(0.3 * image.shape[1])
     moved = np.roll(truth, shift, 1)
     moved[:, :shift] = 0
     return np.roll(image, shift, 1), moved
 
 
-def _grid(pictures: Sequence[Image], columns: int, width: float = 10.0) -> tuple[Figure, Any]:
+def _grid(pictures: Sequence[Image], columns: int) -> tuple[Figure, Any]:
     """A figure with a row of cells without axes for each picture, of the picture's shape. Sizes are in inches."""
-    figure = blank_figure()
+    figure, width = blank_figure(), 10.0
     heights = [width / columns * picture.shape[0] / picture.shape[1] + 0.35 for picture in pictures]
     figure.set_size_inches(width, sum(heights))
     cells = figure.subplots(len(pictures), columns, squeeze=False, height_ratios=heights)
@@ -155,7 +155,3 @@ def _grid(pictures: Sequence[Image], columns: int, width: float = 10.0) -> tuple
 def _save(figure: Figure, path: Path) -> Path:
     replace_file(path, lambda file: figure.savefig(file, format="png", dpi=100, metadata={"Software": None}))
     return path
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from fewclicks import visualization
 from fewclicks.clicks import Click, Clicks
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.evaluation.metrics import noc, reached
 from fewclicks.evaluation.rollout import WORST, ObjectResult, Report, Result
 from fewclicks.files import bounded
@@ -44,8 +44,8 @@ def title(settings: Mapping[str, Any]) -> str:
         settings.get("stop_iou", 0.95),
     )
     clicked = f"by {robot}" if robot != "deepest_error" else ""
-    every = f"all {most} clicks" if stop is None else ""
-    limit = every or (f"{most} click{'s' * (most != 1)} at most" if most != 20 else "")
+    every = f"all {counted(most, 'click')}" if stop is None else ""
+    limit = every or (f"{counted(most, 'click')} at most" if most != 20 else "")
     end = f"until IoU {stop:g}" if stop not in (None, 0.95) else ""
     return ", ".join(filter(None, (named, settings["preset"], refinement, *said, clicked, limit, end)))
 
@@ -111,22 +111,6 @@ def read_json(path: str | Path) -> dict[str, Any]:
     if not isinstance(figures, dict) or not {"settings", "datasets"} <= figures.keys():
         raise InputError(f"'{path}' is no benchmark report; pass a file that `bench --json` wrote")
     return figures
-
-
-def markdown(figures: Mapping[str, Any]) -> str:
-    """A Markdown table of a report's figures (`Report.to_json()`), one row per dataset."""
-    datasets: Mapping[str, Any] = figures["datasets"]
-    levels = list(next(iter(datasets.values()))["noc"]) if datasets else []
-    names = [level.removeprefix("0.") for level in levels]
-    heads = ["dataset", "objects", *(f"NoC@{name}" for name in names), *(f"never {name}" for name in names), "ms/click"]
-    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
-    for dataset, row in datasets.items():
-        cells = [dataset, str(row["objects"])]
-        cells += [f"{row['noc'][level]:.2f}" for level in levels]
-        cells += [str(row["failures"][level]) for level in levels]
-        cells += [f"{row['seconds_per_click'] * 1000:.0f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
 
 
 def gallery(result: Result, dataset: Dataset, folder: str | Path, count: int = WORST) -> list[Path]:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeAlias, cast
 
-from fewclicks.errors import DatasetError, InputError
+from fewclicks.errors import DatasetError, InputError, one_line
 from fewclicks.files.replace import replace_file
 
 Progress: TypeAlias = Callable[[int, int], object]
@@ -109,8 +109,9 @@ def unzip(source: Path, folder: Path, max_bytes: int = ZIP_BYTES, max_files: int
     except _ZIP_DAMAGE as error:
         if isinstance(error, InputError):
             raise
-        reason = " ".join(str(error).split())
-        raise InputError(f"'{source.name}' is no .zip that can be unpacked ({reason:.200}); pack it again") from None
+        raise InputError(
+            f"'{source.name}' is no .zip that can be unpacked ({one_line(error)}); pack it again"
+        ) from None
 
 
 def _unzip(archive: zipfile.ZipFile, folder: Path, max_bytes: int, max_files: int) -> None:

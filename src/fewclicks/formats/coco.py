@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.formats import polygon_masks, rle
 from fewclicks.formats import polygons as polygons_module
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label
 from fewclicks.formats.matching import Photos, plain
-from fewclicks.formats.notes import Notes, counted
+from fewclicks.formats.notes import Notes
 from fewclicks.formats.reading import (
     Imported,
     Maker,
@@ -153,9 +153,9 @@ def _segmenter(shapes: str, tolerance_px: float, notes: Notes) -> Callable[[Mask
 def _note_change(mask: Mask, drawn: Mask, holes: bool, notes: Notes) -> None:
     changed = int(np.count_nonzero(mask ^ drawn))
     if changed and holes:
-        notes.add("{n} with holes, which polygons fill: up to {most} pixels are changed, {sum} in all", changed)
+        notes.add("{n} with holes, which polygons fill: this changes up to {most}, {sum} in all", changed)
     elif changed:
-        notes.add("{n} changed as polygons: up to {most} pixels, {sum} in all", changed)
+        notes.add("{n} changed as polygons: up to {most}, {sum} in all", changed)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from fewclicks.errors import one_line
+
 MAX_CHARACTERS = 8 * 2**20
 MAX_DEPTH = 20
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -26,7 +28,7 @@ def values_in(text: str) -> dict[str, Any]:
     try:
         return _top(_bounded(text))
     except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from None
+        raise ValueError(one_line(error, 300)) from None
 
 
 def _bounded(text: str) -> Iterator[Any]:

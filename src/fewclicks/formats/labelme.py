@@ -28,12 +28,12 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.formats import polygon_masks, polygons
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label
 from fewclicks.formats.id_pictures import read_pixels
 from fewclicks.formats.matching import Photos
-from fewclicks.formats.notes import Notes, counted
+from fewclicks.formats.notes import Notes
 from fewclicks.formats.reading import (
     Imported,
     Maker,
@@ -119,9 +119,9 @@ def _rings(mask: Mask, exact: bool, tolerance_px: float, notes: Notes) -> list[l
     rings = [polygons.at_least_three(ring) for ring in rings]
     changed = int(np.count_nonzero(mask ^ polygon_masks.by_centres([r.astype(np.float64) for r in rings], mask.shape)))
     if changed and holes:
-        notes.add("{n} with holes, which polygons fill: up to {most} pixels are changed, {sum} in all", changed)
+        notes.add("{n} with holes, which polygons fill: this changes up to {most}, {sum} in all", changed)
     elif changed:
-        notes.add("{n} changed as polygons: up to {most} pixels, {sum} in all", changed)
+        notes.add("{n} changed as polygons: up to {most}, {sum} in all", changed)
     return [ring.astype(float).tolist() for ring in rings]
 
 

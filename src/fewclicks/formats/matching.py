@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+from fewclicks.errors import one_line
 from fewclicks.formats.annotations import AnnotatedPhoto
 
 UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
@@ -144,4 +145,4 @@ def _in_common(written: PurePosixPath, photo: PurePosixPath, folded: bool) -> tu
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:120]
+    return one_line(text, 120)

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from fewclicks.errors import counted, one_line
+
 SHOWN = 60
 """Letters of a name that are shown in a sentence."""
 NUMBERS = re.compile(r"\d[\d.,]*")
@@ -19,7 +21,7 @@ class _Count:
 
 
 class Notes:
-    """Counts losses. A sentence may hold {n} ("3 objects"), {sum} and {most} (pixels, or what was counted)."""
+    """Counts losses. A sentence may hold {n} ("3 objects"), {sum} (1,234), {most} ("12 pixels")."""
 
     def __init__(self, thing: str = "object") -> None:
         self._thing = thing
@@ -35,22 +37,22 @@ class Notes:
         count.total += pixels
         count.most = max(count.most, pixels)
 
-    def left(self, sentence: str, thing: str | None = None) -> None:
+    def left(self, sentence: str) -> None:
         """Note as `add` does, for an annotation of a source that does not become an object."""
-        self.add(sentence, thing=thing)
+        self.add(sentence)
         self.left_out += 1
 
     def refuse(self, which: str, reason: object, count: int = 1) -> None:
         """Annotations that cannot be used. Those whose reasons differ only in numbers are told of in one sentence."""
-        text = " ".join(str(reason).split())[:300]
-        first, why, so_far = self._reasons.get(alike(text), (" ".join(which.split())[:120], text, 0))
+        text = one_line(reason, 300)
+        first, why, so_far = self._reasons.get(alike(text), (one_line(which, 120), text, 0))
         self._reasons[alike(text)] = (first, why, so_far + count)
         self.left_out += count
 
     def sentences(self) -> tuple[str, ...]:
         """One sentence for each kind of loss, in the order in which they were met first."""
         counts = [
-            sentence.format(n=counted(count.things, thing), sum=f"{count.total:,}", most=f"{count.most:,}")
+            sentence.format(n=counted(count.things, thing), sum=f"{count.total:,}", most=counted(count.most, "pixel"))
             for (sentence, thing), count in self._counts.items()
         ]
         for which, why, count in self._reasons.values():
@@ -74,9 +76,3 @@ def quoted(name: str) -> str:
     shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
     odd = any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in shown)
     return repr(shown) if odd else f"'{shown}'"
-
-
-def counted(count: int, thing: str) -> str:
-    """ "1 object", "2 objects", "2 categories"."""
-    several = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
-    return f"{count:,} {thing if count == 1 else several}"

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, counted, one_line
 from fewclicks.files.bounded import parse_json
 from fewclicks.files.safe_open import open_real, walk_real
 from fewclicks.formats import rle
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label, LazyObjects, PhotoState
-from fewclicks.formats.notes import Notes, counted
+from fewclicks.formats.notes import Notes
 from fewclicks.formats.palette import colour_of
 from fewclicks.formats.reviews import read_about
 from fewclicks.formats.writing import UNLABELLED
@@ -88,7 +88,7 @@ class Imported:
 @contextmanager
 def blame(path: Path, cure: str = "export it again") -> Iterator[None]:
     """Turns what a damaged file causes into an InputError that names it; one line."""
-    name = f"'{' '.join(str(path).split())[:300]}'"
+    name = f"'{one_line(path, 300)}'"
     try:
         yield
     except InputError as error:
@@ -100,8 +100,7 @@ def blame(path: Path, cure: str = "export it again") -> Iterator[None]:
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror or error}); check the path") from None
     except (ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{name} is damaged or of another format ({reason}); {cure}") from None
+        raise InputError(f"{name} is damaged or of another format ({one_line(error)}); {cure}") from None
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
@@ -223,8 +222,8 @@ def nothing_for(
     source: Path, photos: Sequence[AnnotatedPhoto], expected: str, names: Iterable[object] = ()
 ) -> InputError:
     """The error where no annotation belongs to a photo. `names`: what the photos of the annotations are called."""
-    theirs = [f"'{' '.join(str(name).split())[:80]}'" for name in names]
-    ours = f"the folder has '{' '.join(photos[0].file.split())[:80]}'" if photos else "the folder has none"
+    theirs = [f"'{one_line(name, 80)}'" for name in names]
+    ours = f"the folder has '{one_line(photos[0].file, 80)}'" if photos else "the folder has none"
     compared = f"; it has {counted(len(theirs), 'photo')}, as {theirs[0]}, and {ours}" if theirs else ""
     count = counted(len(photos), "photo")
     return InputError(f"'{source}' has no annotation for any of the {count}{compared}; expected {expected}")

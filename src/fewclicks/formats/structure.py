@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted, one_line
 from fewclicks.files.safe_open import list_real, open_real, walk_real
 from fewclicks.formats import object_list
 from fewclicks.formats.annotations import AnnotatedPhoto
 from fewclicks.formats.matching import Photos
-from fewclicks.formats.notes import counted
 from fewclicks.formats.reading import MAX_JSON_BYTES, as_utf8, files_in, read_bytes, read_json
 
 READABLE = ("coco", "labelme", "voc", "index_png", "binary_png", "yolo")
@@ -223,7 +222,7 @@ def _damage(file: Path) -> str | None:
             return f"'{file.name}' is empty"
         read_json(file)
     except (OSError, ValueError, RecursionError) as error:
-        return f"'{file.name}' is damaged JSON ({' '.join(str(error).split())[:120]}); export it again"
+        return f"'{file.name}' is damaged JSON ({one_line(error, 120)}); export it again"
     return None
 
 

@@ -32,7 +32,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, counted
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation, Label
 from fewclicks.formats.id_pictures import opened
 from fewclicks.formats.matching import Photos
@@ -263,8 +263,9 @@ def read(source: Path, photos: Sequence[AnnotatedPhoto]) -> Imported:
     notes = list(known.notes)
     if strangers:
         gone = len({PurePosixPath(file).stem for file in strangers})
-        whose = "1 photo that is" if gone == 1 else f"{gone:,} photos that are"
-        notes.append(f"the masks of {whose} not in the folder, as '{strangers[0][:80]}', are left out")
+        notes.append(
+            f"the masks of {counted(gone, 'photo')} outside of the folder, as '{strangers[0][:80]}', are left out"
+        )
     annotated = tuple(photo for photo in photos if photo.file in files)
     return Imported(names.labels, annotated, load, tuple(notes), len(strangers))
 

@@ -132,7 +132,7 @@ def flattened(photo: AnnotatedPhoto, notes: Notes) -> Flat:
         there[number] = Seen(found.label or UNLABELLED, found.name, found.score, box, found.attributes)
     hidden = areas - areas_px(top, len(areas))
     for lost in hidden[1:][hidden[1:] > 0]:
-        notes.add("{n} partly or wholly under others: {sum} hidden pixels are lost", int(lost))
+        notes.add("{n} partly or wholly under others: hidden pixels are lost, {sum} in all", int(lost))
     seen = {n: replace(there[n], box=_visible_box(top, n, there[n].box)) for n in there if hidden[n] < areas[n]}
     return Flat(top, seen)
 

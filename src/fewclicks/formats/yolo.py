@@ -26,12 +26,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted, one_line
 from fewclicks.formats import polygon_masks, polygons
 from fewclicks.formats.annotations import AnnotatedPhoto, Label
 from fewclicks.formats.data_yaml import text_of, values_in
 from fewclicks.formats.matching import Photos
-from fewclicks.formats.notes import Notes, counted
+from fewclicks.formats.notes import Notes
 from fewclicks.formats.reading import (
     Imported,
     Maker,
@@ -101,9 +101,9 @@ def _outline(mask: Mask, tolerance_px: float, notes: Notes) -> polygons.Ring:
     ring = polygons.straightened(polygons.in_one(parts), tolerance_px)
     changed = int(np.count_nonzero(mask ^ polygon_masks.by_pixels([ring.astype(np.float64)], mask.shape)))
     if changed and len(parts) > 1:
-        notes.add("{n} of several parts, joined by bridges: up to {most} pixels are changed, {sum} in all", changed)
+        notes.add("{n} of several parts, joined by bridges: this changes up to {most}, {sum} in all", changed)
     elif changed:
-        notes.add("{n} changed as polygons: up to {most} pixels, {sum} in all", changed)
+        notes.add("{n} changed as polygons: up to {most}, {sum} in all", changed)
     return polygons.at_least_three(ring)
 
 
@@ -111,7 +111,7 @@ def _write_names(out: Path, names: Sequence[str]) -> None:
     rows = [f"  {index}: {text_of(name)}\n" for index, name in enumerate(names)]
     listed = "names:\n" + "".join(rows) if rows else "names: {}\n"
     (out / "data.yaml").write_text(f"train: images\nval: images\nnc: {len(names)}\n{listed}", "utf-8")
-    (out / "classes.txt").write_text("".join(f"{' '.join(name.split())}\n" for name in names), "utf-8")
+    (out / "classes.txt").write_text("".join(f"{one_line(name, None)}\n" for name in names), "utf-8")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from fewclicks.errors import counted, one_line
 from fewclicks.images.raster_formats import open_raster
 from fewclicks.images.salvage import ORIENTATION, Bare, bare, has_sound_pixels, orientation_in
 
@@ -175,7 +176,7 @@ def _salvaged(without: Bare, max_pixels: int, notes: list[str], error: Exception
     if without.probe is not None and (missing := _missing_rows(picture, without.probe)):
         if missing > max(BLOCK_PX, MISSING_SHARE * picture.height):
             raise error
-        notes.append(f"The file is cut short: about {missing} of its {picture.height} rows are not what they were")
+        notes.append(f"The file is cut short: about {missing} of its {picture.height} rows must be taken as lost")
     else:
         orientation = orientation_in(without.exif)
         why = "its end is missing" if "truncated" in str(error) else error
@@ -201,7 +202,7 @@ def _but_turned(orientation: object) -> str:
 def _line(error: object) -> str:
     if isinstance(error, PIL.UnidentifiedImageError):  # it names an object in memory
         return "its metadata cannot be read"
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    return one_line(error, 160)
 
 
 # More than 8 bits
@@ -349,7 +350,7 @@ def _require_honest(page: Any, source: IO[bytes]) -> None:
             except lzma.LZMAError as error:  # it wants too much memory, or is damaged
                 raise ValueError(str(error)) from None
             if len(found) > size:
-                raise ValueError(f"a part of {size:,} bytes unpacks to more")
+                raise ValueError(f"a part of {counted(size, 'byte')} unpacks to more")
 
 
 def _first_plane(values: NDArray[Any], axes: str) -> NDArray[Any]:

@@ -28,7 +28,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.types import Prob
 
 MaskIs: TypeAlias = Literal["ids", "levels", "probability"]
@@ -71,7 +71,7 @@ class Meant:
             return (self.prob() >= 0.5).astype(np.uint8)
         values = self.values.astype(np.uint8) if self.values.dtype == np.bool_ else self.values
         if count := int(np.count_nonzero(values == self.not_counted)):
-            notes.append(f"{count:,} pixels of the value {self.not_counted} are not counted")
+            notes.append(f"the value {self.not_counted} is not counted: {counted(count, 'pixel')}")
             values = np.where(values == self.not_counted, np.zeros((), values.dtype), values)
         return values
 

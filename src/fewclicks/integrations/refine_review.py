@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
+from fewclicks.errors import counted
 from fewclicks.geometry import Box
 from fewclicks.integrations.refine import Job, Masks, Refined, documents, refine_photo
 from fewclicks.predictor import Predictor
@@ -39,7 +40,7 @@ PAGE = """<!doctype html>
  td:last-child, th:last-child {{ text-align: right }}
 </style>
 <h1>{title}</h1>
-<p>{count} masks, those first that the cascade changed most: they are the most likely to be wrong.
+<p>{count}, those first that the cascade changed most: they are the most likely to be wrong.
  <span class="was">Red</span>: the mask as it was. <span class="is">Green</span>: as the cascade has it.
  {taken} were exchanged, {kept} kept.</p>
 <ol>
@@ -60,7 +61,7 @@ def review(predictor: Predictor, job: Job, rows: Sequence[Refined], show: int = 
     cards = [_card(number, row, shown[row.key]) for number, row in enumerate(readable[:show], start=1)]
     return PAGE.format(
         title=html.escape(f"Masks of {job.source.name}, most changed first"),
-        count=f"{len(rows):,}",
+        count=counted(len(rows), "mask"),
         taken=f"{sum(row.taken for row in rows):,}",
         kept=f"{sum(not row.taken for row in rows):,}",
         cards="\n".join(cards),

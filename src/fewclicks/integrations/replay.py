@@ -17,7 +17,7 @@ import numpy as np
 from fewclicks.boxes import look_in_box
 from fewclicks.clicks import Click, Clicks
 from fewclicks.engines.interruption import check
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import BoxPrompt
 from fewclicks.refinement import keep_local
@@ -60,7 +60,7 @@ class Replay:
         clicks.require_inside(self.hw)
         if self.most_clicks is not None and len(clicks) > self.most_clicks:
             raise InputError(
-                f"an object has at most {self.most_clicks} clicks here, got {len(clicks):,}; begin a new one"
+                f"an object has at most {counted(self.most_clicks, 'click')} here, got {len(clicks):,}; begin a new one"
             )
         with self._lock:
             state = self._origin(box, mask)
@@ -97,11 +97,10 @@ class Replay:
 class Replays:
     """The photos that were asked about last, by what a tool calls them."""
 
-    def __init__(self, predictor: Predictor, photos: int = PHOTOS, most_clicks: int | None = None) -> None:
-        """Keep so many `photos`; `most_clicks` as `Replay` takes it."""
+    def __init__(self, predictor: Predictor, most_clicks: int | None = None) -> None:
+        """Take `most_clicks` as `Replay` does."""
         self.predictor = predictor
         self.most_clicks = most_clicks
-        self._photos = photos
         self._kept: OrderedDict[object, Replay] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -115,6 +114,6 @@ class Replays:
         made = Replay(self.predictor, read(), self.most_clicks)
         with self._lock:
             self._kept[key] = made
-            while len(self._kept) > self._photos:
+            while len(self._kept) > PHOTOS:
                 self._kept.popitem(last=False)
         return made

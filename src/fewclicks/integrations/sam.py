@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.config import resolve
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.images.reading import read_image
 from fewclicks.integrations.replay import Replay, click_inside
 from fewclicks.predictor import Predictor, State
@@ -124,7 +124,9 @@ class SamPredictor:
         points = np.asarray(coords, np.float64).reshape(-1, 2)
         signs = np.asarray(labels).reshape(-1)
         if len(points) != len(signs):
-            raise InputError(f"there are {len(points)} points and {len(signs)} labels; pass a label for each point")
+            raise InputError(
+                f"got {counted(len(points), 'point')} and {counted(len(signs), 'label')}; pass a label for each point"
+            )
         if not set(signs.tolist()) <= {-1, 0, 1}:
             raise InputError("labels are 1 (object), 0 (background) or -1 (padding); pass a box as box=")
         hw = self._set().hw

@@ -169,7 +169,7 @@ class ShardedJob(Generic[Row]):
             missing = [str(shard.shard) for shard, rows in zip(shards, reports, strict=True) if rows is None]
             if missing:
                 raise InputError(
-                    f"{len(missing)} of {count} shards are not done, as {missing[0]}; run them, then join again"
+                    f"{len(missing)} of {count} shards must still be done, as {missing[0]}; run them, then join again"
                 )
             done = write(shards, [row for rows in reports for row in rows or ()])
         for shard in shards if count > 1 else ():

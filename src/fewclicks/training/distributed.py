@@ -34,7 +34,7 @@ from lightning_fabric.utilities.rank_zero import rank_zero_only
 from torch.multiprocessing.spawn import ProcessException, start_processes
 
 from fewclicks.child_process import end_with_parent
-from fewclicks.errors import FewClicksError, InputError, TrainingError
+from fewclicks.errors import FewClicksError, InputError, TrainingError, counted
 from fewclicks.files.scratch import scratch_folder
 from fewclicks.training.layers import shard
 from fewclicks.training.recipe import Recipe
@@ -64,8 +64,8 @@ class Distributed:
         parts = self.processes * recipe.accumulate
         if recipe.batch % parts:
             raise InputError(
-                f"a batch of {recipe.batch} does not split into {self.processes} processes x {recipe.accumulate} "
-                f"micro-batches; take batch={-(-recipe.batch // parts) * parts}"
+                f"a batch of {recipe.batch} does not split into {counted(self.processes, 'process')} x "
+                f"{counted(recipe.accumulate, 'micro-batch')}; take batch={-(-recipe.batch // parts) * parts}"
             )
 
     def fabric(self, precision: str) -> Fabric:
@@ -105,7 +105,8 @@ def machine(devices: int | str, nodes: int | None, strategy: str, accelerator: s
     asked = (around or (1, 1))[0] if devices == "auto" else int(devices)
     asked_nodes = (around or (1, 1))[1] if nodes is None else nodes
     if around and (asked, asked_nodes) != around:
-        raise InputError(f"{around[0]} processes on {around[1]} nodes were started, not {asked} on {asked_nodes}")
+        started = f"{counted(around[0], 'process')} on {counted(around[1], 'node')}"
+        raise InputError(f"the launcher started {started}, not {asked} on {asked_nodes}")
     if asked_nodes > 1 and not around:
         raise InputError(
             f"start several nodes with torchrun, on each: torchrun --nnodes {asked_nodes} --nproc-per-node {asked} "

@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.models.segmenter import ClickNet
 from fewclicks.training import layers, sets
 from fewclicks.training.objectives import shortest
@@ -95,7 +95,7 @@ class Estimate:
         samples = recipe.steps * recipe.batch
         photos = sum(one.photos or 0 for one in self.sets)
         known = photos and all(one.photos for one in self.sets)
-        over = f", {samples / photos:,.1f} times the {photos:,} photos" if known else ""
+        over = f", {samples / photos:,.1f} times {counted(photos, 'photo')}" if known else ""
         micro = recipe.batch // recipe.accumulate // self.processes
         parts = ", ".join(f"{name} {size(n)}" for name, n in self.memory.items() if n)
         height, width = recipe.crop_hw
@@ -103,10 +103,11 @@ class Estimate:
             f"recipe   {recipe.name}",
             *(line for one in self.sets for line in data_lines(one)),
             f"network  {recipe.backbone} {recipe.size}, {self.cost.parameters:,} parameters; {start(recipe)}",
-            f"steps    {recipe.steps:,} of {recipe.batch} samples of {height}x{width} = {samples:,} samples{over}",
+            f"steps    {recipe.steps:,} of {counted(recipe.batch, 'sample')} of {height}x{width} = "
+            f"{counted(samples, 'sample')}{over}",
             f"         {recipe.objective}: a step is on average {learning:g} forward and backward, {looking:g} forward",
-            f"memory   {size(sum(self.memory.values()))} a process (of {self.processes}), for micro-batches of {micro} "
-            f"samples in {recipe.precision} ({recipe.accumulate} a step): {parts}",
+            f"memory   {size(sum(self.memory.values()))} a process (of {self.processes}), for micro-batches of "
+            f"{counted(micro, 'sample')} in {recipe.precision} ({recipe.accumulate} a step): {parts}",
             f"time     {span(recipe.steps * self.step_seconds)}, {span(self.step_seconds)} a step: "
             f"{self.cost.flops / micro / 1e9:,.1f} GFLOP a forward of a sample, {self.rate.source}",
         ]
@@ -263,7 +264,7 @@ def _quickest(work: Any, device: str, seconds: float) -> float:
 def data_lines(about: sets.About) -> list[str]:
     """A set, found or not."""
     count = ", ".join(
-        f"{n:,} {what}" for n, what in ((about.photos, "photos"), (about.objects, "objects")) if n is not None
+        counted(n, what) for n, what in ((about.photos, "photo"), (about.objects, "object")) if n is not None
     )
     lines = [f"data     {about.name}: {about.title}" + (f"; {count}" if count else "")]
     if about.problem:

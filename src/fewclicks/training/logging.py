@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from fewclicks import visualization
-from fewclicks.errors import InputError, MissingExtra
+from fewclicks.errors import InputError, MissingExtra, counted
 from fewclicks.files.replace import write_text
 from fewclicks.training.callbacks import Callback, Event
 from fewclicks.training.objectives import Batch, Term
@@ -99,7 +99,7 @@ class Watch:
         for logger in self.loggers:
             logger.log_metrics(values, step)
         self.bar.console.print(
-            f"step {step}: {figures['noc_90']:.2f} clicks to IoU 0.90 on {figures['objects']} objects, "
+            f"step {step}: {figures['noc_90']:.2f} clicks to IoU 0.90 on {counted(figures['objects'], 'object')}, "
             f"IoU {curve[0]:.3f} after one{', the best so far' if best else ''}"
         )
         self.tell("validation", values=values)

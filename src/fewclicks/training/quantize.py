@@ -21,7 +21,7 @@ from onnxruntime import quantization
 from fewclicks.config import PredictorConfig
 from fewclicks.engines import onnx as engine
 from fewclicks.engines.network import Floats, Forward, Network
-from fewclicks.errors import DatasetError, InputError
+from fewclicks.errors import DatasetError, InputError, counted
 from fewclicks.evaluation.rollout import rollout
 from fewclicks.files.replace import replace_file
 from fewclicks.files.scratch import scratch_folder
@@ -66,7 +66,7 @@ def quantize(
         raise InputError(f"{path} is in 8 bits already; pass the float file that `fewclicks export-onnx` wrote")
     about = {
         **{entry.key: entry.value for entry in model.metadata_props},
-        "int8": f"calibrated on {photos} photos of {recipe.name} by onnxruntime {version('onnxruntime')}",
+        "int8": f"calibrated on {counted(photos, 'photo')} of {recipe.name} by onnxruntime {version('onnxruntime')}",
         "float_sha256": hashlib.sha256(data).hexdigest(),
     }
     with scratch_folder() as folder:
@@ -95,12 +95,12 @@ def nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def feeds(
-    forward: Forward, recipe: Recipe, photos: int, seed: int = 0, on_photo: Callable[[], object] = lambda: None
+    forward: Forward, recipe: Recipe, photos: int, on_photo: Callable[[], object] = lambda: None
 ) -> Iterator[Feed]:
-    """Collect what a network is asked while a robot user clicks on objects of training photos; the same for a seed."""
+    """Collect what a network is asked while a robot user clicks on objects of training photos; the same each time."""
     samples = Samples(recipe, [sets.scenes(name) for name in recipe.sets])
     for photo in range(photos):
-        rng, recorder = np.random.default_rng([seed, photo]), _Recorder(forward)
+        rng, recorder = np.random.default_rng([0, photo]), _Recorder(forward)
         rollout(PredictorConfig(cfr=1).around(Network(recorder)), _object(samples, rng), max_clicks=CLICKS)
         count = len(recorder.seen)
         yield from (recorder.seen[i] for i in rng.choice(count, min(EACH, count), replace=False))
@@ -140,4 +140,6 @@ def _object(samples: Samples, rng: np.random.Generator) -> Sample:
             truth: Truth = scene.truth(*samples.target(ids, recipe.sets[k] in recipe.whole_sets, rng))
             if np.count_nonzero(truth == 1) >= recipe.min_area_px:
                 return Sample(scene.image, truth, scene.name)
-    raise DatasetError(f"{TRIES} photos in a row held no object of {recipe.min_area_px} pixels; lower min_area_px")
+    raise DatasetError(
+        f"{TRIES} photos in a row held no object of {counted(recipe.min_area_px, 'pixel')}; lower min_area_px"
+    )

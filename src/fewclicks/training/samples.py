@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from fewclicks.datasets import held_out_photos
-from fewclicks.errors import DatasetError, FewClicksError
+from fewclicks.errors import DatasetError, FewClicksError, counted, one_line
 from fewclicks.training import suem
 from fewclicks.training.augmentation import crop_matrix, native_matrix, recolour, warp
 from fewclicks.training.clicks import Points, next_click, random_clicks
@@ -91,11 +91,11 @@ class Samples(Dataset[Item]):
                 cut = self.object_crop(scene, self.recipe.sets[k] in self.recipe.whole_sets, rng)
             if cut:
                 return cut
-        area = self.recipe.min_area_px
+        area = counted(self.recipe.min_area_px, "pixel")
         if len(self.faults) == sum(map(len, self.kept)):
             first = next(iter(self.faults.values()))
-            raise DatasetError(f"none of the {len(self.faults)} photos to train on can be used; the first: {first}")
-        raise DatasetError(f"the crops of {TRIES} photos in a row held no object of {area} pixels; lower min_area_px")
+            raise DatasetError(f"no photo of the {len(self.faults)} to train on can be used; the first: {first}")
+        raise DatasetError(f"the crops of {TRIES} photos in a row held no object of {area}; lower min_area_px")
 
     def scene(self, k: int, index: int) -> Scene | None:
         """A photo of a set; None for one that cannot be used, which is named in a warning once."""
@@ -103,7 +103,7 @@ class Samples(Dataset[Item]):
             return self.sets[k][index]
         except FewClicksError as error:
             if (k, index) not in self.faults:
-                self.faults[k, index] = " ".join(str(error).split())
+                self.faults[k, index] = one_line(error, None)
                 log.warning("a photo of %s is left out: %s", self.recipe.sets[k], self.faults[k, index])
             return None
 

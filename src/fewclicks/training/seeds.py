@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from fewclicks.errors import InputError, TrainingError
+from fewclicks.errors import InputError, TrainingError, counted
 from fewclicks.files.replace import recover, write_text
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.resume import LAST
@@ -64,8 +64,9 @@ def summary(found: Mapping[int, Mapping[str, Any]], out: Path) -> dict[str, Any]
 def lines(told: Mapping[str, Any]) -> list[str]:
     """A summary for the terminal, a line a figure."""
     names = {"noc_90": "clicks to IoU 0.90", "noc_95": "clicks to IoU 0.95"}
-    names |= {f"iou_{k}": f"IoU after {k} click{'s' if k > 1 else ''}" for k in (1, 3, 5)}
-    found = [f"{told['dataset']}, {told['objects']} objects, {len(told['seeds'])} seeds: mean and its 95 % interval"]
+    names |= {f"iou_{k}": f"IoU after {counted(k, 'click')}" for k in (1, 3, 5)}
+    on = f"{told['dataset']}, {counted(told['objects'], 'object')}, {counted(len(told['seeds']), 'seed')}"
+    found = [f"{on}: mean and its 95 % interval"]
     for name, words in names.items():
         low, high = told[name]["interval"]
         found.append(f"{words:<20}{told[name]['mean']:8.3f}  [{low:.3f}, {high:.3f}]")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from fewclicks.datasets import held_out_photos, open_benchmark
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, one_line
 from fewclicks.training import sets
 from fewclicks.training.recipe import Recipe
 from fewclicks.types import Dataset, Sample, Scenes
@@ -44,7 +44,7 @@ def _has_objects(scenes: Scenes, index: int) -> bool:
     try:
         return bool(scenes[index].roots())
     except FewClicksError as error:
-        log.warning("a photo of %s is left out: %s", scenes.name, " ".join(str(error).split()))
+        log.warning("a photo of %s is left out: %s", scenes.name, one_line(error, None))
         return False
 
 

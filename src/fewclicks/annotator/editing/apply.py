@@ -30,7 +30,7 @@ from fewclicks.annotator.editing.shapes import covers
 from fewclicks.boxes import look_in_box
 from fewclicks.clicks import Clicks
 from fewclicks.config import PredictorConfig
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import meanings
@@ -153,7 +153,7 @@ def acted(
         case Chosen():
             meant = candidates(predictor, start, marks, action)
             if action.number >= len(meant):
-                raise InputError(f"the click means {len(meant)} masks, numbered from 0; choose one of them")
+                raise InputError(f"the click means {counted(len(meant), 'mask')}, numbered from 0; choose one of them")
             yield meant[action.number]
         case Brushed() | Outlined() | Reshaped():
             prob = state.prob.copy()

@@ -20,7 +20,7 @@ from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask, count_changed
 from fewclicks.annotator.editing.windows import Snapshot, folded, of_mask
 from fewclicks.clicks import Clicks
-from fewclicks.errors import FewClicksError
+from fewclicks.errors import FewClicksError, counted
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
 from fewclicks.types import Image
@@ -102,7 +102,7 @@ class MaskReplay:
         self._mask = entry.mask
         other = count_changed(again, entry.mask)
         if other:
-            wrong.append(f"done again it gives another mask: {other:,} pixels differ")
+            wrong.append(f"done again it gives another mask: {counted(other, 'pixel', 'differs')}")
             self._held = None
         return "exact", [*wrong, *_miscounted(before, entry)]
 
@@ -128,7 +128,7 @@ def _ill_packed(mask: EncodedMask) -> Iterator[str]:
         yield str(error)
         return
     if int(np.count_nonzero(crop)) != mask.area_px:
-        yield f"its mask has {int(np.count_nonzero(crop)):,} pixels, not {mask.area_px:,} as it is told"
+        yield f"its mask has {counted(int(np.count_nonzero(crop)), 'pixel')}, not {mask.area_px:,} as it is told"
     elif Box.around(np.ascontiguousarray(crop)) != Box.whole(crop.shape[:2]):
         yield "the box of its mask is too large"
 
@@ -136,7 +136,7 @@ def _ill_packed(mask: EncodedMask) -> Iterator[str]:
 def _by_rule(before: EncodedMask, entry: Entry, marks: Prompts) -> Iterator[str]:
     """What is wrong with a click or a threshold, as far as that can be told without the model."""
     if isinstance(entry.action, Prompted) and not 1 <= len(entry.changed_px) <= 1 + max(entry.action.cfr or 0, 4):
-        yield f"it tells of {len(entry.changed_px)} passes"
+        yield f"it tells of {counted(len(entry.changed_px), 'pass')}"
     locks = marks.locks
     if isinstance(entry.action, Prompted) and locks:
         view = entry.mask.within(locks.box)
@@ -149,4 +149,4 @@ def _miscounted(before: EncodedMask, entry: Entry) -> Iterator[str]:
     """What is wrong with the count of changed pixels; of several passes only the model knows the masks between."""
     changed = count_changed(before, entry.mask)
     if len(entry.changed_px) == 1 and entry.changed_px[0] != changed:
-        yield f"{changed:,} pixels changed, not {entry.changed_px[0]:,} as it is told"
+        yield f"{counted(changed, 'pixel')} changed, not {entry.changed_px[0]:,} as it is told"

@@ -40,7 +40,7 @@ from fewclicks.annotator.server.telling import told
 from fewclicks.annotator.services.annotator import Annotator
 from fewclicks.annotator.services.worker import Busy
 from fewclicks.annotator.store.records import ObjectInfo
-from fewclicks.errors import Conflict, FewClicksError, StoreError, UnknownName
+from fewclicks.errors import Conflict, FewClicksError, StoreError, UnknownName, one_line
 
 STATIC = Path(__file__).parents[1] / "web"
 
@@ -164,7 +164,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    detail = " ".join(str(error).split())
+    detail = one_line(error, None)
     if isinstance(error, Conflict):
         current = error.current
         current = ObjectOut.of(current).model_dump(mode="json") if isinstance(current, ObjectInfo) else None

@@ -27,7 +27,7 @@ from fewclicks.annotator.server.proxies import Proxies
 from fewclicks.annotator.server.security import LOOPBACK, SecurityPolicy, is_loopback
 from fewclicks.annotator.server.tokens import read_people, require_strong
 from fewclicks.annotator.services.annotator import Annotator
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 
 PORT = 8000
 TRIED = 100
@@ -80,7 +80,7 @@ def serve(annotator: Annotator, place: Place, listening: socket.socket, browser:
         h11_max_incomplete_event_size=64 * 1024,
     )
     photos = len(annotator.gallery.photos())
-    print(f"{photos:,} {'photo' if photos == 1 else 'photos'} in {annotator.folder.root}")
+    print(f"{counted(photos, 'photo')} in {annotator.folder.root}")
     if port != PORT and place.port is None:
         print(f"Port {PORT} is taken, so it is {port}.")
     if place.no_token:

@@ -31,9 +31,9 @@ from fewclicks.annotator.editing.apply import hw_of
 from fewclicks.annotator.editing.replay import MaskReplay, Replayer
 from fewclicks.annotator.store import rows
 from fewclicks.annotator.store.classes import HEX_COLOUR
-from fewclicks.annotator.store.database import Database
+from fewclicks.annotator.store.database import Database, cause_of
 from fewclicks.annotator.store.tables import SCHEMA, About, ActionRow, Base, ClassRow, ObjectRow, PhotoRow
-from fewclicks.errors import FewClicksError, InputError, StoreError
+from fewclicks.errors import FewClicksError, InputError, StoreError, counted, one_line
 from fewclicks.images.reading import MAX_PIXELS
 from fewclicks.predictor import State
 
@@ -88,7 +88,7 @@ def check(source: Any, replayer: Replayer | None = None, checked: Checked | None
     except StoreError as error:
         if getattr(getattr(error.__cause__, "orig", None), "sqlite_errorcode", None) != sqlite3.SQLITE_CORRUPT:
             raise
-        yield Fault("the file", _line(error))
+        yield Fault("the file", cause_of(error))
         return
     try:
         checked.version = database.version() or 0
@@ -103,7 +103,7 @@ def check(source: Any, replayer: Replayer | None = None, checked: Checked | None
                 yield from _photos(session, checked)
                 yield from _objects(session, replayer, checked)
     except FewClicksError as error:
-        yield Fault("the database", " ".join(str(error).split()))
+        yield Fault("the database", one_line(error, None))
     finally:
         if database is not source:
             database.close()
@@ -161,7 +161,7 @@ def _read_each(session: Session, checked: Checked, kind: Any, name: str) -> Iter
         try:
             row = _read(session, checked, kind, key)
         except UNREADABLE as error:
-            row = Fault(f"the {name} {key!s:.80}", _line(error))
+            row = Fault(f"the {name} {key!s:.80}", cause_of(error))
         yield key, row
 
 
@@ -201,9 +201,9 @@ def _photos(session: Session, checked: Checked) -> Iterator[Fault]:
         shown = session.scalar(select(func.count()).where(of_it, ~ObjectRow.deleted)) or 0
         lines = session.scalar(select(func.count(ActionRow.id)).join(ObjectRow).where(of_it)) or 0
         if row.version < 1 + objects + lines:
-            yield Fault(where, f"its version is {row.version}, but {objects + lines} changes are known")
+            yield Fault(where, f"its version is {row.version}, but {counted(objects + lines, 'change', 'is')} known")
         if row.state != "done" and row.state != ("begun" if shown else "untouched"):
-            yield Fault(where, f"it is {row.state} with {shown} objects")
+            yield Fault(where, f"it is {row.state} with {counted(shown, 'object')}")
 
 
 def _pixels(sides: tuple[int | None, ...]) -> int:
@@ -229,7 +229,7 @@ def _objects(session: Session, replayer: Replayer | None, checked: Checked) -> I
                 if replayer and start is None and journal.alive:
                     start = _start(replayer, photo_id, hw)
             except (*UNREADABLE, FewClicksError) as error:
-                yield Fault(where, _line(error))
+                yield Fault(where, cause_of(error))
                 continue
             for what in journal.wrong:
                 yield Fault(where, what)
@@ -261,7 +261,7 @@ def _replayed(
             yield "", "its mask is not kept"
         entry = rows.entry(row, hw)
     except (*UNREADABLE, FewClicksError) as error:
-        yield "", _line(error)
+        yield "", cause_of(error)
         return
     how, wrong = replay.after(entry, row.predictor)
     if how == "exact":
@@ -291,15 +291,15 @@ class Journal:
                 numbers[key] = line.number
                 self._go_on(line)
             except (*UNREADABLE, FewClicksError) as error:
-                self.wrong.append(f"the line {key} of the journal: {_line(error)}")
+                self.wrong.append(f"the line {key} of the journal: {cause_of(error)}")
         here = set(self.alive)
         lingering = sum(number is not None and key not in here for key, number in numbers.items())
         if lingering:
-            self.wrong.append(f"{lingering} actions that the journal has taken back are kept")
+            self.wrong.append(f"{counted(lingering, 'action', 'is')} kept that the journal has taken back")
         kept = (row.version, row.mask_version, row.done)
         given = (self._version, self._mask_version, self._done)
         if kept != given:
-            words = "version {}, version of the mask {}, {} actions done"
+            words = "version {}, version of the mask {}, actions done: {}"
             self.wrong.append(f"it has {words.format(*kept)}; the journal gives {words.format(*given)}")
         for name, value in self._known.items():
             if getattr(row, name, value) != value:
@@ -329,7 +329,3 @@ class Journal:
             self.wrong.append(f"the line {line.id} is of a kind that there is not: '{line.kind}'")
             return
         self._mask_version = line.version
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]

@@ -12,7 +12,7 @@ import yaml
 from fewclicks.annotator.store.classes import HEX_COLOUR, KEY, attributes_of
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import Attribute, AttributeKind, ClassInfo, printable
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, one_line
 
 MAX_CLASSES = 10_000
 CVAT_KINDS = {"select": "choice", "radio": "choice", "checkbox": "tick", "number": "number", "text": "text"}
@@ -148,7 +148,7 @@ def _rows(text: str) -> list[Any]:
         try:
             content = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise InputError(f"the file is no YAML ({' '.join(str(error).split())[:100]}); save it again") from None
+            raise InputError(f"the file is no YAML ({one_line(error, 100)}); save it again") from None
         return _listed(content.get("names") if isinstance(content, dict) else None) or []
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 

@@ -19,7 +19,7 @@ from fewclicks.annotator.editing.mask_codec import EncodedMask, count_changed
 from fewclicks.annotator.services.import_reviews import take_review
 from fewclicks.annotator.store.objects import NewObject, Store
 from fewclicks.annotator.store.records import MAX_NAME, PROPOSED, ObjectState, printable
-from fewclicks.errors import FewClicksError, InputError
+from fewclicks.errors import FewClicksError, InputError, counted
 from fewclicks.formats import alike, quoted
 from fewclicks.formats.annotations import AnnotatedFolder, AnnotatedPhoto
 from fewclicks.geometry import Box
@@ -171,19 +171,17 @@ def _why_so_few(total: TakenIn, said: bool) -> list[str]:
     """Sentences on what was not taken in although it can be read."""
     notes = []
     if total.identical:
-        notes.append(f"{_objects(total.identical)} identical to what is there: skipped (mode add takes them in again)")
+        notes.append(
+            f"{counted(total.identical, 'object')} identical to what is there: skipped (mode add takes them in again)"
+        )
     if total.known:
-        which = f"{_objects(total.known)} taken in before and changed or deleted since"
+        which = f"{counted(total.known, 'object')} taken in before and changed or deleted since"
         notes.append(f"{which}: skipped (mode add takes them in again)")
     if total.replaced:
-        notes.append(f"{_objects(total.replaced)} made room for those of the source; undo brings them back")
+        notes.append(f"{counted(total.replaced, 'object')} made room for those of the source; undo brings them back")
     if not (total.objects or total.identical or total.known or total.left_out or said):
         notes.append("the source has no objects on the photos of this folder")
     return notes
-
-
-def _objects(count: int) -> str:
-    return "1 object" if count == 1 else f"{count:,} objects"
 
 
 def _notes_of(photos: Sequence[PhotoTakenIn]) -> list[str]:
@@ -201,7 +199,8 @@ def _notes_of(photos: Sequence[PhotoTakenIn]) -> list[str]:
                 told.append(f"{photo.file}: {note}")
     if more:
         rest = [count for found in more.values() for count in found]
-        told.append(f"and {len(rest):,} more notes like these, on which {sum(rest):,} annotations are left out")
+        lost = counted(sum(rest), "annotation", "is")
+        told.append(f"and {counted(len(rest), 'more note')} like these, on which {lost} left out")
     return told
 
 
@@ -283,7 +282,7 @@ def _take_in_photo(store: Store | None, photo: AnnotatedPhoto, names: _Names, op
     found, empty = _candidates(photo, options)
     notes, left_out = list(photo.notes), photo.left_out + empty
     if empty:
-        notes.append(f"{_objects(empty)} without pixels: left out")
+        notes.append(f"{counted(empty, 'object')} without pixels: left out")
     if not found:
         return PhotoTakenIn(file=photo.file, left_out=left_out, notes=tuple(notes))
     try:
@@ -298,7 +297,7 @@ def _take_in_photo(store: Store | None, photo: AnnotatedPhoto, names: _Names, op
             by = f"{PROPOSED if options.proposals else 'import '}{options.id}"
             store.add_objects(photo_id, rows, options.person, by=by, replace=options.mode == "replace")
     except FewClicksError as error:
-        lost = f"{error}: {_objects(len(found))} left out"
+        lost = f"{error}: {counted(len(found), 'object')} left out"
         return PhotoTakenIn(file=photo.file, left_out=left_out + len(found), notes=(*notes, lost))
     return PhotoTakenIn(
         file=photo.file,

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from fewclicks.annotator.store import sqlite
 from fewclicks.annotator.store.database import Database
 from fewclicks.annotator.store.tables import About, ActionRow, Base, ClassRow, ObjectRow, PhotoRow, Whole
-from fewclicks.errors import InputError, StoreError
+from fewclicks.errors import InputError, StoreError, counted
 from fewclicks.files.replace import move_file, require_folder, staging
 
 KEYS_AT_ONCE = 1000
@@ -43,7 +43,7 @@ class Counts:
 
     def __str__(self) -> str:
         parts = ((self.classes, "class"), (self.photos, "photo"), (self.objects, "object"), (self.actions, "action"))
-        return ", ".join(f"{count:,} {_plural(noun, count)}" for count, noun in parts)
+        return ", ".join(counted(count, noun) for count, noun in parts)
 
 
 def counts(session: Session) -> Counts:
@@ -186,7 +186,3 @@ def key_of(table: Table) -> Column[Any]:
     """The column that tells the rows of a table apart."""
     (key,) = table.primary_key.columns
     return key
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}es" if noun.endswith("s") else f"{noun}s"

@@ -16,8 +16,7 @@ from fewclicks.annotator.store.database import Database
 from fewclicks.annotator.store.events import note_event, person_name
 from fewclicks.annotator.store.records import MAX_NAME, Attribute, AttributeKind, ClassInfo, printable
 from fewclicks.annotator.store.tables import About, ActionRow, ClassRow, EventRow, ObjectRow, PhotoRow
-from fewclicks.errors import Conflict, InputError, UnknownName
-from fewclicks.formats.notes import counted
+from fewclicks.errors import Conflict, InputError, UnknownName, counted
 
 COLOURS = (
     "#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#bfef45", "#469990", "#9a6324",

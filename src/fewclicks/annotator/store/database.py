@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from fewclicks.annotator.store import sqlite
 from fewclicks.annotator.store.migrations import STEPS, migrate
 from fewclicks.annotator.store.tables import SCHEMA, About, Base
-from fewclicks.errors import FewClicksError, MissingExtra, StoreError
+from fewclicks.errors import FewClicksError, MissingExtra, StoreError, one_line
 
 PLACE = Path(".fewclicks") / "annotations.sqlite"
 """Where the annotations of a folder lie if no database is named."""
@@ -92,16 +92,14 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, OSError) as error:  # drivers let errors of the network through
-            cause = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
             cure = "check that it can be reached and written, and that its disk is not full"
-            raise StoreError(f"the database {self.name} does not do as asked ({cause}); {cure}") from error
+            raise StoreError(f"the database {self.name} does not do as asked ({cause_of(error)}); {cure}") from error
         except FewClicksError:
             raise
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
             log.error("the database %s holds what is not understood", self.name, exc_info=True)
-            cause = " ".join(str(error).split())[:300]
             raise StoreError(
-                f"the database {self.name} holds something that fewclicks does not write ({cause}); "
+                f"the database {self.name} holds something that fewclicks does not write ({cause_of(error)}); "
                 "find out what by: fewclicks check FOLDER"
             ) from error
 
@@ -206,3 +204,8 @@ def _asked(connection: DBAPIConnection, record: Any, proxy: Any) -> None:
         connection.rollback()
     except Exception as error:
         raise DisconnectionError from error
+
+
+def cause_of(error: Exception) -> str:
+    """Say in one line what went wrong, in the words of the database's driver where they are in the error."""
+    return one_line(getattr(error, "orig", None) or error, 300)

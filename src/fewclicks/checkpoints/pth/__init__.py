@@ -23,7 +23,7 @@ from torch import Tensor
 
 from fewclicks.checkpoints.pth.container import Container, open_container
 from fewclicks.checkpoints.pth.opcodes import Entry, Stub
-from fewclicks.errors import CheckpointError
+from fewclicks.errors import CheckpointError, counted
 
 __all__ = ["Entry", "Pth", "StateDict", "Stub", "plain", "read"]
 
@@ -104,7 +104,8 @@ def _state_dict(root: Any) -> dict[str, Entry]:
     """The tensors by name: root["state_dict"], root["model"] (MAE), or the root itself."""
     if isinstance(root, list) and root and all(isinstance(item, dict) and "state_dict" in item for item in root):
         raise CheckpointError(
-            f"holds {len(root)} networks, one for each click (a multi-stage model of RITM); fewclicks runs one network"
+            f"holds {counted(len(root), 'network')}, one for each click (a multi-stage model of RITM); fewclicks runs "
+            "one network"
         )
     if isinstance(root, Stub):
         raise CheckpointError(f"holds a whole object, {root.name}, not its state_dict(); save that instead")

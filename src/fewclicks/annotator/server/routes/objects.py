@@ -56,7 +56,7 @@ from fewclicks.annotator.server.schemas import (
 from fewclicks.annotator.server.values import CheckedRoute
 from fewclicks.annotator.services.annotator import Annotator
 from fewclicks.annotator.services.worker import Timed
-from fewclicks.errors import InputError
+from fewclicks.errors import InputError, counted
 from fewclicks.geometry import Box
 
 router = APIRouter(route_class=CheckedRoute, tags=["objects"], prefix="/objects/{object_id}", dependencies=[EDITABLE])
@@ -177,7 +177,7 @@ async def cascade(
     """The whole mask after a pass of the last click: 0 is the coarse one, then the refinements."""
     passes = (await done(given.objects.look(object_id, lambda history: history.passes, asker))).result
     if number >= len(passes):
-        raise InputError(f"the last click had {len(passes)} passes, there is none with the number {number}")
+        raise InputError(f"the last click had {counted(len(passes), 'pass')}, there is none with the number {number}")
     return PassMask(number=number, count=len(passes), patch=Patch.of(passes[number]))
 
 
