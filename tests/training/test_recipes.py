@@ -30,7 +30,10 @@ from scripts import script
 RECIPES = {
     f"{file}:{name}": make() for file in names("recipes") for name, make in functions(find("recipes", file)).items()
 }
-ONE_OF_EACH_FILE = {name.partition(":")[0]: name for name in RECIPES}.values()
+ONE_OF_EACH_FILE = {
+    **{name.partition(":")[0]: name for name in RECIPES},
+    "cfr_icl": "cfr_icl:vit_base_sbd_icl_suem",  # RITM's is an HRNet, too
+}.values()
 SMALLEST = {"compact": "lite0", "unet": "lite0", "vit": "xtiny", "hrnet": "18s", "segformer": "b0", "sam2": "mini"}
 """Of other backbones and whole networks it is called tiny."""
 TOY = sets.Toy(count=20, side=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from fewclicks.methods import default, default_0_1
 from fewclicks.methods.networks import SIDE
 from fewclicks.models.networks import build_network
 from fewclicks.models.segmenter import ClickNet
-from fewclicks.plugins import find
+from fewclicks.plugins import find, is_own
 from fewclicks.training import layers, objectives, onnx_weights, optimizer, sets
 from fewclicks.training.distributed import fail
 from fewclicks.training.objectives import Batch, Extras, Term
@@ -39,6 +40,10 @@ STANDARD = {field.name: field.default for field in fields(Recipe)}
 
 NETWORK = ("maps", "with_prev", "fusion", "scale", "refiner", "extra")
 """Fields of a recipe that config.json repeats where they are not the standard."""
+
+SEEN = ("net", "method", "backbone", "size", "radius_px", *NETWORK, "aux_weight", "frozen_norms", "batch", "accumulate",
+        "crop_hw")  # fmt: skip
+"""Fields of a recipe on which it depends which parameters learn."""
 
 SHIPPED = {"default": default.WEIGHTS, "default-0.1": default_0_1.WEIGHTS}
 """The files that `init` may name."""
@@ -352,8 +357,15 @@ def without_gradient(recipe: Recipe) -> set[str]:
     """The parameters that no loss of the recipe reaches: published networks carry some that never run.
 
     Found by a forward and a backward of one micro-batch on the meta device, which computes shapes only; so a network
-    that cannot take the recipe's crops is found out here, by an InputError.
+    that cannot take the recipe's crops is found out here, by an InputError. It takes some seconds, so runs of one
+    process that differ in nothing that the network sees, such as their seed, share what was found.
     """
+    seen = Recipe(name="any", **{name: getattr(recipe, name) for name in SEEN})
+    return _without_gradient.__wrapped__(seen) if is_own(recipe.backbone) else _without_gradient(seen)
+
+
+@functools.lru_cache(maxsize=32)
+def _without_gradient(recipe: Recipe) -> set[str]:
     with torch.device("meta"):
         net = WithAux(built(recipe), aux=recipe.aux_weight > 0)
         if recipe.frozen_norms:
