@@ -84,9 +84,11 @@ def _defining(module: ModuleType, kind: str) -> ModuleType:
 def check(kind: str, name: object) -> str:
     """Return a name that stands in data if `find` would import it; UnknownName otherwise. Nothing is imported."""
     if isinstance(name, str) and name.isascii():
+        file = file_name(name)
+        if file in _files(kind) or name in allowed():  # what is installed takes long to look through
+            return name
         installed = _installed(kind)
-        modules = {point.module for point in installed.values()}
-        if file_name(name) in {*_files(kind), *installed} or name in modules | allowed():
+        if file in installed or name in {point.module for point in installed.values()}:
             return name
     raise _unknown(kind, name)
 

@@ -152,13 +152,13 @@ def test_no_caller_imports_what_data_names(caller, bait, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "name", [name for name in TRICKS if name != "fewclicks.formats.coco"], ids=lambda name: repr(name)[:30]
-)
-def test_the_one_function_refuses_and_says_what_there_is(kind, name, bait):
-    for decide in (find, check):
-        with pytest.raises(UnknownName, match=rf"no {KINDS[kind]} named .*(there are|did you mean)"):
-            decide(kind, name)
+def test_the_one_function_refuses_and_says_what_there_is(kind, bait):
+    """What a name is, is decided alike for all kinds; what there is instead is not."""
+    tricks = [name for name in TRICKS if name != "fewclicks.formats.coco"]
+    for name in tricks if kind == "models" else tricks[:: len(tricks) // 5]:
+        for decide in (find, check):
+            with pytest.raises(UnknownName, match=rf"no {KINDS[kind]} named .*(there are|did you mean)"):
+                decide(kind, name)
     assert not bait.exists()
 
 
