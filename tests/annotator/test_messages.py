@@ -54,8 +54,8 @@ METHODS = [name for name in names("methods") if not name.startswith("default")]
 NETWORKS = {name for name in METHODS if hasattr(find("methods", name), "SMALL")}
 """Methods that have no weights of their own."""
 PREDICTORS = {
-    "default": lambda: fewclicks.load("default", threads=1),
-    "default, CFR": lambda: fewclicks.load("default", threads=1, cfr=2),
+    "default": lambda: fewclicks.load("default", threads=1, zoom=128),
+    "default, CFR": lambda: fewclicks.load("default", threads=1, zoom=128, cfr=2),
     "default, whole photo": lambda: fewclicks.load("default", threads=1, zoom=0),
     "default, mirrored": lambda: fewclicks.load("default", threads=1, flip=True),
     "released": lambda: fewclicks.load("default", threads=1, preset="released"),

@@ -9,13 +9,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from annotating import OWN, Api, make_folder
+from annotating import OWN, Api, annotator_of, make_folder
 from fakes import Discs
 from fewclicks.annotator.server.app import application
-from fewclicks.annotator.services.annotator import Annotator
 from fewclicks.annotator.services.model import Model
-from fewclicks.annotator.services.photos import PhotoFolder
-from fewclicks.annotator.store.objects import Store
 from fewclicks.cli.annotate import model_of, with_choices
 from fewclicks.config import needs_no_file
 from fewclicks.errors import InputError
@@ -51,7 +48,7 @@ def api(tmp_path, made, request):
 
     workers = getattr(request, "param", 1)
     root = make_folder(tmp_path / "photos")
-    annotator = Annotator(PhotoFolder(root), Store(root), choose("small"))
+    annotator = annotator_of(root, choose("small"))
     with TestClient(application(annotator), base_url=OWN, follow_redirects=False) as client:
         found = Api(client)
         found.annotator = annotator

@@ -9,10 +9,8 @@ import zipfile
 import PIL.Image
 import pytest
 
-from annotating import Api, client_of, make_folder, photo, truth
+from annotating import Api, annotator_of, client_of, make_folder, photo, truth
 from fewclicks.annotator.services.model import Model
-from fewclicks.annotator.services.photos import PhotoFolder
-from fewclicks.annotator.store.objects import Store
 from fewclicks.engines.interruption import current
 from fewclicks.evaluation.metrics import iou
 from fewclicks.methods import grow
@@ -203,14 +201,13 @@ def test_another_model_can_be_asked(tmp_path):
     from starlette.testclient import TestClient
 
     from fewclicks.annotator.server.app import application
-    from fewclicks.annotator.services.annotator import Annotator
 
     root = tmp_path / "photos"
     root.mkdir()
     PIL.Image.fromarray(photo()).save(root / "a.png")
 
     others = {"mine": lambda: (grow.build(), "mine")}
-    annotator = Annotator(PhotoFolder(root), Store(root), Model(load=lambda: (None, ""), name="none", others=others))
+    annotator = annotator_of(root, Model(load=lambda: (None, ""), name="none", others=others))
     with TestClient(application(annotator), base_url="http://127.0.0.1:8000") as client:
         api = Api(client)
         assert api("GET", "/preannotations/models") == ["mine"]

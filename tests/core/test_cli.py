@@ -440,11 +440,11 @@ def python(*arguments, **options):
 
 
 def work_s(*commands):
-    """Seconds of work (not of waiting for other work on the machine) of each command: the least of five, in turns, so
+    """Seconds of work (not of waiting for other work on the machine) of each command: the least of three, in turns, so
     that what else the machine does slows all of them alike.
     """
     seconds = [[] for _ in commands]
-    for _ in range(5):
+    for _ in range(3):
         for own, arguments in zip(seconds, commands, strict=True):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             assert python(*arguments).communicate()[1] == ""

@@ -36,7 +36,7 @@ def predictor(request, tmp_path_factory):
     if weights is not None and not Path(weights).exists():
         pytest.skip(f"the weights of {request.param} are not built yet: {weights}")
     if not hasattr(module, "SMALL"):
-        return module.build()
+        return module.build(**({} if weights is None else {"zoom": 128, "threads": 1}))
     pytest.importorskip("torch")
     from goldens import small_predictor
 

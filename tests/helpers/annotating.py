@@ -1,8 +1,11 @@
 """A served folder for the tests of the annotator: photos of a bright box, the method `grow`."""
 
+import atexit
 import base64
 import io
+import threading
 import uuid
+from unittest import mock
 
 import numpy as np
 import PIL.Image
@@ -10,7 +13,9 @@ from starlette.testclient import TestClient
 
 from fakes import gradient
 from fewclicks.annotator.server.app import application
+from fewclicks.annotator.services import decoder
 from fewclicks.annotator.services.annotator import Annotator
+from fewclicks.annotator.services.child_pipe import ChildPipe
 from fewclicks.annotator.services.model import Model
 from fewclicks.annotator.services.photos import PhotoFolder
 from fewclicks.annotator.store.objects import Store
@@ -41,10 +46,44 @@ def make_folder(root, names=("a.png", "b.jpg", "c.png")):
     return root
 
 
+class SharedChild:
+    """A process that decodes, for all servers of a run of tests: to start one takes longer than most tests."""
+
+    def __init__(self):
+        self._pipe, self._lock = (
+            ChildPipe("fewclicks.annotator.services.decoder_child", decoder.TIMEOUT_S),
+            threading.Lock(),
+        )
+        atexit.register(self._pipe.close)
+
+    @property
+    def process(self):
+        return self._pipe.process
+
+    def start(self):
+        with self._lock:
+            self._pipe.start()
+
+    def ask(self, *question):
+        with self._lock:
+            return self._pipe.ask(*question)
+
+    def close(self):
+        """It goes on for the next server."""
+
+
+CHILD = SharedChild()
+
+
+def annotator_of(root, model, database=None):
+    with mock.patch.object(decoder, "ChildPipe", return_value=CHILD):
+        return Annotator(PhotoFolder(root), Store(database or root), model)
+
+
 def client_of(root, predictor=None, policy=None, rates=None, database=None):
     """A client in whose `with` the server runs."""
     model = Model(load=lambda: (predictor or grow.build(), "grow"), name="grow")
-    annotator = Annotator(PhotoFolder(root), Store(database or root), model)
+    annotator = annotator_of(root, model, database)
     client = TestClient(application(annotator, policy, rates), base_url=OWN, follow_redirects=False)
     client.annotator = annotator
     return client
