@@ -326,7 +326,7 @@ def test_missing_and_extra_tensors_are_named_and_counted(tmp_path, change, messa
         (("blocks.0.attn.qkv.weight", "norm.weight"), "a plain ViT"),
         (("patch_embed1.proj.weight", "block1.0.norm1.weight"), "a MiT"),
         (("conv1.weight", "stage4.0.branches.0.0.conv1.weight"), "an HRNet for ImageNet"),
-        (("encoder.weight",), "does not know: 1 tensors, the first 'encoder.weight'"),
+        (("encoder.weight",), "does not know: 1 tensor, the first 'encoder.weight'"),
     ],
 )
 def test_weights_that_are_no_click_network_are_named(tmp_path, keys, message):

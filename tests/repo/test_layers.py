@@ -45,29 +45,22 @@ for _file in sorted(SOURCE.rglob("*.py")):
 @functools.cache
 def imports(file):
     """(module, names, whether it runs when the file is imported) of every import statement; types only are left out."""
-    tree = ast.parse(file.read_text("utf-8"))
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    within = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for inner in ast.walk(node)
-    }
     found = []
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        at_once = id(node) not in within
-        if isinstance(node, ast.Import):
-            found += [(alias.name, [], at_once) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file.name} has a relative import; write the whole name"
-            found.append((node.module, [alias.name for alias in node.names], at_once))
+
+    def look(nodes, at_once):
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                found.extend((alias.name, [], at_once) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{file.name} has a relative import; write the whole name"
+                found.append((node.module, [alias.name for alias in node.names], at_once))
+            elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+                inner = at_once and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                for part in ("body", "orelse", "finalbody", "handlers", "cases"):  # where statements stand
+                    statements = getattr(node, part, ())
+                    look(statements if isinstance(statements, list) else (), inner)
+
+    look(ast.parse(file.read_text("utf-8")).body, True)
     return found
 
 
