@@ -32,8 +32,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 class Server:
     """`fewclicks annotate` as a process of its own, which can be killed and started again at the same address."""
 
-    def __init__(self, folder, method="grow"):
-        self.folder, self.method = folder, method
+    def __init__(self, folder, method="grow", program=("-m", "fewclicks")):
+        self.folder, self.method, self.program = folder, method, program
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -45,7 +45,7 @@ class Server:
         command = ["annotate", str(self.folder), "--no-browser", "--port", str(self.port), "--method", self.method]
         command.append("--no-token")  # the machine of the tests may have several users
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fewclicks", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, *self.program, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert any("Annotate at" in line for line in self.process.stdout), "the server did not start"
 

@@ -39,7 +39,7 @@ def test_there_is_an_example_of_each():
     ]
     for kind, name, _ in EXAMPLES:
         assert name in plugins.names(kind)
-    assert len(re.findall("^### An? ", PAGE, re.MULTILINE)) == 5
+    assert len(re.findall("^### An? ", PAGE, re.MULTILINE)) == 6
 
 
 def test_the_method_segments_and_is_saved_with_its_options():

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -43,6 +44,8 @@ from fewclicks.annotator.store.records import ObjectInfo
 from fewclicks.errors import Conflict, FewClicksError, StoreError, UnknownName, one_line
 
 STATIC = Path(__file__).parents[1] / "web"
+NO_MODULES = ("js/main.js", "js/theme.js", "js/docs.js", "js/types.js")
+"""Files that the page names itself, or does not run."""
 
 ABOUT = """Cut objects out of the photos of a folder by clicks. Everything is saved before it is answered.
 
@@ -66,10 +69,19 @@ mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, whi
 class _Page(StaticFiles):
     """The page's files; browsers ask each time whether they have changed."""
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
+    def file_response(self, full_path: Any, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(full_path, *args, **kwargs)
+        if Path(full_path).resolve() == (STATIC / "index.html").resolve():
+            response = HTMLResponse(page())
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+def page() -> str:
+    """Give index.html with the modules of js/ named in it: a browser fetches them at once, and finds shortcuts so."""
+    files = (file.relative_to(STATIC).as_posix() for file in sorted((STATIC / "js").rglob("*.js")))
+    links = (f'<link rel="modulepreload" href="{file}" />' for file in files if file not in NO_MODULES)
+    return (STATIC / "index.html").read_text("utf-8").replace("<!-- modules -->", "\n    ".join(links))
 
 
 def application(

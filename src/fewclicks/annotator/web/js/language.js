@@ -19,7 +19,7 @@ const NAMED = /Ctrl|Shift|Alt|Enter|Esc|Space|Tab|Backspace|Delete|PageUp|PageDo
 export const chosenLanguage = read();
 /** The code of the language of the page. */
 export const language = chosenLanguage === "auto" ? ofBrowser() : chosenLanguage;
-const { texts } = LANGUAGES[language];
+const texts = { ...LANGUAGES[language].texts };
 const forms = new Intl.PluralRules(language);
 const number = new Intl.NumberFormat(language === "en" ? "en-GB" : language);
 document.documentElement.lang = language;
@@ -38,6 +38,15 @@ export function t(key, values = {}) {
     const value = values[name] ?? "";
     return typeof value === "number" ? count(value) : value;
   });
+}
+
+/**
+ * One more text.
+ * @param {string} key
+ * @param {Record<string, string>} said in each language, by its code
+ */
+export function addText(key, said) {
+  texts[/** @type {Key} */ (key)] = said[language] ?? said.en;
 }
 
 /**

@@ -42,6 +42,7 @@ import { PhotosPanel } from "./ui/panels/photos.js";
 import { viewPanel } from "./ui/panels/view.js";
 import { Pointing } from "./tools/pointer.js";
 import { Queue } from "./sync/queue.js";
+import { ownShortcuts } from "./tools/own-shortcuts.js";
 import { table } from "./tools/shortcuts.js";
 import { Stage } from "./canvas/canvas.js";
 import { Store } from "./state/store.js";
@@ -92,7 +93,8 @@ const doors = {
   takeNext: () => void takeNext({ store, desk, notices }),
   sendBack: () => sendBack(store, review),
 };
-const shortcuts = table({ store, stage, hand, desk, pointing, notices, many, copying, doubts }, doors);
+const parts = { store, stage, hand, desk, pointing, notices, many, copying, doubts };
+const shortcuts = [...table(parts, doors), ...ownShortcuts(parts)];
 new Filmstrip({ store, desk, hand, stage });
 const keyboard = new Keyboard(shortcuts, stage.element);
 keyboard.before = (event) => classKeys.next(event);

@@ -16,7 +16,7 @@ const STANDARD = {
   export: ["Ctrl+S"], import: ["Ctrl+O"], preannotate: ["Shift+X"], pane: ["F6"], paneBefore: ["Shift+F6"], help: ["?"],
 };
 
-/** @typedef {keyof typeof STANDARD} KeyId */
+/** @typedef {keyof typeof STANDARD} KeyId and the names of the files in `js/shortcuts/` */
 /** @typedef {Partial<Record<KeyId, string[]>>} Changed */
 
 const STORED = "fewclicks.keys";
@@ -42,6 +42,18 @@ export function keysOf(id) {
 /** Whether any shortcut, or this one, has other keys than the table. @param {KeyId} [id] */
 export function isChanged(id) {
   return id ? id in changed : Object.keys(changed).length > 0;
+}
+
+/**
+ * One more shortcut, which none of the table may stand in the way of.
+ * @param {KeyId} id
+ * @param {string[]} keys
+ */
+export function addKeys(id, keys) {
+  const other = keys.map(idOf).find(Boolean);
+  if (id in STANDARD) throw new Error(`there is a shortcut '${id}'; give the file another name`);
+  if (other || keys.some(isTaken)) throw new Error(`${keys.join(", ")} means ${other ?? "something else"}; take other keys`);
+  STANDARD[id] = keys;
 }
 
 /**
