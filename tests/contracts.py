@@ -58,7 +58,7 @@ def session() -> str:
 
 def journal() -> str:
     """What the store keeps of an object's history, as the API tells it, with ids and times left out."""
-    from annotating import Api, client_of, make_folder
+    from annotating import Api, client_of, journal, make_folder
 
     with tempfile.TemporaryDirectory() as folder, client_of(make_folder(Path(folder) / "photos")) as client:
         api = Api(client)
@@ -72,7 +72,7 @@ def journal() -> str:
         answers = {"photo": api("GET", "/photos/1"), "object": api("GET", f"/objects/{made}")}
         lines = [
             {"kind": line.kind, "payload": line.payload, "version": line.version, "predictor": line.predictor}
-            for line in client.annotator.store.journal(1)
+            for line in journal(client.annotator.store, 1)
         ]
     return json.dumps({"api": steady(answers), "journal": steady(lines)}, indent=1, sort_keys=True) + "\n"
 

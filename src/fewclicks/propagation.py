@@ -7,7 +7,7 @@ from the photo before, it tells whether the object is still there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -171,23 +171,6 @@ def carry(predictor: Predictor, before: Image, mask: Mask, start: State) -> Carr
         return Carried(begin, begin, 0.0)
     begun = replace(start, prob=begin.astype(np.float32))
     return Carried(begin, deque(fitted(predictor, begun, Clicks()), maxlen=1)[0].mask, alike)
-
-
-def follow(predictor: Predictor, images: Iterable[Image], mask: Mask) -> Iterator[Mask]:
-    """Give the masks of an object on the photos of a sequence, after the first, whose mask is given.
-
-    Ends before the first photo on which the mask is trusted too little (LEAST_AGREEMENT): a user looks there.
-    """
-    photos = iter(images)
-    before = next(photos, None)
-    for after in photos:
-        if before is None:
-            return
-        found = carry(predictor, before, mask, predictor.start(after))
-        if found.agreement < LEAST_AGREEMENT or not found.mask.any():
-            return
-        yield found.mask
-        before, mask = after, found.mask
 
 
 def doubt(predictor: Predictor, state: State, clicks: Clicks, hold: Hold | None = None) -> Doubt:

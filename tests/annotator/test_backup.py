@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotating import make_folder
+from annotating import journal, make_folder
 from fakes import gradient
 from fewclicks.annotator.editing.actions import Brushed, Clicked
 from fewclicks.annotator.editing.history import Entry
@@ -60,7 +60,7 @@ def content(place):
         objects = [store.masks(photo.id) for photo in photos]
         histories = [store.history(info.id)[1] for found in objects for info, _ in found]
         plain = [[(entry.action, entry.mask, entry.clicks, entry.threshold) for entry in one] for one in histories]
-        return store.id, photos, classes, objects, plain, [store.journal(photo.id) for photo in photos]
+        return store.id, photos, classes, objects, plain, [journal(store, photo.id) for photo in photos]
 
 
 @pytest.fixture

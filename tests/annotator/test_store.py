@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from annotating import journal
 from fakes import Discs, gradient
 from fewclicks.annotator.editing.actions import Brushed, Cleaned, Clicked, Replaced, Thresholded
 from fewclicks.annotator.editing.history import Entry, History, replay
@@ -195,7 +196,7 @@ def test_what_is_not_there_is_named(store, thing):
     with pytest.raises(InputError, match="200 letters"):
         store.change(thing, Edit(name="x" * 201))
     assert store.object(thing).version == 1
-    assert store.journal(photo_id) == []
+    assert journal(store, photo_id) == []
 
 
 def test_actions_are_kept_with_their_masks(place, store, thing):
@@ -215,7 +216,7 @@ def test_actions_are_kept_with_their_masks(place, store, thing):
         assert again.masks(info.photo_id) == [(info, entries[-1].mask)]
         for mask, entry in zip(editing.replay(thing), entries, strict=True):
             assert np.array_equal(mask, entry.mask.mask())
-        line = again.journal(info.photo_id)[0]
+        line = journal(again, info.photo_id)[0]
         assert (line.kind, line.predictor, line.version) == ("click", "grow", 2)
         assert line.at.utcoffset().total_seconds() == 0
     assert len(changes[0].changed_px) == 3
@@ -240,7 +241,7 @@ def test_undo_and_redo_are_kept(place, store, thing):
     change = editing.act(thing, new_id(), Brushed(((3, 3),), 2))
     assert change.object.redo_kind is None
     assert [entry.action.kind for entry in store.history(thing)[1]] == ["click", "click", "brush"]
-    assert [line.kind for line in store.journal(change.object.photo_id)] == [
+    assert [line.kind for line in journal(store, change.object.photo_id)] == [
         *["click"] * 3, "undo", "undo", "redo", "brush",
     ]  # fmt: skip
     with store._db.reading() as session:
@@ -303,7 +304,7 @@ def test_renaming_does_not_disturb_the_work_on_a_mask(store, thing):
     assert info.mask_version == info.version - 1
     assert editing.history(thing) is history
     assert editing.act(thing, new_id(), Clicked(20, 8), if_version=info.version).object.name == "Tom"
-    line = store.journal(info.photo_id)[1]
+    line = journal(store, info.photo_id)[1]
     assert line.payload == {
         "before": {"name": "", "state": "open", "z": 0},
         "after": {"name": "Tom", "state": "done", "z": 4},
@@ -321,7 +322,7 @@ def test_the_journal_names_who_did_what(store, thing):
     lines = store.lines(thing)
     names = [("click", "Ann"), ("click", "Bo"), ("undo", "Cy"), ("redo", "Di"), ("change", "Ed" + "x" * 198)]
     assert [(line.kind, line.person) for line in lines] == names
-    assert lines == store.journal(store.object(thing).photo_id)
+    assert lines == journal(store, store.object(thing).photo_id)
     assert store.lines(thing, lines[0].id, 2) == lines[1:3]
     masks = [Annotation(mask=some_mask().mask(), label="cat")]
     take_in(store, Folder([AnnotatedPhoto("b.png", HW, masks)]), person="Flo")
@@ -381,7 +382,7 @@ def test_two_writers_lose_no_update(place, store, thing):
     assert not [found for found in at_once(lambda: writer(5), lambda: writer(25)) if isinstance(found, Exception)]
     info, entries, done = store.history(thing)
     assert done == len(entries) == 16
-    assert info.version == 1 + len(store.journal(info.photo_id))
+    assert info.version == 1 + len(journal(store, info.photo_id))
     assert sorted((entry.action.x, entry.action.y) for entry in entries) == sorted(
         (x, 2 * row + 3) for x in (5, 25) for row in range(8)
     )
@@ -639,7 +640,7 @@ def test_what_fails_half_way_has_not_happened(store, thing, monkeypatch):
         store.act(thing, new_id(), imported(), 1)
     monkeypatch.undo()
     assert store.object(thing) == before
-    assert store.journal(before.photo_id) == []
+    assert journal(store, before.photo_id) == []
 
 
 def test_newer_and_foreign_databases_are_refused(place, tmp_path):
@@ -771,7 +772,7 @@ def check(place, said, kills, again=True):
     with Store(place) as store:
         done = 0
         for photo in store.photos():
-            lines, infos = store.journal(photo.id), store.objects(photo.id)
+            lines, infos = journal(store, photo.id), store.objects(photo.id)
             done += len(lines) + len(infos)
             assert photo.version == 1 + len(lines) + len(infos)
             for info in infos:

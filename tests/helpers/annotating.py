@@ -120,6 +120,12 @@ class Api:
         return unpng(self("GET", f"/objects/{object_id}/mask").content)
 
 
+def journal(store, photo_id):
+    """All that was ever done to the objects of a photo, in order."""
+    lines = [line for info in store.objects(photo_id, deleted=True) for line in store.lines(info.id)]
+    return sorted(lines, key=lambda line: line.id)
+
+
 def unpng(data):
     """The pixels of a mask PNG."""
     with PIL.Image.open(io.BytesIO(data)) as picture:

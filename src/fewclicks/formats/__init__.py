@@ -45,13 +45,12 @@ class Format:
     title: str
     loses: str
     options: dict[str, Any]
-    reads: bool
 
 
 def formats() -> list[Format]:
     """The formats that there are, sorted by name, with the defaults of their options."""
     found = ((name, find("formats", name)) for name in names("formats"))
-    return [Format(name, m.TITLE, m.LOSES, _options(m), hasattr(m, "read")) for name, m in found]
+    return [Format(name, m.TITLE, m.LOSES, _options(m)) for name, m in found]
 
 
 def export(

@@ -105,12 +105,6 @@ class Store(Catalogue):
             entries = [rows.entry(row, hw) for row in session.scalars(query.order_by(ActionRow.number))]
             return info, entries, session.get_one(ObjectRow, info.id).done
 
-    def journal(self, photo_id: int) -> list[Line]:
-        """All that was ever done to the objects of a photo, in order."""
-        with self._db.reading() as session:
-            query = select(ActionRow).join(ObjectRow).where(ObjectRow.photo_id == photo_id).order_by(ActionRow.id)
-            return [rows.line(row) for row in session.scalars(query.options(defer(ActionRow.mask)))]
-
     def lines(self, object_id: str, after: int = 0, limit: int = 1000) -> list[Line]:
         """What was done to an object, in order: at most `limit` lines of the journal behind that of the id `after`."""
         with self._db.reading() as session:
