@@ -26,13 +26,13 @@ main()
 def web(tmp_path):
     """The page's files, and the newcomer's among them."""
     shutil.copytree(app.STATIC, tmp_path / "web")
-    (tmp_path / "web" / NAME).parent.mkdir()
+    (tmp_path / "web" / NAME).parent.mkdir(exist_ok=True)
     (tmp_path / "web" / NAME).write_text(CODE, "utf-8")
     return tmp_path / "web"
 
 
 def test_the_page_is_told_of_it(web, monkeypatch):
-    assert NAME not in app.page()
+    assert (NAME in app.page()) == (app.STATIC / NAME).exists()
     monkeypatch.setattr(app, "STATIC", web)
     assert f'href="{NAME}"' in app.page()
 

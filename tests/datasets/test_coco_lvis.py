@@ -137,7 +137,7 @@ def test_photos_may_lie_beside_images(coco):
 
 def test_an_incomplete_coco_says_what_is_missing(coco):
     (coco / "images" / "val2017" / "000000000009.jpg").unlink()
-    with pytest.raises(DatasetError, match=r"1 of the 2 files .* missing in .*val2017, the first is 000000000009\.jpg"):
+    with pytest.raises(DatasetError, match=r"files .* missing in .*val2017, 1 of 2, the first is 000000000009\.jpg"):
         coco_panoptic.open(coco)
     write_photo(coco / "images" / "val2017" / "000000000009.jpg", (4, 4))
     with pytest.raises(DatasetError, match="its photo 4x4"):

@@ -57,7 +57,7 @@ def test_the_format_writes_boxes(tmp_path):
     photo = AnnotatedPhoto("a.png", (40, 50), objects)
     done = formats.export("boxes_csv", [photo], [Label("cup", (1, 2, 3))], tmp_path / "out")
     assert (tmp_path / "out" / "boxes.csv").read_text().splitlines()[1:] == ["a.png,cup,5,10,25,20"]
-    assert any("1 objects have an empty mask" in note for note in done.notes)
+    assert "1 object without pixels: left out" in done.notes
     assert "Boxes (CSV)" in [item.title for item in formats.formats()]
 
 

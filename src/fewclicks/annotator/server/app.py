@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import mimetypes
 from collections.abc import AsyncIterator
@@ -15,7 +16,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.staticfiles import NotModifiedResponse
 
 from fewclicks.annotator.server.errors import MEDIA_TYPE, internal_problem, problem
 from fewclicks.annotator.server.routes import (
@@ -69,10 +72,13 @@ mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, whi
 class _Page(StaticFiles):
     """The page's files; browsers ask each time whether they have changed."""
 
-    def file_response(self, full_path: Any, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(full_path, *args, **kwargs)
+    def file_response(self, full_path: Any, stat_result: Any, scope: Any, status_code: int = 200) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
         if Path(full_path).resolve() == (STATIC / "index.html").resolve():
-            response = HTMLResponse(page())
+            text = page()
+            response = HTMLResponse(text, headers={"ETag": f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'})
+            if self.is_not_modified(response.headers, Headers(scope=scope)):
+                response = NotModifiedResponse(response.headers)
         response.headers["Cache-Control"] = "no-cache"
         return response
 
