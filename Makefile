@@ -97,15 +97,21 @@ annotate: $(VENV)/.annotate  ## open the annotator on the example photos in the 
 .PHONY: test-integrations
 ENVIRONMENTS := out/environments
 COMMA := ,
-# What an environment is made of: its list, and what pip takes from pyproject.toml. It is made anew when that changes.
+# What an environment is made of: its list, and what is read of pyproject.toml. It is made anew when that changes.
 NEEDS = { cat $$list; sed -n '/^dependencies/,/^]/p; /^\[project.scripts]/,/^$$/p; /entry-points/,/^$$/p' pyproject.toml; }
-test-integrations: $(VENV)/.dev  ## run the tests against the real programs, installed into environments of their own; ONLY=napari,ray
+# pip takes minutes for what uv does in seconds, and each environment has its own copy of the same files.
+UV := $(ENVIRONMENTS)/uv/bin/uv
+$(UV): requirements/uv.txt
+	@$(PYTHON) -m venv --clear $(ENVIRONMENTS)/uv && $(ENVIRONMENTS)/uv/bin/python -m pip --disable-pip-version-check --quiet install -r $< && touch $@
+
+test-integrations: $(VENV)/.dev $(UV)  ## run the tests against the real programs, installed into environments of their own; ONLY=napari,ray
 	@for list in $(if $(ONLY),$(foreach name,$(subst $(COMMA), ,$(ONLY)),requirements/integrations/$(name).txt),requirements/integrations/*.txt); do \
 	  name=$$(basename $$list .txt); place=$(ENVIRONMENTS)/$$name; \
 	  [ -f $$list ] || { echo "there is no $$list; ONLY takes names of requirements/integrations/" >&2; exit 2; }; \
 	  $(NEEDS) | cmp -s - $$place/.installed && continue; \
 	  echo "Installing $$name into $$place ..."; \
-	  $(PYTHON) -m venv --clear $$place && $$place/bin/python -m pip --disable-pip-version-check --quiet install --no-compile -r $$list -e . \
+	  $(UV) venv --quiet --clear --seed --python $(PYTHON) $$place \
+	    && $(UV) pip install --quiet --python $$place/bin/python -r $$list -e . \
 	    && $(NEEDS) > $$place/.installed || echo "$$name cannot be installed; its tests are skipped"; done
 	FEWCLICKS_ENVIRONMENTS=$(abspath $(ENVIRONMENTS)) $(BIN)/python -m pytest -m integration -rs tests
 

@@ -145,23 +145,21 @@ def test_the_real_programs_are_installed_once_and_anew_when_what_they_need_chang
         (lists / f"{name}.txt").write_text(f"{name}==1\n")
     for name in ("Makefile", "pyproject.toml"):
         (tmp_path / name).write_text((ROOT / name).read_text())
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    log, python = tmp_path / "log", tmp_path / ".venv" / "bin" / "python"
-    python.write_text(
-        f'#!/bin/sh\necho "$*" >> {log}\n[ "$2" != venv ] || {{ mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; }}\n'
-        '[ "$8" != requirements/integrations/two.txt ] || [ ! -e offline ]\n'
-    )
-    python.chmod(0o755)
-    for stamp in (".made", ".dev"):
-        (tmp_path / ".venv" / stamp).touch()
+    log, python, uv = tmp_path / "log", tmp_path / ".venv/bin/python", tmp_path / "out/environments/uv/bin/uv"
+    for program in (python, uv):
+        program.parent.mkdir(parents=True)
+        program.write_text(
+            f'#!/bin/sh\necho "$*" >> {log}\nif [ "$1" = venv ]; then for place; do :; done; mkdir -p "$place"; fi\n'
+            '[ "$7" != requirements/integrations/two.txt ] || [ ! -e offline ]\n'
+        )
+        program.chmod(0o755)
 
     def installed(*words):
         log.unlink(missing_ok=True)
-        command = ["make", "test-integrations", f"PYTHON={python}", "-o", ".venv/.dev", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        command = ["make", "test-integrations", f"PYTHON={python}", "-o", ".venv/.dev", "-o", uv.relative_to(tmp_path)]
+        done = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
         lines = log.read_text().splitlines() if log.exists() else []
-        names = re.findall(r"install --no-compile -r requirements/integrations/(\w+)\.txt -e \.", "\n".join(lines))
-        return done, names, lines
+        return done, re.findall(r" -r requirements/integrations/(\w+)\.txt -e \.", "\n".join(lines)), lines
 
     (tmp_path / "offline").touch()
     done, names, lines = installed()
