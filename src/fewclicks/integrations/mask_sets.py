@@ -96,9 +96,10 @@ class CocoDocument:
                 rows = (row for row in self._content[table] if isinstance(row, dict))
                 self._content[table] = [row for row in rows if shard_of.get(key_of(row.get(key))) == shard.index]
         self._images = [row for row in self._content["images"] if isinstance(row, dict)]
+        categories = self._content.get("categories")
         self._names = {
             key_of(row.get("id")): str(row.get("name"))
-            for row in self._content.get("categories") or ()
+            for row in (categories if isinstance(categories, list) else ())
             if isinstance(row, dict)
         }
 
