@@ -63,21 +63,12 @@ SERVED = {}
 
 
 @contextmanager
-def served(*arguments, folder):
-    """`fewclicks serve` on a free port, without a token; its address."""
+def served(*arguments, folder, token=None):
+    """`fewclicks serve` on a free port, open to all if there is no `token` to be sent; its address."""
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "fewclicks",
-        "serve",
-        *arguments,
-        "--port",
-        str(port),
-        "--no-token",
-        "--threads",
-        "1",
-    ]
+    command = [sys.executable, "-m", "fewclicks", "serve", *arguments, "--port", str(port), "--threads", "1"]
+    environment = {**os.environ, "FEWCLICKS_TOKEN": token} if token else None
+    command += [] if token else ["--no-token"]
     address = f"http://127.0.0.1:{port}"
-    with running(command, f"{address}/health", folder / "serve.log", 60) as SERVED[address]:
+    with running(command, f"{address}/health", folder / "serve.log", 60, env=environment) as SERVED[address]:
         yield address

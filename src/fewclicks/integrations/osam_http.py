@@ -34,7 +34,7 @@ def generate(replays: Replays, asked: Mapping[str, Any]) -> dict[str, Any]:
     if place is None:
         return {"model": model, "annotations": []}
     file = io.BytesIO()
-    PIL.Image.fromarray(state.mask[place.slices]).save(file, "PNG")
+    PIL.Image.fromarray(state.mask[place.slices].astype(np.uint8) * 255).save(file, "PNG")
     corners = {"xmin": place.x0, "ymin": place.y0, "xmax": place.x1 - 1, "ymax": place.y1 - 1}
     score = round(float(state.prob[state.mask].mean()), 4)
     found = {"bounding_box": corners, "mask": base64.b64encode(file.getvalue()).decode("ascii"), "score": score}

@@ -36,7 +36,7 @@ def models() -> dict[str, Any]:
         "type": "interactive_segmentation",
         "widgets": widgets,
         "params": {"output_mode": "polygon"},
-        "batch_processing_mode": "default",
+        "batch_processing_mode": None,
     }
     return {"data": {MODEL: about}}
 
@@ -49,7 +49,7 @@ def predict(replays: Replays, asked: Mapping[str, Any]) -> dict[str, Any]:
     replay = replays.of(key, lambda: decoded(text))
     clicks, box = said(marks or [], replay.hw)
     if not clicks and box is None:
-        return {"data": {"shapes": [], "description": ""}}
+        return _answer([])
     state = replay.state(clicks, box)
     area = int(state.mask.sum())
     shapes = []
@@ -61,7 +61,15 @@ def predict(replays: Replays, asked: Mapping[str, Any]) -> dict[str, Any]:
             shape = {"label": "AUTOLABEL_OBJECT", "shape_type": "polygon", "points": points, "score": score}
             shapes.append({**shape, "attributes": {}, "description": None, "difficult": False, "direction": 0,
                            "flags": None, "group_id": None, "kie_linking": []})  # fmt: skip
-    return {"data": {"shapes": shapes, "description": "", "replace": True}}
+    return _answer(shapes)
+
+
+def _answer(shapes: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is answered: the object that is underway, and nothing else of the photo, gives way to the shapes.
+
+    Told to replace, or not told at all, the program removes every shape of the photo first.
+    """
+    return {"data": {"shapes": shapes, "description": "", "replace": False}}
 
 
 def said(marks: Any, hw: tuple[int, int]) -> tuple[Clicks, BoxPrompt | None]:
