@@ -189,6 +189,35 @@ def test_what_others_made_is_not_replaced(coco):
         job(coco, "set.json")
 
 
+def test_no_output_takes_the_place_of_what_is_read(coco, tmp_path, capsys):
+    clicks = tmp_path / "c.json"
+    for name in ("a.refine.json", "c.refine.json", "c.json"):
+        shutil.copy(coco, tmp_path / name)
+    (tmp_path / "c.refine.json").write_text('{"1": [[5, 5, 1]]}')
+    clicks.write_text('{"1": [[5, 5, 1]]}')
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text('{"shapes": []}')
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    for source, *words in (
+        ("a.refine.json", "-o", "a.json"),
+        ("set.json", "-o", "a.json", "--shard", "1/1"),
+        ("set.json", "-o", "c.json"),
+        ("set.json", "-o", "b.json", "--review", "set.json"),
+        ("set.json", "-o", "b.json", "--review", "b.json"),
+        ("set.json", "-o", "b.json", "--clicks", str(clicks), "--review", "c.json"),
+        ("set.json", "-o", "e.json", "--clicks", str(tmp_path / "c.refine.json"), "--review", "c.refine.json"),
+        ("in", "-o", "in", "--format", "labelme"),
+        ("in", "-o", "in/deep", "--format", "labelme"),
+    ):
+        words = [str(tmp_path / word) if "json" in word or word.startswith("in") else word for word in words]
+        for more in ([], ["--overwrite"]):
+            with pytest.raises(SystemExit) as end:
+                main(["refine", str(tmp_path / source), "--method", "grow", *words, *more])
+            assert end.value.code == 2, words
+            assert capsys.readouterr().err.count("\n") == 1
+            assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before, words
+
+
 def test_clicks_reach_their_mask(coco, tmp_path):
     file = tmp_path / "clicks.json"
     file.write_text('{"6": [[75, 55, 1]], "88": [[1, 1, 0]]}')

@@ -70,8 +70,7 @@ def refine(
     """
     from fewclicks.config import resolve
     from fewclicks.engines.interruption import stoppable
-    from fewclicks.errors import InputError
-    from fewclicks.files.replace import require_folder, write_text
+    from fewclicks.files.replace import write_text
     from fewclicks.integrations import refine as refining
     from fewclicks.integrations.photo_stores import is_elsewhere
     from fewclicks.integrations.refine_ray import Cluster
@@ -82,9 +81,7 @@ def refine(
     on_ray = engine == "ray" and not join
     place = images if images is not None else str(images_beside(source))
     if review is not None:
-        require_folder(review)
-    if review is not None and is_elsewhere(place):
-        raise InputError(f"a review draws photos of a folder, not of '{place}'; leave --review out")
+        _require_page(review, place)
     threads = threads or (1 if on_ray else None)
     resolved = resolve(method, options.plain_values(settings), cfr=cfr, threads=threads)
     about = resolved.describe()
@@ -138,6 +135,19 @@ def _require_sense(
         raise InputError("--address, --actors and --shards are for Ray; add --engine ray, or leave them out")
     if shard is not None and shards:
         raise InputError("--shard does one shard, --shards all of them; leave one of them out")
+
+
+def _require_page(review: Path, images: str) -> None:
+    """InputError where a review cannot be written, or would take the place of a file of another kind."""
+    from fewclicks.errors import InputError
+    from fewclicks.files.replace import require_folder
+    from fewclicks.integrations.photo_stores import is_elsewhere
+
+    require_folder(review)
+    if review.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"a review is an HTML page, which would take the place of '{review}'; name it review.html")
+    if is_elsewhere(images):
+        raise InputError(f"a review draws photos of a folder, not of '{images}'; leave --review out")
 
 
 def images_beside(source: Path) -> Path:

@@ -109,6 +109,10 @@ class Job(Rules, ShardedJob[Refined]):
                 raise InputError(f"'{self.source}' is a folder; name a file of COCO instances, or add --format labelme")
         if self.out.exists() and self.out.samefile(self.source):
             raise InputError(f"'{self.out}' is what is refined; choose another place, so that nothing is lost")
+        if self.source.is_dir() and self.out.resolve().is_relative_to(self.source.resolve()):
+            raise InputError(
+                f"'{self.out}' lies in '{self.source}', where the next run would refine it too; choose another place"
+            )
         if not 0 <= self.least <= self.most <= 1:
             raise InputError(f"shares are 0 <= least <= most <= 1, got least={self.least:g}, most={self.most:g}")
 
@@ -127,7 +131,7 @@ class Job(Rules, ShardedJob[Refined]):
     def is_ours(self) -> bool:
         """Tell whether refining made what is at the target, or may write there: a folder that is marked, or empty."""
         if self.format == "coco":
-            return self.report.exists()
+            return self.has_report()
         return (self.out / MARK).is_file() or (self.out.is_dir() and not any(self.out.iterdir()))
 
     def forget(self) -> None:

@@ -85,9 +85,22 @@ class ShardedJob(Generic[Row]):
         """Name what the result depends on: the same for the same input and settings, whatever the shard."""
         raise NotImplementedError
 
+    def has_report(self) -> bool:
+        """Tell whether the report is there. InputError where another file is in its place: it may be what is read."""
+        if not self.report.exists():
+            return False
+        with open(self.report, "rb") as file:
+            head = file.read(100)
+        if f'"fewclicks_{self.KIND}"'.encode() not in head:
+            raise InputError(
+                f"the report would go to '{self.report}', which {self.COMMAND} did not write, or which is damaged; "
+                "name another place by -o, or delete it"
+            )
+        return True
+
     def is_ours(self) -> bool:
         """Tell whether what is at the target was made by such a job."""
-        return self.report.exists()
+        return self.has_report()
 
     def of(self, shard: Shard) -> Self:
         """The same job for another shard."""
@@ -108,9 +121,10 @@ class ShardedJob(Generic[Row]):
 
     def _finished(self, print_of: str) -> list[Row] | None:
         """Do as `finished`, of this shard's own output."""
+        has_report = self.has_report()
         if not self.target.exists():
             return None
-        if not self.report.exists():
+        if not has_report:
             if self.is_ours():
                 return None
             raise InputError(
@@ -138,6 +152,7 @@ class ShardedJob(Generic[Row]):
         """
         jobs = [self] if self.shard == WHOLE else [self, self.of(WHOLE)]
         for job in jobs:
+            job.has_report()
             if job.target.exists() and not job.is_ours():
                 raise InputError(
                     f"{self.COMMAND} did not make '{job.target}'; delete it yourself, or name another place by -o"
