@@ -63,7 +63,7 @@ def make(folder: Path, photos: int) -> Path:
 
 
 def cpu_s() -> float:
-    """Processor time of this process and of all that descend from it, those that ended left out."""
+    """Processor time of this process and of all that descend from it."""
     ticks, parents = {}, {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -72,7 +72,7 @@ def cpu_s() -> float:
             except OSError:
                 continue
             parents[int(entry.name)] = int(fields[1])
-            ticks[int(entry.name)] = int(fields[11]) + int(fields[12])
+            ticks[int(entry.name)] = sum(map(int, fields[11:15]))  # its own, and of children that ended
     ours, grown = {os.getpid()}, True
     while grown:
         more = {pid for pid, parent in parents.items() if parent in ours} - ours

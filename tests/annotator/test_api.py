@@ -134,6 +134,31 @@ def test_what_is_sent_twice_is_done_once(fresh):
     assert undone["object"]["version"] == 3
 
 
+def test_a_new_object_and_its_first_action_are_one_request(fresh):
+    path = f"/objects/{uuid.uuid4()}"
+    new = {"photo_id": 1, "class_id": 1, "name": "cup"}
+    body = {"action_id": str(uuid.uuid4()), "kind": "click", "x": 60, "y": 40, "new": new}
+    first, again = (fresh("POST", f"{path}/actions", body) for _ in range(2))
+    assert again["object"] == first["object"] == fresh("GET", path)
+    assert (first["object"]["name"], first["object"]["area_px"] > 0) == ("cup", True)
+    apart = fresh.new()
+    assert fresh.click(apart["id"], 60, 40)["patch"] == first["patch"], "as by two requests"
+    assert first["object"]["version"] == fresh("GET", f"/objects/{apart['id']}")["version"]
+    for wrong, status in (({"photo_id": 99}, 404), ({"class_id": 99}, 404), ({"photo_id": "one"}, 422)):
+        path = f"/objects/{uuid.uuid4()}"
+        fresh("POST", f"{path}/actions", {**body, "action_id": str(uuid.uuid4()), "new": {**new, **wrong}}, status)
+        fresh("GET", path, status=404)
+
+
+def test_a_mask_can_be_what_a_new_object_begins_with(fresh):
+    mask = np.zeros((80, 120), bool)
+    mask[20:40, 30:70] = True
+    path = f"/objects/{uuid.uuid4()}"
+    new = {"photo_id": 1, "class_id": 1}
+    body = {"action_id": str(uuid.uuid4()), "kind": "mask", "png": png(mask), "new": new}
+    assert fresh("POST", f"{path}/actions", body)["object"]["area_px"] == 800
+
+
 def test_who_saw_an_older_version_is_told_and_nothing_happens(fresh):
     object_id = fresh.new()["id"]
     fresh.click(object_id, 60, 40, if_version=1)

@@ -404,6 +404,18 @@ def test_a_click_is_not_lost_where_another_is_faster_again_and_again(opened, ser
     served.send("PATCH", path, json.dumps({"deleted": True}).encode())  # another test uses this photo
 
 
+def test_a_new_object_and_its_first_click_go_together(opened):
+    screen = opened(9)
+    sent = []
+    screen.page.on("request", lambda asked: "/objects/" in asked.url and sent.append((asked.method, asked.url)))
+    screen.key("n")
+    screen.click(*CENTRE, SIZE)
+    screen.saved()
+    assert [(method, url.rpartition("/")[2]) for method, url in sent if method != "GET" and "/preview" not in url] == [
+        ("POST", "actions")
+    ]
+
+
 @pytest.mark.slow
 def test_a_server_that_dies_costs_nothing(opened, served):
     screen = opened(9)

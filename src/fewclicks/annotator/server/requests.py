@@ -21,7 +21,7 @@ from fewclicks.annotator.editing.actions import (
 )
 from fewclicks.annotator.server.schemas import Base64
 from fewclicks.annotator.store.photos import PhotoEdit
-from fewclicks.annotator.store.records import Attribute, AttributeKind, Edit
+from fewclicks.annotator.store.records import Attribute, AttributeKind, Blank, Edit
 from fewclicks.formats.annotations import PhotoState
 from fewclicks.geometry import Box
 from fewclicks.prompts import MAX_POINTS, MEANINGS
@@ -119,6 +119,10 @@ class ObjectNew(RequestModel):
     class_id: RowId
     name: Text = ""
 
+    def blank(self) -> Blank:
+        """As the store takes it."""
+        return Blank(self.photo_id, self.class_id, self.name)
+
 
 class ObjectEdit(RequestModel):
     """What changes of an object. Null: it stays as it is."""
@@ -183,7 +187,14 @@ class Step(RequestModel):
     """Set: nothing happens unless the object is at this version (409)."""
 
 
-class ClickAction(Step, RefinedClick):
+class ActionStep(Step):
+    """What every action takes."""
+
+    new: ObjectNew | None = None
+    """Set: the object is made first, unless it exists. One request for a new object and its first click."""
+
+
+class ClickAction(ActionStep, RefinedClick):
     """A click."""
 
     kind: Literal["click"]
@@ -196,7 +207,7 @@ class StrokeIn(RequestModel):
     positive: bool = True
 
 
-class ScribbleAction(Step, StrokeIn, Refined):
+class ScribbleAction(ActionStep, StrokeIn, Refined):
     """A stroke: clicks along it, done and undone as one."""
 
     kind: Literal["scribble"]
@@ -208,7 +219,7 @@ class ScribbleAction(Step, StrokeIn, Refined):
         return Scribbled(tuple(self.points), self.positive, self.cfr, self.adaptive, self.local)
 
 
-class BoxAction(Step, Refined):
+class BoxAction(ActionStep, Refined):
     """A box around the object, to begin with: where to look. It promises no pixel; clicks correct what it gives."""
 
     kind: Literal["box"]
@@ -222,7 +233,7 @@ class BoxAction(Step, Refined):
         return Boxed(self.x0, self.y0, self.x1, self.y1, self.cfr, self.adaptive)
 
 
-class ChooseAction(Step):
+class ChooseAction(ActionStep):
     """Another of the `candidates` of a first click."""
 
     kind: Literal["choose"]
@@ -233,7 +244,7 @@ class ChooseAction(Step):
         return Chosen(self.number)
 
 
-class BrushAction(Step):
+class BrushAction(ActionStep):
     """A stroke: pixels within the radius of the line join the object, or leave it."""
 
     kind: Literal["brush"]
@@ -249,7 +260,7 @@ class BrushAction(Step):
 Ring = Annotated[list[tuple[Finite, Finite]], Field(min_length=3, max_length=MAX_POINTS)]
 
 
-class PolygonAction(Step):
+class PolygonAction(ActionStep):
     """A polygon or a lasso: pixels whose centres lie within it join the object, or leave it."""
 
     kind: Literal["polygon"]
@@ -261,7 +272,7 @@ class PolygonAction(Step):
         return Outlined(tuple(self.points), self.erase)
 
 
-class ReshapeAction(Step):
+class ReshapeAction(ActionStep):
     """A part of the outline drawn anew: what only `after` holds joins the object, what only `before` holds leaves."""
 
     kind: Literal["reshape"]
@@ -273,7 +284,7 @@ class ReshapeAction(Step):
         return Reshaped(tuple(self.before), tuple(self.after))
 
 
-class FitAction(Step, Refined):
+class FitAction(ActionStep, Refined):
     """The mask that is there, fitted to the photo: the cascade is shown it again."""
 
     kind: Literal["fit"]
@@ -283,7 +294,7 @@ class FitAction(Step, Refined):
         return Fitted(self.cfr, self.adaptive)
 
 
-class CleanAction(Step):
+class CleanAction(ActionStep):
     """Holes of at most so many pixels are filled, specks dropped."""
 
     kind: Literal["clean"]
@@ -295,7 +306,7 @@ class CleanAction(Step):
         return Cleaned(self.fill_holes_px, self.drop_specks_px)
 
 
-class ThresholdAction(Step):
+class ThresholdAction(ActionStep):
     """Where prob becomes mask."""
 
     kind: Literal["threshold"]
@@ -306,7 +317,7 @@ class ThresholdAction(Step):
         return Thresholded(self.value)
 
 
-class MaskAction(Step):
+class MaskAction(ActionStep):
     """Another mask takes the place of the present one: a PNG of the photo's size."""
 
     kind: Literal["mask"]

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TypeVar
 
 from fewclicks.annotator.editing.actions import Action
@@ -21,7 +22,7 @@ from fewclicks.annotator.services.model import Model, Passes
 from fewclicks.annotator.services.news import News
 from fewclicks.annotator.services.worker import Timed, Worker
 from fewclicks.annotator.store.objects import Store
-from fewclicks.annotator.store.records import Edit, ObjectInfo
+from fewclicks.annotator.store.records import Blank, Edit, ObjectInfo
 from fewclicks.errors import FewClicksError, sentence
 from fewclicks.geometry import Box
 from fewclicks.predictor import Predictor, State
@@ -125,13 +126,11 @@ class Objects:
 
     # Changes and looks
 
-    def create(
-        self, object_id: str, photo_id: int, class_id: int, name: str, asker: str | None = None
-    ) -> Future[Timed[ObjectInfo]]:
+    def create(self, object_id: str, new: Blank, asker: str | None = None) -> Future[Timed[ObjectInfo]]:
         """A new object without a mask; one that exists already stays as it is."""
 
         def work() -> ObjectInfo:
-            return self._told(self.store.create(object_id, photo_id, class_id, name), photo_too=True)
+            return self._told(self._made(object_id, new), photo_too=True)
 
         return self.worker.submit(object_id, work, asker)
 
@@ -156,10 +155,11 @@ class Objects:
         if_version: int | None,
         person: str = "",
         asker: str | None = None,
+        new: Blank | None = None,
     ) -> Future[Timed[Change]]:
-        """Do an action. If it was done already, the change is the whole mask."""
+        """Do an action. If it was done already, the change is the whole mask. `new`: the object may have to be made."""
         return self._edited(
-            object_id, action_id, asker, lambda edit: edit.act(object_id, action_id, action, if_version, person)
+            object_id, action_id, asker, lambda edit: edit.act(object_id, action_id, action, if_version, person), new
         )
 
     def undo(
@@ -219,17 +219,23 @@ class Objects:
     # Within
 
     def _edited(
-        self, object_id: str, action_id: str, asker: str | None, do: Callable[[Editing], Change]
+        self,
+        object_id: str,
+        action_id: str,
+        asker: str | None,
+        do: Callable[[Editing], Change],
+        new: Blank | None = None,
     ) -> Future[Timed[Change]]:
         def work() -> Change:
+            if new is not None:
+                self._made(object_id, new)
             repeated = self.store.known(action_id) is not None
             self._require_same_file(self._photo_of(object_id))
             change = do(self.edit())
             if repeated:
                 mask = self.store.mask(object_id)
                 return Change(change.object, EncodedMask.pack(mask.mask(), Box.whole(mask.hw)), change.changed_px)
-            self._news.object(change.object)
-            return change
+            return replace(change, object=self._told(change.object, photo_too=new is not None))
 
         return self.worker.submit(object_id, work, asker)
 
@@ -244,6 +250,9 @@ class Objects:
             return change, others
 
         return self.worker.submit(object_id, work, asker)
+
+    def _made(self, object_id: str, new: Blank) -> ObjectInfo:
+        return self.store.create(object_id, new.photo_id, new.class_id, new.name)
 
     def _told(self, info: ObjectInfo, photo_too: bool = False) -> ObjectInfo:
         self._news.object(info)

@@ -124,6 +124,15 @@ class ObjectInfo:
     preannotated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """An object to be made, without a mask."""
+
+    photo_id: int
+    class_id: int
+    name: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
     """What is to change about an object, apart from its mask. None: it stays as it is."""

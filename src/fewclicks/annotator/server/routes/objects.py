@@ -56,6 +56,7 @@ from fewclicks.annotator.server.schemas import (
 from fewclicks.annotator.server.values import CheckedRoute
 from fewclicks.annotator.services.annotator import Annotator
 from fewclicks.annotator.services.worker import Timed
+from fewclicks.annotator.store.records import Role
 from fewclicks.errors import InputError, counted
 from fewclicks.geometry import Box
 
@@ -65,8 +66,8 @@ router = APIRouter(route_class=CheckedRoute, tags=["objects"], prefix="/objects/
 @router.put("")
 async def create(given: AnnotatorDep, role: RoleDep, asker: Asker, object_id: ObjectId, new: ObjectNew) -> ObjectOut:
     """Make an object on top of the others. One that exists stays as it is."""
-    await in_thread(given.pool, lambda: require_open(given, role, new.photo_id))
-    timed = await done(given.objects.create(object_id, new.photo_id, new.class_id, new.name, asker))
+    await _require_open(given, role, new)
+    timed = await done(given.objects.create(object_id, new.blank(), asker))
     return ObjectOut.of(timed.result)
 
 
@@ -98,16 +99,23 @@ async def change(given: AnnotatorDep, person: Person, asker: Asker, object_id: O
 
 
 @router.post("/actions", response_model=ChangeOut)
-async def act(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, action: ActionIn) -> Response:
+async def act(
+    given: AnnotatorDep, role: RoleDep, person: Person, asker: Asker, object_id: ObjectId, action: ActionIn
+) -> Response:
     """Click, scribble, box, choose, brush, polygon, reshape, fit, clean, threshold, put another mask in place.
 
-    Saved when the answer comes.
+    Saved when the answer comes. With `new` the object is made first.
 
     Actions of an object are done in the order in which they arrive. One whose `action_id` was done already is not done
     again; the patch is then the whole mask.
     """
+    if action.new is not None:
+        await _require_open(given, role, action.new)
     found = await _action(given, object_id, action)
-    return _changed(await done(given.objects.act(object_id, action.action_id, found, action.if_version, person, asker)))
+    new = action.new.blank() if action.new else None
+    return _changed(
+        await done(given.objects.act(object_id, action.action_id, found, action.if_version, person, asker, new))
+    )
 
 
 @router.post("/undo", response_model=ChangeOut)
@@ -217,17 +225,22 @@ async def mask(request: Request, given: AnnotatorDep, object_id: ObjectId) -> Re
     return await unless_known(request, given.pool, "image/png", find)
 
 
+async def _require_open(given: Annotator, role: Role, new: ObjectNew) -> None:
+    await in_thread(given.pool, lambda: require_open(given, role, new.photo_id))
+
+
 async def _action(given: Annotator, object_id: str, action: Any) -> Action:
     """What the request asks for, as the history takes it."""
     if isinstance(action, MaskAction):
-        return await in_thread(given.pool, lambda: _replaced(given, object_id, action.png))
+        return await in_thread(given.pool, lambda: _replaced(given, object_id, action))
     found: Action = action.action()
     return found
 
 
-def _replaced(given: Annotator, object_id: str, png: str) -> Replaced:
-    hw = given.gallery.picture(given.store.object(object_id).photo_id).hw
-    return Replaced(EncodedMask.pack(given.decoder.mask(unpacked(png), hw) > 0.5))
+def _replaced(given: Annotator, object_id: str, action: MaskAction) -> Replaced:
+    photo_id = action.new.photo_id if action.new else given.store.object(object_id).photo_id
+    hw = given.gallery.picture(photo_id).hw
+    return Replaced(EncodedMask.pack(given.decoder.mask(unpacked(action.png), hw) > 0.5))
 
 
 def _changed(timed: Timed[Any]) -> Response:

@@ -12,8 +12,15 @@ import { paint } from "./mask-render.js";
 const MARGIN = 0.25;
 /** The picture of the whole photo has at most so many pixels. */
 const MAX_PIXELS = 4e6;
+/** Samples around the masks that are drawn too: a brush goes beyond its mask all the time. */
+const ROOM = 64;
 
-/** @typedef {{canvas: HTMLCanvasElement, window: Window}} Picture */
+/**
+ * @typedef {object} Picture
+ * @property {Window} window what it shows
+ * @property {HTMLCanvasElement} canvas the part of it where masks lie
+ * @property {Window} filled that part
+ */
 
 export class Layer {
   constructor() {
@@ -38,15 +45,16 @@ export class Layer {
     this.whole = null;
     const context = this.part?.canvas.getContext("2d");
     if (!this.part || !context) return;
-    const { window } = this.part;
     // A sample more on each side: the line along the border may lie there.
-    const left = Math.max(0, Math.floor((x0 - window.x0) * window.k) - 1);
-    const top = Math.max(0, Math.floor((y0 - window.y0) * window.k) - 1);
-    const width = Math.min(window.width, Math.ceil((x1 - window.x0) * window.k) + 1) - left;
-    const height = Math.min(window.height, Math.ceil((y1 - window.y0) * window.k) + 1) - top;
-    if (width <= 0 || height <= 0) return;
-    const image = context.createImageData(width, height);
-    const part = { x0: window.x0 + left / window.k, y0: window.y0 + top / window.k, k: window.k, width, height };
+    const part = partWithin(this.part.window, [x0, y0, x1, y1], 1);
+    if (!part) return;
+    const { filled } = this.part;
+    const [left, top] = [Math.round((part.x0 - filled.x0) * part.k), Math.round((part.y0 - filled.y0) * part.k)];
+    if (left < 0 || top < 0 || left + part.width > filled.width || top + part.height > filled.height) {
+      this.part = null;
+      return;
+    }
+    const image = context.createImageData(part.width, part.height);
     paint(new Uint32Array(image.data.buffer), part, masks);
     context.putImageData(image, left, top);
   }
@@ -130,16 +138,50 @@ function wholeOf(camera) {
  * @returns {Picture}
  */
 function painted(masks, window) {
+  const filled = partWithin(window, around(masks), ROOM) ?? { ...window, width: 0, height: 0 };
   const canvas = document.createElement("canvas");
-  canvas.width = window.width;
-  canvas.height = window.height;
+  canvas.width = filled.width;
+  canvas.height = filled.height;
   const context = canvas.getContext("2d");
-  if (context && masks.length) {
-    const image = context.createImageData(window.width, window.height);
-    paint(new Uint32Array(image.data.buffer), window, masks);
+  if (context && filled.width) {
+    const image = context.createImageData(filled.width, filled.height);
+    paint(new Uint32Array(image.data.buffer), filled, masks);
     context.putImageData(image, 0, 0);
   }
-  return { canvas, window };
+  return { window, canvas, filled };
+}
+
+/**
+ * The box of the photo that holds all masks; a box of nothing where there are none.
+ * @param {Painted[]} masks
+ * @returns {Box}
+ */
+function around(masks) {
+  const box = /** @type {Box} */ ([Infinity, Infinity, -Infinity, -Infinity]);
+  for (const { mask } of masks) {
+    if (!mask.bits.length) continue;
+    box[0] = Math.min(box[0], mask.x0);
+    box[1] = Math.min(box[1], mask.y0);
+    box[2] = Math.max(box[2], mask.x1);
+    box[3] = Math.max(box[3], mask.y1);
+  }
+  return box;
+}
+
+/**
+ * The samples of a window that lie in a box of the photo, and so many more on each side; null where there are none.
+ * @param {Window} window
+ * @param {Box} box
+ * @param {number} room
+ * @returns {Window | null}
+ */
+function partWithin({ x0, y0, k, width, height }, box, room) {
+  const left = Math.max(0, Math.floor((box[0] - x0) * k) - room);
+  const top = Math.max(0, Math.floor((box[1] - y0) * k) - room);
+  const right = Math.min(width, Math.ceil((box[2] - x0) * k) + room);
+  const bottom = Math.min(height, Math.ceil((box[3] - y0) * k) + room);
+  if (!(left < right && top < bottom)) return null;
+  return { x0: x0 + left / k, y0: y0 + top / k, k, width: right - left, height: bottom - top };
 }
 
 /**
@@ -175,9 +217,10 @@ function where(camera, window) {
  * @param {Camera} camera
  * @param {Picture} picture
  */
-function place(context, camera, { canvas, window }) {
-  const { left, top, width, height, exact } = where(camera, window);
-  context.imageSmoothingEnabled = !exact && camera.scale * camera.dpr < window.k * 4;
+function place(context, camera, { canvas, filled }) {
+  if (!filled.width) return;
+  const { left, top, width, height, exact } = where(camera, filled);
+  context.imageSmoothingEnabled = !exact && camera.scale * camera.dpr < filled.k * 4;
   if (exact) context.drawImage(canvas, left, top);
   else context.drawImage(canvas, left, top, width, height);
 }

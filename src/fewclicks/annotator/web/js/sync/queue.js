@@ -102,7 +102,13 @@ export class Queue {
   /** @param {string} object */
   async run(object) {
     const line = /** @type {Item[]} */ (this.lines.get(object));
+    // What makes an object and what is first done to it are pushed together, and sent together.
+    await undefined;
     while (line.length) {
+      if (makes(line[0]) && line[1]?.path.endsWith("/actions")) {
+        const [{ body }] = line.splice(0, 1);
+        line[0] = { ...line[0], body: { ...line[0].body, new: body } };
+      }
       await this.send(line[0]);
       line.shift();
       if (!line.length) this.lines.delete(object);
@@ -155,7 +161,7 @@ export class Queue {
   /** @param {Item} item */
   body(item) {
     const version = this.handlers.version(item.object);
-    return version === undefined || item.method === "PUT" ? item.body : { ...item.body, if_version: version };
+    return version === undefined || makes(item) || item.body.new ? item.body : { ...item.body, if_version: version };
   }
 
   /** @param {number} ms */
@@ -192,6 +198,14 @@ export class Queue {
       // The browser's store is full: what waits lives as long as the page.
     }
   }
+}
+
+/**
+ * Whether it makes an object.
+ * @param {Item} item
+ */
+function makes({ method }) {
+  return method === "PUT";
 }
 
 /**
