@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import json
 import mimetypes
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 from starlette.staticfiles import NotModifiedResponse
 
 from fewclicks.annotator.server.errors import MEDIA_TYPE, internal_problem, problem
@@ -127,6 +129,27 @@ def bare() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
+    app.router.routes.extend(_routes())
+    app.mount("/", _Page(directory=STATIC, html=True))
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(FewClicksError, _failed)
+    app.add_exception_handler(OSError, _unwritten)
+    documented = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _tell_problems(documented())
+        return documented()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+@functools.cache
+def _routes() -> Sequence[BaseRoute]:
+    """The routes of the API. An application looks through them at its first request, which takes a while."""
+    router = APIRouter(generate_unique_id_function=_operation_id)
     for part in (
         folder,
         methods,
@@ -142,21 +165,8 @@ def bare() -> FastAPI:
         session,
         statistics,
     ):
-        app.include_router(part.router, prefix="/api/v1")
-    app.mount("/", _Page(directory=STATIC, html=True))
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(FewClicksError, _failed)
-    app.add_exception_handler(OSError, _unwritten)
-    documented = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            _tell_problems(documented())
-        return documented()
-
-    app.openapi = openapi  # type: ignore[method-assign]
-    return app
+        router.include_router(part.router, prefix="/api/v1")
+    return router.routes
 
 
 def document() -> str:
