@@ -1,8 +1,10 @@
 """Fixtures that several files of tests share."""
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 from sqlalchemy import create_engine
@@ -11,6 +13,10 @@ import postgres
 from fewclicks.annotator.store.database import url_of
 from fewclicks.annotator.store.tables import Base
 from quick import quick
+
+MEMORY = "/dev/shm"
+"""A folder in memory, on Linux."""
+MEMORY_BYTES = 4 * 2**30
 
 
 def pytest_configure():
@@ -24,6 +30,9 @@ def pytest_configure():
     # numpy and torch read it when they are loaded, also in the processes that the tests start.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # What tests write is short-lived, and much of it is synced: in memory it waits for no disk.
+    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
     # Compiled once, not by each of the processes that the tests start (many containers set this variable).
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
