@@ -29,7 +29,7 @@ from fewclicks.errors import FewClicksError
 from fewclicks.evaluation.benchmark import Job, measure
 from fewclicks.evaluation.metrics import interval
 from fewclicks.evaluation.rollout import Result
-from fewclicks.files.replace import replace_file
+from fewclicks.files.replace import replace_file, require_folder
 from fewclicks.geometry import Box, Frame
 from fewclicks.types import Dataset, Image, Sample, Truth
 
@@ -188,9 +188,9 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.json == str(RESULT) and (asked.limit or asked.dataset != "grabcut"):
         parser.error("results/robustness.json is for all of GrabCut; name another file with --json")
-    if asked.json != "-" and not Path(asked.json).parent.is_dir():
-        parser.error(f"there is no folder for '{asked.json}'; create it first")
     try:
+        if asked.json != "-":
+            require_folder(Path(asked.json))
         found = run(asked.dataset, asked.limit, asked.processes)
         text = json.dumps(found, indent=1) + "\n"
         if asked.json == "-":
