@@ -91,11 +91,11 @@ class PixelDiffusion(nn.Module):
         super().__init__()
         self.aff_x, self.aff_m, self.aff_std = (Kernel(kind) for kind in ("difference", "neighbour", "all"))
 
-    def forward(self, logits: Tensor, image: Tensor, clicks: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, image: Tensor, clicks: Tensor, radius_px: float = 5.0) -> Tensor:
         """logits Bx1xHxW, image Bx3xHxW in [0,1], clicks BxNx3 -> logits Bx1xHxW."""
         height, width = image.shape[-2:]
         mask: Tensor = 2 * logits.sigmoid() - 1
-        positive, negative = disk_maps(clicks, (height, width)).chunk(2, 1)
+        positive, negative = disk_maps(clicks, (height, width), radius_px).chunk(2, 1)
         said = torch.where(mask.abs() > UNSURE, mask, 0.0) + CLICK * (positive - negative)
         spread = self.aff_std(image).std(2, keepdim=True)  # Bx3x1xHxW
         alike = -self.aff_x(image).abs() / (1e-8 + 0.1 * spread)
