@@ -19,6 +19,13 @@ MEMORY = "/dev/shm"
 MEMORY_BYTES = 4 * 2**30
 
 
+def has_room(folder):
+    """Whether files can be written there, many of them, and programs run."""
+    if not os.access(folder, os.W_OK):
+        return False
+    return shutil.disk_usage(folder).free > MEMORY_BYTES and not os.statvfs(folder).f_flag & os.ST_NOEXEC
+
+
 def pytest_configure():
     # A shell that runs the tests in the background ignores Ctrl-C for them, and nohup the end of the terminal; the
     # programs that they start must not.
@@ -31,7 +38,7 @@ def pytest_configure():
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     # What tests write is short-lived, and much of it is synced: in memory it waits for no disk.
-    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+    if "TMPDIR" not in os.environ and has_room(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
     # Compiled once, not by each of the processes that the tests start (many containers set this variable).
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
