@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import mimetypes
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
@@ -72,17 +72,23 @@ mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, whi
 
 
 class _Page(StaticFiles):
-    """The page's files; browsers ask each time whether they have changed."""
+    """The page's files, which stay in memory; browsers ask each time whether they have changed."""
 
     def file_response(self, full_path: Any, stat_result: Any, scope: Any, status_code: int = 200) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        if Path(full_path).resolve() == (STATIC / "index.html").resolve():
-            text = page()
-            response = HTMLResponse(text, headers={"ETag": f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'})
-            if self.is_not_modified(response.headers, Headers(scope=scope)):
-                response = NotModifiedResponse(response.headers)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
+        body, etag, media_type = _content(os.fspath(full_path), stat_result.st_mtime_ns)
+        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        if self.is_not_modified(Headers(headers), Headers(scope=scope)):
+            return NotModifiedResponse(Headers(headers))
+        return Response(body, status_code, headers, media_type)
+
+
+@functools.lru_cache(maxsize=256)
+def _content(file: str, changed_ns: int) -> tuple[bytes, str, str]:
+    """What a file of the page holds, its tag, and its kind. `changed_ns`: when it was changed."""
+    path = Path(file)
+    body = page().encode() if path.resolve() == (STATIC / "index.html").resolve() else path.read_bytes()
+    kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', kind
 
 
 def page() -> str:

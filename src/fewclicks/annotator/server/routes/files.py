@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,6 +38,12 @@ NOTES_BYTES = 4000
 @router.get("/formats")
 def formats() -> list[FormatOut]:
     """The formats of exports, and what each loses."""
+    return _formats()
+
+
+@functools.cache
+def _formats() -> list[FormatOut]:
+    """They are looked up once: each page asks for them when it opens."""
     return [
         FormatOut(
             name=found.name,
