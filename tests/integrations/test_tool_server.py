@@ -126,6 +126,24 @@ def test_the_stored_mask_is_what_a_click_corrects(client):
     assert len(client.spy.started) == 1, "the photo is read once"
 
 
+def test_photos_are_kept_by_task_and_address(client, photos):
+    PIL.Image.fromarray(fakes.gradient(*HW)).save(photos / "c.png")
+    for task, name, read in (
+        (7, "a b.png", 1),
+        (7, "a b.png", 1),
+        (8, "a b.png", 2),
+        (7, "c.png", 3),
+        (7, "a b.png", 3),
+    ):
+        client.post("/predict", json=asked(point(40, 30), address=f"/data/{name}", id=task))
+        assert len(client.spy.started) == read
+    assert len(client.spy.seen) == 3, "a click that was answered is not computed again"
+    for task in range(20, 28):
+        client.post("/predict", json=asked(point(40, 30), id=task))
+    client.post("/predict", json=asked(point(40, 30)))
+    assert len(client.spy.started) == 12, "of the tasks that were asked about longest ago nothing is kept"
+
+
 def test_boxes_and_polygons(client):
     box = {
         "type": "rectanglelabels",

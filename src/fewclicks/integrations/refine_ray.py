@@ -380,7 +380,9 @@ def _running(ray: Any, cluster: Cluster) -> Iterator[_Pool]:
             ray.shutdown()
             if not tries_left:
                 where = f"at '{cluster.address}' " if cluster.address else ""
-                cure = "start one by `ray start --head`, or leave --address out"
+                cure = (
+                    "start one by `ray start --head`, set RAY_AUTH_MODE=token if it has a token, or leave --address out"
+                )
                 raise InputError(f"no cluster of Ray {where}can be used ({one_line(error)}); {cure}") from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, ours)  # that of Ray prints addresses, and ends with another code
