@@ -49,10 +49,7 @@ class Decoder:
     child down with it; the next file gets a new child.
     """
 
-    def __init__(
-        self, max_pixels: int = MAX_PIXELS, timeout_s: float = TIMEOUT_S, levels: Levels | None = None
-    ) -> None:
-        self._max_pixels = max_pixels
+    def __init__(self, timeout_s: float = TIMEOUT_S, levels: Levels | None = None) -> None:
         self._levels = levels
         self._child = ChildPipe("fewclicks.annotator.services.decoder_child", timeout_s)
         self._closed = False
@@ -119,7 +116,7 @@ class Decoder:
         path = None if isinstance(source, bytes) else os.fspath(source)
         question = {
             "path": path,
-            "max_pixels": self._max_pixels,
+            "max_pixels": MAX_PIXELS,
             "levels": self._levels,
             **question,
         }
