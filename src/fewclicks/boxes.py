@@ -1,8 +1,9 @@
 """The mask of a box alone: what object fills it.
 
-A network that was trained with clicks is shown the box twice, from farther away and from nearer, and its own answer
-again after that, with virtual clicks: where the mask does not reach a side of the box though the object does, and where
-it runs out of the box. Nobody sees these clicks, and they are promised nothing. docs/experiments.md has the numbers.
+A network that was trained with clicks is shown the box three times, from farther away, from nearer, and without any
+click, and its own answer again after that, with virtual clicks: where the mask does not reach a side of the box though
+the object does, and where it runs out of the box. Nobody sees these clicks, and they are promised nothing. A mask that
+nearly has the box that was drawn is then fitted to it. docs/experiments.md has the numbers.
 """
 
 from __future__ import annotations
@@ -42,6 +43,15 @@ UNSURE = 0.004
 """No look is surer than this of any pixel when two are averaged."""
 WORSE = 0.1
 """An answer whose box agrees with the one drawn by so much less than the answer before (IoU) is not taken."""
+CLOSE = 0.875
+"""A mask whose box agrees with the one drawn by so much (IoU) tells that it was drawn closely."""
+SHIFTS = tuple(sorted((step / 5 for step in range(-5, 6)), key=abs))
+"""How far the threshold of such a mask may move, in logits; the nearest first."""
+SHIFT_COST = 0.2
+"""A logit of it is worth so much agreement."""
+OVER_RATIO = 0.08
+"""What such a mask has beyond a side is cut off where it is no more than this share of the box: else it was drawn too
+small there."""
 
 
 def look_in_box(
@@ -58,6 +68,7 @@ def look_in_box(
     `start` is the state before the first click. `clicks` are held, and nothing else is: no pixel of the box is
     promised. Where `predictor` finds nothing, the mask is the box itself. `steps`, `tol` and `hold` are those of
     `passes`; there are at least PASSES after the first one, and without `steps` as many as the predictor has by itself.
+    The mask of a box that was drawn closely (CLOSE) ends at its sides, but for what `clicks` and `hold` say.
     """
     anchor, inner = split_anchor(predictor)
     if isinstance(inner, CFR):
@@ -75,19 +86,25 @@ def look_in_box(
         state = anchor.hold(state, clicks) if anchor else state
         return hold(state) if hold else state
 
-    far, near = _looks(inner, start, box, clicks, filled)
+    bounds = all(box.contains(*click.pixel(hw)) for click in clicks if click.positive)
+
+    def fitted(state: State) -> State:
+        return held(_fitted(state, box)) if bounds and agreement(state.mask, box) >= CLOSE else state
+
+    far, near, alone = _looks(inner, start, box, clicks, filled)
+    beside = _mean(far.prob, alone.prob) if alone.mask.any() else far.prob
     state = held(_mean(far.prob, near.prob))
-    yield state
+    yield fitted(state)
     seen, memo, hints = state, near.memo, Clicks((_middle(state.mask, box),))
     for number in range(max(PASSES, steps or 0)):
         said = (*_at_sides(seen, box), *(_strays(seen.mask, box) if number else ()))
         hints = Clicks((*hints, *said)).counting(hw)
         after = LookAt(inner, grown(box, NEAR_RATIO, hw), hints, whole=True).step(replace(seen, memo=memo), clicks)
         before, seen, memo = state, held(after.prob), after.memo
-        state = held(_mean(seen.prob, far.prob))  # whatever the sides of the box have led it to
+        state = held(_mean(seen.prob, beside))  # whatever the sides of the box have led it to
         if agreement(state.mask, box) < agreement(before.mask, box) - WORSE:
             state = before
-        yield state
+        yield fitted(state)
         if state is before or (tol is not None and np.count_nonzero(before.mask != state.mask) < tol):
             return
 
@@ -109,14 +126,41 @@ def grown(box: Box, ratio: float, hw: tuple[int, int]) -> Box:
     return found.intersection(Box.whole(hw)) or box
 
 
-def _looks(inner: Predictor, start: State, box: Box, clicks: Clicks, filled: Prob) -> tuple[State, State]:
-    """What is seen from farther away, with the surroundings clicked off, and from nearer, with the box as the mask."""
+def _looks(inner: Predictor, start: State, box: Box, clicks: Clicks, filled: Prob) -> tuple[State, State, State]:
+    """What is seen from farther away, with the surroundings clicked off; from nearer, with a click in the middle and
+    the box as the mask; and from farther away without any click, since what is in the middle need not be the object.
+    """
     hw = (start.prob.shape[0], start.prob.shape[1])
     # At the threshold: as full as can be without being a mask, which some methods would take for what is known.
     half = replace(start, prob=filled * np.float32(start.threshold))
-    far = LookAt(inner, grown(box, MARGIN_RATIO, hw), _hints(box, hw)).step(half, clicks)
+    wide = grown(box, MARGIN_RATIO, hw)
+    far = LookAt(inner, wide, _hints(box, hw)).step(half, clicks)
     near = LookAt(inner, grown(box, NEAR_RATIO, hw), Clicks((_center(box),)), whole=True)
-    return far, near.step(replace(start, prob=filled), clicks)
+    alone = LookAt(inner, wide, whole=True).step(replace(far, prob=filled), clicks)
+    return far, near.step(replace(start, prob=filled), clicks), alone
+
+
+def _fitted(state: State, box: Box) -> Prob:
+    """The prob of a state, with the threshold at which its mask fits the box best, and no rim beyond the box."""
+
+    def worth(shift: float) -> float:
+        odds = math.exp(shift)
+        threshold = state.threshold * odds / (1 - state.threshold + state.threshold * odds)
+        return agreement(np.asarray(state.prob > threshold), box) - SHIFT_COST * abs(shift)
+
+    odds = np.float32(math.exp(-max(SHIFTS, key=worth)))
+    prob = np.asarray(state.prob * odds / (1 - state.prob + state.prob * odds), np.float32)
+    found = Box.around(np.asarray(prob > state.threshold)) or box
+    down, across = (OVER_RATIO * side for side in box.hw)
+    if box.y0 - found.y0 <= down:
+        prob[: box.y0] = 0
+    if found.y1 - box.y1 <= down:
+        prob[box.y1 :] = 0
+    if box.x0 - found.x0 <= across:
+        prob[:, : box.x0] = 0
+    if found.x1 - box.x1 <= across:
+        prob[:, box.x1 :] = 0
+    return prob
 
 
 def _mean(one: Prob, other: Prob) -> Prob:

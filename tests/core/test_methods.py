@@ -12,6 +12,7 @@ from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.plugins import find, names
 from fewclicks.predictor import step_each
+from fewclicks.session import Session
 from quick import quick
 
 CLICKS = Clicks((Click(52, 40), Click(10, 12, False), Click(70.4, 33.6), Click(95, 63, False), Click(0, 0)))
@@ -117,6 +118,17 @@ def test_nothing_it_is_given_is_changed(predictor):
 def test_a_single_background_click_is_taken(predictor):
     state = predictor.step(predictor.start(disc_photo()), Clicks((Click(5, 5, False),)))
     assert not state.mask[5, 5]
+
+
+def test_a_box_alone_is_answered_and_undone(predictor):
+    session = Session(disc_photo(), predictor)
+    found = session.box(28, 12, 68, 52)
+    assert found.any()
+    again = session.click(47, 31)
+    assert again[31, 47]
+    assert np.array_equal(session.undo(), found)
+    assert not session.undo().any()
+    assert np.array_equal(session.redo(), found)
 
 
 def test_a_click_outside_is_refused(predictor):
