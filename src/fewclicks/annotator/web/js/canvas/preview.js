@@ -51,7 +51,19 @@ export class Lens {
     /** @type {number | null} a threshold that is being tried */
     this.threshold = null;
     store.on(["pass", "hand", "entries", "heat", "before"], () => this.refresh());
-    store.on(["hoverPreview", "hand", "armed", "photo", "tool", "passes", "adaptive"], () => this.cancel());
+    store.on(["hoverPreview", "hand", "armed", "tool"], () => this.cancel());
+    /** @type {number | undefined} */
+    let shown;
+    store.on(["photo"], ({ photo }) => {
+      // News of the same photo leave the pointer where it rests.
+      if (photo?.id !== shown) this.cancel();
+      shown = photo?.id;
+    });
+    store.on(["passes", "adaptive"], () => {
+      const { wanted } = this;
+      this.cancel();
+      if (wanted) this.over(wanted.x, wanted.y, wanted.positive);
+    });
   }
 
   /** The object that a click goes to; null: a new one. */
