@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -142,14 +143,15 @@ def _looks(inner: Predictor, start: State, box: Box, clicks: Clicks, filled: Pro
 
 def _fitted(state: State, box: Box) -> Prob:
     """The prob of a state, with the threshold at which its mask fits the box best, and no rim beyond the box."""
+    # All these masks lie within that of the lowest threshold: the rest of a large photo is looked at once.
+    around = Box.around(np.asarray(state.prob > _shifted(state.threshold, min(SHIFTS)))) or box
+    part, inner = state.prob[around.slices], box.relative_to(around)
 
     def worth(shift: float) -> float:
-        odds = math.exp(shift)
-        threshold = state.threshold * odds / (1 - state.threshold + state.threshold * odds)
-        return agreement(np.asarray(state.prob > threshold), box) - SHIFT_COST * abs(shift)
+        mask = np.asarray(part > _shifted(state.threshold, shift))
+        return agreement(mask, inner) - SHIFT_COST * abs(shift)
 
-    odds = np.float32(math.exp(-max(SHIFTS, key=worth)))
-    prob = np.asarray(state.prob * odds / (1 - state.prob + state.prob * odds), np.float32)
+    prob = np.asarray(_shifted(state.prob, -max(SHIFTS, key=worth)), np.float32)
     found = Box.around(np.asarray(prob > state.threshold)) or box
     down, across = (OVER_RATIO * side for side in box.hw)
     if box.y0 - found.y0 <= down:
@@ -161,6 +163,12 @@ def _fitted(state: State, box: Box) -> Prob:
     if found.x1 - box.x1 <= across:
         prob[:, box.x1 :] = 0
     return prob
+
+
+def _shifted(prob: Any, by: float) -> Any:
+    """Give a probability, or an array of them, as it is when its logit rises by so much."""
+    odds = math.exp(by)
+    return prob * odds / (1 - prob + prob * odds)
 
 
 def _mean(one: Prob, other: Prob) -> Prob:
