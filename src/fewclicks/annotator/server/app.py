@@ -75,20 +75,18 @@ class _Page(StaticFiles):
     """The page's files, which stay in memory; browsers ask each time whether they have changed."""
 
     def file_response(self, full_path: Any, stat_result: Any, scope: Any, status_code: int = 200) -> Response:
-        body, etag, media_type = _content(os.fspath(full_path), stat_result.st_mtime_ns)
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
+        is_page = Path(full_path).resolve() == (STATIC / "index.html").resolve()
+        body = page().encode() if is_page else _read(os.fspath(full_path), stat_result.st_mtime_ns)
+        headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
         if self.is_not_modified(Headers(headers), Headers(scope=scope)):
             return NotModifiedResponse(Headers(headers))
-        return Response(body, status_code, headers, media_type)
+        return Response(body, status_code, headers, mimetypes.guess_type(full_path)[0] or "application/octet-stream")
 
 
 @functools.lru_cache(maxsize=256)
-def _content(file: str, changed_ns: int) -> tuple[bytes, str, str]:
-    """What a file of the page holds, its tag, and its kind. `changed_ns`: when it was changed."""
-    path = Path(file)
-    body = page().encode() if path.resolve() == (STATIC / "index.html").resolve() else path.read_bytes()
-    kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
-    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', kind
+def _read(file: str, changed_ns: int) -> bytes:
+    """What a file of the page holds. `changed_ns`: when it was changed."""
+    return Path(file).read_bytes()
 
 
 def page() -> str:
