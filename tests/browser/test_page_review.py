@@ -1,6 +1,7 @@
 """Reviewing in a real browser: comments pinned to the photo, sent back, corrected, accepted; what others see of it."""
 
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -26,6 +27,32 @@ def state(server, photo):
 def finish(server, photo):
     server.place(photo, truth())
     server.send("PATCH", f"/photos/{photo}", json.dumps({"state": "done"}).encode())
+
+
+def test_what_others_write_leaves_the_pin_that_is_held_in_place(opened, served):
+    def comment(text, x):
+        body = {"photo_id": 6, "text": text, "x": x, "y": 40}
+        served.send("PUT", f"/comments/{uuid4()}", json.dumps(body).encode())
+
+    comment("one", 30)
+    screen = opened(6)
+    screen.page.get_by_role("button", name="Comment 1: one").focus()
+    screen.page.get_by_label("Comment 1 is resolved").evaluate("tick => (tick.dataset.mine = '1')")
+    comment("two", 60)
+    screen.page.get_by_role("button", name="Comment 2: two").wait_for()
+    assert "one" in screen.page.evaluate("document.activeElement.title")
+    assert screen.page.locator("[data-mine]").count() == 1
+
+
+def test_a_tick_that_the_server_does_not_get_is_taken_back(opened, served):
+    served.send("PUT", f"/comments/{uuid4()}", b'{"photo_id": 7, "text": "here", "x": 5, "y": 5}')
+    screen = opened(7)
+    tick = screen.page.get_by_label("Comment 1 is resolved")
+    screen.page.route("**/comments/*", lambda route: route.abort())
+    tick.click()
+    screen.page.locator(".notice").first.wait_for()
+    assert not tick.is_checked()
+    screen.wrong.clear()  # the browser itself tells of the request that failed
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])

@@ -115,9 +115,10 @@ export class Review {
   /**
    * @param {Comment} comment
    * @param {boolean} resolved
+   * @returns whether the server has it
    */
   async resolve(comment, resolved) {
-    await this.notices.tried(async () => this.put(await team.patchComment(comment.id, { resolved })));
+    return this.notices.tried(async () => this.put(await team.patchComment(comment.id, { resolved })));
   }
 
   /** @param {Comment} comment */

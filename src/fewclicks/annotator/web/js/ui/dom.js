@@ -83,6 +83,24 @@ export function byId(id, kind) {
 }
 
 /**
+ * Have `parent` hold these elements, one for each key. What it holds already under a key stays as it is, with the focus and
+ * the press that are on it: a key must name everything that its element shows.
+ * @param {Element} parent
+ * @param {Map<string, () => HTMLElement>} wanted key: how its element is made
+ */
+export function renew(parent, wanted) {
+  for (const old of [...parent.children]) if (!wanted.has(old.getAttribute("data-key") ?? "")) old.remove();
+  const kept = new Map([...parent.children].map((old) => [old.getAttribute("data-key"), old]));
+  let at = 0;
+  for (const [key, make] of wanted) {
+    const element = kept.get(key) ?? make();
+    element.setAttribute("data-key", key);
+    if (parent.children[at] !== element) parent.insertBefore(element, parent.children[at] ?? null);
+    at++;
+  }
+}
+
+/**
  * Run `action` when it has not been asked for during `ms`.
  * @param {number} ms
  * @param {() => void} action

@@ -5,7 +5,7 @@
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
 import { t } from "../language.js";
-import { byId, h } from "./dom.js";
+import { byId, h, renew } from "./dom.js";
 
 export class Pins {
   /**
@@ -17,8 +17,10 @@ export class Pins {
     this.review = review;
     this.layer = h("div", { class: "pins", id: "pins" });
     byId("filmstrip").before(this.layer);
-    /** @type {[HTMLElement, number, number][]} each with its place on the photo */
-    this.placed = [];
+    /** @type {Comment[]} the comments that have a pin */
+    this.pinned = [];
+    /** @type {{element: HTMLElement, x: number, y: number} | null} the field, and its place on the photo */
+    this.field = null;
     stage.moved.push(() => this.place());
     store.on(["comments", "hidden"], () => this.show());
   }
@@ -26,27 +28,38 @@ export class Pins {
   /** Draw the pins of the open comments. */
   show() {
     const { comments, hidden } = this.store.state;
-    const pinned = comments.filter((one) => one.x !== null && !one.resolved && !hidden);
-    this.placed = this.placed.filter(([element]) => element.tagName === "FORM");
-    for (const one of pinned) this.placed.push([this.pin(one), one.x ?? 0, one.y ?? 0]);
-    this.layer.replaceChildren(...this.placed.map(([element]) => element));
+    this.pinned = comments.filter((one) => one.x !== null && !one.resolved && !hidden);
+    const pins = this.pinned.map((one) => /** @type {const} */ ([`${one.id} ${this.label(one)}`, () => this.pin(one)]));
+    const field = this.field;
+    renew(this.layer, new Map([...pins, ...(field ? [/** @type {const} */ (["field", () => field.element])] : [])]));
     this.place();
   }
 
   /** @param {Comment} comment */
-  pin(comment) {
-    const number = this.store.state.comments.indexOf(comment) + 1;
-    const label = t(comment.person ? "pin.labelBy" : "pin.label", { number, person: comment.person, text: comment.text });
-    const goTo = () => byId("review-list").querySelector(`[data-id="${comment.id}"]`)?.scrollIntoView({ block: "nearest" });
-    return h("button", { type: "button", class: "pin", title: label, "aria-label": label, onclick: goTo }, String(number));
+  number(comment) {
+    return this.store.state.comments.indexOf(comment) + 1;
   }
 
-  /** Put each pin where its place on the photo is now. */
+  /** @param {Comment} comment */
+  label(comment) {
+    const said = { number: this.number(comment), person: comment.person ?? "", text: comment.text };
+    return t(comment.person ? "pin.labelBy" : "pin.label", said);
+  }
+
+  /** @param {Comment} comment */
+  pin(comment) {
+    const label = this.label(comment);
+    const goTo = () => byId("review-list").querySelector(`[data-id="${comment.id}"]`)?.scrollIntoView({ block: "nearest" });
+    return h("button", { type: "button", class: "pin", title: label, "aria-label": label, onclick: goTo }, String(this.number(comment)));
+  }
+
+  /** Put each pin, and the field after them, where its place on the photo is now. */
   place() {
-    for (const [element, x, y] of this.placed) {
-      const [left, top] = this.stage.camera.toStage(x, y);
-      element.style.translate = `${Math.round(left)}px ${Math.round(top)}px`;
-    }
+    const places = [...this.pinned, ...(this.field ? [this.field] : [])];
+    places.forEach(({ x, y }, at) => {
+      const [left, top] = this.stage.camera.toStage(x ?? 0, y ?? 0);
+      /** @type {HTMLElement} */ (this.layer.children[at]).style.translate = `${Math.round(left)}px ${Math.round(top)}px`;
+    });
   }
 
   /** Have a comment written at the pointer, or without one in the middle of the view. */
@@ -73,15 +86,15 @@ export class Pins {
       if (event.key === "Escape") this.close();
       event.stopPropagation();
     });
-    this.placed.push([form, ...at]);
+    this.field = { element: form, x: at[0], y: at[1] };
     this.show();
     text.focus();
   }
 
   /** Close the field. */
   close() {
-    if (!this.placed.some(([element]) => element.tagName === "FORM")) return;
-    this.placed = this.placed.filter(([element]) => element.tagName !== "FORM");
+    if (!this.field) return;
+    this.field = null;
     this.show();
     this.stage.element.focus();
   }

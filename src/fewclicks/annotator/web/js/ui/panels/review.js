@@ -5,7 +5,7 @@
 /** @import { Review } from "../../state/review.js" */
 /** @import { Store } from "../../state/store.js" */
 import { t } from "../../language.js";
-import { byId, enable, h, icon } from "../dom.js";
+import { byId, enable, h, icon, renew } from "../dom.js";
 
 /**
  * @param {{store: Store, review: Review, pins: Pins}} parts
@@ -41,7 +41,7 @@ export function reviewPanel({ store, review, pins }) {
     const open = comments.filter((one) => !one.resolved).length;
     count.textContent = open ? String(open) : "";
     count.title = t("review.open", { n: open });
-    list.replaceChildren(...comments.map((one, at) => row(one, at + 1, review)));
+    renew(list, new Map(comments.map((one, at) => [shown(one, at + 1), () => row(one, at + 1, review)])));
     if (open) byId("review", HTMLDetailsElement).open = true;
   });
 }
@@ -61,13 +61,24 @@ export function sendBack(store, review) {
 }
 
 /**
+ * What a row shows of a comment, and its identity.
+ * @param {Comment} one
+ * @param {number} number
+ */
+function shown(one, number) {
+  return JSON.stringify([one.id, number, one.text, one.person, one.resolved, one.resolved_by]);
+}
+
+/**
  * @param {Comment} one
  * @param {number} number
  * @param {Review} review
  */
 function row(one, number, review) {
   const tick = h("input", { type: "checkbox", checked: one.resolved, title: t("review.resolved"), "aria-label": t("review.isResolved", { number }) });
-  tick.addEventListener("change", () => void review.resolve(one, tick.checked));
+  tick.addEventListener("change", async () => {
+    if (!(await review.resolve(one, tick.checked))) tick.checked = one.resolved;
+  });
   const who = [one.person, one.resolved && one.resolved_by ? t("review.resolvedBy", { person: one.resolved_by }) : ""].filter(Boolean).join(" · ");
   const label = t("review.deleteComment", { number });
   const bin = h("button", { type: "button", class: "icon-button small", title: t("delete"), "aria-label": label, onclick: () => void review.remove(one) }, icon("trash"));
