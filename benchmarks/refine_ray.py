@@ -218,7 +218,7 @@ def main() -> None:
     """Measure and print; write the figures if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "refine_ray")
-    parser.add_argument("--photos", type=int, default=100)
+    parser.add_argument("--photos", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--worker", help=argparse.SUPPRESS)

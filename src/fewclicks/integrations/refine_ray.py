@@ -58,8 +58,12 @@ STARTS = 4
 """How often a cluster of one machine is started: Ray waits for it half a minute, which a busy machine may not make."""
 READER_CPUS = 0.25
 """What a task that reads takes of a core: it mostly waits."""
+PHOTOS_A_BLOCK = 8
+"""What a task reads: each task costs the driver some milliseconds, which few photos must not pay alone."""
 BLOCKS = 200
-"""Pieces that the photos are cut into: what a task reads."""
+"""There are at most so many tasks that read, unless there are many actors."""
+BLOCKS_AN_ACTOR = 4
+"""There are at least so many, so that no actor ends long before the others."""
 BLOCK_BYTES = 8 * 2**20
 """Of photos that are handed on together: what is computed again where an actor is lost."""
 TRIES = 3
@@ -245,8 +249,8 @@ class _Pool:
         units = store.units([task.file for task in tasks.values()])
         shared, index = self.ray.put((resolved, tasks)), self.ray.put(_index(tasks))
         tries = self.ray.remote(Tries).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
-        blocks = max(1, min(len(units), BLOCKS))
-        named = data.from_items([{"unit": unit} for unit in units], override_num_blocks=blocks)
+        blocks = max(BLOCKS_AN_ACTOR * self.actors, min(BLOCKS, ceil(len(tasks) / PHOTOS_A_BLOCK)))
+        named = data.from_items([{"unit": unit} for unit in units], override_num_blocks=max(1, min(blocks, len(units))))
         found = named.map_batches(
             read_units, batch_size=1, batch_format="pyarrow", num_cpus=READER_CPUS, fn_args=(store, [index])
         )
