@@ -1,6 +1,7 @@
 """Programs of others, each in an environment of its own that `make test-integrations` made."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +23,14 @@ def program(environment, name="python"):
     if not found.exists():
         pytest.skip(f"{environment} is not installed; run: make test-integrations ONLY={environment}")
     return str(found)
+
+
+def installed(name, package):
+    """The path of a program of this machine; the test is skipped where there is none."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed; on Debian and Ubuntu: apt install {package}")
+    return found
 
 
 def free_port():

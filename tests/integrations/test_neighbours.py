@@ -1,5 +1,6 @@
 """Objects as the types of other libraries, and weights from and to Hugging Face's formats."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 
 import fakes
 import fewclicks
+import hub_stub
 import programs
 from fewclicks.errors import CheckpointError, InputError
 from fewclicks.formats.annotations import AnnotatedPhoto, Annotation
@@ -16,6 +18,7 @@ from fewclicks.formats.coco import mask_of_segmentation
 from fewclicks.integrations import fiftyone as fiftyone_module
 from fewclicks.integrations.coco import to_coco
 from fewclicks.integrations.fiftyone import from_fiftyone, to_fiftyone
+from fewclicks.methods import default
 
 
 def objects():
@@ -111,6 +114,33 @@ def test_weights_by_the_hub(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match="holds neither"):
         HubPredictor.from_pretrained(tmp_path / "empty")
+
+
+PUSH = """
+import numpy as np
+import fewclicks
+from fewclicks.integrations.huggingface import HubPredictor
+
+HubPredictor(threads=1).push_to_hub("somebody/clicks", token="hf_test")
+image = np.zeros((60, 80, 3), np.uint8)
+image[20:40, 30:60] = 200
+theirs = HubPredictor.from_pretrained("somebody/clicks", threads=1, token="hf_test")
+masks = [session.click(40, 30) for session in (fewclicks.open(image, theirs), fewclicks.open(image, threads=1))]
+print(bool(masks[0].any()), np.array_equal(*masks))
+"""
+
+
+@pytest.mark.integration
+def test_weights_are_pushed_to_a_hub_and_come_back(tmp_path):
+    python = programs.program("huggingface")
+    with hub_stub.hub() as hub:
+        environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
+        done = subprocess.run([python, "-c", PUSH], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == ["True", "True"]
+    assert hub.files["model.onnx"] == default.WEIGHTS.read_bytes()
+    assert hub.files["README.md"].startswith(b"---\n")
+    assert {said for _, path, said in hub.asked if "commit" in path} == {"Bearer hf_test"}
 
 
 def test_what_is_missing_is_named(monkeypatch):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fakes
+import programs
 from fewclicks.cli import main
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
@@ -343,11 +344,21 @@ def test_spoiled_masks_get_better_and_the_worst_are_found(tmp_path):
 @pytest.mark.slow
 @pytest.mark.integration
 def test_gnu_parallel_runs_the_shards(coco):
-    if shutil.which("parallel") is None:
-        pytest.skip("GNU parallel is not installed; on Debian and Ubuntu: apt install parallel")
     out = coco.with_name("out.json")
     command = [sys.executable, "-m", "fewclicks", "refine", str(coco), "-o", str(out), "--method", "grow"]
-    parallel = ["parallel", "--will-cite", "-j", "2", *command, "--shard", "{}/3", ":::", "1", "2", "3"]
+    parallel = [
+        programs.installed("parallel", "parallel"),
+        "--will-cite",
+        "-j",
+        "2",
+        *command,
+        "--shard",
+        "{}/3",
+        ":::",
+        "1",
+        "2",
+        "3",
+    ]
     subprocess.run(parallel, check=True, capture_output=True)
     subprocess.run([*command, "--join", "3"], check=True, capture_output=True)
     assert len(json.loads(out.read_text())["annotations"]) == len(json.loads(coco.read_text())["annotations"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -166,6 +167,53 @@ def test_photos_in_archives_and_one_that_kills_its_actor(coco, suffix):
     theirs, found = (json.loads(coco.with_name(name).read_text()) for name in ("plain.json", "ray.json"))
     same = [a == b for a, b in zip(theirs["annotations"], found["annotations"], strict=True)]
     assert [i for i, is_same in enumerate(same) if not is_same] == [11]
+
+
+@contextmanager
+def bucket(folder, log):
+    """The photos in an S3-like store, and what a client must have in its environment."""
+    port = programs.free_port()
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    address = f"http://127.0.0.1:{port}"
+    variables = {**os.environ, **keys, "AWS_ENDPOINT_URL": address, "AWS_ENDPOINT_URL_S3": address}
+    put = (
+        f"import s3fs; s3 = s3fs.S3FileSystem(); s3.mkdir('set'); s3.put({str(folder)!r}, 'set/images', recursive=True)"
+    )
+    with programs.running([programs.program("s3", "moto_server"), "-p", str(port)], address, log):
+        subprocess.run([programs.program("s3"), "-c", put], check=True, env=variables)
+        yield variables
+
+
+@contextmanager
+def cluster(python, variables, log):
+    """The address of a cluster that runs already."""
+    address = f"127.0.0.1:{programs.free_port()}"
+    options = ["--num-cpus", "2", "--include-dashboard=false", "--disable-usage-stats"]
+    command = [str(Path(python).with_name("ray")), "start", "--head", "--block", "--port", address.partition(":")[2]]
+    with open(log, "wb") as file:
+        head = subprocess.Popen([*command, *options], stdout=file, stderr=file, env=variables)
+    try:
+        wait_for(lambda: b"Ray runtime started" in log.read_bytes() or head.poll() is not None)
+        assert head.poll() is None, log.read_text()
+        yield address
+    finally:
+        head.terminate()
+        head.wait(60)
+
+
+@pytest.mark.integration
+def test_photos_in_an_object_store_by_a_cluster_that_runs_already(coco):
+    python = programs.program("ray")
+    with_path = environment(coco)
+    subprocess.run(command(python, coco, "plain.json"), check=True, capture_output=True, cwd=coco.parent, env=with_path)
+    with bucket(coco.parent / "images", coco.with_name("moto.log")) as variables:
+        variables["PYTHONPATH"] = with_path["PYTHONPATH"]
+        with cluster(python, variables, coco.with_name("head.log")) as address:
+            ours = command(python, coco, "ray.json", "--images", "s3://set/images", "--engine", "ray")
+            ours += ["--address", address, "--shards", "2"]
+            done = subprocess.run(ours, check=False, capture_output=True, text=True, cwd=coco.parent, env=variables)
+    assert done.returncode == 0, done.stderr
+    assert (coco.parent / "ray.json").read_bytes() == (coco.parent / "plain.json").read_bytes()
 
 
 def wait_for(what, seconds=600):

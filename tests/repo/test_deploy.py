@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import fakes
+import programs
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 HW = (60, 80)
@@ -73,6 +74,7 @@ def test_kubernetes_runs_its_command_for_each_index(place):
 
 @pytest.mark.integration
 def test_gnu_parallel_does_all_of_it(place):
+    programs.installed("parallel", "parallel")
     run(place, [str(DEPLOY / "refine-parallel.sh"), "set.json", "photos", "out.json", "3", "--method", "grow"])
     plain, shards = whole(place)
     assert plain == shards
@@ -113,6 +115,7 @@ def test_kubernetes_annotates_beforehand(place):
 
 @pytest.mark.integration
 def test_gnu_parallel_annotates_beforehand(place):
+    programs.installed("parallel", "parallel")
     run(place, [str(DEPLOY / "pre-parallel.sh"), "photos", "3", "-o", "out.json", "--method", "grow"])
     plain, shards = proposed(place)
     assert plain == shards
