@@ -125,7 +125,7 @@ class Frame:
         patch = _resize(np.ascontiguousarray(prob[:, ::-1]) if self.mirror else prob, self.box.hw, self.corners)
         if patch.shape == onto.shape:
             return patch
-        pasted = onto.copy()
+        pasted = copied(onto)
         pasted[self.box.slices] = patch
         return pasted
 
@@ -155,6 +155,16 @@ class Frame:
         x = (x + half) * self.box.hw[1] / self.hw[1] + self.box.x0 - half
         y = (click.y + half) * self.box.hw[0] / self.hw[0] + self.box.y0 - half
         return Click(x, y, click.positive)
+
+
+def copied(prob: Prob) -> Prob:
+    """Copy an HxW prob to change it. Rows of zeros above and below all else take no memory, on a photo of any size."""
+    rows = np.flatnonzero(prob.any(axis=1))
+    copy = np.zeros(prob.shape, prob.dtype)
+    if rows.size:
+        there = slice(rows[0], rows[-1] + 1)
+        copy[there] = prob[there]
+    return copy
 
 
 def _resize(array: NDArray[Any], hw: tuple[int, int], corners: bool) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
-from fewclicks.geometry import Box, clamp_clicks
+from fewclicks.geometry import Box, clamp_clicks, copied
 from fewclicks.predictor import Predictor, State
 from fewclicks.refinement import CFR, GIVEN, ClickConsistency, LocalCorrection, passes
 from fewclicks.transforms import CLEAN, Denoise
@@ -130,6 +130,13 @@ class LookAt:
 
     def step(self, state: State, clicks: Clicks) -> State:
         """One step of `inner` on the region; its prob is pasted into the previous one."""
+        after = self.seen(state, clicks)
+        prob = copied(state.prob)
+        prob[self.region.slices] = after.prob
+        return replace(state, prob=prob, memo={**state.memo, "look": after.memo})
+
+    def seen(self, state: State, clicks: Clicks) -> State:
+        """The state of the region alone after such a step."""
         memo = state.memo.get("look")
         inner, shown = cleaned(self.inner, state)
         part = self._part(shown)
@@ -141,10 +148,7 @@ class LookAt:
         # No prob is above 1: what is before is seen as a prob still, and as a mask to zoom in on by nobody.
         threshold = 1.0 if self.whole else state.threshold
         before = State(part, np.ascontiguousarray(state.prob[self.region.slices]), threshold, memo)
-        after = inner.step(before, clamp_clicks(moved, self.region.hw))
-        prob = state.prob.copy()
-        prob[self.region.slices] = after.prob
-        return replace(state, prob=prob, memo={**state.memo, "look": after.memo})
+        return inner.step(before, clamp_clicks(moved, self.region.hw))
 
     def _part(self, image: Image) -> Image:
         return np.ascontiguousarray(image[self.region.slices])
@@ -192,22 +196,27 @@ COMPARED_PX = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """A mask that a click can mean, cut out of a prob, and how little it hangs on the threshold."""
+    """A mask that a click can mean, cut out of the prob of a region, and how little it hangs on the threshold."""
 
     mask: Mask
     """The pixels that are compared."""
     prob: Prob
+    """Of the region."""
     region: Box
     threshold: float
     stability: float
 
-    def at(self, threshold: float, pixel: tuple[int, int]) -> Prob:
-        """Its prob, stretched so that this threshold cuts the piece around the pixel (row, column) out of it."""
-        piece = connected_piece(self.prob[self.region.slices] > self.threshold, *_within(self.region, pixel))
-        mask = np.zeros(self.prob.shape, bool)
-        mask[self.region.slices] = piece
-        prob = np.where(mask, self.prob, np.minimum(self.prob, self.threshold))
-        return _moved_threshold(prob, self.threshold, threshold)
+    def at(self, threshold: float, pixel: tuple[int, int], before: Prob) -> Prob:
+        """Its prob, stretched so that this threshold cuts the piece around the pixel (row, column) out of it.
+
+        `before`: what holds beyond the region.
+        """
+        piece = connected_piece(self.prob > self.threshold, *_within(self.region, pixel))
+        assert piece is not None, "its mask holds the pixel"
+        prob: Prob = np.minimum(before, self.threshold)
+        prob[self.region.slices] = np.where(piece, self.prob, np.minimum(self.prob, self.threshold))
+        _move_threshold(prob, self.threshold, threshold)
+        return prob
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +226,10 @@ class _Grid:
     pixel: tuple[int, int]
     every: int
 
-    def of(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The pixels of an HxW array that lie on it."""
+    def of(self, array: NDArray[Any], box: Box) -> NDArray[Any]:
+        """The pixels of an array, which is what a box of the photo holds, that lie on it."""
         (row, column), n = self.pixel, self.every
-        return array[row % n :: n, column % n :: n]
+        return array[(row - box.y0) % n :: n, (column - box.x0) % n :: n]
 
     def box(self, box: Box) -> Box:
         """The part of the grid within a box."""
@@ -250,38 +259,39 @@ def meanings(
     hw = (start.prob.shape[0], start.prob.shape[1])
     at = clicks[-1].pixel(hw)
     anchor, inner = split_anchor(predictor)
-    looks = [(usual.prob, Box.whole(hw))]
+    whole = Box.whole(hw)
+    looks = [(usual.prob, whole)]
     for scale in SCALES:
         region = region_around(*at, scale, hw)
-        looks.append((LookAt(inner, region).step(start, clicks).prob, region))
+        looks.append((LookAt(inner, region).seen(start, clicks).prob, region))
     grid = _Grid(at, -(-max(hw) // COMPARED_PX))
-    found = [meaning for prob, region in looks for meaning in _cut_out(prob, region, grid)]
-    taken = [_Meaning(grid.of(usual.mask), usual.prob, Box.whole(hw), usual.threshold, 1)]
+    found = [meaning for prob, region in looks for meaning in _cut_out(prob, region, grid, hw)]
+    taken = [_Meaning(grid.of(usual.mask, whole), usual.prob, whole, usual.threshold, 1)]
     for one in sorted(found, key=lambda one: -one.stability):
         if len(taken) < MEANINGS and all(mask_iou(one.mask, other.mask) <= ALIKE_IOU for other in taken):
             taken.append(one)
     states = [usual]
     for one in sorted(taken[1:], key=lambda one: -np.count_nonzero(one.mask)):
-        state = replace(usual, prob=one.at(start.threshold, at), memo={**start.memo, GIVEN: False})
+        state = replace(usual, prob=one.at(start.threshold, at, start.prob), memo={**start.memo, GIVEN: False})
         states.append(anchor.hold(state, clicks) if anchor else state)
     return states
 
 
-def _cut_out(prob: Prob, region: Box, grid: _Grid) -> Iterator[_Meaning]:
+def _cut_out(prob: Prob, region: Box, grid: _Grid, hw: tuple[int, int]) -> Iterator[_Meaning]:
     """The pieces around the clicked pixel that the thresholds cut out of what was seen in a region."""
-    seen, part = grid.of(prob), grid.box(region)
+    seen, part, whole = grid.of(prob, region), grid.box(region), grid.box(Box.whole(hw))
     at = _within(part, (grid.pixel[0] // grid.every, grid.pixel[1] // grid.every))
     pieces = {
-        threshold: connected_piece(seen[part.slices] > threshold, *at)
+        threshold: connected_piece(seen > threshold, *at)
         for threshold in sorted({*THRESHOLDS, *chain(*BESIDE.values())})
     }
     for threshold in THRESHOLDS:
         piece = pieces[threshold]
-        if piece is None or is_cut(piece, part, seen.shape):
+        if piece is None or is_cut(piece, part, whole.hw):
             continue
         beside = (pieces[other] for other in BESIDE[threshold])
         stability = math.prod(0.0 if other is None else mask_iou(piece, other) for other in beside)
-        mask = np.zeros(seen.shape, bool)
+        mask = np.zeros(whole.hw, bool)
         mask[part.slices] = piece
         yield _Meaning(mask, prob, region, threshold, stability)
 
@@ -316,12 +326,13 @@ def mask_iou(one: Mask, other: Mask) -> float:
     return int(np.count_nonzero(one & other)) / max(1, int(np.count_nonzero(one | other)))
 
 
-def _moved_threshold(prob: Prob, old: float, new: float) -> Prob:
-    """The prob stretched so that what was above the old threshold, and nothing else, is above the new one."""
+def _move_threshold(prob: Prob, old: float, new: float) -> None:
+    """Stretch the prob so that what was above the old threshold, and nothing else, is above the new one."""
     if old == new:
-        return np.asarray(prob, np.float32)
-    below = prob * (new / old)
-    above = new + (prob - old) * ((1 - new) / (1 - old))
-    least = np.nextafter(np.float32(new), np.float32(1))
-    stretched = np.where(prob > old, np.maximum(above, least), np.minimum(below, new))
-    return np.asarray(np.clip(stretched, 0, 1), np.float32)
+        return
+    over = prob > old
+    above = new + (prob[over] - old) * ((1 - new) / (1 - old))
+    prob *= new / old
+    np.minimum(prob, new, out=prob)
+    prob[over] = np.maximum(above, np.nextafter(np.float32(new), np.float32(1)))
+    np.clip(prob, 0, 1, out=prob)

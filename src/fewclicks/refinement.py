@@ -18,6 +18,7 @@ import numpy as np
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
+from fewclicks.geometry import copied
 from fewclicks.predictor import Predictor, State, step_each
 from fewclicks.types import Image, Mask, Prob
 
@@ -174,7 +175,7 @@ class ClickConsistency:
         wrong = {pixel: label for pixel, label in said.items() if (state.prob[pixel] > state.threshold) != label}
         if not wrong:
             return state
-        prob = state.prob.copy()
+        prob = copied(state.prob)
         for pixel, label in wrong.items():
             for near in self._disk(pixel, prob):
                 if near == pixel or near not in said:
@@ -214,7 +215,7 @@ def keep_local(before: State, after: State, clicks: Clicks, first: bool = True) 
     The `first` correction of a mask that others have made is a careful one: its parts are made of pixels that are
     surely changed (SURE_RATIO) and their soft edge (RIM_RATIO); of all that changed where the clicks touch no sure one.
     """
-    prob = before.prob.copy()
+    prob = copied(before.prob)
     for positive in (True, False):
         same = [click for click in clicks if click.positive == positive]
         if not same:

@@ -116,7 +116,7 @@ class ZoomIn:
         roi, place, kept = view.roi, view.frame, was.roi if was else None
         if self.corners and roi is None and kept is not None:  # the peers forget to forget their region
             roi, place = kept, Frame(kept, view.frame.hw, corners=True)
-        prob = place.paste(inner.prob, state.prob if self.outside == "keep" else np.zeros_like(state.prob))
+        prob = place.paste(inner.prob, state.prob if self.outside == "keep" else np.zeros(state.prob.shape, np.float32))
         return State(state.image, prob, state.threshold, {"zoom": _View(roi, view.frame, view.image, inner.memo)})
 
     def _shown(self, frame: Frame, clicks: Clicks, hw: tuple[int, int]) -> Clicks:

@@ -61,6 +61,8 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> OnnxForwar
     options.intra_op_num_threads = threads or 0
     # Threads that spin while they wait gain nothing alone, and a click takes twice as long beside other work.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # One plan of memory for each size that a photo is shown in keeps 40 MB more, and saves a hundredth of the time.
+    options.enable_mem_pattern = False
     options.log_severity_level = 3
     try:
         session = ort.InferenceSession(os.fspath(file), options, providers=["CPUExecutionProvider"])

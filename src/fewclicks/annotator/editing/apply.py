@@ -31,7 +31,7 @@ from fewclicks.boxes import look_in_box
 from fewclicks.clicks import Clicks
 from fewclicks.config import PredictorConfig
 from fewclicks.errors import InputError, counted
-from fewclicks.geometry import Box
+from fewclicks.geometry import Box, copied
 from fewclicks.predictor import Predictor, State
 from fewclicks.prompts import meanings
 from fewclicks.propagation import fitted
@@ -59,7 +59,10 @@ class Prompts:
 
 def from_mask(start: State, mask: EncodedMask, threshold: float) -> State:
     """The state of a predictor that is shown an existing mask, to be corrected."""
-    return replace(start, prob=mask.mask().astype(np.float32), threshold=threshold)
+    prob = np.zeros(mask.hw, np.float32)
+    if mask.box is not None:
+        prob[mask.box.slices] = mask.crop()
+    return replace(start, prob=prob, threshold=threshold)
 
 
 def marked(marks: Prompts, action: Action, hw: tuple[int, int]) -> Prompts:
@@ -156,14 +159,14 @@ def acted(
                 raise InputError(f"the click means {counted(len(meant), 'mask')}, numbered from 0; choose one of them")
             yield meant[action.number]
         case Brushed() | Outlined() | Reshaped():
-            prob = state.prob.copy()
+            prob = copied(state.prob)
             for side, box, cover in covers(action, hw_of(state)):
                 prob[box.slices][cover] = side == ON
             yield replace(state, prob=prob)
         case Cleaned():
             mask = state.mask
             wanted = cleaned(mask, action, marks.clicks, marks.locks)
-            prob = state.prob.copy()
+            prob = copied(state.prob)
             prob[wanted & ~mask] = 1
             prob[mask & ~wanted] = 0
             yield replace(state, prob=prob)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fewclicks.annotator.editing.actions import Brushed, Cleaned
 from fewclicks.clicks import Clicks
-from fewclicks.geometry import Box
+from fewclicks.geometry import Box, copied
 from fewclicks.predictor import State
 from fewclicks.types import Mask
 
@@ -91,7 +91,7 @@ class PixelConstraints:
 
     def hold(self, state: State) -> State:
         """The state with every locked pixel on its side."""
-        prob = state.prob.copy()
+        prob = copied(state.prob)
         view = prob[self.box.slices]
         view[self.sides == ON] = 1
         view[self.sides == OFF] = 0
