@@ -118,6 +118,8 @@ class Frame:
 
     def prob(self, prob: Prob) -> Prob:
         """HxW prob -> its view, hw. An unchanged prob is returned as it is."""
+        if prob.size > self.hw[0] * self.hw[1] and not prob[self.box.slices].any():
+            return np.zeros(self.hw, np.float32)  # as before the first click, in a tenth of the time
         return self._view(prob)
 
     def paste(self, prob: Prob, onto: Prob) -> Prob:

@@ -93,6 +93,11 @@ class History:
         """What a click can mean: the click and how it was refined, and the masks if they are small enough to keep."""
 
     @property
+    def start(self) -> State:
+        """The state before the first click."""
+        return self._start
+
+    @property
     def image(self) -> Image:
         """HxWx3 uint8 RGB."""
         return self._start.image
@@ -189,12 +194,17 @@ class History:
             for earlier in before
         )
 
-    def glimpse(self, quick: Predictor, action: Clicked) -> EncodedMask:
-        """What a click would give, as a predictor sees it that is quicker (see `config.quick`). Nothing is kept."""
+    def glimpse(self, quick: Predictor, start: State, action: Clicked) -> EncodedMask:
+        """What a click would give, as a predictor sees it that is quicker (see `config.quick`). Nothing is kept.
+
+        `start`: `windows.first_state_of` it.
+        """
         hw, held = hw_of(self._start), self._held(self._undo.done)
+        if held.state.memo is self._start.memo:  # no region is looked at yet: the photo is as small as it was before
+            held = replace(held, state=replace(held.state, memo=start.memo))
         marks = marked(held.marks, action, hw)
         plain = settled(quick, replace(action, cfr=0, adaptive=False), held.marks, marks, None)
-        return folded(quick, self._start, held, marks, plain).mask(hw)
+        return folded(quick, start, held, marks, plain).mask(hw)
 
     def after(self, action: Action) -> Step:
         """What an action would give now. Nothing is kept: also the preview. InputError for a click beside the photo."""

@@ -10,6 +10,7 @@ from typing import Literal
 from fewclicks.annotator.editing.actions import Action, Clicked
 from fewclicks.annotator.editing.history import KEEP_BYTES, History, Step, replay
 from fewclicks.annotator.editing.mask_codec import EncodedMask, difference
+from fewclicks.annotator.editing.windows import first_state_of
 from fewclicks.annotator.store.objects import Store
 from fewclicks.annotator.store.records import ObjectInfo
 from fewclicks.config import quick
@@ -88,6 +89,7 @@ class Editing:
         self.start_of = start_of
         self._by = by
         self._quick = quick(predictor)
+        self._quick_start: State | None = None
         self._keep_bytes = keep
         self._live: OrderedDict[str, _Live] = OrderedDict()
         self._previewed: _Previewed | None = None
@@ -133,7 +135,8 @@ class Editing:
         if history.repeats(action):
             return Preview(None, ())
         if at_once and self._quick is not None and isinstance(action, Clicked):
-            return Preview(difference(history.mask, history.glimpse(self._quick, action)), ())
+            start = self._begun(self._quick, history)
+            return Preview(difference(history.mask, history.glimpse(self._quick, start, action)), ())
         self._previewed = None  # two would be two probs of a photo
         step = history.after(action)
         if step.held is not None and step.held.nbytes <= PREVIEW_BYTES:
@@ -147,6 +150,12 @@ class Editing:
     def redo(self, object_id: str, action_id: str, if_version: int | None = None, person: str = "") -> Change:
         """Do again what was undone last; nothing happens when there is none, or when this was done already."""
         return self._move(object_id, action_id, if_version, person, "redo")
+
+    def _begun(self, quick: Predictor, history: History) -> State:
+        """The first state of the quick predictor, which previews of one photo share."""
+        if self._quick_start is None or self._quick_start.image is not history.image:
+            self._quick_start = first_state_of(quick, history.start)
+        return self._quick_start
 
     def history(self, object_id: str) -> History:
         """The history of an object as the store has it now: its prob, its passes, `warm`."""
