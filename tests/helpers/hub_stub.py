@@ -30,7 +30,9 @@ class _Handler(BaseHTTPRequestHandler):
                 entry = json.loads(line)
                 if entry["key"] == "file":
                     self.server.files[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
-            self._say({"commitUrl": f"{self.server.address}/commit/{SHA}", "commitOid": SHA, "success": True})
+            self._say(
+                {"commitUrl": f"{self.server.address}/somebody/clicks/commit/{SHA}", "commitOid": SHA, "success": True}
+            )
         else:
             self._say({"error": f"no {self.path}"}, 404)
 
@@ -44,6 +46,10 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         self.server.asked.append((self.command, path, self.headers.get("Authorization")))
         name = path.rpartition("/")[2]
+        if "/tree/" in path:
+            ids = {file: hashlib.sha1(content).hexdigest() for file, content in self.server.files.items()}
+            sizes = {file: len(content) for file, content in self.server.files.items()}
+            return self._say([{"type": "file", "path": f, "size": sizes[f], "oid": ids[f]} for f in ids])
         if path.startswith("/api/models/"):
             files = [{"rfilename": file} for file in self.server.files]
             return self._say({"id": "somebody/clicks", "sha": SHA, "siblings": files, "private": False, "tags": []})

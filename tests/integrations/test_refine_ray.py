@@ -188,7 +188,14 @@ def bucket(folder, log):
 def cluster(python, variables, log):
     """The address of a cluster that runs already."""
     address = f"127.0.0.1:{programs.free_port()}"
-    options = ["--num-cpus", "2", "--include-dashboard=false", "--disable-usage-stats"]
+    options = [
+        "--node-ip-address",
+        "127.0.0.1",
+        "--num-cpus",
+        "2",
+        "--include-dashboard=false",
+        "--disable-usage-stats",
+    ]
     command = [str(Path(python).with_name("ray")), "start", "--head", "--block", "--port", address.partition(":")[2]]
     with open(log, "wb") as file:
         head = subprocess.Popen([*command, *options], stdout=file, stderr=file, env=variables)

@@ -66,6 +66,8 @@ BLOCKS_AN_ACTOR = 4
 """There are at least so many, so that no actor ends long before the others."""
 BLOCK_BYTES = 8 * 2**20
 """Of photos that are handed on together: what is computed again where an actor is lost."""
+TOKEN = "~/.ray/auth_token"
+"""What `ray start` writes on the machine that it is said on."""
 TRIES = 3
 """So often a photo is tried where the actor dies meanwhile; then the photo is taken for the cause."""
 
@@ -184,7 +186,7 @@ def refine_on_ray(
     done = job.finished(print_of)
     if done is not None:
         return done
-    ray = _ray()
+    ray = _ray(cluster)
     place = str(job.images)
     store = store_at(place)
     content = read_annotations(job.source) if job.format == "coco" else None
@@ -203,7 +205,9 @@ def refine_on_ray(
     return join(job, count)
 
 
-def _ray() -> Any:
+def _ray(cluster: Cluster) -> Any:
+    if cluster.address and os.path.isfile(os.path.expanduser(TOKEN)):  # `ray start` asks for it, and a driver does not say it by itself
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
