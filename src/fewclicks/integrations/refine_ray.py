@@ -206,7 +206,7 @@ def refine_on_ray(
 
 
 def _ray(cluster: Cluster) -> Any:
-    if cluster.address and os.path.isfile(os.path.expanduser(TOKEN)):  # `ray start` asks for it, and a driver does not say it by itself
+    if cluster.address and os.path.isfile(os.path.expanduser(TOKEN)):  # a driver does not say it by itself
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
