@@ -689,8 +689,8 @@ def test_a_database_that_others_hold_is_waited_for(tmp_path, monkeypatch):
 def test_a_full_disk_loses_the_action_in_flight_alone(tmp_path, monkeypatch):
     connected = sqlite._connected
 
-    def small(connection, record):
-        connected(connection, record)
+    def small(connection):
+        connected(connection)
         connection.execute("PRAGMA max_page_count=40")
 
     monkeypatch.setattr(sqlite, "_connected", small)

@@ -17,6 +17,7 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -61,14 +62,27 @@ def engine_of(url: URL, access: Access, hidden: str) -> Engine:
         engine = create_engine(url, creator=lambda: open_to_read(file), poolclass=NullPool, **options)
     elif access == "alone":
         engine = create_engine(url, pool_size=1, max_overflow=0, **options)
-        event.listen(engine, "connect", _alone)
+        _listen(engine, _alone)
     else:
         engine = create_engine(url, pool_size=8, max_overflow=24, **options)
-        event.listen(engine, "connect", _connected)
+        _listen(engine, _connected)
     if file.parent.name == hidden:
-        event.listen(engine, "connect", lambda connection, record: require_no_links(file))
+        _listen(engine, lambda connection: require_no_links(file))
     event.listen(engine, "begin", _begun)
     return engine
+
+
+def _listen(engine: Engine, ready: Callable[[sqlite3.Connection], object]) -> None:
+    """Have each new connection made ready; one that cannot be is closed here, for SQLAlchemy leaves that to chance."""
+
+    def connected(connection: sqlite3.Connection, record: Any) -> None:
+        try:
+            ready(connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    event.listen(engine, "connect", connected)
 
 
 def open_to_read(file: Path) -> sqlite3.Connection:
@@ -203,13 +217,13 @@ def prepare(connection: sqlite3.Connection, busy_ms: int) -> None:
         connection.execute(f"PRAGMA {name}={value}")
 
 
-def _connected(connection: sqlite3.Connection, record: Any) -> None:
+def _connected(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None  # transactions begin where `_begun` says, not where the driver guesses
     prepare(connection, BUSY_MS)
     _write_ahead(connection)
 
 
-def _alone(connection: sqlite3.Connection, record: Any) -> None:
+def _alone(connection: sqlite3.Connection) -> None:
     """Have the file for this connection only, until it ends; StoreError if another program has it open."""
     connection.isolation_level = None
     prepare(connection, CLOSE_MS)
