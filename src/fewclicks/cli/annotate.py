@@ -122,8 +122,8 @@ def annotate(
     )
     names, proxies = tuple(name or ()), tuple(proxy or ())
     place = Place(host=host, port=port, names=names, proxies=proxies, tokens=tokens, no_token=no_token)
-    with closing(listen(place)) as listening:
-        annotator = Annotator(photos, store_of(photos, database), answers, database, by_hand)
+    with closing(listen(place)) as listening, store_of(photos, database) as store:
+        annotator = Annotator(photos, store, answers, database, by_hand)
         annotator.takes_in_found = not no_import and not photos.is_remote
         serve(annotator, place, listening, browser=not no_browser)
 
