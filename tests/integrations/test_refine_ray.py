@@ -250,15 +250,15 @@ def test_tars_are_read_to_the_damage(tmp_path):
 def test_files_are_read_wherever_fsspec_reaches(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
-    memory.pipe("/bucket/photos/a/1.jpg", b"one")
-    memory.pipe("/bucket/photos/note.txt", b"two")
-    store = store_at("memory://bucket/photos")
+    memory.pipe("/basket/photos/a/1.jpg", b"one")
+    memory.pipe("/basket/photos/note.txt", b"two")
+    store = store_at("memory://basket/photos")
     assert isinstance(store, FileStore)
     assert store.names == ("a/1.jpg",)
     assert store.known().find("1.jpg").file == "a/1.jpg"
     assert [found.data for found in store.read("a/1.jpg")] == [b"one"]
     assert "cannot be read" in next(store.read("a/2.jpg")).problem
-    for place, said in (("memory://bucket/none", "no photos"), ("nothing-*.tar", "no archive"), ("x9://a", "x9://a")):
+    for place, said in (("memory://basket/none", "no photos"), ("nothing-*.tar", "no archive"), ("x9://a", "x9://a")):
         with pytest.raises(InputError, match=said):
             store_at(place)
 
