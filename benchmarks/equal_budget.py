@@ -22,6 +22,7 @@ import argparse
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -96,6 +97,8 @@ def train(name: str, out: Path, budget: Budget) -> Path:
     steps = max(1, budget.samples // budget.batch)
     changes += [f"batch={budget.batch}", f"steps={steps}", f"warmup={steps // 10}", f"precision={budget.precision}"]
     changes += [f"crop_hw={budget.crop_px},{budget.crop_px}", "zoom=0"]
+    if not last.is_dir():  # one that was stopped before it kept anything
+        shutil.rmtree(folder, ignore_errors=True)
     resume = ["--resume"] if last.is_dir() else []
     fewclicks("train", recipe, *changes, *resume, "--workers", "0", "--log", "none", "--out", str(folder))
     (folder / "finished").write_text("")
