@@ -36,6 +36,8 @@ SHARDED = replace(
     VIT, steps=3, ema=0.9, layer_decay=0.75, weight_decay=0.02, activation_checkpointing=True, random_length=False
 )
 HALF = replace(VIT, precision="fp16", steps=2, click_weights=(1.0, 1.0))
+ROUNDING = 1e-4
+"""Several processes add gradients in another order, by kernels that the processor chooses; Adam makes steps of it."""
 
 
 def losses(out):
@@ -125,7 +127,7 @@ def test_two_processes_of_the_command_learn_as_one(tmp_path, capfd):
     assert cli._run([*command, "-o", str(tmp_path / "one")]) == 0
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one) == 5
-    assert two == pytest.approx(one, rel=1e-5)
+    assert two == pytest.approx(one, rel=ROUNDING)
     same_weights(tmp_path / "one", tmp_path / "two", 1e-4)
 
 
@@ -134,7 +136,7 @@ def test_batchnorm_has_the_statistics_of_all_processes(left, tmp_path):
     """At a low rate: some gradients of an untrained compact are mere rounding, which Adam makes whole steps of."""
     one = alone(COMPACT, tmp_path / "one")
     assert len(one) == 5
-    assert losses(left / "compact") == pytest.approx(one, rel=1e-5)
+    assert losses(left / "compact") == pytest.approx(one, rel=ROUNDING)
     a, b = (checkpoint.read_tensors(out / "last", STATE) for out in (tmp_path / "one", left / "compact"))
     statistics = [key for key in a if "running_" in key]
     assert statistics
@@ -145,15 +147,15 @@ def test_batchnorm_has_the_statistics_of_all_processes(left, tmp_path):
 @pytest.mark.slow
 def test_accumulated_gradients_are_those_of_the_whole_batch(left, tmp_path):
     whole = alone(replace(ACCUMULATED, accumulate=1), tmp_path / "whole")
-    assert alone(ACCUMULATED, tmp_path / "one") == pytest.approx(whole, rel=1e-5)
-    assert losses(left / "accumulated") == pytest.approx(whole, rel=1e-5)
+    assert alone(ACCUMULATED, tmp_path / "one") == pytest.approx(whole, rel=ROUNDING)
+    assert losses(left / "accumulated") == pytest.approx(whole, rel=ROUNDING)
     same_weights(left / "accumulated", tmp_path / "whole", 1e-4)
 
 
 @pytest.mark.slow
 def test_shards_and_recomputed_blocks_learn_the_same(left, tmp_path):
     plain = alone(replace(SHARDED, activation_checkpointing=False), tmp_path / "one")
-    assert losses(left / "sharded") == pytest.approx(plain, rel=1e-5)
+    assert losses(left / "sharded") == pytest.approx(plain, rel=ROUNDING)
     same_weights(left / "sharded", tmp_path / "one", 1e-4)
 
 
