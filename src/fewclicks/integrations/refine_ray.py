@@ -382,7 +382,7 @@ def _running(ray: Any, cluster: Cluster) -> Iterator[_Pool]:
     ours = signal.getsignal(signal.SIGTERM)
     for tries_left in reversed(range(1 if cluster.address else STARTS)):
         try:
-            ray.init(address=cluster.address, log_to_driver=False, logging_level="error", **options)
+            ray.init(address=cluster.address or "local", log_to_driver=False, logging_level="error", **options)
             break
         except Exception as error:  # a machine that is too slow for Ray's own clock has it raise just that
             ray.shutdown()
