@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -119,9 +118,7 @@ def test_the_manifest_names_what_there_is():
 @pytest.mark.integration
 def test_mouse_clicks_in_napari_become_labels(tmp_path):
     python = programs.program("napari")
-    screen = shutil.which("xvfb-run")
-    if screen is None:
-        pytest.skip("there is no virtual screen; run: apt-get install xvfb xauth libxcb-cursor0 libxkbcommon-x11-0")
+    screen = programs.installed("xvfb-run", "xvfb xauth libxcb-cursor0 libxkbcommon-x11-0")
     command = [screen, "-a", python, "-c", SCRIPT, tmp_path, PHOTO, ZOOM, os.environ.get("FEWCLICKS_SHOT", "")]
     environment = {**os.environ, "QT_QPA_PLATFORM": "xcb", "LIBGL_ALWAYS_SOFTWARE": "1", "HOME": str(tmp_path)}
     done = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, check=False)

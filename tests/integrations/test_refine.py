@@ -346,19 +346,8 @@ def test_spoiled_masks_get_better_and_the_worst_are_found(tmp_path):
 def test_gnu_parallel_runs_the_shards(coco):
     out = coco.with_name("out.json")
     command = [sys.executable, "-m", "fewclicks", "refine", str(coco), "-o", str(out), "--method", "grow"]
-    parallel = [
-        programs.installed("parallel", "parallel"),
-        "--will-cite",
-        "-j",
-        "2",
-        *command,
-        "--shard",
-        "{}/3",
-        ":::",
-        "1",
-        "2",
-        "3",
-    ]
+    options = ["--will-cite", "-j", "2", *command, "--shard", "{}/3", ":::", "1", "2", "3"]
+    parallel = [programs.installed("parallel", "parallel"), *options]
     subprocess.run(parallel, check=True, capture_output=True)
     subprocess.run([*command, "--join", "3"], check=True, capture_output=True)
     assert len(json.loads(out.read_text())["annotations"]) == len(json.loads(coco.read_text())["annotations"])
