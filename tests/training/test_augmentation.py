@@ -13,7 +13,7 @@ from fewclicks.recipes import ritm
 from fewclicks.recipes.compact import compact
 from fewclicks.training import clicks as clicks_module
 from fewclicks.training import sets
-from fewclicks.training.augmentation import native_matrix, warp
+from fewclicks.training.augmentation import crop_matrix, native_matrix, warp, worsen
 from fewclicks.training.recipe import Recipe
 from fewclicks.training.samples import Samples
 from fewclicks.types import IGNORE_ID, Scene
@@ -216,3 +216,52 @@ def test_clicks_are_as_many_and_where_ritm_has_them():
     outer = (truth == 1) & ~(np.pad(np.ones((26, 26), bool), 19))
     positive = (y[label == 1], x[label == 1])
     assert outer[positive].mean() == pytest.approx(0.1 * outer.sum() / 1024, abs=0.01), "9 of 10 are eroded"
+
+
+def one_square(**changes: object) -> tuple[Recipe, Scene]:
+    """A crop of the whole photo, as it is but for `changes`; its object is a square at the left."""
+    recipe = replace(
+        NATIVE, native=False, crop_hw=(60, 120), zoom_crop_prob=0.0, rotate_deg=0.0, stretch=1.0, merge_prob=0.0,
+        brightness=0.0, contrast=(0.0, 0.0), shift_rgb=0.0, **changes,
+    )  # fmt: skip
+    ids = np.zeros((60, 120), np.uint16)
+    ids[20:40, 10:30] = 1
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(30, 220, (5, 10, 3), np.uint8).repeat(12, 0).repeat(12, 1)
+    return recipe, Scene(coarse, ids, "square")
+
+
+def test_grey_crops_have_one_value_a_pixel_and_others_keep_their_colors():
+    for chance, grey in ((0.0, 0), (1.0, 6)):
+        samples = of(*one_square(grey_prob=chance))
+        images = [samples[i][0] for i in range(6)]
+        assert sum(bool((image == image[..., :1]).all()) for image in images) == grey
+
+
+def test_crops_are_turned_by_quarters_without_a_stretch_and_keep_their_shape():
+    recipe, _ = one_square(rotate90_prob=1.0, flip_prob=0.0, resize=(2.0, 2.0))
+    rng, turns = np.random.default_rng(0), set()
+    for _ in range(24):
+        matrix = crop_matrix(np.ones((240, 240), bool), recipe, rng)
+        linear = matrix[:, :2]
+        assert np.allclose(linear @ linear.T, np.eye(2))  # a window of 120, shown in 120
+        turns.add(tuple(np.rint(linear).astype(int).ravel().tolist()))
+        corners = np.array([[0, 0], [119, 59]]) - matrix[:, 2]
+        assert ((corners @ linear >= -1) & (corners @ linear <= 240)).all()
+    assert len(turns) == 4
+
+
+def test_worse_photos_are_noisy_or_of_low_quality_and_their_truth_stays():
+    recipe, scene = one_square()
+    plain, worse = of(recipe, scene), of(replace(recipe, worsen_prob=1.0), scene)
+    for i in range(6):
+        (image, truth, *_), (changed, same, *_) = plain[i], worse[i]
+        assert truth.shape == same.shape
+        assert image.shape == changed.shape
+    assert worsen(scene.image, recipe, np.random.default_rng(1)) is scene.image
+    often = replace(recipe, worsen_prob=1.0)
+    spoiled = [worsen(scene.image, often, np.random.default_rng(seed)) for seed in range(6)]
+    off = [float(np.abs(image.astype(int) - scene.image).mean()) for image in spoiled]
+    assert min(off) > 0.5
+    assert max(off) < 30
+    assert np.array_equal(worsen(scene.image, often, np.random.default_rng(0)), spoiled[0])

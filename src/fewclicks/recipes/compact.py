@@ -112,6 +112,14 @@ def gpu() -> Recipe:
     )  # fmt: skip
 
 
+def worse_photos() -> Recipe:
+    """From the shipped weights on, with photos that are grey, turned, noisy or of low quality among the others."""
+    return replace(
+        gpu(), name="compact_worse_photos", init="default", seed=61, grey_prob=0.2, rotate90_prob=0.4, worsen_prob=0.3,
+        batch=10, lr=3e-4, steps=4000, warmup=50, decay_from=0.2, ema=0.997,
+    )  # fmt: skip
+
+
 def on_compact(recipe: Recipe) -> Recipe:
     """A recipe with the default model's backbone, ImageNet weights, photos and crops, for two cores."""
     return replace(

@@ -87,7 +87,7 @@ class Recipe:
     shift: float = 0.0
     """Largest shift, as a share of the photo's sides (native)."""
     rotate90_prob: float = 0.0
-    """Chance of 0 to 3 quarter turns (native)."""
+    """Chance of 0 to 3 quarter turns."""
     flip_prob: float = 0.5
     flip_vertical: bool = False
     """Flip left-right, upside-down or both, instead of left-right only (native)."""
@@ -96,6 +96,10 @@ class Recipe:
     brightness: float = 0.25
     contrast: tuple[float, float] = (-0.15, 0.4)
     shift_rgb: float = 10.0
+    grey_prob: float = 0.0
+    """Chance that a crop loses its colours."""
+    worsen_prob: float = 0.0
+    """Chance that the photo is noisy or a JPEG file of low quality; it is cleaned where a user's would be."""
 
     # SUEM copy-paste (paper, section 3.3): the chance of each mode
     simple_prob: float = 0.5
@@ -207,7 +211,7 @@ class Recipe:
             raise InputError(f"accumulate must divide batch, got accumulate={self.accumulate} and batch={self.batch}")
         if self.precision not in PRECISIONS:
             raise InputError(f"no precision '{self.precision}'; there are: {', '.join(PRECISIONS)}")
-        ritm = ("keep_background_prob", "shift", "rotate90_prob", "flip_vertical")
+        ritm = ("keep_background_prob", "shift", "flip_vertical")
         if not self.native and (asked := next((name for name in ritm if getattr(self, name)), None)):
             raise InputError(f"{asked} is an option of RITM's crops; set native=true too")
         if not 2 <= len(self.foreign_faults) <= 8 or abs(sum(self.foreign_faults) - 1) > 1e-6:

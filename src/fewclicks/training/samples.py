@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from fewclicks.datasets import held_out_photos
 from fewclicks.errors import DatasetError, FewClicksError, counted, one_line
 from fewclicks.training import suem
-from fewclicks.training.augmentation import crop_matrix, native_matrix, recolour, warp
+from fewclicks.training.augmentation import crop_matrix, native_matrix, recolour, warp, worsen
 from fewclicks.training.clicks import Points, next_click, random_clicks
 from fewclicks.training.corruption import corrupt_mask
 from fewclicks.training.objectives import Batch
@@ -85,6 +85,7 @@ class Samples(Dataset[Item]):
                 continue
             if scene.stuff and rng.random() >= self.recipe.stuff_prob:
                 scene = scene.without(scene.stuff)
+            scene = replace(scene, image=worsen(scene.image, self.recipe, rng))
             if self.recipe.native:
                 cut = self.native_crop(scene, rng)
             else:
