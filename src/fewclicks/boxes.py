@@ -144,7 +144,7 @@ def _looks(inner: Predictor, start: State, box: Box, clicks: Clicks, filled: Pro
 def _fitted(state: State, box: Box) -> Prob:
     """The prob of a state, with the threshold at which its mask fits the box best, and no rim beyond the box."""
     # All these masks lie within that of the lowest threshold: the rest of a large photo is looked at once.
-    around = Box.around(np.asarray(state.prob > _shifted(state.threshold, min(SHIFTS)))) or box
+    around = Box.above(state.prob, _shifted(state.threshold, min(SHIFTS))) or box
     part, inner = state.prob[around.slices], box.relative_to(around)
 
     def worth(shift: float) -> float:
@@ -152,7 +152,7 @@ def _fitted(state: State, box: Box) -> Prob:
         return agreement(mask, inner) - SHIFT_COST * abs(shift)
 
     prob = np.asarray(_shifted(state.prob, -max(SHIFTS, key=worth)), np.float32)
-    found = Box.around(np.asarray(prob > state.threshold)) or box
+    found = Box.above(prob, state.threshold) or box
     down, across = (OVER_RATIO * side for side in box.hw)
     if box.y0 - found.y0 <= down:
         prob[: box.y0] = 0

@@ -11,6 +11,7 @@ import numpy as np
 
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError, counted
+from fewclicks.geometry import Box
 from fewclicks.types import Image, Mask, Prob
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -32,6 +33,11 @@ class State:
     def mask(self) -> Mask:
         """HxW bool: prob > threshold."""
         return np.asarray(self.prob > self.threshold)
+
+    @property
+    def box(self) -> Box | None:
+        """The smallest box that holds the mask, None for an empty one; sooner than from `mask` on a large photo."""
+        return Box.above(self.prob, self.threshold)
 
 
 class Predictor(Protocol):

@@ -149,7 +149,7 @@ class ClickConsistency:
             counting.append(said.counting(hw, self.radius_px / 2))
             known = state.memo.get(GIVEN)
             # Where nothing was stepped yet, what is marked is a mask to begin with.
-            given.append(bool(state.mask.any()) if known is None else known)
+            given.append(state.box is not None if known is None else known)
             if given[-1] or counting[-1].has_positive:
                 asked.append(number)
         found = list(states)
@@ -279,9 +279,9 @@ class LocalCorrection:
     def step(self, state: State, clicks: Clicks) -> State:
         """The step of `inner`, of which only what the new clicks touch is kept."""
         seen: tuple[bool, Clicks] | None = state.memo.get(SEEN)
-        given, known = seen or (bool(state.mask.any()), Clicks(clicks.items[:-1]))
+        given, known = seen or (state.box is not None, Clicks(clicks.items[:-1]))
         after = self.inner.step(state, clicks)
         new = Clicks(tuple(click for click in clicks if click not in known.items))
-        if state.mask.any() and (given or not self.only_given):
+        if (given or not self.only_given) and state.box is not None:
             after = keep_local(state, after, new, first=given and not known)
         return replace(after, memo={**after.memo, SEEN: (given, clicks)})

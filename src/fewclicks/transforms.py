@@ -153,9 +153,7 @@ class ZoomIn:
         if len(clicks) <= self.skip_clicks:
             return None
         hw = state.image.shape[:2]
-        found = Box.around(
-            state.mask if self.region_threshold is None else np.asarray(state.prob > self.region_threshold)
-        )
+        found = Box.above(state.prob, state.threshold if self.region_threshold is None else self.region_threshold)
         positive = [click.pixel(hw) for click in clicks if click.positive]
         if found is not None:
             for pixel in positive:

@@ -16,7 +16,7 @@ from fewclicks.annotator.editing import history as history_module
 from fewclicks.annotator.editing.actions import Brushed, Cleaned, Clicked, Replaced, Thresholded, from_json, to_json
 from fewclicks.annotator.editing.brush import painted
 from fewclicks.annotator.editing.history import History, replay
-from fewclicks.annotator.editing.mask_codec import EncodedMask, difference
+from fewclicks.annotator.editing.mask_codec import EncodedMask, compared, count_changed, difference
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
 from fewclicks.geometry import Box
@@ -472,6 +472,23 @@ def test_masks_come_back_from_their_packing(height, width, seed, share):
         patched = mask.copy()
         patched[patch.box.slices] = patch.crop()
         assert np.array_equal(patched, other)
+    count, same = compared(packed, EncodedMask.pack(other))
+    assert count == (mask != other).sum() == count_changed(packed, EncodedMask.pack(other))
+    assert same == patch
+
+
+def test_a_step_tells_what_it_changed_of_the_mask_before_it():
+    history = History(PREDICTOR, START)
+    for action in (
+        Clicked(30, 30, cfr=2),
+        Clicked(40, 20),
+        Clicked(42, 22, positive=False),
+        Cleaned(),
+        Thresholded(0.7),
+    ):
+        before, step = history.mask, history.after(action)
+        assert step.patch == difference(before, step.entry.mask)
+        history.commit(step)
 
 
 def test_empty_and_damaged_masks():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fakes import gradient
 from fewclicks.clicks import Click, Clicks
-from fewclicks.geometry import Box, Frame, clamp_clicks
+from fewclicks.geometry import Box, Frame, clamp_clicks, copied
 
 sizes = st.integers(1, 60)
 
@@ -144,3 +144,26 @@ def test_axis_iou_is_the_product_of_the_axes():
 def test_settle_moves_border_clicks_onto_pixels_and_no_others():
     clicks = Clicks((Click(-0.3, 19.4), Click(29.9, 3.5), Click(-3, 25, False)))
     assert clamp_clicks(clicks, (20, 30)) == Clicks((Click(0, 19), Click(29, 3.5), Click(-3, 25, False)))
+
+
+def test_the_box_above_a_threshold_is_that_of_the_mask_whatever_strip_it_lies_in():
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        prob = np.zeros((300, 40), np.float32)
+        y, x = int(rng.integers(0, 290)), int(rng.integers(0, 36))
+        height = int(rng.integers(1, 300 - y))
+        prob[y : y + height, x : x + 3] = rng.random((height, 3))
+        assert Box.above(prob, 0.5) == Box.around(prob > 0.5)
+    assert Box.above(np.zeros((300, 40), np.float32), 0.5) is None
+    assert Box.above(np.full((1, 1), 0.5, np.float32), 0.5) is None
+
+
+def test_a_copy_but_for_a_box_is_zero_there_and_the_same_elsewhere():
+    prob = np.random.default_rng(6).random((300, 40)).astype(np.float32)
+    prob[:30], prob[280:] = 0, 0
+    assert np.array_equal(copied(prob), prob)
+    for box in (Box(0, 0, 40, 300), Box(5, 10, 20, 290), Box(0, 100, 40, 200), Box(39, 299, 40, 300)):
+        copy = copied(prob, box)
+        assert not copy[box.slices].any()
+        copy[box.slices] = prob[box.slices]
+        assert np.array_equal(copy, prob)

@@ -189,7 +189,7 @@ def _cascade(
     steps, tol = _refined(action)
 
     def hold(after: State) -> State:
-        if isinstance(action, Clicked | Scribbled) and action.local and state.mask.any():
+        if isinstance(action, Clicked | Scribbled) and action.local and state.box is not None:
             after = keep_local(state, after, said, first=len(said) == len(marks.clicks))
         return marks.locks.hold(after) if marks.locks else after
 

@@ -22,7 +22,7 @@ from fewclicks.annotator.editing.actions import (
     Thresholded,
 )
 from fewclicks.annotator.editing.apply import Prompts, hw_of, marked, settled
-from fewclicks.annotator.editing.mask_codec import EncodedMask, count_changed, difference
+from fewclicks.annotator.editing.mask_codec import EncodedMask, compared, difference
 from fewclicks.annotator.editing.windows import Snapshot, doubt, folded, meant, of_mask, performed
 from fewclicks.clicks import Clicks
 from fewclicks.errors import InputError
@@ -63,6 +63,8 @@ class Step:
     """None: the prob was not needed, and is not known."""
     passes: tuple[EncodedMask, ...]
     """The mask after each pass of a click, the last one that of the entry."""
+    patch: EncodedMask | None
+    """The new mask inside the box of all that it changed; None where it changed nothing."""
 
 
 class History:
@@ -294,15 +296,17 @@ class History:
         hw, before = hw_of(self._start), self._mask(done)
         marks = marked(held.marks, action, hw)
         action = settled(self._predictor, action, held.marks, marks, self._undo.every[0].action if done else None)
-        masks, changed = [], []
+        masks, changed, patch = list[EncodedMask](), list[int](), None
         for after in self._performed(held, marks, action):
-            held = after
-            masks.append(held.mask(hw))
-            changed.append(count_changed(before, masks[-1]))
-            before = masks[-1]
+            held, mask = after, after.mask(hw)
+            count, patch = compared(masks[-1] if masks else before, mask)
+            masks.append(mask)
+            changed.append(count)
+        if len(masks) > 1:
+            patch = difference(before, masks[-1])
         passes = tuple(masks) if isinstance(action, Prompted) else ()
         entry = Entry(action, masks[-1], fresh, marks.clicks, marks.threshold, tuple(changed))
-        return Step(entry, done, held if known else None, passes)
+        return Step(entry, done, held if known else None, passes, patch)
 
     def _performed(self, held: Snapshot, marks: Prompts, action: Action) -> Iterable[Snapshot]:
         """What an action gives after each pass; of what a click can mean, as it was shown."""

@@ -65,10 +65,11 @@ class Snapshot:
 
     def mask(self, hw: tuple[int, int]) -> EncodedMask:
         """The mask, of a photo of size `hw`."""
-        found = EncodedMask.pack(self.state.mask)
-        if self.window is None or found.box is None:
-            return EncodedMask(hw, found.box, found.area_px, found.data)
-        return EncodedMask(hw, _moved(found.box, self.window), found.area_px, found.data)
+        box = self.state.box
+        if box is None:
+            return EncodedMask.empty(hw)
+        found = EncodedMask.pack(self.state.prob[box.slices] > self.state.threshold, Box.whole(box.hw))
+        return EncodedMask(hw, _moved(box, self.window) if self.window else box, found.area_px, found.data)
 
     def prob(self, hw: tuple[int, int]) -> Prob:
         """HxW float32."""
@@ -124,7 +125,7 @@ def performed(predictor: Predictor, start: State, held: Snapshot, marks: Prompts
             yield Snapshot(state, marks)
     elif isinstance(action, Replaced):
         yield of_mask(predictor, start, action.mask, marks)
-    elif isinstance(action, Chosen) or (clicks and (held.window is None or not held.state.mask.any())):
+    elif isinstance(action, Chosen) or (clicks and (held.window is None or held.state.box is None)):
 
         def answer(begin: State, there: Prompts) -> Iterator[State]:
             return acted(predictor, begin, begin, there, action, there.clicks)
@@ -184,7 +185,7 @@ def _found(
     there = Prompts(clamp_clicks(clicks, hw_of(small)), None, marks.threshold, marks.given)
     begin = replace(small, threshold=held.state.threshold)
     probs = [state.prob for state in answer(begin, there)]
-    need = _needed(marks, hw, [_enlarged(Box.around(prob > begin.threshold), hw_of(small), hw) for prob in probs])
+    need = _needed(marks, hw, [_enlarged(Box.above(prob, begin.threshold), hw_of(small), hw) for prob in probs])
     window = _around(need or Box.whole(hw), SPARE, hw)
     state = _state(predictor, start, window, np.zeros(window.hw, np.float32), begin.threshold)
     here = _marks_in(marks, window)
@@ -198,7 +199,7 @@ def _found(
 def _framed(predictor: Predictor, start: State, held: Snapshot, marks: Prompts, action: Action) -> Snapshot:
     """The same in a window that leaves room for the action: the one there is, or a new one."""
     hw, old = hw_of(start), held.window
-    found = Box.around(held.state.mask) if old else None
+    found = held.state.box if old else None
     boxes = [_moved(found, old)] if found and old else []
     if isinstance(action, Painted):
         points, radius_px = np.array(_points(action)), action.radius_px if isinstance(action, Brushed) else 1

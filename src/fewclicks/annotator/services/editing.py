@@ -108,7 +108,7 @@ class Editing:
             live = self._at(object_id, if_version)
             if live.history.repeats(action):
                 return Change(self.store.object(object_id), None)
-            before, step = live.history.mask, self._after(live, action)
+            step = self._after(live, action)
             try:
                 info = self.store.act(object_id, action_id, step.entry, live.version, if_version, self._by, person)
             except Conflict:
@@ -117,7 +117,7 @@ class Editing:
                 continue
             live.history.commit(step)
             live.version = info.mask_version
-            return Change(info, difference(before, step.entry.mask), step.entry.changed_px)
+            return Change(info, step.patch, step.entry.changed_px)
         raise Conflict("the object is being changed by others all the time; try again", self.store.object(object_id))
 
     def preview(self, object_id: str, action: Action, photo_id: int | None = None, at_once: bool = False) -> Preview:
@@ -141,7 +141,7 @@ class Editing:
         step = history.after(action)
         if step.held is not None and step.held.nbytes <= PREVIEW_BYTES:
             self._previewed = _Previewed(action, step, history.image, live, live.version if live else 0)
-        return Preview(difference(history.mask, step.entry.mask), step.entry.changed_px)
+        return Preview(step.patch, step.entry.changed_px)
 
     def undo(self, object_id: str, action_id: str, if_version: int | None = None, person: str = "") -> Change:
         """Take back the last action; nothing happens when there is none, or when this was done already."""

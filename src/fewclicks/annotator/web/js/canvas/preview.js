@@ -110,6 +110,8 @@ export class Lens {
     if (this.looking) return;
     this.looking = true;
     try {
+      // The browser tells of a moving pointer once a frame, and of one that clicks before it: such a click goes alone.
+      await new Promise(requestAnimationFrame);
       for (let done = null; this.wanted && this.wanted !== done; ) {
         done = this.wanted;
         await this.askPreview(true);
