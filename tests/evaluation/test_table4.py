@@ -102,6 +102,64 @@ def test_show_writes_what_is_measured_and_measures_nothing(found, objects, monke
     assert (found[0] / "table4.md").read_text() == before
 
 
+def measured(name, **changes):
+    figures = {"Folder": {"objects": 3, "noc": {"0.90": 2.0}, **changes}}
+    return {"name": name, "method": "grow", "state": table4.MEASURED, "settings": {}, "datasets": figures}
+
+
+def pair(first, second):
+    return {"first": first, "second": second, "dataset": "Folder", "measure": table4.MEASURE}
+
+
+BEFORE = {
+    "format": 1, "datasets": ["folder"], "options": [],
+    "rows": [measured("GrabCut"), measured("region growing"), measured("ours, old run")],
+    "pairs": [pair("GrabCut", "region growing"), pair("GrabCut", "ours, old run")],
+}  # fmt: skip
+
+
+def shown(tmp_path, before=BEFORE, datasets=("folder",)):
+    entries = table4.planned(["eiseg", "grow", "ritm"], None, tmp_path)
+    states = table4.measured_so_far(entries, datasets, tmp_path)
+    return table4.summary(entries, states, datasets, tmp_path, (), before)
+
+
+def test_rows_that_were_measured_before_stay_with_their_comparisons(tmp_path):
+    table = shown(tmp_path)
+    rows = {row["name"]: row["state"] for row in table["rows"]}
+    assert [name for name, state in rows.items() if state == table4.MEASURED] == [
+        "GrabCut", "region growing", "ours, old run",
+    ]  # fmt: skip
+    assert rows["EISeg"] == table4.NOT_YET
+    assert list(rows)[:3] == ["GrabCut", "EISeg", "region growing"]  # each in its place
+    assert table["pairs"] == BEFORE["pairs"]
+
+
+def test_rows_of_other_objects_or_of_older_shipped_weights_do_not_stay(tmp_path):
+    assert not any(row["state"] == table4.MEASURED for row in shown(tmp_path, datasets=("grabcut",))["rows"])
+    old = {**measured("fewclicks, default"), "method": "default", "settings": {"weights_sha256": "0" * 64}}
+    table = shown(tmp_path, {**BEFORE, "rows": [*BEFORE["rows"], old]})
+    assert "fewclicks, default" not in {row["name"] for row in table["rows"]}
+
+
+def test_a_file_that_is_no_table_is_not_written_over(objects, tmp_path):
+    (tmp_path / "table4.json").write_text('{"rows": 3}')
+    done = run(objects, tmp_path, "--methods", "grow", "--show")
+    assert isinstance(done.exception, InputError)
+    assert "is no table" in str(done.exception)
+    assert (tmp_path / "table4.json").read_text() == '{"rows": 3}'
+
+
+@pytest.mark.slow
+def test_a_row_measured_later_joins_the_others(objects, found, tmp_path):
+    (tmp_path / "table4.json").write_text((found[0] / "table4.json").read_text())
+    done = run(objects, tmp_path, "--methods", "eiseg")
+    assert "1 row measured, 0 without weights here, 2 kept from before" in done.output
+    table = json.loads((tmp_path / "table4.json").read_text())
+    states = {row["name"]: row["state"] for row in table["rows"]}
+    assert states["EISeg"] == states["GrabCut"] == states["region growing"] == table4.MEASURED
+
+
 @pytest.mark.slow
 def test_a_stopped_row_goes_on(objects, tmp_path):
     """Its journal keeps the first object, which is not measured again."""

@@ -39,6 +39,8 @@ def table4(
 ) -> None:
     """Measure every row of Table 4 for which there are weights; called again, it goes on where it was stopped.
 
+    Rows of the table in --out that were measured on the same objects, and are not asked for now, stay in it.
+
     fewclicks table4 --methods grabcut,eiseg --limit 10
 
     fewclicks table4 --weights-dir published/ --processes 8
@@ -55,6 +57,7 @@ def table4(
         raise InputError("--data names no dataset; write grabcut,berkeley,davis")
     opened = [open_benchmark(name, data_root, trusted=True) for name in datasets]
     objects = sum(min(len(one), limit or len(one)) for one in opened)
+    before = table.read_table(out / "table4.json")
     folder = out / "table4"
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [name for name in (part.strip() for part in methods.split(",")) if name]
@@ -65,7 +68,8 @@ def table4(
         states = table.measured_so_far(entries, datasets, folder, more)
     else:
         states = watched(entries, datasets, folder, count, more, objects)
-    found = table.summary(entries, states, datasets, folder, more)
+    still = table.kept(before, entries, states, datasets, more)
+    found = table.summary(entries, states, datasets, folder, more, before)
     texts = {
         "json": json.dumps(found, indent=1, allow_nan=False) + "\n",
         "md": table4_page.markdown(found),
@@ -77,9 +81,13 @@ def table4(
     for line in told:
         typer.echo(line, err=True)
     done = sum(state == table.MEASURED for state in states.values())
-    without = sum(state in (table.NO_WEIGHTS, table.NO_METHOD) for state in states.values())
+    without = sum(
+        state in (table.NO_WEIGHTS, table.NO_METHOD) and title not in still for title, state in states.items()
+    )
     failed = f", {len(told)} failed" if told else ""
-    failed += f", {later} not measured yet" if (later := sum(s == table.NOT_YET for s in states.values())) else ""
+    later = sum(state == table.NOT_YET and title not in still for title, state in states.items())
+    failed += f", {later} not measured yet" if later else ""
+    failed += f", {len(still)} kept from before" if still else ""
     print(
         f"{out / 'table4.html'} (.md, .json): {counted(done, 'row')} measured, {without} without weights here{failed}"
     )

@@ -20,6 +20,7 @@ from subprocess import DEVNULL, Popen
 from typing import Any
 
 from fewclicks.child_process import start_module
+from fewclicks.config import resolve
 from fewclicks.errors import FewClicksError, InputError, UnknownName
 from fewclicks.evaluation.comparison import Runs
 from fewclicks.evaluation.report import read_json
@@ -266,9 +267,17 @@ def _reason(report: Path, code: int) -> str:
 
 
 def summary(
-    entries: Sequence[Entry], states: Mapping[str, str], datasets: Sequence[str], folder: Path, more: Sequence[str] = ()
+    entries: Sequence[Entry],
+    states: Mapping[str, str],
+    datasets: Sequence[str],
+    folder: Path,
+    more: Sequence[str] = (),
+    before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Tell what table4.json holds: {"rows": [...], "pairs": [...]}, all of it from the reports of the entries."""
+    """Tell what table4.json holds: {"rows": [...], "pairs": [...]}, all of it from the reports of the entries.
+
+    And from the table that was there `before`: its rows that these runs do not measure, see `kept`.
+    """
     found, files = [], {}
     for entry in entries:
         state = states.get(entry.title, entry.state) or NO_WEIGHTS
@@ -287,7 +296,72 @@ def summary(
                 for name, one in figures["datasets"].items()
             }
         found.append(row)
-    return {"format": 1, "datasets": list(datasets), "options": list(more), "rows": found, "pairs": pairs(files)}
+    table = {"format": 1, "datasets": list(datasets), "options": list(more), "rows": found, "pairs": pairs(files)}
+    return _with(table, kept(before or {}, entries, states, datasets, more), before or {})
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """An earlier table4.json; {} where there is none. InputError for a file that is none, which is not written over."""
+    try:
+        found = bounded.read_json(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read ({error}); move it away, or name another folder with --out") from None
+    if not isinstance(found, dict) or not isinstance(found.get("rows"), list) or found.get("format") != 1:
+        raise InputError(f"{file} is no table of `fewclicks table4`; move it away, or name another folder with --out")
+    return found
+
+
+def kept(
+    before: Mapping[str, Any],
+    entries: Sequence[Entry],
+    states: Mapping[str, str],
+    datasets: Sequence[str],
+    more: Sequence[str] = (),
+) -> dict[str, dict[str, Any]]:
+    """The rows of an earlier table that still hold, by name: measured on the same objects, and not measured now.
+
+    One of weights that are here is measured anew, and one of the shipped model only holds for the model that ships now.
+    """
+    if before.get("datasets") != list(datasets) or before.get("options") != list(more):
+        return {}
+    here = {entry.title: entry for entry in entries}
+    found = {}
+    for row in before["rows"]:
+        entry = here.get(row["name"])
+        again = entry is not None and (states.get(entry.title) == MEASURED or entry.weights is not None)
+        if row["state"] == MEASURED and not again and not _is_of_older_weights(row):
+            found[row["name"]] = row
+    return found
+
+
+def _is_of_older_weights(row: Mapping[str, Any]) -> bool:
+    """Tell whether the shipped model of a row has other weights now."""
+    wanted = row["settings"].get("weights_sha256")
+    if wanted is None or row["method"] not in names("methods"):
+        return False
+    try:
+        return bool(resolve(row["method"]).describe().get("weights_sha256", wanted) != wanted)
+    except FewClicksError:  # a method without weights of its own: they were a file of the user
+        return False
+
+
+def _with(table: dict[str, Any], rows_: Mapping[str, dict[str, Any]], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with earlier rows in their places, and the earlier comparisons of rows that are as they were."""
+    places = {entry.title: number for number, entry in enumerate(rows())}
+    found = [rows_.get(row["name"], row) for row in table["rows"]]
+    there = {row["name"] for row in found}
+    found += [row for name, row in rows_.items() if name not in there]
+    found.sort(key=lambda row: places.get(row["name"], len(places)))
+    figures = {row["name"]: row.get("datasets") for row in found}
+    same = {row["name"] for row in before.get("rows", ()) if rows_ and figures.get(row["name"]) == row.get("datasets")}
+    new = {(pair["first"], pair["second"]) for pair in table["pairs"]}
+    old = [
+        pair for pair in before.get("pairs", ())
+        if {pair["first"], pair["second"]} <= same and (pair["first"], pair["second"]) not in new
+    ]  # fmt: skip
+    return {**table, "rows": found, "pairs": [*old, *table["pairs"]]}
 
 
 def _short(entry: Entry, datasets: Sequence[str]) -> list[str]:
