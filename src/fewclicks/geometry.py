@@ -72,7 +72,7 @@ class Box:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def beside(self, hw: tuple[int, ...]) -> list[tuple[slice, slice]]:
-        """What of an image of size `hw` is not in the box: above it, below it, left and right of it, as slices."""
+        """Slices of an image of size `hw` for all that the box leaves out: above it, below it, left and right of it."""
         rows, every = slice(self.y0, self.y1), slice(None)
         return [
             (slice(0, self.y0), every), (slice(self.y1, hw[0]), every),

@@ -25,6 +25,7 @@ from fewclicks.annotator.server.security import SecurityMiddleware, SecurityPoli
 from fewclicks.annotator.server.serve import Place, policy_for
 from fewclicks.annotator.server.sessions import IDLE_S, LIFE_S, SESSIONS_EACH, TICKET_S, Sessions
 from fewclicks.annotator.server.signin import SignIn
+from fewclicks.annotator.server.signin_page import WORDS
 from fewclicks.annotator.server.tokens import read_people
 from fewclicks.cli import main
 from fewclicks.errors import InputError
@@ -48,6 +49,33 @@ def person(http, **headers):
     answer = http.get("/api/v1/who", headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()["person"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language", "enter"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.8", "de", "Anmelden"),
+        ("en-GB,en;q=0.9,de;q=0.5", "en", "Sign in"),
+        ("fr,de;q=0.3,en;q=0.7", "en", "Sign in"),
+        ("fr", "en", "Sign in"),
+        ("de;q=0", "en", "Sign in"),
+        ("de;q=often, *;q=0.1", "en", "Sign in"),
+        ("", "en", "Sign in"),
+    ],
+)
+def test_the_page_that_asks_speaks_the_language_of_the_browser(accepted, language, enter):
+    answer = client().get("/", headers={"Accept-Language": accepted})
+    assert answer.status_code == 401
+    assert f'<html lang="{language}">' in answer.text
+    assert f">{enter}</button>" in answer.text
+    assert answer.headers["Vary"] == "Accept-Language"
+
+
+def test_every_language_of_the_page_that_asks_has_all_its_words():
+    keys = {language: list(words) for language, words in WORDS.items()}
+    assert len({tuple(each) for each in keys.values()}) == 1
+    for words in WORDS.values():
+        assert all(text and "{" not in text.replace("{address}", "") for text in words.values())
 
 
 def bearer(token, **headers):

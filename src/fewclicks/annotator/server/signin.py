@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import time
 import unicodedata
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fewclicks.annotator.server.accounts import is_own_peer
 from fewclicks.annotator.server.errors import problem
 from fewclicks.annotator.server.sessions import LIFE_S, Sessions
-from fewclicks.errors import InputError, sentence
+from fewclicks.annotator.server.signin_page import Says, ask
+from fewclicks.errors import InputError
 
 PERSON_HEADER = "X-Fewclicks-Person"
 """How someone whom no token names says who they are: percent-encoded UTF-8."""
@@ -25,45 +25,8 @@ OPEN = ("/api/v1/healthz", "/style.css", "/icon.svg")
 """What needs no token: that the server answers, and the look of the page that asks for one."""
 FORM_BYTES = 4096
 
-ADDRESS = "Open the address that fewclicks annotate printed, with its token."
-USED = "This link was used already, or is too old. " + ADDRESS
-WRONG = "That is not the token. " + ADDRESS
-WRONG_NAME = "No one here has that name and that password."
 TRIES, TRIES_IN_ALL, TRIES_S, MANY_TRIED = 10, 60, 60.0, 1000
 """So often a name's password may be tried from one address before it has to wait, and how long it waits."""
-
-PAGE = """<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8" />
-    <meta name="viewport" content="width=device-width, initial-scale=1" />
-    <meta name="color-scheme" content="light dark" />{refresh}
-    <title>fewclicks: sign in</title>
-    <link rel="icon" href="/icon.svg" type="image/svg+xml" />
-    <link rel="stylesheet" href="/style.css" />
-  </head>
-  <body class="sign-in">
-    <form method="post" action="/login">
-      <h1>fewclicks</h1>
-      <p>{says}</p>
-{named}      <label for="token">{secret}</label>
-      <input id="token" name="token" type="password" autocomplete="current-password" required{focus} />
-      <button type="submit" class="button">Sign in</button>
-    </form>
-  </body>
-</html>
-"""
-NAMED = """      <label for="name">Your name</label>
-      <input id="name" name="name" type="text" autocomplete="username" maxlength="100" autofocus />
-"""
-"""Asked for where people have names and passwords."""
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
-    # With no-referrer a form says that it comes from nowhere, and is refused; this names the server without its path.
-    "Referrer-Policy": "strict-origin",
-}
-REFRESH = '\n    <meta http-equiv="refresh" content="0" />'
 
 
 class Tries:
@@ -147,8 +110,8 @@ class SignIn:
                 return self._entered(request, secret, "/" + path.lstrip("/"))
         # A link on another page brings no SameSite cookie, although there may be one: our own page asks once more.
         from_elsewhere = request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
-        says = USED if ticket else WRONG if token else ADDRESS
-        return ask(says, again=from_elsewhere and not (token or ticket), by_name=self._by_name)
+        says: Says = "used" if ticket else "wrong" if token else "address"
+        return ask(request, says, again=from_elsewhere and not (token or ticket), by_name=self._by_name)
 
     def _entered(self, request: Request, secret: str | None, path: str) -> Response:
         """Go on without the secret in the address, and with a session."""
@@ -178,11 +141,10 @@ class SignIn:
         elif self._tries.allow(name, request.client.host if request.client else ""):
             person = await self._by_password(name, secret)
         else:
-            detail = "too many wrong passwords; wait a minute, then try again"
-            await ask(f"{sentence(detail)}.", by_name=True, status=429)(scope, receive, send)
+            await ask(request, "too_many", by_name=True, status=429)(scope, receive, send)
             return
         if person is None:
-            answer: Response = ask(WRONG_NAME if name else WRONG, by_name=self._by_name)
+            answer: Response = ask(request, "wrong_name" if name else "wrong", by_name=self._by_name)
         else:
             answer = self._entered(request, self._sessions.open(person), "/")
         await answer(scope, receive, send)
@@ -200,16 +162,6 @@ class SignIn:
         async with self._one:
             found = await asyncio.to_thread(directory.of_password, name, password)
         return found.name if found else None
-
-
-def ask(says: str, again: bool = False, by_name: bool = False, status: int = 401) -> Response:
-    """The page that asks for the token, or a name and a password; `again`: it loads itself once more first."""
-    words = {"says": html.escape(says), "refresh": REFRESH if again else ""}
-    words |= {"named": NAMED, "secret": "Password, or a token without a name", "focus": ""} if by_name else OF_TOKEN
-    return HTMLResponse(PAGE.format(**words), status, PAGE_HEADERS)
-
-
-OF_TOKEN = {"named": "", "secret": "Or enter the token", "focus": " autofocus"}
 
 
 def chosen_person(request: Request) -> str:
