@@ -229,6 +229,32 @@ def test_a_preview_of_an_object_that_changes_is_cancelled(looking):
     assert begun == [0]
 
 
+def test_a_preview_of_the_very_click_that_comes_is_done_to_its_end():
+    worker, begun, go, ends = Worker(), threading.Event(), threading.Event(), []
+
+    def look():
+        begun.set()
+        while not go.is_set():
+            if interruption := current():
+                interruption.check()
+        ends.append("preview")
+
+    worker.preview("a", look, of=("click", 3, 4))
+    assert begun.wait(10)
+    click = worker.submit("a", lambda: ends.append("click"), of=("click", 3, 4))
+    go.set()
+    click.result(10)
+    assert ends == ["preview", "click"]
+    worker.close()
+
+
+def test_a_preview_of_something_else_gives_way(looking):
+    worker, future, begun, _ = looking
+    assert worker.submit("a", lambda: "click", of=("click", 3, 4)).result(10).result == "click"
+    assert future.cancelled()
+    assert begun == [0]
+
+
 def test_a_newer_preview_stops_the_one_that_runs(looking):
     worker, future, _, _ = looking
     assert worker.preview("a", lambda: "newer").result(10).result == "newer"

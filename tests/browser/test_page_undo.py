@@ -109,3 +109,32 @@ def test_a_preview_comes_while_the_pointer_moves(chromium, tmp_path):
     finally:
         screen.page.close()
         server.kill()
+
+
+@pytest.mark.slow
+def test_a_click_is_computed_while_the_button_is_held(opened, served):
+    screen = opened(3)
+    before = {made["id"] for made in served.objects(3)}
+    asked = []
+    screen.page.on("request", lambda sent: sent.url.endswith("/preview") and asked.append(sent.post_data_json))
+    screen.key("w")  # also where no previews are shown
+    screen.key("n")
+    screen.page.mouse.move(*screen.at(60, 40, SIZE))
+    screen.page.mouse.down()
+    screen.is_now(lambda: screen.page.wait_for_timeout(20) is None and len(asked), 1)
+    assert {made["id"] for made in served.objects(3)} == before
+    screen.page.mouse.up()
+    screen.saved()
+    (made,) = [one for one in served.objects(3) if one["id"] not in before]
+    (click,) = made["clicks"]
+    assert (asked[0]["x"], asked[0]["y"], asked[0]["quick"]) == (click["x"], click["y"], False)
+    assert made["area_px"] > 0
+    # A drag is no click but a box: what was foretold is left.
+    screen.key("n")
+    screen.page.mouse.move(*screen.at(20, 20, SIZE))
+    screen.page.mouse.down()
+    screen.page.mouse.move(*screen.at(50, 50, SIZE), steps=4)
+    screen.page.mouse.up()
+    screen.is_now(lambda: any(one["undo_kind"] == "box" for one in served.objects(3)))
+    screen.key("w")
+    assert not screen.wrong

@@ -30,13 +30,17 @@ class Lanes:
     def __init__(self, count: int = 1) -> None:
         self._workers = [Worker() for _ in range(count)]
 
-    def submit(self, key: str, work: Callable[[], Result], asker: str | None = None) -> Future[Timed[Result]]:
+    def submit(
+        self, key: str, work: Callable[[], Result], asker: str | None = None, of: object = None
+    ) -> Future[Timed[Result]]:
         """See `Worker.submit`."""
-        return self._of(key).submit(key, work, asker)
+        return self._of(key).submit(key, work, asker, of)
 
-    def preview(self, key: str, work: Callable[[], Result], shared: bool = False) -> Future[Timed[Result]]:
+    def preview(
+        self, key: str, work: Callable[[], Result], shared: bool = False, of: object = None
+    ) -> Future[Timed[Result]]:
         """See `Worker.preview`."""
-        return self._of(key).preview(key, work, shared)
+        return self._of(key).preview(key, work, shared, of)
 
     def idle(self, key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:
         """See `Worker.idle`."""

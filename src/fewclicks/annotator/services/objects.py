@@ -158,9 +158,11 @@ class Objects:
         new: Blank | None = None,
     ) -> Future[Timed[Change]]:
         """Do an action. If it was done already, the change is the whole mask. `new`: the object may have to be made."""
-        return self._edited(
-            object_id, action_id, asker, lambda edit: edit.act(object_id, action_id, action, if_version, person), new
-        )
+
+        def do(edit: Editing) -> Change:
+            return edit.act(object_id, action_id, action, if_version, person)
+
+        return self._edited(object_id, action_id, asker, do, new, action)
 
     def undo(
         self, object_id: str, action_id: str, if_version: int | None, person: str = "", asker: str | None = None
@@ -209,8 +211,15 @@ class Objects:
         )
 
     def preview(self, object_id: str, action: Action, photo_id: int | None, at_once: bool) -> Future[Timed[Preview]]:
-        """What a click would do. After the clicks that wait; a newer one, or a click on the object, cancels it."""
-        return self.worker.preview(object_id, lambda: self.edit().preview(object_id, action, photo_id, at_once))
+        """What a click would do. After the clicks that wait; a newer one, or a click on the object, cancels it.
+
+        But if it runs, and is exact, when that very click comes, it is done to its end, which the click then keeps.
+        """
+
+        def work() -> Preview:
+            return self.edit().preview(object_id, action, photo_id, at_once)
+
+        return self.worker.preview(object_id, work, of=None if at_once else action)
 
     def look(self, object_id: str, see: Callable[[History], Result], asker: str | None = None) -> Future[Timed[Result]]:
         """Look into the history of an object: its passes, its prob."""
@@ -225,6 +234,7 @@ class Objects:
         asker: str | None,
         do: Callable[[Editing], Change],
         new: Blank | None = None,
+        action: Action | None = None,
     ) -> Future[Timed[Change]]:
         def work() -> Change:
             if new is not None:
@@ -237,7 +247,7 @@ class Objects:
                 return Change(change.object, EncodedMask.pack(mask.mask(), Box.whole(mask.hw)), change.changed_px)
             return replace(change, object=self._told(change.object, photo_too=new is not None))
 
-        return self.worker.submit(object_id, work, asker)
+        return self.worker.submit(object_id, work, asker, action)
 
     def _combined(
         self, object_id: str, asker: str | None, do: Callable[[Editing], tuple[Change, list[ObjectInfo]]]

@@ -51,6 +51,8 @@ class _Job:
     interruption: Interruption | None = None
     """What stops it while it runs."""
     interruptions: int = 0
+    of: object = None
+    """What it computes, where that is what a submitted job may need too."""
 
 
 class Turns:
@@ -82,7 +84,8 @@ class Worker:
     - `idle`: when there is nothing else to do; of one key only the newest.
 
     A preview, or what is idle, gives way to what is submitted (see `engines.interruption`), and is begun anew after it:
-    work that cannot be begun twice runs within `interruptible(None)`.
+    work that cannot be begun twice runs within `interruptible(None)`. Only a preview `of` the very thing that is
+    submitted goes on to its end, for what it keeps is then not computed twice.
     """
 
     def __init__(self) -> None:
@@ -97,7 +100,9 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="fewclicks-worker", daemon=True)
         self._thread.start()
 
-    def submit(self, key: str, work: Callable[[], Result], asker: str | None = None) -> Future[Timed[Result]]:
+    def submit(
+        self, key: str, work: Callable[[], Result], asker: str | None = None, of: object = None
+    ) -> Future[Timed[Result]]:
         """Do it after the other jobs of the key. Busy if too many wait. `asker` None: the key asks for itself."""
         job = _Job(work, Future(), key if asker is None else asker)
         with self._changed:
@@ -107,17 +112,21 @@ class Worker:
             queue.append(job)
             self._queues[key] = queue
             self._waiting += 1
-            self._cancel(self._previews, key)
-            self._interrupt()
+            needed = of is not None and self._running is not None and self._running.of == of
+            self._cancel(self._previews, key, interrupt=not needed)
+            if not needed:
+                self._interrupt()
             self._wake()
         return job.future
 
-    def preview(self, key: str, work: Callable[[], Result], shared: bool = False) -> Future[Timed[Result]]:
+    def preview(
+        self, key: str, work: Callable[[], Result], shared: bool = False, of: object = None
+    ) -> Future[Timed[Result]]:
         """Do it when no submitted job waits. A newer preview of the key takes its place: then it is cancelled.
 
         `shared`: it is the same work for whoever asks, and one that waits or runs is enough.
         """
-        return self._replace(self._previews, key, work, shared)
+        return self._replace(self._previews, key, work, shared, of)
 
     def idle(self, key: str, work: Callable[[], Result]) -> Future[Timed[Result]]:
         """Do it when there is nothing else to do."""
@@ -138,9 +147,14 @@ class Worker:
             job.future.cancel()
 
     def _replace(
-        self, jobs: OrderedDict[str, _Job], key: str, work: Callable[[], Result], shared: bool = False
+        self,
+        jobs: OrderedDict[str, _Job],
+        key: str,
+        work: Callable[[], Result],
+        shared: bool = False,
+        of: object = None,
     ) -> Future[Timed[Result]]:
-        job = _Job(work, Future(), key=key, gives_way=jobs)
+        job = _Job(work, Future(), key=key, gives_way=jobs, of=of)
         with self._changed:
             known = [one for one in self._jobs_of(jobs, key) if not one.future.done()]
             if shared and known:
@@ -159,11 +173,11 @@ class Worker:
         if key in jobs:
             yield jobs[key]
 
-    def _cancel(self, jobs: OrderedDict[str, _Job], key: str) -> None:
+    def _cancel(self, jobs: OrderedDict[str, _Job], key: str, interrupt: bool = True) -> None:
         """Cancel the jobs of a key."""
         for job in self._jobs_of(jobs, key):
             job.future.cancel()
-            if job is self._running:
+            if job is self._running and interrupt:
                 self._interrupt()
 
     def _interrupt(self) -> None:

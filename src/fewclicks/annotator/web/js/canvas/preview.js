@@ -14,9 +14,12 @@ import { debounced, uuid } from "../ui/dom.js";
 import { Mask } from "./mask.js";
 import { loops } from "./outline.js";
 import { decodeGrey, fromBase64 } from "./png.js";
+import { inside } from "../tools/places.js";
 
 /** The pointer rests: what a click would give is asked for as exactly as the click would give it. */
 const RESTS_MS = 140;
+/** The button is held for so long: what the click will give is computed before it is let go. */
+const HELD_MS = 12;
 const PROB_SIDE = 1024;
 
 export class Lens {
@@ -36,6 +39,9 @@ export class Lens {
     /** @type {{x: number, y: number, positive: boolean} | null} where the exact preview that is shown was asked for */
     this.exact = null;
     this.ask = debounced(RESTS_MS, () => void this.askPreview(false));
+    /** @type {{x: number, y: number, positive: boolean} | null} where the button went down */
+    this.held = null;
+    this.foretell = debounced(HELD_MS, () => void this.askAhead());
     /** A quick answer is under way: the next is asked for when it is here. */
     this.looking = false;
     /** The object that does not exist yet, for a preview before the first click. */
@@ -121,9 +127,43 @@ export class Lens {
     }
   }
 
+  /** Whether the server was asked what a click gives where the pointer is. */
+  get foretold() {
+    return this.asked !== null && !this.asked.signal.aborted;
+  }
+
+  /**
+   * The button went down, and most likely a click follows.
+   * @param {number} x
+   * @param {number} y
+   * @param {boolean} positive
+   */
+  press(x, y, positive) {
+    const { photo } = this.store.state;
+    const point = photo && inside(photo, x, y);
+    if (!point || !this.gives(x, y, positive)) return;
+    this.held = { x: point[0], y: point[1], positive };
+    this.foretell();
+  }
+
+  /** Have the server compute what the click will give. It keeps that for the click, and nothing is shown. */
+  async askAhead() {
+    const { held } = this;
+    const { photo, waiting } = this.store.state;
+    if (!held || !photo || waiting) return;
+    try {
+      const body = { ...held, ...this.store.refined, ...this.store.reach, photo_id: photo.id, quick: false };
+      await api.preview(this.target?.thing.id ?? this.nobody, body, new AbortController().signal);
+    } catch {
+      // The click asks again.
+    }
+  }
+
   /** The pointer has gone on, or clicked. */
   cancel() {
     this.ask.cancel();
+    this.foretell.cancel();
+    this.held = null;
     this.asked?.abort();
     this.asked = null;
     this.wanted = null;
@@ -146,7 +186,7 @@ export class Lens {
     if (!quick) this.asked = asked;
     const hand = this.target;
     try {
-      const body = { ...wanted, ...this.store.refined, photo_id: photo.id, quick };
+      const body = { ...wanted, ...this.store.refined, ...this.store.reach, photo_id: photo.id, quick };
       const change = await api.preview(hand?.thing.id ?? this.nobody, body, asked.signal);
       if (!change) return;
       const grey = change.patch && (await decodeGrey(fromBase64(change.patch.png)));

@@ -202,6 +202,12 @@ export class Store {
     return passes === AS_MODEL ? { cfr: null, adaptive: false } : { cfr: passes, adaptive };
   }
 
+  /** How far a click or a stroke reaches, as the API takes it: whether a correction stays local. */
+  get reach() {
+    const { local } = this.state;
+    return local === "auto" ? {} : { local: local === "always" };
+  }
+
   /** The object that is worked on. */
   get hand() {
     return this.state.hand === null ? null : (this.state.entries.get(this.state.hand) ?? null);

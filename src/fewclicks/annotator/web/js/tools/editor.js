@@ -52,15 +52,9 @@ export class Hand {
     if (loading) return void this.held.push(() => this.store.state.photo?.id === photo?.id && this.click(x, y, positive));
     const point = photo && inside(photo, x, y);
     if (!point || !this.ready(point, positive, false)) return;
-    const id = this.act({ kind: "click", x: point[0], y: point[1], positive, ...this.store.refined, ...this.reach });
+    const id = this.act({ kind: "click", x: point[0], y: point[1], positive, ...this.store.refined, ...this.store.reach });
     this.store.hand?.clicks.push({ id, x: point[0], y: point[1], positive });
     this.store.set({ hint: "" });
-  }
-
-  /** Whether a correction stays local. */
-  get reach() {
-    const { local } = this.store.state;
-    return local === "auto" ? {} : { local: local === "always" };
   }
 
   /**
@@ -99,7 +93,7 @@ export class Hand {
     if (!this.ready(kept[0], positive, true)) return;
     const entry = this.store.hand;
     if (!entry) return;
-    const id = this.act({ kind: "scribble", points: kept, positive, ...this.store.refined, ...this.reach });
+    const id = this.act({ kind: "scribble", points: kept, positive, ...this.store.refined, ...this.store.reach });
     entry.prompts.push({ id, kind: "scribble", points: kept, positive });
     this.store.set({ hint: "" });
     this.store.touch("entries");

@@ -103,6 +103,7 @@ export class Pointing {
     this.stage.element.setPointerCapture(event.pointerId);
     this.stage.byKeys = false;
     this.down.set(event.pointerId, at);
+    const { foretold } = this.lens;
     this.lens.cancel();
     if (this.down.size === 2) return this.pinch();
     if (this.down.size > 2) return;
@@ -124,10 +125,12 @@ export class Pointing {
       this.stage.changed();
     } else if (event.pointerType === "touch") {
       this.press(at);
+      this.lens.press(...this.stage.camera.toPhoto(...at), !this.store.state.swapped);
     } else if (event.button === 0 || event.button === 2) {
       this.mode = "click";
       this.origin = at;
       this.positive = this.means(event);
+      if (!foretold) this.lens.press(...this.stage.camera.toPhoto(...at), this.positive);
     }
   }
 
@@ -196,6 +199,7 @@ export class Pointing {
    * @param {boolean} positive
    */
   draw(kind, at, positive) {
+    this.lens.cancel();
     this.mode = this.prompting.start(kind, this.stage.camera.toPhoto(...at), positive) ? "prompt" : null;
     this.stage.prompt = this.prompting.prompt;
     this.stage.draw({ overlay: true });
@@ -255,6 +259,7 @@ export class Pointing {
   }
 
   pan() {
+    this.lens.cancel();
     this.mode = "pan";
     this.panned = true;
     this.stage.element.classList.add("pans");
@@ -262,6 +267,7 @@ export class Pointing {
 
   pinch() {
     clearTimeout(this.longPress);
+    this.lens.cancel();
     if (this.mode === "stroke") this.stroking.cancel();
     this.giveUp();
     this.mode = "pinch";
