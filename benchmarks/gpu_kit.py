@@ -1,6 +1,6 @@
 """Pack all that training needs on a machine with a GPU and no network: code, data and weights, in parts.
 
-    python benchmarks/gpu_kit.py [--out dist/gpu-kit] [--recipe compact:gpu]
+    python benchmarks/gpu_kit.py [--out dist/gpu-kit] [--recipe compact:worse_photos]
 
 OUT/ then holds run.py, manifest.json and part-00.tar, part-01.tar ...: docs/gpu-kit.md says what to do with them.
 Photos are re-encoded at the size that training sees; those of the validation split stay as they are, so that its
@@ -208,7 +208,7 @@ def main() -> None:
     """Pack, and say what there is to carry."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "dist" / "gpu-kit")
-    parser.add_argument("--recipe", default="compact:gpu")
+    parser.add_argument("--recipe", default="compact:worse_photos")
     parser.add_argument(
         "--init", default="default", help="weights to begin with: default, default-0.1, a file or a folder"
     )

@@ -2,6 +2,7 @@
 
     python benchmarks/robustness.py [--processes 2]       GrabCut, writes results/robustness.json
     python benchmarks/robustness.py --dataset validation --limit 10 --json -       a quick look; - is stdout
+    python benchmarks/robustness.py --method runs/mine/model.onnx --changes none,grey --json mine.json    other weights
 
 Each change is made to every object's photo, and to the truth too where it moves pixels: the robot clicks on the changed
 photo. The figures are those of CFR-1, with bootstrap intervals over the objects; differences are object by object.
@@ -31,6 +32,8 @@ from fewclicks.evaluation.metrics import interval
 from fewclicks.evaluation.rollout import Result
 from fewclicks.files.replace import replace_file, require_folder
 from fewclicks.geometry import Box, Frame
+from fewclicks.methods.default import OWN
+from fewclicks.plugins import names
 from fewclicks.types import Dataset, Image, Sample, Truth
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "robustness.json"
@@ -156,11 +159,13 @@ def with_interval(values: Sequence[float]) -> list[float]:
     return [round(float(value), 4) for value in (fmean(values), *interval(values))]
 
 
-def run(dataset: str, limit: int | None, processes: int) -> dict[str, Any]:
-    """Measure every change."""
-    resolved = resolve(threads=1)
-    jobs = [ChangedJob(resolved, dataset, None, limit, change=change) for change in CHANGES]
-    results = dict(zip(CHANGES, measure(jobs, [job.open() for job in jobs], processes), strict=True))
+def run(
+    dataset: str, limit: int | None, processes: int, method: str = "default", changes: Sequence[str] = tuple(CHANGES)
+) -> dict[str, Any]:
+    """Measure these changes, of which "none" is the first. Weights of one's own are shown photos as the default is."""
+    resolved = resolve(method, None if method in names("methods") else OWN, threads=1)
+    jobs = [ChangedJob(resolved, dataset, None, limit, change=change) for change in changes]
+    results = dict(zip(changes, measure(jobs, [job.open() for job in jobs], processes), strict=True))
     clean = results["none"]
     return {
         "command": "python benchmarks/robustness.py",
@@ -184,14 +189,20 @@ def main() -> None:
     parser.add_argument("--dataset", default="grabcut", help="as in `fewclicks bench` (default: %(default)s)")
     parser.add_argument("--limit", type=positive, metavar="N", help="only N objects, evenly spread")
     parser.add_argument("--processes", type=positive, default=1, metavar="N")
+    parser.add_argument("--method", default="default", help="as in `fewclicks bench` (default: %(default)s)")
+    parser.add_argument("--changes", default=",".join(CHANGES), help="only these (default: %(default)s)")
     parser.add_argument("--json", default=str(RESULT), metavar="FILE", help="where the figures go; - is stdout")
     asked = parser.parse_args()
-    if asked.json == str(RESULT) and (asked.limit or asked.dataset != "grabcut"):
-        parser.error("results/robustness.json is for all of GrabCut; name another file with --json")
+    changes = ["none", *(name for name in asked.changes.split(",") if name != "none")]
+    if unknown := next((name for name in changes if name not in CHANGES), None):
+        parser.error(f"no change '{unknown}'; there are: {', '.join(CHANGES)}")
+    other = asked.limit or asked.dataset != "grabcut" or asked.method != "default" or len(changes) < len(CHANGES)
+    if asked.json == str(RESULT) and other:
+        parser.error("results/robustness.json is for all of GrabCut and the default; name another file with --json")
     try:
         if asked.json != "-":
             require_folder(Path(asked.json))
-        found = run(asked.dataset, asked.limit, asked.processes)
+        found = run(asked.dataset, asked.limit, asked.processes, asked.method, changes)
         text = json.dumps(found, indent=1) + "\n"
         if asked.json == "-":
             print(text, end="")

@@ -113,10 +113,9 @@ def gpu() -> Recipe:
 
 
 def worse_photos() -> Recipe:
-    """From the shipped weights on, with photos that are grey, turned, noisy or of low quality among the others."""
+    """`gpu` from the shipped weights on, with grey, turned, noisy photos and such of low quality among the others."""
     return replace(
         gpu(), name="compact_worse_photos", init="default", seed=61, grey_prob=0.2, rotate90_prob=0.4, worsen_prob=0.3,
-        batch=10, lr=3e-4, steps=4000, warmup=50, decay_from=0.2, ema=0.997,
     )  # fmt: skip
 
 
