@@ -81,7 +81,8 @@ WATCH = """() => {
     window.timedFrom = 'pointerdown';
     let start = 0;
     const begin = (event) => { if (event.type === window.timedFrom) start = event.timeStamp; };
-    for (const kind of ['pointerdown', 'pointerup']) document.getElementById('stage').addEventListener(kind, begin, true);
+    const stage = document.getElementById('stage');
+    for (const kind of ['pointerdown', 'pointerup']) stage.addEventListener(kind, begin, true);
     new MutationObserver(() => {
         if (document.getElementById('saved').textContent !== 'Saved' || !start) return;
         const began = start;
