@@ -14,7 +14,6 @@ import { debounced, uuid } from "../ui/dom.js";
 import { Mask } from "./mask.js";
 import { loops } from "./outline.js";
 import { decodeGrey, fromBase64 } from "./png.js";
-import { inside } from "../tools/places.js";
 
 /** The pointer rests: what a click would give is asked for as exactly as the click would give it. */
 const RESTS_MS = 140;
@@ -88,22 +87,33 @@ export class Lens {
   }
 
   /**
+   * A place to the hundredth of a pixel, as clicks are sent; null where a click gives no mask.
+   * @param {number} x
+   * @param {number} y
+   * @param {boolean} positive
+   */
+  place(x, y, positive) {
+    const { photo } = this.store.state;
+    if (!photo || x < 0 || y < 0 || x >= photo.width - 0.5 || y >= photo.height - 0.5) return null;
+    return this.gives(x, y, positive) ? { x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100, positive } : null;
+  }
+
+  /**
    * The pointer is at a point of the photo: a quick preview comes at once, the exact one when it rests.
    * @param {number} x
    * @param {number} y
    * @param {boolean} positive
    */
   over(x, y, positive) {
-    const { photo, hoverPreview, tool } = this.store.state;
+    const { hoverPreview, tool } = this.store.state;
     if (!hoverPreview || tool !== "click") return;
-    const at = { x: Math.round(x * 100) / 100, y: Math.round(y * 100) / 100, positive };
+    const at = this.place(x, y, positive);
     const { wanted } = this;
     // A press of the button says once more where the pointer is.
-    if (wanted && wanted.x === at.x && wanted.y === at.y && wanted.positive === positive) return;
+    if (at && wanted && wanted.x === at.x && wanted.y === at.y && wanted.positive === positive) return;
     this.ask.cancel();
     this.asked?.abort();
-    const beside = !photo || x < 0 || y < 0 || x >= photo.width - 0.5 || y >= photo.height - 0.5;
-    if (beside || !this.gives(x, y, positive)) return this.cancel();
+    if (!at) return this.cancel();
     this.wanted = at;
     // What is shown stays until there is something newer: it would flicker.
     if (this.store.state.folder?.own?.quick) void this.look();
@@ -139,11 +149,8 @@ export class Lens {
    * @param {boolean} positive
    */
   press(x, y, positive) {
-    const { photo } = this.store.state;
-    const point = photo && inside(photo, x, y);
-    if (!point || !this.gives(x, y, positive)) return;
-    this.held = { x: point[0], y: point[1], positive };
-    this.foretell();
+    this.held = this.place(x, y, positive);
+    if (this.held) this.foretell();
   }
 
   /** Have the server compute what the click will give. It keeps that for the click, and nothing is shown. */
