@@ -143,11 +143,11 @@ def test_rows_of_other_objects_or_of_older_shipped_weights_do_not_stay(tmp_path)
 
 
 def test_a_file_that_is_no_table_is_not_written_over(objects, tmp_path):
-    (tmp_path / "table4.json").write_text('{"rows": 3}')
+    (tmp_path / "table4.json").write_text('{"format": 1, "rows": [{"name": 3}]}')
     done = run(objects, tmp_path, "--methods", "grow", "--show")
     assert isinstance(done.exception, InputError)
     assert "is no table" in str(done.exception)
-    assert (tmp_path / "table4.json").read_text() == '{"rows": 3}'
+    assert (tmp_path / "table4.json").read_text() == '{"format": 1, "rows": [{"name": 3}]}'
 
 
 @pytest.mark.slow

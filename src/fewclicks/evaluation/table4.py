@@ -308,9 +308,23 @@ def read_table(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read ({error}); move it away, or name another folder with --out") from None
-    if not isinstance(found, dict) or not isinstance(found.get("rows"), list) or found.get("format") != 1:
+    if not isinstance(found, dict) or found.get("format") != 1 or not _are_rows(found.get("rows")):
         raise InputError(f"{file} is no table of `fewclicks table4`; move it away, or name another folder with --out")
     return found
+
+
+def _are_rows(found: object) -> bool:
+    """Tell whether these are rows that `summary` wrote."""
+    wanted = {"name": str, "method": str, "state": str}
+    return isinstance(found, list) and all(
+        isinstance(row, dict)
+        and all(isinstance(row.get(key), kind) for key, kind in wanted.items())
+        and (
+            row["state"] != MEASURED
+            or (isinstance(row.get("settings"), dict) and isinstance(row.get("datasets"), dict))
+        )
+        for row in found
+    )
 
 
 def kept(
@@ -347,21 +361,26 @@ def _is_of_older_weights(row: Mapping[str, Any]) -> bool:
         return False
 
 
-def _with(table: dict[str, Any], rows_: Mapping[str, dict[str, Any]], before: Mapping[str, Any]) -> dict[str, Any]:
+def _with(table: dict[str, Any], earlier: Mapping[str, dict[str, Any]], before: Mapping[str, Any]) -> dict[str, Any]:
     """The table with earlier rows in their places, and the earlier comparisons of rows that are as they were."""
     places = {entry.title: number for number, entry in enumerate(rows())}
-    found = [rows_.get(row["name"], row) for row in table["rows"]]
+    found = [earlier.get(row["name"], row) for row in table["rows"]]
     there = {row["name"] for row in found}
-    found += [row for name, row in rows_.items() if name not in there]
+    found += [row for name, row in earlier.items() if name not in there]
     found.sort(key=lambda row: places.get(row["name"], len(places)))
-    figures = {row["name"]: row.get("datasets") for row in found}
-    same = {row["name"] for row in before.get("rows", ()) if rows_ and figures.get(row["name"]) == row.get("datasets")}
+    clicks = {row["name"]: _clicks(row) for row in found}
+    same = {row["name"] for row in before.get("rows", ()) if earlier and clicks.get(row["name"]) == _clicks(row)}
     new = {(pair["first"], pair["second"]) for pair in table["pairs"]}
     old = [
         pair for pair in before.get("pairs", ())
         if {pair["first"], pair["second"]} <= same and (pair["first"], pair["second"]) not in new
     ]  # fmt: skip
     return {**table, "rows": found, "pairs": [*old, *table["pairs"]]}
+
+
+def _clicks(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row measured, without the seconds that it took."""
+    return {name: (one["objects"], one["noc"]) for name, one in row.get("datasets", {}).items()}
 
 
 def _short(entry: Entry, datasets: Sequence[str]) -> list[str]:
