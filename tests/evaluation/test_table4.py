@@ -113,7 +113,10 @@ def pair(first, second):
 
 BEFORE = {
     "format": 1, "datasets": ["folder"], "options": [],
-    "rows": [measured("GrabCut"), measured("region growing"), measured("ours, old run")],
+    "rows": [
+        measured("GrabCut"), measured("region growing"), measured("ours, old run"),
+        {"name": "DIOS", "method": "dios", "state": table4.NO_WEIGHTS, "published": {}, "source": ""},
+    ],
     "pairs": [pair("GrabCut", "region growing"), pair("GrabCut", "ours, old run")],
 }  # fmt: skip
 
@@ -131,7 +134,7 @@ def test_rows_that_were_measured_before_stay_with_their_comparisons(tmp_path):
         "GrabCut", "region growing", "ours, old run",
     ]  # fmt: skip
     assert rows["EISeg"] == table4.NOT_YET
-    assert list(rows)[:3] == ["GrabCut", "EISeg", "region growing"]  # each in its place
+    assert list(rows)[:4] == ["GrabCut", "EISeg", "region growing", "DIOS"]  # each in its place
     assert table["pairs"] == BEFORE["pairs"]
 
 

@@ -39,7 +39,7 @@ def table4(
 ) -> None:
     """Measure every row of Table 4 for which there are weights; called again, it goes on where it was stopped.
 
-    Rows of the table in --out that were measured on the same objects, and are not asked for now, stay in it.
+    Rows of the table in --out that are of the same objects, and are not asked for now, stay in it.
 
     fewclicks table4 --methods grabcut,eiseg --limit 10
 
@@ -87,7 +87,8 @@ def table4(
     failed = f", {len(told)} failed" if told else ""
     later = sum(state == table.NOT_YET and title not in still for title, state in states.items())
     failed += f", {later} not measured yet" if later else ""
-    failed += f", {len(still)} kept from before" if still else ""
+    stay = sum(row["state"] == table.MEASURED for row in still.values())
+    failed += f", {stay} kept from before" if stay else ""
     print(
         f"{out / 'table4.html'} (.md, .json): {counted(done, 'row')} measured, {without} without weights here{failed}"
     )

@@ -334,18 +334,22 @@ def kept(
     datasets: Sequence[str],
     more: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
-    """The rows of an earlier table that still hold, by name: measured on the same objects, and not measured now.
+    """The rows of an earlier table of the same objects that still hold, by name: those that are not measured now.
 
     One of weights that are here is measured anew, and one of the shipped model only holds for the model that ships now.
+    Of those that are not asked for now, the ones without weights stay too.
     """
     if before.get("datasets") != list(datasets) or before.get("options") != list(more):
         return {}
     here = {entry.title: entry for entry in entries}
     found = {}
     for row in before["rows"]:
-        entry = here.get(row["name"])
-        again = entry is not None and (states.get(entry.title) == MEASURED or entry.weights is not None)
-        if row["state"] == MEASURED and not again and not _is_of_older_weights(row):
+        entry, is_measured = here.get(row["name"]), row["state"] == MEASURED
+        if entry is None:
+            stays = row["state"] in (NO_WEIGHTS, NO_METHOD) or is_measured
+        else:
+            stays = is_measured and states.get(entry.title) != MEASURED and entry.weights is None
+        if stays and not (is_measured and _is_of_older_weights(row)):
             found[row["name"]] = row
     return found
 
