@@ -64,11 +64,14 @@ export class Lens {
       if (photo?.id !== shown) this.cancel();
       shown = photo?.id;
     });
-    store.on(["passes", "adaptive"], () => {
-      const { wanted } = this;
-      this.cancel();
-      if (wanted) this.over(wanted.x, wanted.y, wanted.positive);
-    });
+    store.on(["passes", "adaptive"], () => this.again());
+  }
+
+  /** What is previewed would be refined otherwise now. */
+  again() {
+    const { wanted } = this;
+    this.cancel();
+    if (wanted) this.over(wanted.x, wanted.y, wanted.positive);
   }
 
   /** The object that a click goes to; null: a new one. */
