@@ -7,14 +7,17 @@ is one map, a pixel is interpolated once, and a rotation shows what lay beyond t
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from fewclicks.images.denoising import denoised
+from fewclicks.images.reading import read_image
 from fewclicks.training.recipe import Recipe
 from fewclicks.types import IGNORE_ID, Image, Mask, Scene
 
@@ -118,9 +121,9 @@ def worsen(image: Image, recipe: Recipe, rng: np.random.Generator) -> Image:
     if rng.random() < 0.5:
         noise = rng.normal(0, rng.uniform(*NOISE), image.shape)
         return denoised(np.clip(np.rint(image + noise), 0, 255).astype(np.uint8))
-    quality = int(rng.integers(QUALITY[0], QUALITY[1] + 1))
-    coded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return denoised(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
+    file = io.BytesIO()
+    PIL.Image.fromarray(image).save(file, "JPEG", quality=int(rng.integers(QUALITY[0], QUALITY[1] + 1)))
+    return denoised(read_image(io.BytesIO(file.getvalue())))
 
 
 def recolour(image: Image, recipe: Recipe, rng: np.random.Generator) -> Image:
