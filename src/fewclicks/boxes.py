@@ -93,7 +93,7 @@ def look_in_box(
         return held(_fitted(state, box)) if bounds and agreement(state.mask, box) >= CLOSE else state
 
     far, near, alone = _looks(inner, start, box, clicks, filled)
-    beside = _mean(far.prob, alone.prob) if alone.mask.any() else far.prob
+    beside = _mean(far.prob, alone.prob) if alone.box is not None else far.prob
     state = held(_mean(far.prob, near.prob))
     yield fitted(state)
     seen, memo, hints = state, near.memo, Clicks((_middle(state.mask, box),))

@@ -273,7 +273,7 @@ class Session:
                     return first
                 after = self._predictor.step(state, clicks)
                 local = given and isinstance(begun[-1], np.ndarray) if self._local is None else self._local
-                if not (local and state.mask.any()):
+                if not (local and state.box is not None):
                     return after
                 said = self._said(action)
                 return keep_local(state, after, said, first=len(said) == len(clicks))

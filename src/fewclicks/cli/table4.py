@@ -68,7 +68,6 @@ def table4(
         states = table.measured_so_far(entries, datasets, folder, more)
     else:
         states = watched(entries, datasets, folder, count, more, objects)
-    still = table.kept(before, entries, states, datasets, more)
     found = table.summary(entries, states, datasets, folder, more, before)
     texts = {
         "json": json.dumps(found, indent=1, allow_nan=False) + "\n",
@@ -81,13 +80,12 @@ def table4(
     for line in told:
         typer.echo(line, err=True)
     done = sum(state == table.MEASURED for state in states.values())
-    without = sum(
-        state in (table.NO_WEIGHTS, table.NO_METHOD) and title not in still for title, state in states.items()
-    )
+    rows = {row["name"]: row["state"] for row in found["rows"]}
+    without = sum(rows[title] in (table.NO_WEIGHTS, table.NO_METHOD) for title in states)
     failed = f", {len(told)} failed" if told else ""
-    later = sum(state == table.NOT_YET and title not in still for title, state in states.items())
+    later = sum(state == table.NOT_YET for state in rows.values())
     failed += f", {later} not measured yet" if later else ""
-    stay = sum(row["state"] == table.MEASURED for row in still.values())
+    stay = sum(state == table.MEASURED for state in rows.values()) - done
     failed += f", {stay} kept from before" if stay else ""
     print(
         f"{out / 'table4.html'} (.md, .json): {counted(done, 'row')} measured, {without} without weights here{failed}"

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from fewclicks.api import load
 from fewclicks.errors import MissingExtra
-from fewclicks.geometry import Box
 from fewclicks.integrations.osam_http import said
 from fewclicks.integrations.replay import Replays
 from fewclicks.methods.default import WEIGHTS
@@ -89,7 +88,7 @@ class FewClicks(osam.types.Model):  # type: ignore[misc]
         replay = self._replays.of(int(embedding.embedding[0, 0, 0]), lambda: self._photo(request.image))
         asked = None if prompt is None else {"points": prompt.points, "point_labels": prompt.point_labels}
         state = replay.state(*said(asked, replay.hw))
-        place = Box.around(np.ascontiguousarray(state.mask))
+        place = state.box
         found = []
         if place is not None:
             corners = {"xmin": place.x0, "ymin": place.y0, "xmax": place.x1 - 1, "ymax": place.y1 - 1}

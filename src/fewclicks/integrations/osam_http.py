@@ -13,7 +13,6 @@ import PIL.Image
 
 from fewclicks.clicks import Click, Clicks
 from fewclicks.errors import InputError
-from fewclicks.geometry import Box
 from fewclicks.integrations.photo_sources import decoded
 from fewclicks.integrations.replay import Replays, click_inside
 from fewclicks.integrations.requests import named
@@ -30,7 +29,7 @@ def generate(replays: Replays, asked: Mapping[str, Any]) -> dict[str, Any]:
     clicks, box = said(asked.get("prompt"), replay.hw)
     state = replay.state(clicks, box)
     model = str(asked.get("model") or "fewclicks")
-    place = Box.around(np.ascontiguousarray(state.mask))
+    place = state.box
     if place is None:
         return {"model": model, "annotations": []}
     file = io.BytesIO()

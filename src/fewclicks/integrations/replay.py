@@ -73,7 +73,7 @@ class Replay:
             for n in range(done, len(clicks)):
                 check()
                 after = self.predictor.step(state, Clicks(clicks.items[: n + 1]).counting(self.hw))
-                is_local = mask is not None and bool(state.mask.any())
+                is_local = mask is not None and state.box is not None
                 state = keep_local(state, after, Clicks((clicks[n],)), first=n == 0) if is_local else after
                 self._path.append((clicks[n], state))
             return state

@@ -105,7 +105,7 @@ class FocalClick:
 
     def step(self, state: State, clicks: Clicks) -> State:
         """The coarse mask of the object, the details where it changed, and both merged into the previous mask."""
-        given: bool = state.memo.get("given", bool(state.mask.any()))  # whether it began with a mask
+        given: bool = state.memo.get("given", state.box is not None)  # whether it began with a mask
         after = self.coarse.step(state, clicks)
         view = after.memo["zoom"]
         prob = after.prob

@@ -162,8 +162,7 @@ export class Lens {
     const { photo, waiting } = this.store.state;
     if (!held || !photo || waiting) return;
     try {
-      const body = { ...held, ...this.store.refined, ...this.store.reach, photo_id: photo.id, quick: false };
-      await api.preview(this.target?.thing.id ?? this.nobody, body, new AbortController().signal);
+      await this.given(held, photo.id, false, new AbortController().signal);
     } catch {
       // The click asks again.
     }
@@ -187,6 +186,18 @@ export class Lens {
     this.changed();
   }
 
+  /**
+   * What a click gives the object that it goes to, or a new one.
+   * @param {{x: number, y: number, positive: boolean}} at
+   * @param {number} photo
+   * @param {boolean} quick from fewer pixels, at once
+   * @param {AbortSignal} signal
+   */
+  given(at, photo, quick, signal) {
+    const body = { ...at, ...this.store.refined, ...this.store.reach, photo_id: photo, quick };
+    return api.preview(this.target?.thing.id ?? this.nobody, body, signal);
+  }
+
   /** @param {boolean} quick from fewer pixels, at once */
   async askPreview(quick) {
     const { wanted } = this;
@@ -196,8 +207,7 @@ export class Lens {
     if (!quick) this.asked = asked;
     const hand = this.target;
     try {
-      const body = { ...wanted, ...this.store.refined, ...this.store.reach, photo_id: photo.id, quick };
-      const change = await api.preview(hand?.thing.id ?? this.nobody, body, asked.signal);
+      const change = await this.given(wanted, photo.id, quick, asked.signal);
       if (!change) return;
       const grey = change.patch && (await decodeGrey(fromBase64(change.patch.png)));
       // A quick one may come late, while the pointer goes on; never after the exact one of the same place.
