@@ -80,8 +80,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content) - begin))
         self.end_headers()
         body = content[begin:][: server.limits.pop(0) if server.limits else None]
+        server.log.append((begin, len(body)))  # first: who has read the whole body may look at the log
         self.wfile.write(body)
-        server.log.append((begin, len(body)))
 
     def log_message(self, *arguments):
         pass
