@@ -221,8 +221,47 @@ def test_objects_are_merged_and_split_and_taken_back(api):
     api.step(one, "undo")
     api.step(one, "undo")
     assert np.array_equal(api.mask(one), first)
-    assert api("PATCH", f"/objects/{two}", {"deleted": False})["deleted"] is False
-    for wrong, status in (([one], 400), ([str(uuid.uuid4())], 404)):
+    assert np.array_equal(api.mask(two), second)
+
+
+def test_undo_and_redo_of_a_merge_or_a_split_are_for_the_others_too(api):
+    def placed(x):
+        made, mask = api.new(2)["id"], np.zeros((80, 120), bool)
+        mask[5:15, x : x + 10] = True
+        api.act(made, "mask", png=png(mask))
+        return made
+
+    def there():
+        return {found["id"]: found["area_px"] for found in api("GET", "/photos/2")["objects"]}
+
+    def step(way, status=200):
+        return api("POST", f"/objects/{one}/{way}", {"action_id": str(uuid.uuid4())}, status)
+
+    before = there()
+    one, two = placed(5), placed(60)
+    apart = {**before, one: 100, two: 100}
+    api("POST", f"/objects/{one}/merge", {"action_id": str(uuid.uuid4()), "others": [two, two]})
+    assert there() == {**before, one: 200}
+    assert [(other["id"], other["deleted"]) for other in step("undo")["others"]] == [(two, False)]
+    assert there() == apart
+    assert step("redo")["others"][0]["deleted"]
+    assert there() == {**before, one: 200}
+    (part,) = api("POST", f"/objects/{one}/split", {"action_id": str(uuid.uuid4())})["others"]
+    assert there() == {**before, one: 100, part["id"]: 100}
+    # A part that is locked stays, and so does the split.
+    api("PATCH", f"/objects/{part['id']}", {"locked": True})
+    assert "locked" in step("undo", 400)["detail"]
+    assert there() == {**before, one: 100, part["id"]: 100}
+    api("PATCH", f"/objects/{part['id']}", {"locked": False})
+    step("undo")
+    assert there() == {**before, one: 200}
+    step("redo")
+    assert there() == {**before, one: 100, part["id"]: 100}
+    step("undo")
+    step("undo")
+    assert there() == apart
+    api("PATCH", f"/objects/{two}", {"deleted": True})
+    for wrong, status in (([one], 400), ([str(uuid.uuid4())], 404), ([two], 400)):
         api("POST", f"/objects/{one}/merge", {"action_id": str(uuid.uuid4()), "others": wrong}, status)
 
 

@@ -207,6 +207,10 @@ def test_a_soft_lock_is_held_taken_over_and_ends_with_its_page(people):
     step = {"action_id": str(uuid.uuid4())}
     assert "Ann is editing" in bea("PATCH", f"/objects/{thing.replace('-', '').upper()}", {"z": 3}, 409)["detail"]
     assert "Ann is editing" in bea("POST", f"/objects/{thing}/undo", step, 409)["detail"]
+    other = new_id()
+    bea("PUT", f"/objects/{other}", {"photo_id": 3, "class_id": 1})
+    merge = {"action_id": str(uuid.uuid4()), "others": [thing]}
+    assert "Ann is editing" in bea("POST", f"/objects/{other}/merge", merge, 409)["detail"]
     ann("PATCH", f"/objects/{thing}", {"name": "hers"})
     assert [(one["person"], one["object_id"]) for one in bea("GET", "/presence")] == [("Ann", thing)]
     bea("POST", "/presence", {"page": second, "photo_id": 3, "object_id": thing, "force": True}, 204)

@@ -200,10 +200,22 @@ class Cleaned:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """Another mask takes the place of the present one: imported or pasted. It is corrected by the next clicks."""
+    """Another mask takes the place of the present one: imported or pasted. It is corrected by the next clicks.
+
+    Where objects were made one, or one was made several, it names the others: undo and redo are for them too.
+    """
 
     kind: ClassVar[str] = "mask"
     mask: EncodedMask
+    joined: tuple[str, ...] = ()
+    """Ids of the objects that became a part of this one, and are deleted as long as that is done."""
+    parted: tuple[str, ...] = ()
+    """Ids of the objects that were parts of this one, and are there only as long as that is done."""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.joined + self.parted
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +247,9 @@ PROMPTS = frozenset(action.kind for action in (Clicked, Scribbled, Boxed, Fitted
 
 
 def to_json(action: Action) -> dict[str, Any]:
-    """The action as plain data, without its kind. That of `Replaced` is empty: its mask is kept as the result."""
+    """The action as plain data, without its kind. `Replaced` has no mask there: it is kept as the result."""
     if isinstance(action, Replaced):
-        return {}
+        return {name: list(ids) for name in ("joined", "parted") if (ids := getattr(action, name))}
     told = {field.name: getattr(action, field.name) for field in fields(action)}
     if not told.get("local"):  # written only where it is so: journals before knew no such thing
         told.pop("local", None)
@@ -251,7 +263,7 @@ def _plain(points: tuple[tuple[float, float], ...]) -> list[list[float]]:
 def from_json(kind: str, payload: Mapping[str, Any], mask: EncodedMask | None = None) -> Action:
     """The inverse of `to_json`; `mask` is what `Replaced` put in place. InputError for anything else."""
     if kind == Replaced.kind and mask is not None:
-        return Replaced(mask)
+        return Replaced(mask, *(tuple(map(str, payload.get(name, ()))) for name in ("joined", "parted")))
     if kind not in _READERS:
         raise InputError(f"there is no action of the kind '{kind}'; there are: {', '.join(KINDS)}")
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from fewclicks.annotator.editing.actions import (
     FROM_MASKS,
@@ -180,6 +181,11 @@ class History:
     def doubt(self) -> Doubt:
         """What one more pass of the cascade would change."""
         return doubt(self._predictor, self._start, self._held(self._undo.done))
+
+    def others(self, way: Literal["undo", "redo"]) -> tuple[str, ...]:
+        """Ids of the objects that undo or redo would bring back or delete, besides what it does to this one."""
+        entry = self._undo.last if way == "undo" else self._undo.next
+        return entry.action.others if entry and isinstance(entry.action, Replaced) else ()
 
     def repeats(self, action: Action) -> bool:
         """Whether an action is a click that counts already, refined in the same way: it has nothing to say."""

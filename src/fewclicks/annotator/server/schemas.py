@@ -7,7 +7,6 @@ are half-open: [x0, y0, x1, y1]. Masks and patches are 1-bit grey PNGs, white wh
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -243,13 +242,17 @@ class ChangeOut(ResponseModel):
     patch: Patch | None
     """Null: no pixel changed."""
     passes: list[PassOut]
+    others: list[ObjectOut]
+    """Those that became part of it, or were parts of it, and are deleted now or there again."""
     ms: Milliseconds
 
     @classmethod
     def of(cls, change: Change, ms: Milliseconds) -> Self:
         """As `Editing` tells it."""
         passes = [PassOut(changed_px=count) for count in change.changed_px]
-        return cls(object=ObjectOut.of(change.object), patch=Patch.of(change.patch), passes=passes, ms=ms)
+        others = [ObjectOut.of(other) for other in change.others]
+        own = ObjectOut.of(change.object)
+        return cls(object=own, patch=Patch.of(change.patch), passes=passes, others=others, ms=ms)
 
 
 class PreviewOut(ResponseModel):
@@ -272,19 +275,6 @@ class Candidates(ResponseModel):
     """The masks that a first click can mean."""
 
     items: list[WholeMask]
-
-
-class CombinedOut(ChangeOut):
-    """What merging or splitting did to the object, and to others."""
-
-    others: list[ObjectOut]
-    """Those that became part of it, or were parts of it."""
-
-    @classmethod
-    def of(cls, change: Change, others: Sequence[ObjectInfo], ms: Milliseconds) -> Self:  # type: ignore[override]
-        """As `combining` tells it."""
-        own = ChangeOut.of(change, ms)
-        return cls(**dict(own), others=[ObjectOut.of(other) for other in others])
 
 
 class PassMask(ResponseModel):

@@ -13,7 +13,6 @@ from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.services.editing import Change, Editing
 from fewclicks.annotator.store.objects import NewObject
-from fewclicks.annotator.store.records import Edit, ObjectInfo
 from fewclicks.errors import InputError
 from fewclicks.types import Mask
 
@@ -23,31 +22,34 @@ MAX_PARTS = 100
 
 def merge(
     edit: Editing, object_id: str, action_id: str, others: Sequence[str], if_version: int | None, person: str
-) -> tuple[Change, list[ObjectInfo]]:
-    """Give an object the pixels of others, and delete those. Returns what it did to the object, and the others."""
+) -> Change:
+    """Give an object the pixels of others, and delete those. Undo brings them back."""
     info, found = edit.store.object(object_id), [edit.store.object(other) for other in others]
+    ids = tuple(dict.fromkeys(other.id for other in found))
     for other in found:
         if other.photo_id != info.photo_id or other.id == info.id:
             raise InputError("only other objects of the same photo become part of one; choose those")
+    if edit.store.known(action_id) is not None:
+        return edit.act(info.id, action_id, Replaced(edit.store.mask(info.id), joined=ids), None, person)
+    whole = edit.store.mask(info.id).mask()
+    for other in found:
+        edit.store.presence.require_free(other.id, person)
         if other.locked:
             raise InputError("one of the objects is locked; unlock it to merge it")
-    if edit.store.known(action_id) is None:
-        whole = edit.store.mask(info.id).mask()
-        for other in found:
-            whole |= edit.store.mask(other.id).mask()
-        change = edit.act(info.id, action_id, Replaced(EncodedMask.pack(whole)), if_version, person)
-    else:
-        change = edit.act(info.id, action_id, Replaced(edit.store.mask(info.id)), None, person)
-    return change, [edit.store.change(other.id, Edit(deleted=True), None, person) for other in found]
+        if other.deleted:
+            raise InputError("one of the objects was deleted; bring it back to merge it")
+        whole |= edit.store.mask(other.id).mask()
+    return edit.act(info.id, action_id, Replaced(EncodedMask.pack(whole), joined=ids), if_version, person)
 
 
-def split(
-    edit: Editing, object_id: str, action_id: str, if_version: int | None, person: str
-) -> tuple[Change, list[ObjectInfo]]:
-    """Leave an object the largest of its connected parts, and make new objects of the others, the largest first."""
+def split(edit: Editing, object_id: str, action_id: str, if_version: int | None, person: str) -> Change:
+    """Leave an object the largest of its connected parts, and make new objects of the others, the largest first.
+
+    Undo gives it back its mask, and deletes those.
+    """
     info, before = edit.store.object(object_id), edit.store.mask(object_id)
     if edit.store.known(action_id) is not None:
-        return edit.act(info.id, action_id, Replaced(before), None, person), []
+        return edit.act(info.id, action_id, Replaced(before), None, person)
     if info.locked:
         raise InputError("the object is locked; unlock it to split it")
     parts = parts_of(before.mask())
@@ -61,8 +63,8 @@ def split(
         entry = Entry(Replaced(mask), mask, threshold=info.threshold or 0.5, changed_px=(mask.area_px,))
         new.append(NewObject(id=str(uuid.uuid5(uuid.UUID(action_id), str(n))), class_id=info.class_id, entry=entry))
     edit.store.add_objects(info.photo_id, new, person, f"split {info.id}")
-    change = edit.act(info.id, action_id, Replaced(EncodedMask.pack(parts[0])), if_version, person)
-    return change, [edit.store.object(one.id) for one in new]
+    kept = Replaced(EncodedMask.pack(parts[0]), parted=tuple(one.id for one in new))
+    return edit.act(info.id, action_id, kept, if_version, person)
 
 
 def parts_of(mask: Mask) -> list[Mask]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from fewclicks.annotator.editing.actions import Action, Clicked
+from fewclicks.annotator.editing.actions import Action, Clicked, Replaced
 from fewclicks.annotator.editing.history import KEEP_BYTES, History, Step, replay
 from fewclicks.annotator.editing.mask_codec import EncodedMask, difference
 from fewclicks.annotator.editing.windows import first_state_of
@@ -35,6 +35,8 @@ class Change:
     object: ObjectInfo
     patch: EncodedMask | None
     changed_px: tuple[int, ...] = ()
+    others: tuple[ObjectInfo, ...] = ()
+    """Objects that became a part of it or were one, and are deleted now or there again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,9 @@ class Editing:
         `person` is who asks for it, for the journal. Conflict if the object is no longer at `if_version`; then nothing
         has happened.
         """
+        others = action.others if isinstance(action, Replaced) else ()
         if (done := self._done(object_id, action_id)) is not None:
-            return Change(done, None, done.changed_px)
+            return Change(done, None, done.changed_px, self._infos(others))
         for _ in range(TRIES):
             live = self._at(object_id, if_version)
             if live.history.repeats(action):
@@ -117,7 +120,7 @@ class Editing:
                 continue
             live.history.commit(step)
             live.version = info.mask_version
-            return Change(info, step.patch, step.entry.changed_px)
+            return Change(info, step.patch, step.entry.changed_px, self._infos(others))
         raise Conflict("the object is being changed by others all the time; try again", self.store.object(object_id))
 
     def preview(self, object_id: str, action: Action, photo_id: int | None = None, at_once: bool = False) -> Preview:
@@ -173,7 +176,9 @@ class Editing:
             return Change(done, None, done.changed_px)
         for _ in range(TRIES):
             live = self._at(object_id, if_version)
-            before = live.history.mask
+            before, others = live.history.mask, live.history.others(kind)
+            for other in others:
+                self.store.presence.require_free(other, person)
             try:
                 info = getattr(self.store, kind)(object_id, action_id, live.version, if_version, person)
             except Conflict:
@@ -183,13 +188,16 @@ class Editing:
             if info.mask_version != live.version:
                 getattr(live.history, kind)()
                 live.version = info.mask_version
-            return Change(info, difference(before, live.history.mask), info.changed_px)
+            return Change(info, difference(before, live.history.mask), info.changed_px, self._infos(others))
         raise Conflict("the object is being changed by others all the time; try again", self.store.object(object_id))
 
     def _after(self, live: _Live, action: Action) -> Step:
         """What an action gives: computed, unless it was just previewed."""
         previewed, self._previewed = self._previewed, None
         return (previewed and previewed.on(live, action)) or live.history.after(action)
+
+    def _infos(self, ids: tuple[str, ...]) -> tuple[ObjectInfo, ...]:
+        return tuple(self.store.object(one) for one in ids)
 
     def _done(self, object_id: str, action_id: str) -> ObjectInfo | None:
         """The object, if an action of this id was done to it before."""

@@ -196,18 +196,21 @@ class Objects:
         if_version: int | None,
         person: str = "",
         asker: str | None = None,
-    ) -> Future[Timed[tuple[Change, list[ObjectInfo]]]]:
+    ) -> Future[Timed[Change]]:
         """Make other objects a part of this one, and tell of those too."""
-        return self._combined(
-            object_id, asker, lambda edit: combining.merge(edit, object_id, action_id, others, if_version, person)
+        return self._edited(
+            object_id,
+            action_id,
+            asker,
+            lambda edit: combining.merge(edit, object_id, action_id, others, if_version, person),
         )
 
     def split(
         self, object_id: str, action_id: str, if_version: int | None, person: str = "", asker: str | None = None
-    ) -> Future[Timed[tuple[Change, list[ObjectInfo]]]]:
+    ) -> Future[Timed[Change]]:
         """Make an object of each connected part."""
-        return self._combined(
-            object_id, asker, lambda edit: combining.split(edit, object_id, action_id, if_version, person)
+        return self._edited(
+            object_id, action_id, asker, lambda edit: combining.split(edit, object_id, action_id, if_version, person)
         )
 
     def preview(self, object_id: str, action: Action, photo_id: int | None, at_once: bool) -> Future[Timed[Preview]]:
@@ -242,24 +245,15 @@ class Objects:
             repeated = self.store.known(action_id) is not None
             self._require_same_file(self._photo_of(object_id))
             change = do(self.edit())
+            for other in change.others:
+                self._told(other)
             if repeated:
                 mask = self.store.mask(object_id)
-                return Change(change.object, EncodedMask.pack(mask.mask(), Box.whole(mask.hw)), change.changed_px)
-            return replace(change, object=self._told(change.object, photo_too=new is not None))
+                return replace(change, patch=EncodedMask.pack(mask.mask(), Box.whole(mask.hw)))
+            photo_too = new is not None or bool(change.others)
+            return replace(change, object=self._told(change.object, photo_too))
 
         return self.worker.submit(object_id, work, asker, action)
-
-    def _combined(
-        self, object_id: str, asker: str | None, do: Callable[[Editing], tuple[Change, list[ObjectInfo]]]
-    ) -> Future[Timed[tuple[Change, list[ObjectInfo]]]]:
-        def work() -> tuple[Change, list[ObjectInfo]]:
-            self._require_same_file(self._photo_of(object_id))
-            change, others = do(self.edit())
-            for info in (change.object, *others):
-                self._told(info, photo_too=info is change.object)
-            return change, others
-
-        return self.worker.submit(object_id, work, asker)
 
     def _made(self, object_id: str, new: Blank) -> ObjectInfo:
         return self.store.create(object_id, new.photo_id, new.class_id, new.name)

@@ -300,8 +300,10 @@ class Store(Catalogue):
                 undone = (ActionRow.object_id == row.id) & (ActionRow.number > row.done)
                 session.execute(update(ActionRow).where(undone).values(number=None, mask=None, box=None))
                 row.done += 1
-                _log(session, photo, row, rows.action_row(entry, row.done, _id(action_id), by), person)
+                line = rows.action_row(entry, row.done, _id(action_id), by)
+                _log(session, photo, row, line, person)
                 row.mask_version = row.version
+                _turn_others(session, photo, line, True, person)
             return _object_info(session, row.id)
 
     def undo(
@@ -326,11 +328,14 @@ class Store(Catalogue):
                 _require_unlocked(row)
                 last = session.scalar(select(func.max(ActionRow.number)).where(ActionRow.object_id == row.id))
                 if 0 <= row.done + by <= (last or 0):
+                    moved = ActionRow.number == max(row.done, row.done + by)
+                    action = session.scalars(select(ActionRow).where(ActionRow.object_id == row.id, moved)).one()
                     row.done += by
                     kind = "redo" if by > 0 else "undo"
                     line = ActionRow(uuid=_id(action_id), kind=kind, payload={"done": row.done})
                     _log(session, photo, row, line, person)
                     row.mask_version = row.version
+                    _turn_others(session, photo, action, by > 0, person)
             return _object_info(session, row.id)
 
 
@@ -391,11 +396,24 @@ def _log(session: Session, photo: PhotoRow, row: ObjectRow, line: ActionRow, per
 
 
 def _set_deleted(session: Session, photo: PhotoRow, row: ObjectRow, deleted: bool, by: str, person: str) -> None:
-    """Delete an object or bring it back, for an import."""
+    """Delete an object or bring it back, for an import, or for an action on another one."""
     line = {"before": {"deleted": row.deleted}, "after": {"deleted": deleted}}
     row.deleted = deleted
     action = ActionRow(uuid=str(uuid.uuid4()), kind="change", payload=line, predictor=by)
     _log(session, photo, row, action, person)
+
+
+def _turn_others(session: Session, photo: PhotoRow, action: ActionRow, done: bool, person: str) -> None:
+    """Delete or bring back the other objects of an action that joined or parted some, now that it is done or undone."""
+    payload = rows.fields(action.payload)
+    others = [(one, done) for one in payload.get("joined", ())] + [(one, not done) for one in payload.get("parted", ())]
+    for other, deleted in others:
+        row = session.get(ObjectRow, other)
+        if row is not None and row.photo_id == photo.id and row.deleted != deleted:
+            if row.locked:
+                raise InputError("one of the objects that this would change is locked; unlock it first")
+            _set_deleted(session, photo, row, deleted, "", person)
+            clamp_clicks(session, photo)
 
 
 def _is_undone(session: Session, by: str) -> bool:

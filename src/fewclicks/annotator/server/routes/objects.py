@@ -43,7 +43,6 @@ from fewclicks.annotator.server.routes.common import (
 from fewclicks.annotator.server.schemas import (
     Candidates,
     ChangeOut,
-    CombinedOut,
     JournalPage,
     LineOut,
     ObjectOut,
@@ -145,24 +144,24 @@ async def preview(given: AnnotatorDep, object_id: ObjectId, click: PreviewIn) ->
     return as_json(PreviewOut(patch=Patch.of(timed.result.patch), passes=passes, ms=milliseconds(timed)))
 
 
-@router.post("/merge")
-async def merge(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, step: MergeIn) -> CombinedOut:
+@router.post("/merge", response_model=ChangeOut)
+async def merge(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, step: MergeIn) -> Response:
     """Make other objects of the photo a part of this one: it gets their pixels, and they are deleted.
 
-    `undo` takes the pixels back; the others are there again where each is given `deleted` false.
+    `undo` takes the pixels back, and brings the others back; `redo` does it again.
     """
-    timed = await done(given.objects.merge(object_id, step.action_id, step.others, step.if_version, person, asker))
-    return CombinedOut.of(*timed.result, milliseconds(timed))
+    return _changed(
+        await done(given.objects.merge(object_id, step.action_id, step.others, step.if_version, person, asker))
+    )
 
 
-@router.post("/split")
-async def split(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, step: Step) -> CombinedOut:
+@router.post("/split", response_model=ChangeOut)
+async def split(given: AnnotatorDep, person: Person, asker: Asker, object_id: ObjectId, step: Step) -> Response:
     """Make an object of each connected part: this one keeps the largest, the others are new.
 
-    `undo` takes the mask back; the new ones are gone where each is given `deleted` true.
+    `undo` takes the mask back, and deletes the new ones; `redo` does it again.
     """
-    timed = await done(given.objects.split(object_id, step.action_id, step.if_version, person, asker))
-    return CombinedOut.of(*timed.result, milliseconds(timed))
+    return _changed(await done(given.objects.split(object_id, step.action_id, step.if_version, person, asker)))
 
 
 @router.get("/candidates", responses={204: {"description": "Too much else was asked for."}}, response_model=Candidates)
