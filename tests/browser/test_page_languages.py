@@ -125,7 +125,7 @@ def test_the_language_that_is_chosen_stays(opened, served):
     page.locator("#view summary").click()
     page.locator("#setting-language").select_option("de")
     page.locator("#finish", has_text="Fertig").wait_for()
-    assert page.locator("#undo").get_attribute("title").endswith("nichts ist ausgewählt")
+    assert page.locator("#undo").get_attribute("title").endswith("in diesem Tab wurde nichts getan")
     page.reload()
     page.locator("#finish", has_text="Fertig").wait_for()
     page.locator("#view summary").click()

@@ -11,7 +11,7 @@ import { examples } from "./ui/examples.js";
 import { tour } from "./ui/tour.js";
 import { Filmstrip } from "./ui/filmstrip.js";
 import { heatLegend } from "./ui/heat-legend.js";
-import { importing } from "./ui/imports.js";
+import { importing, takeImportsBack } from "./ui/imports.js";
 import { Preannotation } from "./ui/preannotate.js";
 import { Hand } from "./tools/editor.js";
 import { Copying } from "./tools/copying.js";
@@ -76,7 +76,11 @@ const preannotation = new Preannotation({ store, desk, hand, notices });
 new Company({ store, desk, notices });
 const pins = new Pins({ store, stage, review });
 const classKeys = new ClassKeys(store, hand);
-hand.anywhere = new UndoAnywhere({ store, desk, hand });
+hand.anywhere = new UndoAnywhere(
+  { store, desk, hand, notices },
+  { imports: (ids) => takeImportsBack(desk, ids), jobs: (ids, photo) => preannotation.turn("redo", ids, photo) },
+);
+sync.undone = (entry) => hand.anywhere?.drop(entry);
 const doubts = new Doubts({ store, stage, hand });
 const doors = {
   sheet: () => keysSheet.show(),

@@ -98,7 +98,7 @@
  * @property {Thing} object
  * @property {Patch | null} patch
  * @property {Pass[]} [passes]
- * @property {Thing[]} [others] that were merged with it, or split from it
+ * @property {Thing[]} [others] that became part of it, or were one: deleted now, or there again
  * @property {{queue: number, model: number, total: number}} [ms]
  */
 

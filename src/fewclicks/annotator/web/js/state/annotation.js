@@ -29,8 +29,6 @@ export class Entry {
     this.clicks = [];
     /** @type {(Prompt & {id: string})[]} boxes and strokes of clicks that are not yet saved */
     this.prompts = [];
-    /** @type {{thing: Thing}[]} what it was split into last */
-    this.parts = [];
     /** @type {Pass[]} of the last click */
     this.passes = thing.passes ?? [];
     /** It was made since it was last finished: dropping it deletes it. */

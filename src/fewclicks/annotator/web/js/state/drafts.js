@@ -5,7 +5,6 @@
 import { Trail } from "./undo.js";
 
 const KEY = "fewclicks.begun";
-const DELETED = "fewclicks.deleted";
 
 /** @returns {Record<string, {fresh: boolean, since: number, done: Change[], undone: Change[]}>} */
 function kept() {
@@ -32,23 +31,4 @@ export function recall(entry) {
   entry.fresh = fresh;
   entry.since = since;
   entry.trail = new Trail(done, undone);
-}
-
-/**
- * Keep which object of a photo was deleted last; null: it was brought back.
- * @param {number} photo
- * @param {string | null} object
- */
-export function noteDeleted(photo, object) {
-  sessionStorage.setItem(DELETED, JSON.stringify({ photo, object }));
-}
-
-/**
- * The object that was deleted last, if it is of this photo.
- * @param {number} photo
- * @returns {string | null}
- */
-export function lastDeleted(photo) {
-  const last = JSON.parse(sessionStorage.getItem(DELETED) ?? "null");
-  return last?.photo === photo ? last.object : null;
 }

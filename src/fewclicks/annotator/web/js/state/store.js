@@ -43,6 +43,7 @@ import { keep, recallValues } from "./memory.js";
  * @property {string} person the name that the user says, where no token gives one
  * @property {Role} role what the user may do
  * @property {Comment[]} comments on the photo
+ * @property {number} deeds what was done in this tab and can be taken back
  * @property {number} waiting actions that are not yet saved
  * @property {boolean} reached the server answers
  * @property {boolean} busy the model works since 150 ms
@@ -115,7 +116,7 @@ function fresh() {
     person: "",
     role: "admin",
     comments: [],
-    waiting: 0, reached: true, busy: false, loading: false,
+    deeds: 0, waiting: 0, reached: true, busy: false, loading: false,
     lastMs: null,
     keys: 0,
     hint: "",

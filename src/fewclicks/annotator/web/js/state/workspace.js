@@ -9,7 +9,7 @@
 import { counted, t } from "../language.js";
 import * as api from "../sync/api.js";
 import { PAGE } from "../sync/team.js";
-import { lastDeleted, noteDeleted, recall } from "./drafts.js";
+import { recall } from "./drafts.js";
 import { Entry } from "./annotation.js";
 import { AS_MODEL } from "./store.js";
 import { Mask } from "../canvas/mask.js";
@@ -127,7 +127,6 @@ export class Desk {
     const photo = this.store.state.photos.find((one) => one.id === id);
     if (!photo) return;
     this.events?.close();
-    this.hand.bringBack = null;
     history.replaceState(null, "", `#photo=${id}`);
     const empty = { hand: null, hover: null, meanings: null, selected: new Set(), pass: null, before: false, armed: false, busy: false, lastMs: null, hint: "" };
     this.store.set({ photo, tiles: null, entries: new Map(), loading: !photo.problem, ...empty });
@@ -181,22 +180,7 @@ export class Desk {
     const open = [...entries.values()].filter(({ thing }) => thing.state === "open" && !thing.proposal);
     const hand = open.sort((a, b) => b.thing.z - a.thing.z)[0];
     this.store.set({ photo, entries, hand: hand?.thing.id ?? null });
-    if (!hand) this.bringBack(photo.id);
     for (const entry of entries.values()) this.remind(entry);
-  }
-
-  /**
-   * After a reload too, undo brings back the object that was deleted last. The events of the photo then tell of it.
-   * @param {number} photo
-   */
-  bringBack(photo) {
-    const id = lastDeleted(photo);
-    if (!id) return;
-    this.hand.bringBack = () => {
-      this.hand.bringBack = null;
-      noteDeleted(photo, null);
-      this.hand.send(id, "PATCH", "", { deleted: false });
-    };
   }
 
   /**

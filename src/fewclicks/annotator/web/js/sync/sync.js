@@ -23,6 +23,8 @@ export class Sync {
     this.queue = null;
     /** @type {Map<string, Thing>} news of objects whose own changes are still under way */
     this.news = new Map();
+    /** @type {(entry: Entry) => void} told of an object to which what was asked for was not done: there is nothing to undo */
+    this.undone = () => {};
   }
 
   /** @returns {Handlers} */
@@ -49,10 +51,7 @@ export class Sync {
     const entry = this.store.state.entries.get(item.object);
     if (!entry) return;
     if (change && item.path.endsWith("/actions") && !change.patch && !change.passes?.length) {
-      // A click that was said already: there is nothing to undo.
-      entry.since = Math.max(0, entry.since - 1);
-      entry.trail.repeated();
-      note(entry);
+      this.nothing(entry); // a click that was said already
     }
     if (change?.patch) {
       const grey = await decodeGrey(fromBase64(change.patch.png));
@@ -63,10 +62,7 @@ export class Sync {
       entry.mask = thing.box ? mask.crop(thing.box) : Mask.empty();
       entry.revision++;
     }
-    if (change?.others) {
-      entry.parts = change.others.map((other) => ({ thing: other }));
-      for (const other of change.others) await this.heard(other);
-    }
+    for (const other of change?.others ?? []) await this.heard(other);
     const waits = (this.queue?.lines.get(item.object) ?? []).slice(1);
     entry.thing = { ...thing, ...ahead(waits) };
     entry.passes = thing.passes ?? [];
@@ -76,6 +72,14 @@ export class Sync {
     const { busy, hand } = this.store.state;
     const more = hand === item.object ? waits.length > 0 : hand !== null && this.queue?.lines.has(hand);
     this.store.set({ busy: busy && more === true, ...(change?.ms ? { lastMs: change.ms.total } : {}) });
+  }
+
+  /** @param {Entry} entry to which nothing was done */
+  nothing(entry) {
+    entry.since = Math.max(0, entry.since - 1);
+    entry.trail.repeated();
+    note(entry);
+    this.undone(entry);
   }
 
   /**
@@ -100,6 +104,7 @@ export class Sync {
     this.store.set({ busy: false });
     if (!entry || !photo) return;
     entry.settle(item.id);
+    if (/\/(actions|merge|split)$/.test(item.path)) this.nothing(entry);
     const { objects } = await api.photo(photo.id).catch(() => ({ objects: [entry.thing] }));
     const thing = objects.find((one) => one.id === item.object);
     if (thing) entry.thing = { ...thing, version: Math.max(thing.version, entry.thing.version) };

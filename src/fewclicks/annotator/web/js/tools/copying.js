@@ -149,6 +149,7 @@ export class Copying {
     const reasons = [...new Set(left.map(({ problem }) => problem))].join(", ");
     const without = left.length ? t("copy.leftOut", { n: left.length, reasons }) : "";
     if (!made.length) return void this.notices.show(t(none, { photos: counted("photo", photos) }) + without);
-    this.many.said(t(what, { objects: counted("object", made.length), photos: counted("photo", photos) }) + without, () => made.forEach((thing) => this.many.revive({ thing }, false)));
+    const said = t(what, { objects: counted("object", made.length), photos: counted("photo", photos) }) + without;
+    this.hand.anywhere?.did(said, made.map(({ id }) => ({ kind: "was", object: id, was: { deleted: true } })), made[made.length - 1].photo_id);
   }
 }

@@ -7,7 +7,7 @@
 /** @import { Notices } from "../ui/toasts.js" */
 import { counted, t } from "../language.js";
 import { boxOf, inside } from "./places.js";
-import { note, noteDeleted } from "../state/drafts.js";
+import { note } from "../state/drafts.js";
 import { uuid } from "../ui/dom.js";
 import { Entry, nameOf, newborn } from "../state/annotation.js";
 import { Trail } from "../state/undo.js";
@@ -26,18 +26,15 @@ export class Hand {
     this.notices = notices;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.busyTimer = undefined;
-    /** @type {(() => void) | null} brings back the object that was deleted last, until something else is done */
-    this.bringBack = null;
     /** @type {Many | null} what is done to several */
     this.many = null;
-    /** @type {import("./undo-anywhere.js").UndoAnywhere | null} what undo takes back while nothing is in hand */
+    /** @type {import("./undo-anywhere.js").UndoAnywhere | null} what was done in this tab */
     this.anywhere = null;
     /** @type {import("./proposals.js").Proposals | null} what is decided of proposals */
     this.proposals = null;
     /** @type {(() => void)[]} clicks that were made while the photo was being opened */
     this.held = [];
     store.on(["loading"], ({ loading }) => !loading && this.held.splice(0).forEach((click) => click()));
-    store.on(["hand"], ({ hand }) => hand !== null && (this.bringBack = null));
   }
 
   /**
@@ -237,10 +234,8 @@ export class Hand {
     entry.trail = new Trail();
     this.close(entry);
     if (!changes) return;
-    this.many?.said(t("edit.asItWas", { name: nameOf(entry, this.store), changes: counted("change", Math.abs(changes)) }), () => {
-      this.take(entry);
-      for (let i = 0; i < Math.abs(changes); i++) this.step(entry, changes > 0 ? "redo" : "undo");
-    });
+    const said = t("edit.asItWas", { name: nameOf(entry, this.store), changes: counted("change", Math.abs(changes)) });
+    this.anywhere?.did(said, [{ kind: "again", object: entry.thing.id, count: changes }]);
   }
 
   undo() {
@@ -254,9 +249,9 @@ export class Hand {
   /** @param {"undo" | "redo"} way */
   stepInHand(way) {
     const entry = this.store.hand;
-    if (!entry && way === "undo" && (this.bringBack || this.anywhere)) return void (this.bringBack ? this.bringBack() : this.anywhere?.undo());
+    if (way === "undo" && this.anywhere?.goesFirst(entry)) return void this.anywhere.undo();
     if (!entry) {
-      this.store.set({ hint: t(way === "undo" ? "edit.takeUpToUndo" : "edit.takeUpToRedo") });
+      this.store.set({ hint: t("edit.takeUpToRedo") });
       return;
     }
     if (way === "undo" && this.proposals?.undo(entry)) return;
@@ -320,24 +315,25 @@ export class Hand {
    * @param {boolean} said
    */
   remove(entry, said) {
-    const was = entry.thing.state;
     note(Object.assign(entry, { since: 0 }));
     entry.thing = { ...entry.thing, deleted: true };
     this.patch(entry, { deleted: true });
     if (this.store.hand === entry) this.store.set({ hand: null, pass: null, before: false });
     this.store.touch("entries");
-    if (!said) return;
-    noteDeleted(entry.thing.photo_id, entry.thing.id);
-    const back = () => {
-      noteDeleted(entry.thing.photo_id, null);
-      entry.thing = { ...entry.thing, deleted: false, state: was };
-      this.patch(entry, { deleted: false });
-      if (this.store.hand === null) this.store.set({ hand: entry.thing.id });
-      this.store.touch("entries");
-      close();
-    };
-    const close = this.notices.show(t("edit.deleted", { name: nameOf(entry, this.store) }), back);
-    this.bringBack = back;
+    if (said) this.anywhere?.did(t("edit.deleted", { name: nameOf(entry, this.store) }), [{ kind: "was", object: entry.thing.id, was: { deleted: false } }]);
+  }
+
+  /**
+   * Have some of what an object was, again; it need not be of this photo.
+   * @param {string} object
+   * @param {Partial<Thing>} was
+   */
+  restore(object, was) {
+    const entry = this.store.state.entries.get(object);
+    if (entry) entry.thing = { ...entry.thing, ...was };
+    const { proposal: _, ...part } = was; // which the server tells by the state
+    this.send(object, "PATCH", "", part);
+    this.store.touch("entries");
   }
 
   /** Nothing is selected any more. Returns whether something was. */
@@ -400,7 +396,9 @@ export class Hand {
    */
   label(entry, is) {
     const { class_id, name, attributes } = entry.thing;
-    entry.trail.labelled({ was: "name" in is ? { name } : "attributes" in is ? { attributes: unsaid(attributes, is.attributes) } : { class_id }, is });
+    const label = { was: "name" in is ? { name } : "attributes" in is ? { attributes: unsaid(attributes, is.attributes) } : { class_id }, is };
+    entry.trail.labelled(label);
+    this.anywhere?.add(entry, label);
     this.set(entry, is);
   }
 
@@ -412,6 +410,8 @@ export class Hand {
   relabel(entry, way) {
     const label = entry.trail.label(way);
     if (!label) return;
+    if (way === "undo") this.anywhere?.drop(entry, "label");
+    else this.anywhere?.add(entry, label);
     entry.trail.step(way);
     this.set(entry, way === "undo" ? label.was : label.is);
     this.store.set({ classId: entry.thing.class_id });
@@ -442,8 +442,8 @@ export class Hand {
   rename(entry, name) {
     const was = entry.thing.name;
     if (name === was) return;
-    this.label(entry, { name });
-    this.notices.show(t("edit.renamed", { name: nameOf(entry, this.store) }), () => this.label(entry, { name: was }));
+    const steps = this.anywhere?.together(() => this.label(entry, { name })) ?? [];
+    this.anywhere?.did(t("edit.renamed", { name: nameOf(entry, this.store) }), steps);
   }
 
   /**

@@ -5,7 +5,7 @@
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Store } from "../state/store.js" */
 /** @import { Key } from "../language.js" */
-/** @import { Thing } from "../types.js" */
+/** @import { Step } from "./undo-anywhere.js" */
 import { counted, t } from "../language.js";
 import { nameOf } from "../state/annotation.js";
 import { uuid } from "../ui/dom.js";
@@ -122,9 +122,8 @@ export class Many {
       const z = i ? Math.max(order[i - 1].thing.z + 1, one === entry ? 0 : one.thing.z) : Math.min(...were.values());
       if (one.thing.z !== z) this.hand.set(one, { z });
     });
-    this.said(t("many.moved", { name: nameOf(entry, this.store) }), () => {
-      for (const [one, z] of were) if (one.thing.z !== z) this.hand.set(one, { z });
-    });
+    const moved = order.filter((one) => one.thing.z !== were.get(one));
+    this.did("many.moved", { name: nameOf(entry, this.store) }, moved.map((one) => ({ kind: "was", object: one.thing.id, was: { z: were.get(one) } })));
   }
 
   /** Make the selected ones one object: the lowest gets the pixels of all. */
@@ -134,14 +133,11 @@ export class Many {
     this.hand.release();
     const id = uuid();
     for (const other of others) other.thing = { ...other.thing, deleted: true };
-    kept.trail.masked();
+    const steps = this.together(() => this.changed(kept));
     this.hand.send(kept.thing.id, "POST", "/merge", { action_id: id, others: others.map(({ thing }) => thing.id) }, id);
     this.store.set({ selected: new Set() });
     this.store.touch("entries");
-    this.said(t("many.merged", { objects: counted("object", others.length + 1) }), () => {
-      this.hand.step(kept, "undo");
-      for (const other of others) this.revive(other, true);
-    });
+    this.did("many.merged", { objects: counted("object", others.length + 1) }, steps);
   }
 
   /** Make an object of each part of what is meant. */
@@ -149,17 +145,21 @@ export class Many {
     const entries = this.free();
     if (!entries.length) return;
     this.hand.release();
+    const steps = this.together(() => entries.forEach((entry) => this.changed(entry)));
     for (const entry of entries) {
       const id = uuid();
-      entry.trail.masked();
       this.hand.send(entry.thing.id, "POST", "/split", { action_id: id }, id);
     }
-    this.said(t("many.split", { what: entries.length > 1 ? counted("object", entries.length) : nameOf(entries[0], this.store) }), () => {
-      for (const entry of entries) {
-        this.hand.step(entry, "undo");
-        for (const part of entry.parts) this.revive(part, false);
-      }
-    });
+    this.did("many.split", { what: entries.length > 1 ? counted("object", entries.length) : nameOf(entries[0], this.store) }, steps);
+  }
+
+  /**
+   * The mask of an object is being changed, by what is not an action of its own.
+   * @param {Entry} entry
+   */
+  changed(entry) {
+    entry.trail.masked();
+    this.hand.anywhere?.add(entry);
   }
 
   /** Keep the largest part of each. */
@@ -179,8 +179,8 @@ export class Many {
   clean(how, said) {
     const entries = this.free();
     if (!entries.length) return;
-    for (const entry of entries) this.hand.act({ kind: "clean", ...how }, entry);
-    this.said(t(said, { objects: counted("object", entries.length) }), () => entries.forEach((entry) => this.hand.step(entry, "undo")));
+    const steps = this.together(() => entries.forEach((entry) => this.hand.act({ kind: "clean", ...how }, entry)));
+    this.did(said, { objects: counted("object", entries.length) }, steps);
   }
 
   /** Delete what is meant. */
@@ -189,7 +189,7 @@ export class Many {
     if (entries.length === 1) return this.hand.remove(entries[0], true);
     if (!entries.length) return;
     for (const entry of entries) this.hand.remove(entry, false);
-    this.said(t("many.deleted", { objects: counted("object", entries.length) }), () => entries.forEach((entry) => this.revive(entry, true)));
+    this.did("many.deleted", { objects: counted("object", entries.length) }, entries.map(({ thing }) => ({ kind: "was", object: thing.id, was: { deleted: false } })));
   }
 
   /**
@@ -198,12 +198,9 @@ export class Many {
    */
   label(classId) {
     const entries = this.free().filter(({ thing }) => thing.class_id !== classId);
-    const were = entries.map(({ thing }) => thing.class_id);
-    for (const entry of entries) this.hand.label(entry, { class_id: classId });
     if (!entries.length) return;
-    this.said(t("many.classed", { objects: counted("object", entries.length) }), () =>
-      entries.forEach((entry, i) => this.hand.label(entry, { class_id: were[i] })),
-    );
+    const steps = this.together(() => entries.forEach((entry) => this.hand.label(entry, { class_id: classId })));
+    this.did("many.classed", { objects: counted("object", entries.length) }, steps);
   }
 
   /**
@@ -225,31 +222,21 @@ export class Many {
   }
 
   /**
-   * An object is there again, or gone.
-   * @param {Pick<Entry, "thing">} entry
-   * @param {boolean} there
+   * Do several things that are one step for the user.
+   * @param {() => void} work
+   * @returns {Step[]}
    */
-  revive(entry, there) {
-    /** @type {Partial<Thing>} */
-    const part = { deleted: !there };
-    const known = this.store.state.entries.get(entry.thing.id);
-    if (known) known.thing = { ...known.thing, ...part };
-    this.hand.send(entry.thing.id, "PATCH", "", part);
-    this.store.touch("entries");
+  together(work) {
+    return this.hand.anywhere?.together(work) ?? [];
   }
 
   /**
-   * Say what was done, with a way back: also Ctrl+Z, while nothing is in hand.
-   * @param {string} text
-   * @param {() => void} back
+   * Say what was done, with a way back.
+   * @param {Key} key
+   * @param {Record<string, string>} words
+   * @param {Step[]} steps
    */
-  said(text, back) {
-    const once = () => {
-      close();
-      if (this.hand.bringBack === once) this.hand.bringBack = null;
-      back();
-    };
-    const close = this.notices.show(text, once);
-    this.hand.bringBack = once;
+  did(key, words, steps) {
+    this.hand.anywhere?.did(t(key, words), steps);
   }
 }

@@ -15,9 +15,6 @@ export class Proposals {
     this.store = store;
     this.hand = hand;
     this.many = many;
-    /** @type {(() => void)[]} take back what was decided, the latest last */
-    this.judged = [];
-    store.on(["loading"], ({ loading }) => loading && (this.judged = []));
   }
 
   /** Those of the photo, as the list shows them. */
@@ -36,15 +33,8 @@ export class Proposals {
       this.hand.mark(entry, "done");
       entry.thing = { ...entry.thing, proposal: false };
     }
-    const back = () => {
-      for (const entry of entries) {
-        this.hand.mark(entry, "open");
-        entry.thing = { ...entry.thing, proposal: true };
-      }
-      this.hand.take(first);
-    };
-    this.many.said(t("proposal.accepted", { what: entries.length === 1 ? nameOf(first, this.store) : counted("proposal", entries.length) }), back);
-    this.judged.push(back);
+    const what = entries.length === 1 ? nameOf(first, this.store) : counted("proposal", entries.length);
+    this.many.did("proposal.accepted", { what }, entries.map(({ thing }) => ({ kind: "was", object: thing.id, was: { state: "open", proposal: true } })));
     this.goOn(first);
     const left = this.list.length;
     this.store.set({ hint: left ? t("proposal.left", { proposals: counted("proposal", left) }) : t("proposal.noMore") });
@@ -68,11 +58,6 @@ export class Proposals {
     if (!entry.thing.proposal || entry.thing.locked) return false;
     const order = this.store.stack.toReversed();
     this.hand.remove(entry, true);
-    const back = this.hand.bringBack;
-    this.judged.push(() => {
-      back?.();
-      this.hand.take(entry);
-    });
     const next = this.list.find((one) => order.indexOf(one) > order.indexOf(entry)) ?? this.list[0];
     if (next) this.hand.take(next);
     return true;
@@ -83,13 +68,7 @@ export class Proposals {
     const gone = this.list;
     this.store.set({ hand: null });
     for (const entry of gone) this.hand.remove(entry, false);
-    this.many.said(t("proposal.discarded", { proposals: counted("proposal", gone.length) }), () => {
-      for (const entry of gone) {
-        entry.thing = { ...entry.thing, deleted: false };
-        this.hand.patch(entry, { deleted: false });
-      }
-      this.store.touch("entries");
-    });
+    this.many.did("proposal.discarded", { proposals: counted("proposal", gone.length) }, gone.map(({ thing }) => ({ kind: "was", object: thing.id, was: { deleted: false } })));
   }
 
   /**
@@ -113,8 +92,8 @@ export class Proposals {
    */
   undo(entry) {
     if (!entry.thing.proposal || entry.trail.done.length) return false;
-    const last = this.judged.pop();
-    if (last) last();
+    const { anywhere } = this.hand;
+    if (anywhere?.last?.photo === entry.thing.photo_id) void anywhere.undo();
     else this.store.set({ hint: t("proposal.undecided") });
     return true;
   }

@@ -85,23 +85,31 @@ async function takeIn(files, mode, result) {
 }
 
 /**
- * Have Ctrl+Z, and a button, take imports back: until an object is taken up or another photo is opened.
+ * Have undo, and a button, take imports back.
  * @param {Desk} desk
  * @param {string[]} ids
  * @param {HTMLElement} result
  */
 function offerUndo(desk, ids, result) {
+  const deed = desk.hand.anywhere?.record([{ kind: "imports", ids }], null);
   const back = async () => {
-    desk.hand.bringBack = null;
     button.disabled = true;
-    const count = await turned(desk, [...ids].reverse(), "undo");
-    if (count === null) return;
-    result.replaceChildren(t("import.takenBack", { objects: counted("object", count) }));
-    desk.notices.show(t("import.takenBackNotice", { objects: counted("object", count) }), () => void turned(desk, ids, "redo"));
+    await desk.hand.anywhere?.takeBack(deed ?? "");
+    result.replaceChildren(t("import.takenBack"));
   };
   const button = h("button", { type: "button", class: "button", id: "import-undo", onclick: () => void back() }, t("import.undo"));
   result.append(button);
-  desk.hand.bringBack = () => void back();
+}
+
+/**
+ * Take imports back, the latest first.
+ * @param {Desk} desk
+ * @param {string[]} ids
+ */
+export async function takeImportsBack(desk, ids) {
+  const count = await turned(desk, [...ids].reverse(), "undo");
+  if (count === null) return;
+  desk.notices.show(t("import.takenBackNotice", { objects: counted("object", count) }), () => void turned(desk, ids, "redo"));
 }
 
 /**

@@ -173,9 +173,9 @@ export class Preannotation {
       if (open) await this.desk.refresh(open.id);
       await this.desk.relist();
       const stay = kept ? t("pre.stay", { objects: counted("object", kept) }) : "";
-      const back = way === "undo" ? () => void this.turn("redo", jobs, photo) : undefined;
-      this.notices.show(t(way === "undo" ? "pre.back" : "pre.again", { proposals: counted("proposal", objects) }) + stay, back);
-      if (back && objects) this.hand.bringBack = () => void ((this.hand.bringBack = null), back());
+      const said = t(way === "undo" ? "pre.back" : "pre.again", { proposals: counted("proposal", objects) }) + stay;
+      if (way === "undo" && objects) this.hand.anywhere?.did(said, [{ kind: "jobs", ids: jobs, photo }], null);
+      else this.notices.show(said);
     });
   }
 

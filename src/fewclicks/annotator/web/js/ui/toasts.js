@@ -15,7 +15,7 @@ export class Notices {
 
   /**
    * @param {string} text
-   * @param {() => void} [undo] offered as a button, and as a key
+   * @param {() => unknown} [undo] offered as a button, and as a key; the notice stays where it gives false
    * @param {"news" | "problem"} [kind]
    * @param {string} [word] what the button says
    * @returns {() => void} takes the notice away
@@ -30,8 +30,7 @@ export class Notices {
       if (this.back === takeBack) this.back = null;
     };
     const takeBack = () => {
-      close();
-      undo?.();
+      if (undo?.() !== false) close();
     };
     const start = () => (timer = setTimeout(close, SHOWN_MS));
     if (undo) {

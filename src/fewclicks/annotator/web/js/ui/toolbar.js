@@ -104,13 +104,14 @@ function ends(store, hand) {
   const finish = tool(store, { id: "finish", icon: "check", label: "tool.finish", key: "finish" }, () => hand.finish());
   finish.className = "button primary";
   store.on(["armed"], ({ armed }) => fresh.setAttribute("aria-pressed", String(armed)));
-  store.on(["hand", "entries", "waiting", "keys"], () => {
+  store.on(["hand", "entries", "waiting", "keys", "deeds"], () => {
     const entry = store.hand;
+    const first = hand.anywhere?.goesFirst(entry) ?? false;
     const waits = entry !== null && hand.queue.lines.has(entry.thing.id);
     const [back, again] = [entry?.trail.label("undo"), entry?.trail.label("redo")].map((label) => label && ("name" in label.is ? "name" : "class"));
     const why = (/** @type {unknown} */ possible) => still(store) ?? (possible || waits ? null : t("tool.nothingMore"));
-    const brings = !entry && hand.bringBack !== null;
-    enable(undo, brings ? null : why(entry?.thing.can_undo || back), named("undo", back ?? entry?.thing.undo_kind));
+    if (first) enable(undo, hand.anywhere?.last ? null : t("tool.nothingDone"), t("tool.undoTitle"));
+    else enable(undo, why(entry?.thing.can_undo || back), named("undo", back ?? entry?.thing.undo_kind));
     enable(redo, why(entry?.thing.can_redo || again), named("redo", again ?? entry?.thing.redo_kind));
     const none = entry ? null : t("nothingSelected");
     enable(drop, none, t("tool.dropTitle"));
