@@ -190,14 +190,30 @@ def shot(screen, name):
 
 
 def drag(screen, *points, button="left"):
-    """Draw from point to point of the photo."""
-    mouse = screen.page.mouse
-    mouse.move(*screen.at(*points[0], SIZE))
-    mouse.down(button=button)
-    for point in points[1:]:
-        mouse.move(*screen.at(*point, SIZE), steps=4)
-    mouse.up(button=button)
+    """Draw from point to point of the photo, and wait until it is saved."""
+    draw(screen, *(screen.at(*point, SIZE) for point in points), button=button)
     screen.saved()
+
+
+def draw(screen, *places, button="left"):
+    """Draw from place to place of the page."""
+    mouse = screen.page.mouse
+    mouse.move(*places[0])
+    mouse.down(button=button)
+    for place in places[1:]:
+        mouse.move(*place, steps=4)
+    mouse.up(button=button)
+
+
+@contextlib.contextmanager
+def slow(screen, url):
+    """What the page asks for at addresses like this does not reach the server before the end."""
+    held = []
+    screen.page.route(url, lambda route: held.append(route))
+    yield held
+    for route in held:
+        route.continue_()
+    screen.page.unroute(url)
 
 
 def kinds(server, object_id):

@@ -93,6 +93,20 @@ export class Entry {
     return [...this.thing.clicks.map((click) => ({ ...click, id: "" })), ...this.clicks];
   }
 
+  /** @returns {Box | null} where it lies, as far as that is known: its mask, and what was said of it that is not yet saved */
+  get extent() {
+    const { box } = this.thing;
+    const points = [
+      ...this.clicks.filter(({ positive }) => positive).map(({ x, y }) => [x, y]),
+      ...this.prompts.filter(({ positive }) => positive).flatMap((prompt) => prompt.points),
+      ...this.strokes.filter(({ erase }) => !erase).flatMap((stroke) => stroke.points),
+      ...(box ? [[box[0], box[1]], [box[2], box[3]]] : []),
+    ];
+    if (!points.length) return null;
+    const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+  }
+
   /** Whether nothing was clicked or painted on it, and nothing is under way. */
   get isNothing() {
     return !this.thing.area_px && !this.clicks.length && !this.strokes.length && !this.prompts.length;

@@ -65,7 +65,7 @@ export class Hand {
     const [x0, y0, x1, y1] = boxOf(photo, from, to);
     if (x1 - x0 < 1 || y1 - y0 < 1) return this.store.set({ hint: t("edit.boxEmpty") });
     const { hand } = this.store;
-    const own = hand?.thing.box;
+    const own = hand?.extent;
     const beside = own && (own[2] <= x0 || own[0] >= x1 || own[3] <= y0 || own[1] >= y1);
     if (!hand || armed || beside) this.create();
     else if (this.refuses(hand)) return;
