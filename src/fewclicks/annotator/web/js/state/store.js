@@ -140,6 +140,19 @@ export class Store {
     this.sorted = { things: [], stack: [] };
     /** @type {{stack: readonly Entry[], places: Map<string, number>}} */
     this.numbered = { stack: [], places: new Map() };
+    /** @type {(() => void)[]} what the user did while the photo was being opened */
+    this.held = [];
+    this.on(["loading"], ({ loading }) => !loading && this.held.splice(0).forEach((act) => act()));
+  }
+
+  /**
+   * Do what needs the objects of the photo: now, or when they are here, unless another photo is opened before.
+   * @param {() => void} act
+   */
+  onceOpen(act) {
+    const { photo, loading } = this.state;
+    if (loading) this.held.push(() => this.state.photo?.id === photo?.id && act());
+    else act();
   }
 
   /**

@@ -32,9 +32,6 @@ export class Hand {
     this.anywhere = null;
     /** @type {import("./proposals.js").Proposals | null} what is decided of proposals */
     this.proposals = null;
-    /** @type {(() => void)[]} clicks that were made while the photo was being opened */
-    this.held = [];
-    store.on(["loading"], ({ loading }) => !loading && this.held.splice(0).forEach((click) => click()));
   }
 
   /**
@@ -46,7 +43,7 @@ export class Hand {
   click(x, y, positive) {
     const { photo, loading } = this.store.state;
     // It is not known yet what lies there.
-    if (loading) return void this.held.push(() => this.store.state.photo?.id === photo?.id && this.click(x, y, positive));
+    if (loading) return this.store.onceOpen(() => this.click(x, y, positive));
     const point = photo && inside(photo, x, y);
     if (!point || !this.ready(point, positive, false)) return;
     const id = this.act({ kind: "click", x: point[0], y: point[1], positive, ...this.store.refined, ...this.store.reach });
@@ -60,8 +57,8 @@ export class Hand {
    * @param {[number, number]} to
    */
   box(from, to) {
-    const { photo, loading, armed } = this.store.state;
-    if (!photo || loading) return;
+    const { photo, armed } = this.store.state;
+    if (!photo) return;
     const [x0, y0, x1, y1] = boxOf(photo, from, to);
     if (x1 - x0 < 1 || y1 - y0 < 1) return this.store.set({ hint: t("edit.boxEmpty") });
     const { hand } = this.store;

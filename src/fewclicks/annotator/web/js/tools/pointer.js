@@ -233,10 +233,13 @@ export class Pointing {
    */
   select(mode) {
     const { prompt } = this.prompting;
-    const under = this.store.at(...this.stage.camera.toPhoto(...this.origin));
-    if (mode === "prompt" && prompt) this.many.band(prompt.points[0], prompt.points[prompt.points.length - 1]);
-    else if (under) this.many.toggle(under);
+    const at = this.stage.camera.toPhoto(...this.origin);
     this.giveUp();
+    this.store.onceOpen(() => {
+      const under = this.store.at(...at);
+      if (mode === "prompt" && prompt) this.many.band(prompt.points[0], prompt.points[prompt.points.length - 1]);
+      else if (under) this.many.toggle(under);
+    });
   }
 
   /** Give up what is being drawn. Returns whether something was. */

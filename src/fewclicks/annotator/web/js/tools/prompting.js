@@ -40,10 +40,9 @@ export class Prompting {
    * @param {boolean} positive
    */
   start(kind, point, positive) {
-    const { photo, loading } = this.store.state;
     this.lost = null;
     const points = kind === "polygon" ? [point, point] : [point];
-    this.prompt = photo && !loading ? { kind, points, positive } : null;
+    this.prompt = this.store.state.photo ? { kind, points, positive } : null;
     return this.prompt !== null;
   }
 
@@ -62,13 +61,20 @@ export class Prompting {
   }
 
   /**
-   * It is done: send it.
+   * It is done: send it, once the photo is open.
    * @param {number} scale of the view
    */
   finish(scale) {
     const { prompt } = this;
     this.prompt = null;
-    if (!prompt) return;
+    if (prompt) this.store.onceOpen(() => this.send(prompt, scale));
+  }
+
+  /**
+   * @param {Prompt} prompt
+   * @param {number} scale of the view
+   */
+  send(prompt, scale) {
     const [from, to] = [prompt.points[0], prompt.points[prompt.points.length - 1]];
     if (prompt.kind === "polygon") this.outline(prompt.points.slice(0, -1), prompt.positive);
     else if (prompt.kind === "lasso") this.outline(prompt.points, prompt.positive);
@@ -107,8 +113,8 @@ export class Prompting {
    * @param {boolean} positive
    */
   outline(points, positive) {
-    const { photo, loading, armed } = this.store.state;
-    if (!photo || loading) return;
+    const { photo, armed } = this.store.state;
+    if (!photo) return;
     if (points.length < 3) return this.store.set({ hint: t("polygon.three") });
     const { hand } = this;
     if (!positive && !this.store.hand) return this.store.set({ hint: t("polygon.nothing") });

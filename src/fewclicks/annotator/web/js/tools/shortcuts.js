@@ -50,6 +50,12 @@ import { t } from "../language.js";
 
 const BRUSHES = [1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40, 56, 80, 120];
 
+/** What needs the objects of the photo: while it is being opened it waits for them, in order with the clicks. */
+const WAITING = /** @type {ReadonlySet<KeyId | undefined>} */ (new Set(/** @type {KeyId[]} */ ([
+  "whole", "clean", "redo", "nextObject", "previousObject", "rename", "selectAll", "merge", "split", "largest", "fill", "hide", "lock", "copy", "paste",
+  "nextProposal", "delete", "up", "down", "nextDoubt", "previousDoubt", "onePass", "passBefore", "passNext", "carry", "carryOn", "done",
+])));
+
 /**
  * All shortcuts.
  * @param {Parts} parts
@@ -57,7 +63,11 @@ const BRUSHES = [1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40, 56, 80, 120];
  * @returns {Shortcut[]}
  */
 export function table(parts, doors) {
-  return [...clicking(parts), ...objects(parts, doors), ...many(parts), ...looking(parts), ...cascade(parts), ...folder(parts, doors), ...review(doors)];
+  const all = [...clicking(parts), ...objects(parts, doors), ...many(parts), ...looking(parts), ...cascade(parts), ...folder(parts, doors), ...review(doors)];
+  return all.map((one) => {
+    const { id, run } = one;
+    return run && WAITING.has(id) ? { ...one, run: () => parts.store.onceOpen(run) } : one;
+  });
 }
 
 /**
@@ -92,7 +102,7 @@ function clicking({ store, stage, hand, pointing }) {
     { group, id: "here", run: here(true) },
     { group, id: "hereReverse", run: here(false) },
     { group, gestures: ["mouse.space", "mouse.middle", "mouse.fingers"], does: "does.movePhoto" },
-    { fixed: ["Space"], run: () => pointing.spaceDown(), release: (lost) => pointing.spaceUp() && !lost && hand.finish() },
+    { fixed: ["Space"], run: () => pointing.spaceDown(), release: (lost) => pointing.spaceUp() && !lost && store.onceOpen(() => hand.finish()) },
   ];
 }
 
@@ -124,13 +134,13 @@ function arrows(stage) {
  * @param {Doors} doors
  * @returns {Shortcut[]}
  */
-function objects({ hand, pointing, copying }, doors) {
+function objects({ store, hand, pointing, copying }, doors) {
   const group = "objects";
   const digits = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
   return [
-    { group, id: "finish", gestures: ["mouse.spaceAlone"], run: () => void (pointing.close() || hand.finish()) },
-    { group, id: "discard", run: () => copying.stop() || pointing.giveUp() || hand.deselect() || hand.drop() },
-    { group, id: "undo", repeats: true, run: () => void (pointing.uncorner() || hand.undo()) },
+    { group, id: "finish", gestures: ["mouse.spaceAlone"], run: () => void (pointing.close() || store.onceOpen(() => hand.finish())) },
+    { group, id: "discard", run: () => copying.stop() || pointing.giveUp() || store.onceOpen(() => hand.deselect() || hand.drop()) },
+    { group, id: "undo", repeats: true, run: () => void (pointing.uncorner() || store.onceOpen(() => hand.undo())) },
     { group, id: "redo", repeats: true, run: () => hand.redo() },
     { group, id: "nextObject", onStage: true, run: () => hand.next(1) },
     { group, id: "previousObject", onStage: true, run: () => hand.next(-1) },

@@ -8,6 +8,8 @@
 const MAX_POINTS = 4000;
 const DRAWING = "drawing";
 
+/** @typedef {{points: [number, number][], radius: number, erase: boolean, scale: number, ended: boolean}} Early a stroke on a photo that is being opened */
+
 export class Stroking {
   /**
    * @param {Store} store
@@ -18,6 +20,8 @@ export class Stroking {
     this.hand = hand;
     /** @type {Entry | null} */
     this.entry = null;
+    /** @type {Early | null} */
+    this.early = null;
   }
 
   /**
@@ -26,16 +30,46 @@ export class Stroking {
    * @param {boolean} object the button means the object; with the eraser it erases, and the other button paints
    */
   start(point, object) {
-    const { tool, brushPx, photo, loading } = this.store.state;
+    const { tool, brushPx: radius, photo, loading } = this.store.state;
     const erase = (tool === "erase") === object;
+    if (!photo) return false;
+    if (!loading) return this.begin(point, radius, erase);
+    const early = { points: [point], radius, erase, scale: 1, ended: false };
+    this.early = early;
+    this.store.onceOpen(() => this.catchUp(early));
+    return true;
+  }
+
+  /**
+   * The photo is open now: draw what was drawn until then.
+   * @param {Early} early
+   */
+  catchUp(early) {
+    const later = this.early === early ? null : this.early;
+    this.early = null;
+    const [first, ...others] = early.points;
+    if (first && this.begin(first, early.radius, early.erase)) {
+      for (const point of others) this.extend(point, early.scale);
+      if (early.ended) this.finish();
+    }
+    this.early = later;
+    this.store.touch("entries");
+  }
+
+  /**
+   * @param {[number, number]} point
+   * @param {number} radius
+   * @param {boolean} erase
+   */
+  begin(point, radius, erase) {
     const [x, y] = point.map((value) => Math.round(value * 10) / 10);
-    if (!photo || loading || !this.hand.ready(/** @type {[number, number]} */ ([x, y]), !erase, true)) return false;
+    if (!this.hand.ready([x, y], !erase, true)) return false;
     const entry = this.store.hand;
     if (!entry) return false;
     this.store.set({ pass: null });
     this.entry = entry;
     entry.drawing = true;
-    entry.strokes.push({ id: DRAWING, points: [], radius: brushPx, erase });
+    entry.strokes.push({ id: DRAWING, points: [], radius, erase });
     entry.revision++;
     entry.extend([x, y]);
     return true;
@@ -47,7 +81,8 @@ export class Stroking {
    * @returns {import("../types.js").Box | null} where the mask may have changed
    */
   extend([x, y], scale) {
-    const stroke = this.stroke;
+    const { stroke, early } = this;
+    if (early) Object.assign(early, { scale }).points.push([x, y]);
     if (!this.entry || !stroke) return null;
     const last = stroke.points[stroke.points.length - 1];
     const apart = Math.max(0.5 / scale, stroke.radius / 8);
@@ -73,8 +108,10 @@ export class Stroking {
 
   /** The stroke is done: send it. */
   finish() {
-    const { entry, stroke } = this;
+    const { entry, stroke, early } = this;
     this.entry = null;
+    this.early = null;
+    if (early) early.ended = true;
     if (!entry || !stroke) return;
     entry.drawing = false;
     const { points, radius, erase } = stroke;
@@ -84,6 +121,8 @@ export class Stroking {
 
   /** It was no stroke: two fingers came down. */
   cancel() {
+    if (this.early) this.early.points = [];
+    this.early = null;
     if (this.entry) this.entry.drawing = false;
     this.entry?.settle(DRAWING);
     this.entry = null;
