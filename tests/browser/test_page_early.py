@@ -1,9 +1,13 @@
 """What the user does before the answers are there: to the last thing that was said, to the photo that is opened."""
 
+import shutil
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from annotating import make_folder, truth
-from browsing import SIZE, Server, draw, kinds, require_chromium, slow
+from browsing import SIZE, Screen, Server, draw, kinds, require_chromium, slow
 from fewclicks.evaluation.metrics import iou
 
 require_chromium()
@@ -42,6 +46,11 @@ def test_a_box_beside_one_that_is_under_way_begins_a_new_object(opened, served):
     found = served.objects(1)
     assert [kinds(served, one["id"]) for one in found] == [["box"], ["box", "box"]]
     assert iou(served.mask(found[0]["id"]), truth()) > 0.9
+    # Of a click that has one meaning, Q says so when that is known.
+    screen.key("Enter")
+    screen.click(110, 8, SIZE)
+    screen.key("q")
+    screen.is_now(lambda: "one meaning" in hint(screen))
 
 
 @pytest.mark.slow
@@ -95,3 +104,73 @@ def test_keys_that_need_the_objects_wait_for_the_photo(opened, served):
         screen.key("a", ".")
         assert "No mask" not in hint(screen)
     screen.is_now(lambda: "mask" in hint(screen))
+
+
+@pytest.fixture(scope="module")
+def astronaut(tmp_path_factory):
+    """A photo whose first click means several masks, with the default model."""
+    folder = tmp_path_factory.mktemp("meanings") / "photos"
+    folder.mkdir()
+    shutil.copy(Path(__file__).parents[2] / "examples" / "images" / "astronaut.png", folder)
+    server = Server(folder, method="default")
+    yield server
+    server.kill()
+
+
+def shown(screen):
+    """Which of the meanings is pressed."""
+    buttons = screen.page.locator("#filmstrip button")
+    return buttons.evaluate_all("all => all.findIndex(one => one.getAttribute('aria-pressed') === 'true')")
+
+
+@pytest.mark.slow
+def test_whole_or_part_asked_for_early_is_done_and_another_tab_follows(chromium, astronaut):
+    server, size = astronaut, (512, 512)
+    screen, other = (Screen(chromium.new_page(viewport={"width": 1280, "height": 800}), server.address) for _ in "ab")
+    with slow(screen, "**/candidates"), slow(screen, "**/actions"):
+        screen.click(180, 340, size)
+        screen.key("q")
+        assert "Looking for" in hint(screen)
+    screen.is_now(lambda: shown(screen), 1)
+    screen.saved()
+    (found,) = server.objects()
+    assert kinds(server, found["id"]) == ["click", "choose"]
+    assert "Looking for" not in hint(screen)
+    # The other tab takes it up, and goes with it.
+    other.page.locator("#object-list .row").click()
+    other.is_now(lambda: shown(other), 1)
+    screen.key("q")
+    all_of_them = screen.page.locator("#filmstrip button").count()
+    screen.is_now(lambda: shown(screen), 2 % all_of_them)
+    other.is_now(lambda: shown(other), 2 % all_of_them)
+    before = server.mask(found["id"])
+    other.key("q")
+    other.saved()
+    assert not np.array_equal(server.mask(found["id"]), before)
+    # Alt and the wheel: a notch is one, the fingers on a trackpad take several events for one, and none sideways.
+    screen.is_now(lambda: shown(screen), 3 % all_of_them)
+    did = len(kinds(server, found["id"]))
+    screen.page.keyboard.down("Alt")
+    screen.page.mouse.wheel(120, 0)
+    for _ in range(20):
+        screen.page.mouse.wheel(0, 3)
+    assert shown(screen) == 3 % all_of_them
+    for _ in range(20):
+        screen.page.mouse.wheel(0, 3)
+    screen.is_now(lambda: shown(screen), 4 % all_of_them)
+    screen.page.mouse.wheel(0, -120)
+    screen.page.keyboard.up("Alt")
+    screen.is_now(lambda: shown(screen), 3 % all_of_them)
+    screen.saved()
+    assert len(kinds(server, found["id"])) == did + 2
+    # A box, or a click more, has no other meaning.
+    screen.click(5, 5, size, "right")
+    screen.key("q")
+    assert "Only a first click" in hint(screen)
+    screen.key("Enter")
+    draw(screen, screen.at(2, 2, size), screen.at(90, 90, size))
+    screen.key("q")
+    assert "Only a first click" in hint(screen)
+    screen.saved()
+    assert not screen.wrong
+    assert not other.wrong

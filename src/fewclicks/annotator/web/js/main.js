@@ -18,6 +18,7 @@ import { Copying } from "./tools/copying.js";
 import { Doubts } from "./tools/doubts.js";
 import { Proposals } from "./tools/proposals.js";
 import { Many } from "./tools/many.js";
+import { Meanings } from "./tools/meanings.js";
 import { UndoAnywhere } from "./tools/undo-anywhere.js";
 import { Keyboard } from "./tools/keyboard.js";
 import { Lens } from "./canvas/preview.js";
@@ -66,7 +67,8 @@ const desk = new Desk({ store, queue, sync, hand, notices });
 const stage = new Stage(store, desk);
 const lens = new Lens(store, () => stage.changed());
 stage.lens = lens;
-const pointing = new Pointing({ store, stage, hand, lens, many });
+const meanings = new Meanings({ store, hand });
+const pointing = new Pointing({ store, stage, hand, lens, many, meanings });
 const navigator = new Navigator(stage, desk);
 const copying = new Copying({ store, desk, hand, many, notices });
 const objects = new ObjectsPanel({ store, desk, hand, stage, many, copying });
@@ -97,9 +99,9 @@ const doors = {
   takeNext: () => void takeNext({ store, desk, notices }),
   sendBack: () => sendBack(store, review),
 };
-const parts = { store, stage, hand, desk, pointing, notices, many, copying, doubts };
+const parts = { store, stage, hand, desk, pointing, notices, many, meanings, copying, doubts };
 const shortcuts = [...table(parts, doors), ...ownShortcuts(parts)];
-new Filmstrip({ store, desk, hand, stage });
+new Filmstrip({ store, desk, meanings, stage });
 const keyboard = new Keyboard(shortcuts, stage.element);
 keyboard.before = (event) => classKeys.next(event);
 const keysSheet = new KeysSheet(store, shortcuts);

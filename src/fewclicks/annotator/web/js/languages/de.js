@@ -504,6 +504,8 @@ export const de = {
   "edit.boxEmpty": "Der Rahmen enthält kein Pixel des Fotos.",
   "edit.strokeBeside": "Der Strich liegt neben dem Foto.",
   "edit.oneMeaning": "Der Klick hat hier nur eine Bedeutung.",
+  "edit.lookingForMeanings": "Suche, was der Klick bedeuten kann …",
+  "edit.noFirst": "Nur ein erster Klick, und nichts sonst, kann das Ganze oder einen Teil bedeuten.",
   "edit.afterFirst": "Nach einem ersten Klick zeigt {key:whole} das Ganze oder einen Teil.",
   "edit.locked": "{name} ist gesperrt. Zum Ändern in der Liste entsperren.",
   "edit.nothingToErase": "Hier gibt es nichts zu radieren.",

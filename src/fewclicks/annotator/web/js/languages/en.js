@@ -501,6 +501,8 @@ export const en = {
   "edit.boxEmpty": "The box holds no pixel of the photo.",
   "edit.strokeBeside": "The stroke lies beside the photo.",
   "edit.oneMeaning": "The click has one meaning here.",
+  "edit.lookingForMeanings": "Looking for what the click can mean …",
+  "edit.noFirst": "Only a first click, and nothing else, can mean the whole or a part.",
   "edit.afterFirst": "After a first click, {key:whole} shows the whole or a part.",
   "edit.locked": "{name} is locked. Unlock it in the list to change it.",
   "edit.nothingToErase": "There is nothing to erase here.",

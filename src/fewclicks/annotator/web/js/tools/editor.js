@@ -94,37 +94,6 @@ export class Hand {
   }
 
   /**
-   * Take another mask of those that the first click can mean.
-   * @param {number} number
-   */
-  mean(number) {
-    const { meanings } = this.store.state;
-    const entry = this.store.hand;
-    if (!entry || meanings?.object !== entry.thing.id || !meanings.masks[number]) return;
-    if (number === meanings.shown) return;
-    this.act({ kind: "choose", number }, entry, meanings);
-    entry.before = entry.mask;
-    entry.mask = meanings.masks[number].clone();
-    entry.revision++;
-    this.store.set({ meanings: { ...meanings, shown: number } });
-    this.store.touch("entries");
-  }
-
-  /**
-   * The next of what the first click can mean, whole and part.
-   * @param {1 | -1} [way]
-   */
-  cycle(way = 1) {
-    const { meanings, tool } = this.store.state;
-    if (tool !== "click" && tool !== "box" && tool !== "scribble") return this.store.set({ tool: "click" });
-    if (!meanings) {
-      const why = t(this.store.hand ? "edit.oneMeaning" : "edit.afterFirst");
-      return this.store.set({ tool: "click", hint: why });
-    }
-    this.mean((meanings.shown + way + meanings.masks.length) % meanings.masks.length);
-  }
-
-  /**
    * Whether an object is locked; then it says so.
    * @param {Entry} entry
    */

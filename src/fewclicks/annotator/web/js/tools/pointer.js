@@ -3,6 +3,7 @@
 /** @import { Hand } from "./editor.js" */
 /** @import { Lens } from "../canvas/preview.js" */
 /** @import { Many } from "./many.js" */
+/** @import { Meanings } from "./meanings.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
 /** @import { Store } from "../state/store.js" */
 import { t } from "../language.js";
@@ -15,6 +16,8 @@ const LONG_PRESS_MS = 500;
 const STILL_PX = 10;
 /** A wheel moves by at least so much a notch; the fingers on a trackpad by less, or sideways. */
 const NOTCH_PX = 50;
+/** With Alt, a notch is as many, so that fingers count them one by one. */
+const TURN_PX = 100;
 
 /** A mouse that has moved less has clicked; one that has moved more draws a box. */
 const DRAG_PX = 6;
@@ -23,10 +26,11 @@ const DRAG_PX = 6;
 
 export class Pointing {
   /**
-   * @param {{store: Store, stage: Stage, hand: Hand, lens: Lens, many: Many}} parts
+   * @param {{store: Store, stage: Stage, hand: Hand, lens: Lens, many: Many, meanings: Meanings}} parts
    */
-  constructor({ store, stage, hand, lens, many }) {
+  constructor({ store, stage, hand, lens, many, meanings }) {
     this.many = many;
+    this.meanings = meanings;
     this.store = store;
     this.stage = stage;
     this.hand = hand;
@@ -42,6 +46,8 @@ export class Pointing {
     this.mode = null;
     /** @type {Map<number, [number, number]>} pointers that are down */
     this.down = new Map();
+    /** How far the wheel was turned with Alt held, since the last notch. */
+    this.turn = 0;
     /** Space is held: the pointer pans. */
     this.space = false;
     /** It has panned since space was pressed. */
@@ -406,7 +412,7 @@ export class Pointing {
   wheel(event) {
     event.preventDefault();
     this.lens.cancel();
-    if (event.altKey) return this.hand.cycle(event.deltaY > 0 ? 1 : -1);
+    if (event.altKey) return this.turned(event);
     const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 33 : event.deltaMode ? 400 : 1;
     const [dx, dy] = [event.deltaX * unit, event.deltaY * unit];
     const { wheel } = this.store.state;
@@ -419,6 +425,18 @@ export class Pointing {
       this.stage.camera.zoom(Math.exp(-Math.max(-300, Math.min(300, dy)) * rate), ...this.place(event));
     }
     this.stage.view();
+  }
+
+  /**
+   * The wheel turns with Alt held: each notch is one of what the first click can mean. The fingers on a trackpad take some events for one.
+   * @param {WheelEvent} event
+   */
+  turned({ deltaY, deltaMode }) {
+    const dy = deltaY * (deltaMode === WheelEvent.DOM_DELTA_LINE ? TURN_PX / 3 : deltaMode ? TURN_PX : 1);
+    this.turn = this.turn * dy < 0 ? dy : this.turn + dy;
+    if (Math.abs(this.turn) < TURN_PX) return;
+    this.meanings.cycle(this.turn > 0 ? 1 : -1);
+    this.turn = 0;
   }
 
   /** Space goes down: from now on the pointer pans. */

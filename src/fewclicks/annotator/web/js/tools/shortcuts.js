@@ -7,6 +7,7 @@
 /** @import { Key } from "../language.js" */
 /** @import { KeyId } from "../state/keys.js" */
 /** @import { Many } from "./many.js" */
+/** @import { Meanings } from "./meanings.js" */
 /** @import { Notices } from "../ui/toasts.js" */
 /** @import { Pointing } from "./pointer.js" */
 /** @import { Stage } from "../canvas/canvas.js" */
@@ -30,7 +31,7 @@ import { t } from "../language.js";
  * @property {boolean} [repeats] again and again while it is held
  */
 
-/** @typedef {{store: Store, stage: Stage, hand: Hand, desk: Desk, pointing: Pointing, notices: Notices, many: Many, copying: Copying, doubts: Doubts}} Parts */
+/** @typedef {{store: Store, stage: Stage, hand: Hand, desk: Desk, pointing: Pointing, notices: Notices, many: Many, meanings: Meanings, copying: Copying, doubts: Doubts}} Parts */
 /**
  * @typedef {object} Doors
  * @property {() => void} sheet
@@ -74,7 +75,7 @@ export function table(parts, doors) {
  * @param {Parts} parts
  * @returns {Shortcut[]}
  */
-function clicking({ store, stage, hand, pointing }) {
+function clicking({ store, stage, hand, pointing, meanings }) {
   const group = "click";
   const here = (/** @type {boolean} */ positive) => () => {
     if (!stage.pointer) return;
@@ -91,7 +92,7 @@ function clicking({ store, stage, hand, pointing }) {
     { group, gestures: ["mouse.right", "mouse.shift", "mouse.alt"], does: "does.right" },
     { group, id: "swap", run: () => store.set({ swapped: !store.state.swapped }) },
     { group, gestures: ["mouse.drag"], does: "does.drag" },
-    { group, id: "whole", gestures: ["mouse.altWheel"], run: () => hand.cycle() },
+    { group, id: "whole", gestures: ["mouse.altWheel"], run: () => meanings.cycle() },
     ...tools(store),
     { group, id: "smaller", repeats: true, run: size(-1) },
     { group, id: "bigger", repeats: true, run: size(1) },
