@@ -8,6 +8,8 @@ import pytest
 
 from annotating import Api, client_of, photo, png, truth
 from fakes import Discs
+from fewclicks.annotator.services.editing import Editing
+from fewclicks.errors import FewClicksError
 from fewclicks.refinement import CFR, ClickConsistency
 
 SHIFT = 7
@@ -96,12 +98,59 @@ def test_what_cannot_be_followed_is_said_and_costs_the_others_nothing(api):
     (lost,), _ = copied(api, 4, made, follow=True)
     assert lost["agreement"] < 0.6
     assert "look at it" in lost["problem"]
-    body = {"action_id": str(uuid.uuid4()), "objects": [made], "follow": True}
-    assert "on this photo already" in api("POST", "/photos/1/copies", body, 400)["detail"]
+    (here,), body = copied(api, 1, made, follow=True)
+    assert "on this photo already" in here["problem"]
     api("POST", "/photos/99/copies", body, 404)
-    api("POST", "/photos/2/copies", {**body, "objects": [str(uuid.uuid4())]}, 404)
     api("POST", "/photos/2/copies", {**body, "objects": []}, 422)
+    assert "no UUID" in api("POST", "/photos/2/copies", {**body, "action_id": "a" * 33}, 400)["detail"]
     gone(api, made, empty, items[1]["object"]["id"], lost["object"]["id"])
+
+
+def test_what_is_unknown_or_deleted_is_left_out_and_the_others_are_put_there(api):
+    good, deleted = placed(api, truth()), placed(api, np.eye(80, 120) > 0)
+    gone(api, deleted)
+    items, _ = copied(api, 2, good, str(uuid.uuid4()), deleted)
+    assert items[0]["problem"] == ""
+    assert [item["object"] for item in items[1:]] == [None, None]
+    assert "no object has the id" in items[1]["problem"]
+    assert items[2]["problem"] == "it is deleted"
+    gone(api, good, items[0]["object"]["id"])
+
+
+def test_copies_that_are_asked_for_again_give_the_same_answer_and_are_done_to_their_end(api, monkeypatch):
+    made = placed(api, truth())
+    (first,), body = copied(api, 4, made, follow=True)
+    assert "look at it" in first["problem"]
+    # Also when the object that they came from, or they themselves, have changed.
+    gone(api, made)
+    found = first["object"]["id"]
+    api.step(found, "undo")
+    (again,) = api("POST", "/photos/4/copies", body)["items"]
+    assert (again["agreement"], again["problem"]) == (first["agreement"], first["problem"])
+    assert kinds(api, found) == ["mask", "fit", "undo"]
+    # An id is for one photo, and for one way.
+    for photo_id, more in ((2, {}), (4, {"follow": False})):
+        other = {**body, "objects": [placed(api, truth()), made], **more}
+        assert "make a new id" in api("POST", f"/photos/{photo_id}/copies", other, 400)["detail"]
+        assert api("GET", f"/photos/{photo_id}")["objects"] == ([again["object"]] if photo_id == 4 else [])
+        gone(api, other["objects"][0])
+    gone(api, found)
+    # What was placed before the server ended is fitted when it is asked for again.
+    api("PATCH", f"/objects/{made}", {"deleted": False})
+
+    def ended(*_):
+        raise FewClicksError("the server ends")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Editing, "act", ended)
+        body = {"action_id": str(uuid.uuid4()), "objects": [made], "follow": True}
+        api("POST", "/photos/2/copies", body, 400)
+    (left,) = api("GET", "/photos/2")["objects"]
+    assert kinds(api, left["id"]) == ["mask"]
+    (whole,) = api("POST", "/photos/2/copies", body)["items"]
+    assert kinds(api, left["id"]) == ["mask", "fit"]
+    assert whole["agreement"] > 0.8
+    gone(api, made, left["id"])
 
 
 def test_masks_are_ordered_by_what_one_more_pass_would_change(tmp_path):

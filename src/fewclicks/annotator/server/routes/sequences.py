@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fewclicks.annotator.server.routes.common import AnnotatorDep, Asker, Person, PhotoId, done, in_thread
 from fewclicks.annotator.server.sequences import CopiesIn, CopiesOut, CopyOut, DoubtOut, DoubtsOut
 from fewclicks.annotator.server.values import CheckedRoute
-from fewclicks.annotator.services.taking_over import Taken, take_over
+from fewclicks.annotator.services.taking_over import Taken, require_unused, take_over
 from fewclicks.annotator.store.records import ObjectInfo
 from fewclicks.propagation import Doubt
 
@@ -21,10 +21,14 @@ router = APIRouter(route_class=CheckedRoute, tags=["photos"], prefix="/photos/{p
 async def copies(given: AnnotatorDep, person: Person, asker: Asker, photo_id: PhotoId, new: CopiesIn) -> CopiesOut:
     """Put objects of other photos on this one: pasted, or followed to where they are now and fitted to what is seen.
 
-    Each is a new object with the class and the name of the other. One that cannot be put there costs the others
-    nothing: it is left out, and told why. To take all of it back, delete the new ones.
+    Each is a new object with the class and the name of the other. One that cannot be put there (it is not known, it is
+    deleted, nothing of it is left) costs the others nothing: it is left out, and told why. Sent again with the same
+    `action_id` it gives the same answer, and what was interrupted is done to its end; an id that was used for another
+    photo is refused. To take all of it back, delete the new ones.
     """
     await in_thread(given.pool, lambda: given.gallery.picture(photo_id))
+    check = partial(require_unused, given.store, photo_id, new.action_id, new.objects, new.follow)
+    await in_thread(given.pool, check)
     taken: list[Taken] = []
     for source in new.objects:  # a job for each, so that others have their turns in between
         work = partial(_taken, given, source, photo_id, new, person)
