@@ -23,9 +23,10 @@ export class Many {
     this.store = store;
     this.hand = hand;
     this.notices = notices;
-    /** @type {string | null} where a range of the list begins */
+    /** @type {string | null} where a range of the list begins: at what was selected last, else at what is in hand */
     this.from = null;
     store.on(["entries"], () => this.forget());
+    store.on(["hand", "selected"], ({ hand: id, selected }) => selected.size || (this.from = id));
   }
 
   /** The objects that are meant, bottom to top. */
@@ -59,11 +60,13 @@ export class Many {
   /**
    * Select from the one that was selected last up to this one.
    * @param {Entry} entry
+   * @param {Entry[]} shown as the list shows them
    */
-  extend(entry) {
-    const ids = this.store.stack.map(({ thing }) => thing.id);
-    const [a, b] = [ids.indexOf(this.from ?? this.store.state.hand ?? entry.thing.id), ids.indexOf(entry.thing.id)];
-    this.store.set({ selected: new Set(ids.slice(Math.max(0, Math.min(a, b)), Math.max(a, b) + 1)) });
+  extend(entry, shown) {
+    const ids = shown.map(({ thing }) => thing.id);
+    if (!this.from || !ids.includes(this.from)) this.from = entry.thing.id;
+    const [a, b] = [ids.indexOf(this.from), ids.indexOf(entry.thing.id)];
+    this.store.set({ selected: new Set(ids.slice(Math.min(a, b), Math.max(a, b) + 1)) });
   }
 
   /** Select all. */

@@ -39,6 +39,7 @@ export class Rows {
     element.setAttribute("role", "listbox");
     element.setAttribute("aria-label", look.label);
     element.tabIndex = 0;
+    if (look.marked) element.setAttribute("aria-multiselectable", "true");
     element.addEventListener("scroll", () => this.draw(), { passive: true });
     element.addEventListener("keydown", (event) => this.key(event));
     element.addEventListener("focus", () => this.activate(Math.max(0, this.selected), false));

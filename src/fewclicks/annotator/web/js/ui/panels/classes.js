@@ -20,6 +20,8 @@ export class ClassesPanel {
     this.classes = list;
     this.hand = hand;
     this.editing = false;
+    /** The place of the class that is dragged. */
+    this.dragged = -1;
     this.edit = h(
       "button",
       { type: "button", class: "icon-button small", title: t("classes.edit"), "aria-label": t("classes.edit"), "aria-pressed": "false" },
@@ -123,15 +125,23 @@ export class ClassesPanel {
 
   /** @param {Class} one */
   row(one) {
-    const row = h("div", { class: "class-row", "data-id": one.id, draggable: this.store.state.role !== "annotator" }, this.colour(one), ...(this.editing ? this.editor(one) : [this.choice(one)]));
-    row.addEventListener("dragstart", (event) => event.dataTransfer?.setData("text/x-class", String(one.id)));
+    const draggable = String(!this.editing && this.store.state.role !== "annotator");
+    const row = h("div", { class: "class-row", "data-id": one.id, draggable }, this.colour(one), ...(this.editing ? this.editor(one) : [this.choice(one)]));
+    const place = () => this.store.state.classes.indexOf(one);
+    const marked = (/** @type {string} */ how) => (row.dataset.drop = how);
+    row.addEventListener("dragstart", (event) => {
+      this.dragged = place();
+      event.dataTransfer?.setData("text/x-class", String(one.id));
+    });
     row.addEventListener("dragover", (event) => {
       if (!event.dataTransfer?.types.includes("text/x-class")) return;
       event.preventDefault();
-      row.classList.add("drop-here");
+      // It takes the place of this one, which goes the other way.
+      marked(this.dragged < place() ? "below" : "above");
     });
-    row.addEventListener("dragleave", () => row.classList.remove("drop-here"));
+    row.addEventListener("dragleave", () => marked(""));
     row.addEventListener("drop", (event) => {
+      marked("");
       const id = Number(event.dataTransfer?.getData("text/x-class"));
       if (!id) return;
       event.preventDefault();

@@ -141,8 +141,11 @@ export class ObjectsPanel {
   open(entry, event) {
     const { ctrlKey, metaKey, shiftKey } = /** @type {MouseEvent | KeyboardEvent} */ (event);
     if (ctrlKey || metaKey) this.many.toggle(entry);
-    else if (shiftKey) this.many.extend(entry);
-    else this.hand.take(entry);
+    else if (shiftKey) this.many.extend(entry, this.rows.items);
+    else {
+      this.hand.deselect();
+      this.hand.take(entry);
+    }
   }
 
   /** Light up the row of the object under the pointer. */

@@ -1,0 +1,97 @@
+"""The lists of objects and classes in a real browser: ranges, rows that are dragged, filters."""
+
+import numpy as np
+import pytest
+
+from annotating import make_folder
+from browsing import SIZE, Server, require_chromium, shot
+
+require_chromium()
+
+pytestmark = pytest.mark.browser
+PLACES = ((5, 5), (40, 60), (100, 5), (60, 30), (5, 50))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    server = Server(make_folder(tmp_path_factory.mktemp("lists") / "photos", [f"{letter}.png" for letter in "abcdef"]))
+    yield server
+    server.kill()
+
+
+def spots(server, photo, count=len(PLACES)):
+    """Finished objects of 12x12 pixels."""
+    for x, y in PLACES[:count]:
+        mask = np.zeros(SIZE[::-1], bool)
+        mask[y : y + 12, x : x + 12] = True
+        server.place(photo, mask)
+
+
+def selected(screen):
+    """The places of the rows that are selected."""
+    found = screen.page.locator("#object-list .row").evaluate_all("all => all.map(one => one.ariaSelected)")
+    return [at for at, one in enumerate(found) if one == "true"]
+
+
+@pytest.mark.slow
+def test_a_range_begins_at_the_row_that_was_clicked_last(opened, served):
+    spots(served, 1)
+    screen = opened(1)
+    rows = screen.page.locator("#object-list .row .text")
+    rows.nth(4).wait_for()
+    rows.nth(4).click(modifiers=["Control"])
+    screen.key("Escape")
+    screen.is_now(lambda: selected(screen), [])
+    rows.nth(0).click()
+    rows.nth(2).click(modifiers=["Shift"])
+    screen.is_now(lambda: selected(screen), [0, 1, 2])
+    assert screen.page.evaluate("String(getSelection())") == ""
+    # A click on the row in hand ends the selection too, and another range begins there.
+    rows.nth(0).click()
+    screen.is_now(lambda: selected(screen), [0])
+    rows.nth(3).click(modifiers=["Shift"])
+    rows.nth(1).click(modifiers=["Shift"])
+    screen.is_now(lambda: selected(screen), [0, 1])
+    # Esc forgets where it would begin.
+    screen.key("Escape", "Escape")
+    screen.is_now(lambda: selected(screen), [])
+    rows.nth(3).click(modifiers=["Shift"])
+    screen.is_now(lambda: selected(screen), [3])
+
+
+@pytest.mark.slow
+def test_a_range_follows_the_rows_as_they_are_shown(opened, served):
+    spots(served, 2, 4)
+    order = [one["id"] for one in served.objects(2)]
+    places = [{"x": 1, "y": 1, "changed_px": 1}]
+    doubts = [
+        {"object": order[at], "version": 1, "changed_px": 1, "share": share, "places": places}
+        for at, share in ((0, 0.4), (3, 0.3), (1, 0.2), (2, 0.1))
+    ]
+    screen = opened(2)
+    screen.page.route("**/photos/2/doubts", lambda route: route.fulfill(json={"items": doubts}))
+    screen.page.locator("#by-doubt").click()
+    rows = screen.page.locator("#object-list .row .text")
+    rows.first.get_by_text("40.0").wait_for()
+    rows.nth(0).click()
+    rows.nth(1).click(modifiers=["Shift"])
+    screen.is_now(lambda: selected(screen), [0, 1])
+    screen.key("Delete")
+    screen.saved()
+    assert {one["id"] for one in served.objects(2)} == {order[1], order[2]}
+
+
+@pytest.mark.slow
+def test_a_class_is_dragged_to_another_place(opened, served):
+    for name in ("cup", "car", "cat"):
+        served.send("POST", "/classes", f'{{"name": "{name}"}}'.encode())
+    names = [one["name"] for one in served.get("/classes")]
+    screen = opened(3)
+    rows = screen.page.locator(".class-row")
+    rows.nth(3).wait_for()
+    rows.nth(0).drag_to(rows.nth(2))
+    screen.is_now(lambda: [one["name"] for one in served.get("/classes")], [names[1], names[2], names[0], names[3]])
+    screen.is_now(lambda: [row.inner_text().split()[0] for row in rows.all()], [names[1], names[2], names[0], names[3]])
+    rows.nth(2).drag_to(rows.nth(0))
+    screen.is_now(lambda: [one["name"] for one in served.get("/classes")], names)
+    shot(screen, "classes-dragged")
