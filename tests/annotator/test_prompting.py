@@ -190,6 +190,7 @@ def test_hidden_and_locked_are_kept_and_a_locked_one_stays_as_it_is(api):
     ):
         assert "unlock" in refused["detail"]
     assert np.array_equal(api.mask(made), mask)
+    assert api("PATCH", f"/objects/{made}", {"z": 7})["z"] == 7, "others may move past it"
     assert api("PATCH", f"/objects/{made}", {"locked": False})["hidden"] is True
     api("PATCH", f"/objects/{made}", {"hidden": False})
     changes = [line["change"] for line in api("GET", f"/objects/{made}/journal")["items"] if line["change"]]

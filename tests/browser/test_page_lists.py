@@ -19,7 +19,7 @@ def served(tmp_path_factory):
     server.kill()
 
 
-def spots(server, photo, count=len(PLACES)):
+def spots(server, photo, count=5):
     """Finished objects of 12x12 pixels."""
     for x, y in PLACES[:count]:
         mask = np.zeros(SIZE[::-1], bool)
@@ -95,3 +95,31 @@ def test_a_class_is_dragged_to_another_place(opened, served):
     rows.nth(2).drag_to(rows.nth(0))
     screen.is_now(lambda: [one["name"] for one in served.get("/classes")], names)
     shot(screen, "classes-dragged")
+
+
+@pytest.mark.slow
+def test_objects_move_past_a_locked_one_and_a_locked_one_moves(opened, served):
+    spots(served, 4, 3)
+    low, middle, high = (one["id"] for one in served.objects(4))
+    served.send("PATCH", f"/objects/{middle}", b'{"locked": true}')
+    screen = opened(4)
+    rows = screen.page.locator("#object-list .row")
+    rows.nth(2).wait_for()
+
+    def order():
+        screen.saved()
+        found = served.objects(4)
+        assert len({one["z"] for one in found}) == 3
+        return [one["id"] for one in found]
+
+    rows.nth(2).locator(".text").click()
+    screen.key("PageUp")
+    screen.is_now(order, [middle, low, high])
+    screen.key("PageUp", "PageUp")
+    screen.is_now(order, [middle, high, low])
+    for start, end, wanted in ((2, 0, [high, low, middle]), (0, 2, [middle, high, low])):  # the locked one itself
+        rows.nth(start).drag_to(rows.nth(end), target_position={"x": 60, "y": 4 if end < start else 44})
+        screen.is_now(order, wanted)
+    assert screen.page.locator(".notice.problem").count() == 0
+    screen.key("u")
+    screen.is_now(order, [high, low, middle])

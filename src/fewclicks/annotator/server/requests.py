@@ -135,7 +135,7 @@ class ObjectEdit(RequestModel):
     hidden: bool | None = None
     """The page does not draw it. Exports have it all the same."""
     locked: bool | None = None
-    """Nothing but unlocking changes it."""
+    """Nothing but unlocking changes it; its place in the stack (`z`) may change."""
     attributes: dict[Text, bool | float | LongText | None] | None = None
     """What is said of it; those that are not named stay, null takes one away."""
     if_version: VersionNumber | None = None

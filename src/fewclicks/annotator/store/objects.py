@@ -254,9 +254,9 @@ class Store(Catalogue):
         with self._db.writing() as session:
             photo, row = _locked(session, object_id)
             _require_version(session, row, if_version)
-            if edit.locked is not False and any(v not in (None, getattr(row, k)) for k, v in asdict(edit).items()):
-                _require_unlocked(row)
             wanted = {key: value for key, value in asdict(edit).items() if value not in (None, getattr(row, key))}
+            if edit.locked is not False and set(wanted) - {"z"}:  # the place is also that of those that move past it
+                _require_unlocked(row)
             if "class_id" in wanted:
                 class_row(session, wanted["class_id"])
             if edit.attributes is not None:

@@ -62,7 +62,7 @@
  * @property {"open" | "done"} state
  * @property {boolean} deleted
  * @property {boolean} hidden not drawn
- * @property {boolean} locked nothing but unlocking changes it
+ * @property {boolean} locked nothing but unlocking changes it, and z
  * @property {number} version
  * @property {Box | null} box
  * @property {number} area_px

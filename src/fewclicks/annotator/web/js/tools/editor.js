@@ -419,11 +419,8 @@ export class Hand {
   lift(way) {
     const entry = this.store.hand;
     const { stack } = this.store;
-    const other = stack[stack.findIndex((one) => one === entry) + way];
-    if (!entry || !other) return;
-    const [from, to] = [entry.thing.z, other.thing.z === entry.thing.z ? entry.thing.z + way : other.thing.z];
-    this.set(entry, { z: to });
-    this.set(other, { z: from });
+    const to = stack.findIndex((one) => one === entry) + way;
+    if (entry && stack[to]) this.anywhere?.record(this.many?.put(entry, to) ?? [], entry.thing.photo_id);
   }
 
   /**

@@ -116,9 +116,18 @@ export class Many {
    * @param {number} place from the top, among the others
    */
   restack(entry, place) {
-    const others = this.store.stack.filter((one) => one !== entry);
-    const order = [...others];
-    order.splice(others.length - place, 0, entry);
+    this.did("many.moved", { name: nameOf(entry, this.store) }, this.put(entry, this.store.stack.length - 1 - place));
+  }
+
+  /**
+   * Put an object at a place among the others, from the bottom. Returns what that changed.
+   * @param {Entry} entry
+   * @param {number} place
+   * @returns {Step[]}
+   */
+  put(entry, place) {
+    const order = this.store.stack.filter((one) => one !== entry);
+    order.splice(place, 0, entry);
     const were = new Map(order.map((one) => [one, one.thing.z]));
     order.forEach((one, i) => {
       // The numbers stay, where they are told apart and go up.
@@ -126,7 +135,7 @@ export class Many {
       if (one.thing.z !== z) this.hand.set(one, { z });
     });
     const moved = order.filter((one) => one.thing.z !== were.get(one));
-    this.did("many.moved", { name: nameOf(entry, this.store) }, moved.map((one) => ({ kind: "was", object: one.thing.id, was: { z: were.get(one) } })));
+    return moved.map((one) => ({ kind: "was", object: one.thing.id, was: { z: were.get(one) } }));
   }
 
   /** Make the selected ones one object: the lowest gets the pixels of all. */

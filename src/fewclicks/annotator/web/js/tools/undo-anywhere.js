@@ -210,8 +210,8 @@ export class UndoAnywhere {
   async back(deed) {
     const objects = [...new Set(deed.steps.flatMap((step) => ("object" in step ? [step.object] : [])))];
     const entryOf = (/** @type {string} */ id) => this.store.state.entries.get(id);
-    for (const id of objects) {
-      const entry = entryOf(id);
+    for (const step of deed.steps) {
+      const entry = "object" in step && step.kind !== "was" && entryOf(step.object);
       if (entry && this.hand.refuses(entry)) return;
     }
     for (const step of deed.steps.toReversed()) if (this.possible(step)) await this.stepBack(step);

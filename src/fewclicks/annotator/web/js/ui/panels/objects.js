@@ -164,8 +164,9 @@ export class ObjectsPanel {
     const place = entry ? stack.indexOf(entry) : -1;
     const none = !entry ? t("nothingSelected") : entry.thing.locked ? t("isLocked") : null;
     enable(this.name, none, t("objects.nameTitle"));
-    if (this.up) enable(this.up, none ?? (place === stack.length - 1 ? t("objects.top") : null), t("objects.up"));
-    if (this.down) enable(this.down, none ?? (place === 0 ? t("objects.bottom") : null), t("objects.down"));
+    const still = entry ? null : none;
+    if (this.up) enable(this.up, still ?? (place === stack.length - 1 ? t("objects.top") : null), t("objects.up"));
+    if (this.down) enable(this.down, still ?? (place === 0 ? t("objects.bottom") : null), t("objects.down"));
     for (const [button, least, label] of this.manyButtons) enable(button, this.many.why(least), t(label));
     enable(this.carry, this.copying.why(), t("objects.carry"));
     if (document.activeElement !== this.name) this.name.value = entry?.thing.name ?? "";
