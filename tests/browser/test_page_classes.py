@@ -89,3 +89,32 @@ def test_a_class_in_use_is_deleted_and_brought_back_and_the_order_is_changed(ope
     screen.is_now(lambda: names(served)[0], before[1])
     assert all("409" in said for said in screen.wrong), "the browser notes that the class was in use"
     screen.wrong.clear()
+
+
+@pytest.mark.slow
+def test_the_dialog_of_a_class_stays_until_its_attributes_are_saved(opened, served):
+    screen = opened(1)
+    page = screen.page
+    page.get_by_label("Edit the classes").click()
+    page.get_by_label("Group and attributes of").first.click()
+    page.locator("#class-group").fill("vessels")
+    page.locator("#attribute-add").click()
+    page.locator("#class-save").click()
+    page.locator("#class-wrong", has_text="no name").wait_for()
+    page.get_by_label("Name of the attribute").fill("size")
+    page.get_by_label("Kind").select_option("choice")
+    page.locator("#class-save").click()
+    page.locator("#class-wrong", has_text="size is a choice of nothing").wait_for()
+    page.get_by_label("Choices, with").fill("big, big")  # which the server refuses
+    page.locator("#class-save").click()
+    page.locator("#class-wrong", has_text="different texts").wait_for()
+    shot(screen, "classes-wrong")
+    assert page.locator("#class-group").input_value() == "vessels"
+    page.get_by_label("Choices, with").fill("big, small")
+    page.locator("#class-save").click()
+    page.locator("#class-dialog").wait_for(state="hidden")
+    first = served.get("/classes")[0]
+    assert first["group"] == "vessels"
+    assert [one["choices"] for one in first["attributes"]] == [["big", "small"]]
+    assert all("400" in said for said in screen.wrong), "the browser notes that it was refused"
+    screen.wrong.clear()

@@ -64,6 +64,8 @@ export const de = {
   "attribute.removeNamed": "{name} entfernen",
   "attribute.removeThis": "Das Attribut entfernen",
   "attribute.add": "Attribut hinzufügen",
+  "attribute.noName": "Ein Attribut hat keinen Namen. Gib ihm einen oder entferne es.",
+  "attribute.noChoices": "{name} hat nichts zur Auswahl. Nenne die Werte, mit Kommas dazwischen.",
   "class.noGroup": "keine Gruppe",
   "class.group": "Gruppe",
   "class.attributes": "Attribute lassen sich für jedes Objekt der Klasse unter der Objektliste angeben. Angaben bleiben erhalten, wenn ein Attribut hier entfernt wird.",

@@ -61,6 +61,8 @@ export const en = {
   "attribute.removeNamed": "Remove {name}",
   "attribute.removeThis": "Remove the attribute",
   "attribute.add": "Add an attribute",
+  "attribute.noName": "An attribute has no name. Give it one, or remove it.",
+  "attribute.noChoices": "{name} is a choice of nothing. Name its choices, with commas between them.",
   "class.noGroup": "no group",
   "class.group": "Group",
   "class.attributes": "Attributes can be said of each object of the class, below the list of objects. What was said stays if one is removed here.",

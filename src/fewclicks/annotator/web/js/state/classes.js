@@ -45,13 +45,20 @@ export class ClassList {
    * @param {Partial<Class>} part
    */
   async patch(id, part) {
+    await this.tried(() => this.patched(id, part));
+  }
+
+  /**
+   * The same for who says themselves what goes wrong.
+   * @param {number} id
+   * @param {Partial<Class>} part
+   */
+  async patched(id, part) {
     const was = this.store.state.classes.find((one) => one.id === id);
-    await this.tried(async () => {
-      await api.patchClass(id, part);
-      await this.read();
-      const before = Object.fromEntries(Object.keys(part).map((name) => [name, was?.[/** @type {keyof Class} */ (name)] ?? ""]));
-      if (was) this.notices.show(t("classes.changed", { name: was.name }), () => void this.tried(async () => (await api.patchClass(id, before), this.read())));
-    });
+    await api.patchClass(id, part);
+    await this.read();
+    const before = Object.fromEntries(Object.keys(part).map((name) => [name, was?.[/** @type {keyof Class} */ (name)] ?? ""]));
+    if (was) this.notices.show(t("classes.changed", { name: was.name }), () => void this.tried(async () => (await api.patchClass(id, before), this.read())));
   }
 
   /**
