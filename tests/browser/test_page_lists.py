@@ -1,5 +1,7 @@
 """The lists of objects and classes in a real browser: ranges, rows that are dragged, filters."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -123,3 +125,41 @@ def test_objects_move_past_a_locked_one_and_a_locked_one_moves(opened, served):
     assert screen.page.locator(".notice.problem").count() == 0
     screen.key("u")
     screen.is_now(order, [high, low, middle])
+
+
+@pytest.mark.slow
+def test_attributes_are_said_of_all_that_are_selected(opened, served):
+    spots(served, 5, 3)
+    kinds = [{"name": "color", "kind": "choice", "choices": ["red", "green"]}, {"name": "whole", "kind": "tick"}]
+    first = served.get("/classes")[0]["id"]
+    second = served.send("POST", "/classes", b'{"name": "cap"}')["id"]
+    served.send("PATCH", f"/classes/{first}", json.dumps({"attributes": kinds}).encode())
+    served.send("PATCH", f"/classes/{second}", json.dumps({"attributes": kinds[:1]}).encode())
+    low, _, high = (one["id"] for one in served.objects(5))
+    served.send("PATCH", f"/objects/{low}", json.dumps({"class_id": second, "attributes": {"color": "red"}}).encode())
+
+    def said():
+        screen.saved()
+        return [one["attributes"] for one in served.objects(5)]
+
+    screen = opened(5)
+    page = screen.page
+    page.locator("#object-list .row").nth(2).wait_for()
+    page.locator("#stage").focus()
+    screen.key("Control+a")
+    page.locator("#attributes", has_text="Of 3 objects").wait_for()
+    assert page.locator("#attributes input, #attributes select").count() == 1  # what all have
+    assert page.locator("#attribute-color option:checked").inner_text() == "different"
+    shot(screen, "attributes-of-many")
+    page.locator("#attribute-color").select_option("green")
+    screen.is_now(said, [{"color": "green"}] * 3)
+    page.locator(".notice", has_text="3 objects: color changed").get_by_role("button", name="Undo").click()
+    screen.is_now(said, [{"color": "red"}, {}, {}])
+    # Of one in hand: its own attributes, and undo as of its clicks.
+    page.locator("#object-list .row .text").first.click()
+    page.locator("#attribute-whole").check()
+    screen.is_now(said, [{"color": "red"}, {}, {"whole": True}])
+    page.locator("#stage").focus()
+    screen.key("Control+z")
+    screen.is_now(said, [{"color": "red"}, {}, {}])
+    assert served.objects(5)[2]["id"] == high

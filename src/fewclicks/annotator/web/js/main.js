@@ -116,7 +116,7 @@ byId("assign").append(icon("people"));
 byId("assign").addEventListener("click", () => void assignDialog({ store, desk, notices }, photos.shown));
 photoPanel({ store, desk, notices });
 const classes = new ClassesPanel({ store, list: new ClassList({ store, desk, notices }), hand });
-attributesPanel({ store, hand });
+attributesPanel({ store, many });
 reviewPanel({ store, review, pins });
 new CascadePanel({ store, hand, lens, notices });
 viewPanel(store);

@@ -216,6 +216,22 @@ export class Many {
   }
 
   /**
+   * Say something of what is meant.
+   * @param {string} name of an attribute
+   * @param {unknown} value null takes it away
+   */
+  describe(name, value) {
+    const own = (/** @type {Entry} */ { thing }) => thing.attributes?.[name] ?? null;
+    const say = (/** @type {Entry} */ entry, /** @type {unknown} */ what) => this.hand.label(entry, { attributes: { ...entry.thing.attributes, [name]: what } });
+    const entries = this.free().filter((entry) => own(entry) !== value);
+    const were = entries.map(own);
+    for (const entry of entries) say(entry, value);
+    // That of one in hand is taken back as its clicks are.
+    if (!entries.length || !this.store.state.selected.size) return;
+    this.said(t("many.described", { objects: counted("object", entries.length), name }), () => entries.forEach((entry, i) => say(entry, were[i])));
+  }
+
+  /**
    * Hide what is meant, or lock it; where all are, the reverse.
    * @param {"hidden" | "locked"} what
    * @param {Entry[]} [entries]

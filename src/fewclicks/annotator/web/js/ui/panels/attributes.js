@@ -1,37 +1,57 @@
-/** @file What is said of the object in hand: a field for each attribute of its class. */
+/** @file What is said of the selected objects, or of the one in hand: a field for each attribute of their classes. */
 
-/** @import { Attribute } from "../../types.js" */
-/** @import { Hand } from "../../tools/editor.js" */
+/** @import { Attribute, Class } from "../../types.js" */
+/** @import { Entry } from "../../state/annotation.js" */
+/** @import { Many } from "../../tools/many.js" */
 /** @import { Store } from "../../state/store.js" */
-import { t } from "../../language.js";
+import { counted, t } from "../../language.js";
 import { byId, enable, h, select } from "../dom.js";
 
+/** Stands for a value that is not the same in all. */
+const MIXED = Symbol("mixed");
+
 /**
- * @param {{store: Store, hand: Hand}} parts
+ * @param {{store: Store, many: Many}} parts
  */
-export function attributesPanel({ store, hand }) {
+export function attributesPanel({ store, many }) {
   const panel = byId("attributes");
   let shown = "";
-  store.on(["hand", "entries", "classes"], () => {
-    const entry = store.hand;
-    const own = entry && store.state.classes.find((one) => one.id === entry.thing.class_id);
-    const news = JSON.stringify([entry?.thing.id, entry?.thing.locked, own?.attributes, entry?.thing.attributes]);
+  store.on(["hand", "entries", "classes", "selected"], ({ classes }) => {
+    const entries = many.meant;
+    const attributes = common(entries, classes);
+    const locked = entries.every(({ thing }) => thing.locked);
+    const news = JSON.stringify([entries.map(({ thing }) => [thing.id, thing.attributes]), locked, attributes]);
     if (news === shown) return;
     shown = news;
-    panel.hidden = !entry || !own?.attributes.length;
-    if (!entry || !own) return panel.replaceChildren();
+    panel.hidden = !attributes.length;
     const focused = document.activeElement instanceof HTMLElement && panel.contains(document.activeElement) ? document.activeElement.id : "";
-    const say = (/** @type {string} */ name, /** @type {unknown} */ value) => {
-      const is = { ...entry.thing.attributes, [name]: value };
-      hand.label(entry, { attributes: is });
-    };
-    const fields = own.attributes.map((one) => {
-      const { attributes, locked } = entry.thing;
-      return field(one, attributes?.[one.name], locked, (value) => say(one.name, value));
-    });
-    panel.replaceChildren(h("div", { class: "fields" }, ...fields));
+    const fields = attributes.map((one) => field(one, valueOf(entries, one.name), locked, (value) => many.describe(one.name, value)));
+    const whose = entries.length > 1 && h("p", { class: "dim" }, t("attribute.ofMany", { objects: counted("object", entries.length) }));
+    panel.replaceChildren(h("div", { class: "fields" }, whose, ...fields));
     if (focused) document.getElementById(focused)?.focus();
   });
+}
+
+/**
+ * The attributes that all of the objects have.
+ * @param {Entry[]} entries
+ * @param {Class[]} classes
+ */
+function common(entries, classes) {
+  const ids = new Set(entries.map(({ thing }) => thing.class_id));
+  const [first, ...others] = classes.filter(({ id }) => ids.has(id)).map(({ attributes }) => attributes);
+  const same = (/** @type {Attribute} */ one) => others.every((all) => all.some((other) => JSON.stringify(other) === JSON.stringify(one)));
+  return (first ?? []).filter(same);
+}
+
+/**
+ * What all of the objects have, or MIXED.
+ * @param {Entry[]} entries
+ * @param {string} name of the attribute
+ */
+function valueOf(entries, name) {
+  const values = new Set(entries.map(({ thing }) => thing.attributes?.[name] ?? null));
+  return values.size > 1 ? MIXED : [...values][0];
 }
 
 /**
@@ -45,6 +65,7 @@ function field(one, value, locked, say) {
   const why = locked ? t("objectLocked") : null;
   if (one.kind === "tick") {
     const tick = h("input", { type: "checkbox", id, checked: value === true });
+    tick.indeterminate = value === MIXED;
     tick.addEventListener("change", () => say(tick.checked));
     enable(tick, why, one.name);
     return h("label", { class: "check" }, tick, one.name);
@@ -67,7 +88,9 @@ function field(one, value, locked, say) {
  */
 function choice(one, id, value) {
   const options = ["", ...one.choices].map((text) => /** @type {const} */ ([text, text || "–"]));
-  return select({ id }, options, String(value ?? ""));
+  const list = select({ id }, options, value === MIXED ? undefined : String(value ?? ""));
+  if (value === MIXED) list.prepend(h("option", { value: "", hidden: true, selected: true }, t("attribute.mixed")));
+  return list;
 }
 
 /**
@@ -78,5 +101,6 @@ function choice(one, id, value) {
  */
 function typed(one, id, value) {
   const type = one.kind === "number" ? "number" : "text";
-  return h("input", { type, step: "any", id, value: String(value ?? ""), maxlength: 2000, autocomplete: "off" });
+  const look = value === MIXED ? { placeholder: t("attribute.mixed") } : { value: String(value ?? "") };
+  return h("input", { type, step: "any", id, ...look, maxlength: 2000, autocomplete: "off" });
 }
