@@ -404,6 +404,15 @@ def test_classes(fresh):
     assert [c["name"] for c in fresh("GET", "/classes")] == ["object"]
 
 
+def test_a_photo_is_given_with_the_objects_of_one_class(fresh):
+    other = fresh("POST", "/classes", {"name": "cup"}, 201)["id"]
+    first, second = fresh.new()["id"], fresh.new()["id"]
+    fresh("PATCH", f"/objects/{second}", {"class_id": other})
+    for query, wanted in (("", [first, second]), ("?class_id=1", [first]), (f"?class_id={other}", [second])):
+        assert [one["id"] for one in fresh("GET", f"/photos/1{query}")["objects"]] == wanted
+    assert fresh("GET", "/photos/1?class_id=99")["objects"] == []
+
+
 def test_objects_are_renamed_finished_deleted_and_restored(fresh):
     made = fresh.new()
     fresh.click(made["id"], 60, 40)

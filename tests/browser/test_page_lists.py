@@ -163,3 +163,41 @@ def test_attributes_are_said_of_all_that_are_selected(opened, served):
     screen.key("Control+z")
     screen.is_now(said, [{"color": "red"}, {}, {}])
     assert served.objects(5)[2]["id"] == high
+
+
+@pytest.mark.slow
+def test_the_list_shows_the_objects_of_one_class(opened, served):
+    spots(served, 6)
+    cat = served.send("POST", "/classes", b'{"name": "cow"}')["id"]
+    for one in served.objects(6)[1:3]:
+        served.send("PATCH", f"/objects/{one['id']}", json.dumps({"class_id": cat}).encode())
+    screen = opened(6)
+    page = screen.page
+    rows = page.locator("#object-list .row")
+    rows.nth(4).wait_for()
+    page.locator("#object-class").select_option(label="cow")
+    page.locator(".shown-of", has_text="2 of 5 shown").wait_for()
+    screen.is_now(rows.count, 2)
+    shot(screen, "objects-of-a-class")
+    # What is done to all is done to those that are shown.
+    page.locator("#stage").focus()
+    screen.key("Control+a", "Delete")
+    screen.saved()
+    assert len(served.objects(6)) == 3
+    screen.key("Control+z")
+    page.locator(".shown-of", has_text="2 of 5 shown").wait_for()
+    screen.saved()
+    # One of another class that is worked on is shown.
+    screen.click(66, 36, SIZE)
+    page.locator(".shown-of", has_text="3 of 5 shown").wait_for()
+    screen.key("Enter")
+    screen.is_now(rows.count, 2)
+    screen.key("Escape")
+    screen.is_now(rows.count, 5)
+    page.locator("#object-class").select_option(label="cow")
+    page.locator("#object-class").press("Escape")
+    screen.is_now(rows.count, 5)
+    page.locator("#object-class").select_option(label="cow")
+    page.get_by_label("Show all objects").click()
+    screen.is_now(rows.count, 5)
+    assert not page.locator(".shown-of").is_visible()

@@ -73,12 +73,16 @@ def find_photos(
 
 
 @router.get("/{photo_id}")
-async def photo(given: AnnotatorDep, photo_id: PhotoId) -> OpenedPhoto:
+async def photo(
+    given: AnnotatorDep,
+    photo_id: PhotoId,
+    class_id: Annotated[int | None, Query(ge=1, lt=2**31, description="Only the objects of this class.")] = None,
+) -> OpenedPhoto:
     """A photo with its objects. Decodes it; of one that cannot be, `problem` says why."""
-    return await in_thread(given.pool, lambda: _opened(given, photo_id))
+    return await in_thread(given.pool, lambda: _opened(given, photo_id, class_id))
 
 
-def _opened(given: Annotator, photo_id: int) -> OpenedPhoto:
+def _opened(given: Annotator, photo_id: int, class_id: int | None) -> OpenedPhoto:
     tiles = None
     try:
         tiles = Tiles.of(given.gallery.picture(photo_id).hw)
@@ -86,7 +90,8 @@ def _opened(given: Annotator, photo_id: int) -> OpenedPhoto:
     except FewClicksError:  # it is known now
         pass
     info = given.store.photo(photo_id)
-    objects = [ObjectOut.of(found) for found in given.store.objects(photo_id)]
+    found = given.store.objects(photo_id)
+    objects = [ObjectOut.of(one) for one in found if class_id in (None, one.class_id)]
     return OpenedPhoto(photo=PhotoOut.of(given.gallery.view(info)), objects=objects, tiles=tiles)
 
 

@@ -23,6 +23,7 @@ import { keep, recallValues } from "./memory.js";
  * @property {boolean} hoverPreview
  * @property {"auto" | "always" | "never"} local whether corrections change the part that they touch only
  * @property {boolean} instances each object has a colour of its own
+ * @property {number} onlyClass the list of objects shows those of this class; 0: all
  * @property {boolean} byDoubt the list is ordered by what one more pass would change
  * @property {ReadonlyMap<string, import("../tools/doubts.js").Doubt>} doubts object id -> what one more pass would change
  * @property {Meanings | null} meanings what the first click of the object in hand can mean
@@ -98,7 +99,7 @@ function fresh() {
     hoverPreview: false,
     local: "auto",
     instances: true,
-    byDoubt: false, doubts: new Map(),
+    onlyClass: 0, byDoubt: false, doubts: new Map(),
     meanings: null,
     brushPx: 8,
     holesPx: 64, specksPx: 64,
@@ -260,6 +261,12 @@ export class Store {
     shown.sort((a, b) => a.thing.z - b.thing.z || (a.thing.id < b.thing.id ? -1 : 1));
     this.sorted = { things: all.map(({ thing }) => thing), stack: shown };
     return this.sorted.stack;
+  }
+
+  /** Those that the list shows, bottom to top: of one class only, where that was chosen, and what is in hand. */
+  get listed() {
+    const { onlyClass, hand } = this.state;
+    return onlyClass ? this.stack.filter(({ thing }) => thing.class_id === onlyClass || thing.id === hand) : this.stack;
   }
 
   /**

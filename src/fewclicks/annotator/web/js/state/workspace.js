@@ -106,9 +106,9 @@ export class Desk {
 
   /** @param {Class[]} classes */
   classes(classes) {
-    const { classId } = this.store.state;
-    const known = classes.some((one) => one.id === classId);
-    this.store.set({ classes, classId: known ? classId : (classes[0]?.id ?? 0) });
+    const { classId, onlyClass } = this.store.state;
+    const known = (/** @type {number} */ id) => classes.some((one) => one.id === id);
+    this.store.set({ classes, classId: known(classId) ? classId : (classes[0]?.id ?? 0), onlyClass: known(onlyClass) ? onlyClass : 0 });
   }
 
   /**

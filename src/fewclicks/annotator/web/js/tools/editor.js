@@ -322,7 +322,7 @@ export class Hand {
    * @param {1 | -1} way
    */
   next(way) {
-    const stack = this.store.stack.toReversed();
+    const stack = this.store.listed.toReversed();
     if (!stack.length) return;
     const at = stack.findIndex((entry) => entry.thing.id === this.store.state.hand);
     const next = stack[(at < 0 && way < 0 ? stack.length - 1 : at + way + stack.length) % stack.length];

@@ -26,6 +26,7 @@ export class Many {
     /** @type {string | null} where a range of the list begins: at what was selected last, else at what is in hand */
     this.from = null;
     store.on(["entries"], () => this.forget());
+    store.on(["onlyClass"], () => store.set({ selected: new Set(store.listed.map(({ thing }) => thing.id).filter((id) => store.state.selected.has(id))) }));
     store.on(["hand", "selected"], ({ hand: id, selected }) => selected.size || (this.from = id));
   }
 
@@ -69,9 +70,9 @@ export class Many {
     this.store.set({ selected: new Set(ids.slice(Math.min(a, b), Math.max(a, b) + 1)) });
   }
 
-  /** Select all. */
+  /** Select all that the list shows. */
   all() {
-    this.store.set({ selected: new Set(this.store.stack.map(({ thing }) => thing.id)) });
+    this.store.set({ selected: new Set(this.store.listed.map(({ thing }) => thing.id)) });
   }
 
   /**

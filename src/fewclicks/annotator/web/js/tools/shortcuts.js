@@ -137,10 +137,15 @@ function arrows(stage) {
  */
 function objects({ store, hand, pointing, copying }, doors) {
   const group = "objects";
+  const unfilter = () => {
+    const last = !store.hand && !store.state.armed && store.state.onlyClass !== 0;
+    if (last) store.set({ onlyClass: 0 });
+    return last;
+  };
   const digits = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
   return [
     { group, id: "finish", gestures: ["mouse.spaceAlone"], run: () => void (pointing.close() || store.onceOpen(() => hand.finish())) },
-    { group, id: "discard", run: () => copying.stop() || pointing.giveUp() || store.onceOpen(() => hand.deselect() || hand.drop()) },
+    { group, id: "discard", run: () => copying.stop() || pointing.giveUp() || store.onceOpen(() => hand.deselect() || unfilter() || hand.drop()) },
     { group, id: "undo", repeats: true, run: () => void (pointing.uncorner() || store.onceOpen(() => hand.undo())) },
     { group, id: "redo", repeats: true, run: () => hand.redo() },
     { group, id: "nextObject", onStage: true, run: () => hand.next(1) },

@@ -15,6 +15,7 @@ import { byId, debounced, enable, h, icon } from "../dom.js";
 import { nameOf } from "../../state/annotation.js";
 import { DragOrder } from "../drag-order.js";
 import { Rows } from "../virtual-list.js";
+import { objectFilter } from "./object-filter.js";
 
 const THUMB = 72;
 const MANY = { class: "object-bar many", id: "object-many", role: "group", "aria-label": t("objects.many") };
@@ -39,12 +40,7 @@ export class ObjectsPanel {
     this.carry = h("button", { type: "button", class: "button small", id: "many-carry", "aria-label": t("objects.carry"), onclick: () => void copying.carry() }, icon("carry"));
     this.manyBar = h("div", MANY, ...this.manyButtons.map(([one]) => one));
     this.manyBar.lastElementChild?.before(this.carry);
-    byId("objects").append(
-      h("div", { class: "section-head", title: t("objects.rule") }, h("h2", {}, t("objects.title")), this.total, this.order()),
-      list,
-      this.bar,
-      this.manyBar,
-    );
+    byId("objects").append(...this.head(), list, this.bar, this.manyBar);
     /** @type {Rows<Entry>} */
     this.rows = new Rows(list, {
       label: t("objects.label"),
@@ -59,18 +55,35 @@ export class ObjectsPanel {
     this.draggable();
     // Small pictures are drawn when the hands rest.
     this.drawThumbs = debounced(150, () => this.thumbs());
-    store.on(["entries", "hand", "classes", "photo", "photos", "selected", "instances", "byDoubt", "doubts", "keys"], () => this.show());
+    store.on(["entries", "hand", "classes", "photo", "photos", "selected", "instances", "byDoubt", "doubts", "keys", "onlyClass"], () => this.show());
     store.on(["hover"], () => this.light());
     list.addEventListener("dblclick", () => this.rename());
+    byId("objects").addEventListener("keydown", (event) => this.escaped(event));
     store.on(["hand"], () => this.rows.reveal());
     store.on(["loading", "paint"], () => this.drawThumbs());
+  }
+
+  /** What stands above the list. */
+  head() {
+    const { list, line } = objectFilter(this.store);
+    return [h("div", { class: "section-head", title: t("objects.rule") }, h("h2", {}, t("objects.title")), this.total, list, this.order()), line];
+  }
+
+  /**
+   * Esc in the list shows all objects again.
+   * @param {KeyboardEvent} event
+   */
+  escaped(event) {
+    if (event.key !== "Escape" || !this.store.state.onlyClass || event.target === this.name) return;
+    event.preventDefault();
+    this.store.set({ onlyClass: 0 });
   }
 
   /** Rows are dragged to another place of the stack. */
   draggable() {
     const { store, many } = this;
     return new DragOrder(this.rows, {
-      why: () => (store.state.byDoubt ? t("objects.orderedByDoubt") : null),
+      why: () => (store.state.byDoubt ? t("objects.orderedByDoubt") : store.state.onlyClass ? t("objects.onlySome") : null),
       move: (entry, to) => many.restack(entry, to),
       refused: (hint) => store.set({ hint }),
     });
@@ -156,8 +169,11 @@ export class ObjectsPanel {
 
   show() {
     // Of which every click was undone, there is nothing to show; redo brings it back.
-    const items = this.store.stack.filter((entry) => !(entry.isNothing && entry === this.store.hand)).reverse();
-    this.total.textContent = items.length ? count(items.length) : "";
+    const there = (/** @type {Entry} */ entry) => !(entry.isNothing && entry === this.store.hand);
+    const items = this.store.listed.filter(there).reverse();
+    const all = this.store.stack.filter(there).length;
+    this.total.textContent = all ? count(all) : "";
+    this.rows.nothing.textContent = t(all ? "objects.noneOfClass" : "objects.none");
     this.rows.show(this.ordered(items));
     const entry = this.store.hand;
     const { stack } = this.store;
