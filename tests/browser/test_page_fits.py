@@ -1,0 +1,49 @@
+"""The page fits into every window, with a mouse and with fingers: nothing lies beside the screen, nothing scrolls sideways."""
+
+import numpy as np
+import pytest
+
+from annotating import make_folder
+from browsing import SIZE, Server, require_chromium
+
+require_chromium()
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (360, 390, 480, 600, 752, 753, 768, 820, 1024, 1088, 1089, 1180, 1280, 1366, 1920)
+LOOKS = {"mouse": {}, "touch": {"has_touch": True}, "mobile": {"has_touch": True, "is_mobile": True}}
+BESIDE = """(root) => {
+    const seen = [...document.querySelectorAll(`${root}, ${root} *`)]
+        .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest('[inert], .hidden-text, canvas, svg'));
+    const name = (one) => one.id || one.className || one.outerHTML.slice(0, 60);
+    const wide = seen.filter((one) => one.scrollWidth > one.clientWidth && /auto|scroll/.test(getComputedStyle(one).overflowX));
+    const out = seen.filter((one) => {
+        const { left, right, width } = one.getBoundingClientRect();
+        return width > 1 && (left < -0.5 || right > document.documentElement.clientWidth + 0.5);
+    });
+    return [...wide.map((one) => `${name(one)} scrolls`), ...out.map((one) => `${name(one)} is cut off`)];
+}"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    server = Server(make_folder(tmp_path_factory.mktemp("fits") / "photos", [f"{name}.png" for name in "abc"]))
+    mask = np.zeros(SIZE[::-1], bool)
+    mask[10:40, 10:40] = True
+    server.place(1, mask)
+    yield server
+    server.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("look", LOOKS)
+def test_nothing_lies_beside_the_screen_at_any_width(opened, look):
+    screen = opened(1, **LOOKS[look], reduced_motion="reduce")
+    page = screen.page
+    page.locator("#object-list .row").first.wait_for(state="attached")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 768})
+        page.wait_for_timeout(50)
+        at = page.evaluate("[scrollX, scrollY, document.documentElement.scrollWidth, innerWidth]")
+        assert at == [0, 0, width, width]
+        assert page.evaluate(BESIDE, "body") == [], width
