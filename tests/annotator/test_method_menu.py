@@ -122,6 +122,7 @@ def test_the_list_has_what_needs_no_file_and_what_was_named(tmp_path):
     answers = with_choices(model_of("grow", {}, 1), ["default-int8"], 1)
     assert answers.choices[:2] == ("grow", "default-int8")
     assert len(set(answers.choices)) == len(answers.choices)
+    assert set(answers.others) == set(answers.choices)
     assert answers.choose("grabcut").name == "grabcut"
     assert answers.choose("grow").choices == answers.choices
     with pytest.raises(InputError, match="no weights"):

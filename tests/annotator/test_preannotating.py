@@ -122,10 +122,33 @@ def test_masks_of_another_tool_become_proposals_on_the_photos_that_are_meant(api
     assert objects(api, names["c.png"]) == []
     assert "cup" in [one["name"] for one in api("GET", "/classes")]
     assert api("POST", f"/preannotations/{job['id']}/undo") == {"objects": 1, "kept": 0}
-    # What is no annotation is said, and nothing is left of it.
-    wrong = {"id": str(uuid.uuid4())}
-    api("POST", f"/preannotations/{wrong['id']}/masks?name=x.json", status=202, content=b"nothing")
-    assert over(api, wrong, "failed")["notes"]
+    # What is no annotation is said by the name that it has for the user, and nothing is left of it.
+    for name in ("x.json", "Masken für (1).json", "x.zip"):
+        wrong = {"id": str(uuid.uuid4())}
+        api("POST", f"/preannotations/{wrong['id']}/masks?name={name}", status=202, content=b"nothing")
+        (note,) = over(api, wrong, "failed")["notes"]
+        assert name in note
+        assert "/" not in note
+
+
+@pytest.mark.slow
+def test_a_file_of_masks_is_for_the_photos_whose_ids_are_named(api):
+    """By ranges, so that many fit; those that are done too, for who names them."""
+    names = ids(api)
+    ring = {"label": "cup", "points": [[10, 10], [40, 10], [40, 40], [10, 40]], "shape_type": "polygon"}
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("a.png", "b.jpg", "c.png"):
+            about = {"shapes": [ring], "imagePath": name, "imageHeight": 80, "imageWidth": 120}
+            archive.writestr(f"{name[0]}.json", json.dumps({"version": "5.0", "flags": {}, "imageData": None, **about}))
+    api("PATCH", f"/photos/{names['c.png']}", {"state": "done"})
+    job = {"id": str(uuid.uuid4())}
+    path = f"/preannotations/{job['id']}/masks?name=labels.zip&photos="
+    for wrong in ("9", "x", "1-", "1,,2"):
+        api("POST", path + wrong, status=400 if wrong == "9" else 422, content=file.getvalue())
+    api("POST", f"{path}{names['a.png']},{names['c.png']}-{names['c.png']}", status=202, content=file.getvalue())
+    assert over(api, job)["objects"] == 2
+    assert [len(objects(api, names[name])) for name in ("a.png", "b.jpg", "c.png")] == [1, 0, 1]
 
 
 def test_it_is_canceled_soon_and_one_runs_at_a_time(api, client):

@@ -1,4 +1,4 @@
-"""The page fits into every window, with a mouse and with fingers: nothing lies beside the screen, nothing scrolls sideways."""
+"""The page fits into every window, with a mouse and with fingers: nothing is cut off, nothing scrolls sideways."""
 
 import numpy as np
 import pytest
@@ -14,9 +14,11 @@ WIDTHS = (360, 390, 480, 600, 752, 753, 768, 820, 1024, 1088, 1089, 1180, 1280, 
 LOOKS = {"mouse": {}, "touch": {"has_touch": True}, "mobile": {"has_touch": True, "is_mobile": True}}
 BESIDE = """(root) => {
     const seen = [...document.querySelectorAll(`${root}, ${root} *`)]
-        .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest('[inert], .hidden-text, canvas, svg'));
+        .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+        .filter((one) => !one.closest('[inert], .hidden-text, canvas, svg'));
     const name = (one) => one.id || one.className || one.outerHTML.slice(0, 60);
-    const wide = seen.filter((one) => one.scrollWidth > one.clientWidth && /auto|scroll/.test(getComputedStyle(one).overflowX));
+    const scrolls = (one) => /auto|scroll/.test(getComputedStyle(one).overflowX);
+    const wide = seen.filter((one) => one.scrollWidth > one.clientWidth && scrolls(one));
     const out = seen.filter((one) => {
         const { left, right, width } = one.getBoundingClientRect();
         return width > 1 && (left < -0.5 || right > document.documentElement.clientWidth + 0.5);

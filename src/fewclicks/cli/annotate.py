@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -170,7 +171,7 @@ def require_annotated(folder: Path, database: str | None) -> None:
 def with_choices(answers: Model, named: Sequence[str], threads: int | None) -> Model:
     """The model with those that the page can change to, and those that pre-annotation can ask for.
 
-    The page can change to `named` and to what needs no weights but those that are installed. Wrong names are found now.
+    Both are `named` and what needs no weights but those that are installed. Wrong names of `named` are found now.
     """
     from fewclicks.config import needs_no_file
 
@@ -180,8 +181,12 @@ def with_choices(answers: Model, named: Sequence[str], threads: int | None) -> M
         other = model_of(name, {}, threads, answers.cfr, answers.adaptive, answers.workers)
         return replace(other, others=chosen.others, choices=chosen.choices, choose=choose)
 
-    others = {name: model_of(name, {}, threads).load for name in named}
+    def load(name: str) -> tuple[Predictor, str]:
+        return model_of(name, {}, threads).load()
+
     choices = tuple(dict.fromkeys((answers.name, *named, *needs_no_file())))
+    others: dict[str, Callable[[], tuple[Predictor, str]]] = {name: partial(load, name) for name in choices}
+    others |= {answers.name: answers.load, **{name: model_of(name, {}, threads).load for name in named}}
     chosen = replace(answers, others=others, choices=choices, choose=choose)
     return chosen
 

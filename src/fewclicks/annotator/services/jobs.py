@@ -87,15 +87,15 @@ class JobRunner:
     def _answer(self, code: int, out: str, err: str, hide: Sequence[Path]) -> dict[str, Any]:
         if code == 0:
             answer: dict[str, Any] = json.loads(out)
-            return {**answer, "notes": [_hidden(note, hide) for note in answer["notes"]]}
+            return {**answer, "notes": [hidden(note, hide) for note in answer["notes"]]}
         if code == 2 and err.startswith("fewclicks: "):
-            raise InputError(_hidden(err.strip().splitlines()[-1].removeprefix("fewclicks: "), hide))
+            raise InputError(hidden(err.strip().splitlines()[-1].removeprefix("fewclicks: "), hide))
         if self._closed:
             raise Busy("the annotator is stopping; start it again")
         raise FewClicksError(f"it ended with the code {code}; {err.strip().splitlines()[-1:] or 'it said nothing'}")
 
 
-def _hidden(text: str, places: Sequence[Path]) -> str:
+def hidden(text: str, places: Sequence[Path]) -> str:
     """The text without the names of temporary folders."""
     for place in places:
         text = text.replace(f"{place}{os.sep}", "").replace(str(place), "the upload")

@@ -24,6 +24,8 @@ from fewclicks.annotator.services.events import EventBus
 from fewclicks.annotator.services.gallery import Gallery
 from fewclicks.annotator.services.import_export import import_found, import_from
 from fewclicks.annotator.services.importing import ImportOptions
+from fewclicks.annotator.services.jobs import hidden
+from fewclicks.annotator.services.model_process import close_process
 from fewclicks.annotator.services.news import News
 from fewclicks.annotator.services.objects import Objects
 from fewclicks.annotator.services.photos import PhotoFolder
@@ -69,6 +71,8 @@ class Job:
     class_id: int = 1
     model: str = ""
     """A name of `Model.others`; "" for the one that answers clicks."""
+    upload: str = ""
+    """What the user calls the file of masks."""
     how: Everything = field(default_factory=Everything)
     person: str = ""
     state: JobState = "running"
@@ -237,18 +241,19 @@ class Preannotator:
     def _proposed(self, path: Path, format_name: str | None) -> None:
         """Propose everything, photo by photo."""
         job = self._now
-        ask = self._asked(job)
         over = self._photos_of(job.id)
-        for photo_id in job.photos:
-            if photo_id in over:
-                continue
-            self._check()
-            try:
-                info = self._open_photo(photo_id)
-                added, problem = self._on_photo(job, info, ask), ""
-            except FewClicksError as error:
-                added, problem = 0, str(error)
-            self._photo_over(photo_id, added, problem)
+        with ExitStack() as stack:
+            ask = self._asked(job, stack)
+            for photo_id in job.photos:
+                if photo_id in over:
+                    continue
+                self._check()
+                try:
+                    info = self._open_photo(photo_id)
+                    added, problem = self._on_photo(job, info, ask), ""
+                except FewClicksError as error:
+                    added, problem = 0, str(error)
+                self._photo_over(photo_id, added, problem)
 
     def _open_photo(self, photo_id: int) -> PhotoInfo:
         info = self._store.photo(photo_id)
@@ -273,10 +278,13 @@ class Preannotator:
         self._news.objects(info.id)
         return count
 
-    def _asked(self, job: Job) -> _Ask:
-        """What proposes objects for a photo: steps in the worker between the clicks, or a model of its own here."""
+    def _asked(self, job: Job, stack: ExitStack) -> _Ask:
+        """What proposes objects for a photo: steps in the worker between the clicks, or a model of its own here, until
+        the stack ends.
+        """
         if job.model:
             predictor, _ = self._objects.model.others[job.model]()
+            stack.callback(close_process, predictor)
             return lambda photo_id: self._all(
                 proposing(self._gallery.picture(photo_id).image, predictor, job.how), lambda work: work()
             )
@@ -333,7 +341,11 @@ class Preannotator:
         if job.source == "found":
             taken = import_found(self._folder, self._store, seen, job.person, options)
         else:
-            taken = import_from(self._folder, self._store, path, format_name, seen, job.person, options)
+            try:
+                taken = import_from(self._folder, self._store, path, format_name, seen, job.person, options)
+            except InputError as error:
+                raise InputError(_as_sent(str(error), path, job)) from None
+            taken = replace(taken, notes=tuple(_as_sent(note, path, job) for note in taken.notes))
         self._news.classes()
         known = {info.name: info.id for info in self._store.photos()}
         for one in taken.per_photo:
@@ -391,6 +403,12 @@ class Preannotator:
         ]
         objects = sum(int(event.payload["objects"]) for event in over.values())
         return replace(job, done=len(over), objects=objects, problems=tuple(problems[:MAX_PROBLEMS]))
+
+
+def _as_sent(text: str, path: Path, job: Job) -> str:
+    """What was said of a file, by the name that the user gave it."""
+    named = text.replace(str(path), job.upload or path.name)
+    return hidden(named, [path.parent]).replace(f"'{path.name}'", f"'{job.upload or path.name}'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from fewclicks.files.scratch import scratch_folder
 router = APIRouter(route_class=CheckedRoute, tags=["pre-annotation"], prefix="/preannotations")
 REVIEWERS = only("reviewer", "pre-annotate")
 OPEN = ("untouched", "begun", "returned")
+IDS = r"^\d{1,10}(-\d{1,10})?(,\d{1,10}(-\d{1,10})?)*$"
 
 
 @router.get("")
@@ -33,8 +34,9 @@ def preannotations(given: AnnotatorDep) -> list[JobOut]:
 
 @router.get("/models")
 def models(given: AnnotatorDep) -> list[str]:
-    """The models that can be asked besides the one that answers clicks: `fewclicks annotate --model`."""
-    return list(given.objects.model.others)
+    """The models that can be asked besides the one that answers clicks: those that it can be changed to."""
+    model = given.objects.model
+    return [name for name in model.others if name != model.name]
 
 
 @router.get("/{job_id}")
@@ -83,6 +85,10 @@ async def preannotate_from_file(
     name: Annotated[str, Query(max_length=255, description="The name of the file.")],
     format_name: Annotated[str | None, Query(alias="format", max_length=50, description="If it is known.")] = None,
     where: Annotated[str, Query(max_length=1000, description="Only on these photos, as of GET /photos/find.")] = "",
+    photos: Annotated[
+        str | None,
+        Query(max_length=50_000, pattern=IDS, description="Only on these, by ids as 1-5,9; instead of where."),
+    ] = None,
 ) -> JobOut:
     """Take masks of another tool as proposals, from a file or .zip in any format that can be imported."""
     with ExitStack() as stack:
@@ -94,8 +100,8 @@ async def preannotate_from_file(
             with stack.pop_all():
                 yield upload
 
-        photos = await in_thread(given.pool, lambda: _photos(given, None, where))
-        job = Job(id=str(job_id), source="file", photos=photos, person=person)
+        named = await in_thread(given.pool, lambda: _named(given, photos) if photos else _photos(given, None, where))
+        job = Job(id=str(job_id), source="file", photos=named, person=person, upload=name)
         return JobOut.of(await in_thread(given.pool, lambda: given.preannotator.start(job, lent(), format_name)))
 
 
@@ -126,6 +132,13 @@ def redo_preannotation(given: AnnotatorDep, person: Person, job_id: UUID, photo_
     """Propose again what was taken back."""
     count, kept = given.preannotator.turn(str(job_id), True, person, photo_id)
     return TurnedOut(objects=count, kept=kept)
+
+
+def _named(given: Annotator, ids: str) -> tuple[int, ...]:
+    """The photos of ids like 1-5,9, in the order of the list; InputError where there are none."""
+    ends = [part.partition("-") for part in ids.split(",")]
+    ranges = [range(int(first), int(last or first) + 1) for first, _, last in ends]
+    return _photos(given, [info.id for info in given.gallery.photos() if any(info.id in one for one in ranges)], "")
 
 
 def _photos(given: Annotator, photos: list[int] | None, where: str) -> tuple[int, ...]:

@@ -74,7 +74,7 @@ const copying = new Copying({ store, desk, hand, many, notices });
 const objects = new ObjectsPanel({ store, desk, hand, stage, many, copying });
 const review = new Review({ store, desk, notices });
 hand.proposals = new Proposals({ store, hand, many });
-const preannotation = new Preannotation({ store, desk, hand, notices });
+const preannotation = new Preannotation({ store, desk, hand, notices, listed: () => photos.shown });
 new Company({ store, desk, notices });
 const pins = new Pins({ store, stage, review });
 const classKeys = new ClassKeys(store, hand);

@@ -226,6 +226,8 @@ export const de = {
   "pre.where": "Auf",
   "pre.title": "Vorannotieren",
   "pre.chooseFile": "Wählen Sie die Datei mit den Masken.",
+  "pre.noneListed": "Die Liste zeigt kein Foto.",
+  "pre.noPhoto": "Es ist kein Foto offen.",
   "pre.progress": "Vorannotierte Fotos",
   "pre.of": "{done} von {photos}",
   "pre.cancel": "Abbrechen",

@@ -223,6 +223,8 @@ export const en = {
   "pre.where": "On",
   "pre.title": "Pre-annotate",
   "pre.chooseFile": "Choose the file of masks.",
+  "pre.noneListed": "The list shows no photo.",
+  "pre.noPhoto": "No photo is open.",
   "pre.progress": "Photos pre-annotated",
   "pre.of": "{done} of {photos}",
   "pre.cancel": "Cancel",

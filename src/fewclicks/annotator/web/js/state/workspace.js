@@ -36,7 +36,7 @@ export class Desk {
     this.pictures = new Map();
     /** Called when a picture has more to draw. */
     this.drawn = () => {};
-    /** Called with news of people. */
+    /** Called with news of people and of pre-annotations; "connected": news may have been missed. */
     this.heard = (/** @type {string} */ _name, /** @type {any} */ _said) => {};
     /** @type {EventSource | null} */
     this.events = null;
@@ -323,6 +323,7 @@ export class Desk {
       before?.close();
       // What happened since the photo was read, or while the server was being started again, was not heard.
       void this.catchUp(id);
+      this.heard("connected", null);
       this.queue.wake();
     });
   }

@@ -255,14 +255,36 @@ export const preannotate = (body) => json("POST", "/preannotations", body);
  * Take masks of another tool as proposals.
  * @param {string} id
  * @param {File} file
- * @param {string} where
+ * @param {number[]} [photos] null: all that are not done
  * @returns {Promise<import("../types.js").Job>}
  */
-export const proposeMasks = (id, file, where) =>
-  json("POST", `/preannotations/${id}/masks?name=${encodeURIComponent(file.name)}&where=${encodeURIComponent(where)}`, file);
+export const proposeMasks = (id, file, photos) =>
+  json("POST", `/preannotations/${id}/masks?name=${encodeURIComponent(file.name)}${photos ? `&photos=${ranges(photos)}` : ""}`, file);
+
+/**
+ * Ids as 1-5,9: of many photos they fit into an address.
+ * @param {number[]} ids
+ */
+function ranges(ids) {
+  /** @type {[number, number][]} */
+  const found = [];
+  for (const id of [...ids].sort((a, b) => a - b)) {
+    const last = found.at(-1);
+    if (last && id <= last[1] + 1) last[1] = id;
+    else found.push([id, id]);
+  }
+  return found.map(([first, last]) => (first === last ? String(first) : `${first}-${last}`)).join(",");
+}
 
 /** @returns {Promise<import("../types.js").Job[]>} the newest first */
 export const preannotations = () => json("GET", "/preannotations");
+
+/**
+ * How a pre-annotation is now.
+ * @param {string} id
+ * @returns {Promise<import("../types.js").Job>}
+ */
+export const preannotation = (id) => json("GET", `/preannotations/${id}`);
 
 /** @returns {Promise<string[]>} the models that can be asked, besides the one of the clicks */
 export const proposers = () => json("GET", "/preannotations/models");

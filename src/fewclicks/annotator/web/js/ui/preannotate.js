@@ -2,10 +2,11 @@
 
 /** @import { Desk } from "../state/workspace.js" */
 /** @import { Hand } from "../tools/editor.js" */
-/** @import { Job } from "../types.js" */
+/** @import { Job, Photo } from "../types.js" */
 /** @import { Notices } from "./toasts.js" */
 /** @import { Store } from "../state/store.js" */
 import { counted, t } from "../language.js";
+import { keep, recall } from "../state/memory.js";
 import * as api from "../sync/api.js";
 import { lines, show } from "./dialogs.js";
 import { byId, h, select, uuid } from "./dom.js";
@@ -32,26 +33,42 @@ const FILES = ".json,.zip,.png,.xml,.txt,.yaml,.yml";
 
 export class Preannotation {
   /**
-   * @param {{store: Store, desk: Desk, hand: Hand, notices: Notices}} parts
+   * @param {{store: Store, desk: Desk, hand: Hand, notices: Notices, listed: () => Photo[]}} parts `listed`: the photos that the list shows
    */
-  constructor({ store, desk, hand, notices }) {
+  constructor({ store, desk, hand, notices, listed }) {
     this.store = store;
     this.desk = desk;
     this.hand = hand;
     this.notices = notices;
+    this.listed = listed;
     /** @type {Job | null} the latest */
     this.job = null;
-    this.closed = "";
     const heard = desk.heard;
-    desk.heard = (name, said) => (name === "preannotation" ? this.tell(said) : heard(name, said));
+    desk.heard = (name, said) => {
+      if (name === "preannotation") this.tell(said);
+      else if (name === "connected") void this.look();
+      else heard(name, said);
+    };
     store.on(["folder"], ({ folder }) => folder && !this.job && void this.recall());
     store.on(["entries", "photo", "hand", "keys"], () => this.bar());
   }
 
-  /** The job that was there before the page. */
+  /** The latest job that was there before the page, until it was closed. */
   async recall() {
     const [job] = await api.preannotations().catch(() => []);
-    if (job && !this.job && (job.state === "running" || job.state === "stopped")) this.tell(job);
+    if (job && !this.job) this.tell(job);
+  }
+
+  /** How the job that was under way is now: its end was not heard while the server was away. */
+  async look() {
+    if (this.job?.state !== "running") return;
+    const job = await api.preannotation(this.job.id).catch(() => null);
+    if (job) this.tell(job);
+  }
+
+  /** Where the browser keeps which job of this folder was closed. */
+  get key() {
+    return `fewclicks.preannotation.${this.store.state.folder?.id ?? ""}`;
   }
 
   /** Choose what to propose, and where. */
@@ -91,18 +108,26 @@ export class Preannotation {
 
   /** @param {{source: string, where: string, classId: number, model: string, points: number, file?: File}} asked */
   async begin({ source, where, classId, model, points, file }) {
-    const { photo } = this.store.state;
-    const search = byId("photo-search", HTMLInputElement).value.trim();
+    const photos = this.meant(where);
     const id = uuid();
-    this.closed = "";
     if (source === "file") {
       if (!file) throw new Error(t("pre.chooseFile"));
-      const query = where === "photo" && photo ? `"${photo.name}"` : where === "list" ? search : "";
-      return this.first(await api.proposeMasks(id, file, query));
+      return this.first(await api.proposeMasks(id, file, photos));
     }
-    const scope = where === "photo" && photo ? { photos: [photo.id] } : { where: where === "list" ? search : "" };
     const how = source === "everything" ? { class_id: classId, model, points } : {};
-    this.first(await api.preannotate({ id, source, ...scope, ...how }));
+    this.first(await api.preannotate({ id, source, photos, ...how }));
+  }
+
+  /**
+   * The ids of the photos that are meant; undefined: all that are not done.
+   * @param {string} where
+   */
+  meant(where) {
+    const { photo } = this.store.state;
+    if (where === "all") return undefined;
+    const those = where === "list" ? this.listed() : photo ? [photo] : [];
+    if (!those.length) throw new Error(t(where === "list" ? "pre.noneListed" : "pre.noPhoto"));
+    return those.map((one) => one.id);
   }
 
   /**
@@ -121,10 +146,11 @@ export class Preannotation {
     const before = this.job;
     this.job = job;
     const box = byId("preannotation");
-    box.hidden = this.closed === job.id || (job.undone && job.state !== "running");
-    const done = job.state === "running" ? t("pre.of", { done: job.done, photos: counted("photo", job.photos) }) : counted("proposal", job.objects);
+    box.hidden = recall(this.key) === job.id || (job.undone && job.state !== "running");
+    const done = stand(job);
     const bar = h("progress", { max: 1, value: job.progress, "aria-label": t("pre.progress") });
-    const why = [...job.problems.map(({ name, problem }) => `${name}: ${problem}`), ...job.notes];
+    const notes = job.state === "failed" ? job.notes.slice(0, -1) : job.notes;
+    const why = [...job.problems.map(({ name, problem }) => `${name}: ${problem}`), ...notes];
     const deeds =
       job.state === "running"
         ? [deed("pre-cancel", t("pre.cancel"), () => void this.steer("cancel"))]
@@ -134,7 +160,7 @@ export class Preannotation {
             deed("pre-close", t("close"), () => this.close()),
           ];
     box.replaceChildren(
-      h("span", { class: "ellipsis" }, `${t(`pre.${job.state}`)}: ${done}`),
+      h("span", { class: job.state === "failed" ? "" : "ellipsis" }, `${t(`pre.${job.state}`)}: ${done}`),
       ...(job.state === "running" ? [bar] : []),
       ...(why.length ? [h("details", {}, h("summary", {}, counted("note", why.length)), lines(why.slice(0, 50)))] : []),
       h("span", { class: "deeds" }, ...deeds),
@@ -144,7 +170,7 @@ export class Preannotation {
   }
 
   close() {
-    this.closed = this.job?.id ?? "";
+    keep(this.key, this.job?.id ?? "");
     byId("preannotation").hidden = true;
   }
 
@@ -194,6 +220,15 @@ export class Preannotation {
       deed("proposal-none", t("pre.discardAll"), () => this.hand.proposals?.discardAll(), t("pre.discardAllTitle")),
     );
   }
+}
+
+/**
+ * How far a job is, or why it failed, which is its last note.
+ * @param {Job} job
+ */
+function stand({ state, done, photos, objects, notes }) {
+  if (state === "running") return t("pre.of", { done, photos: counted("photo", photos) });
+  return (state === "failed" && notes.at(-1)) || counted("proposal", objects);
 }
 
 /**
