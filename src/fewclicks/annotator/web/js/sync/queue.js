@@ -4,6 +4,7 @@
  */
 
 /** @import { Thing } from "../types.js" */
+import { t } from "../language.js";
 import { json, Problem } from "./api.js";
 import { uuid } from "../ui/dom.js";
 
@@ -49,6 +50,8 @@ export class Queue {
     this.sleepers = [];
     /** @type {(() => void)[]} who waits for everything to be saved */
     this.watchers = [];
+    /** @type {((problem: Error) => void)[]} those of them who do not wait for a server that does not answer */
+    this.hasty = [];
     addEventListener("online", () => this.wake());
   }
 
@@ -126,6 +129,13 @@ export class Queue {
     });
   }
 
+  /** Resolves when everything is saved; rejects once the server does not answer: what comes after it is not done later by itself. */
+  async savedNow() {
+    if (this.lines.size && !this.reached) throw new TypeError(t("sync.silent"));
+    await Promise.race([this.settled(), new Promise((_, reject) => this.hasty.push(reject))]);
+    this.hasty = [];
+  }
+
   /**
    * Send until there is an answer.
    * @param {Item} item
@@ -184,6 +194,7 @@ export class Queue {
   reach(reached) {
     if (reached && !this.reached) this.wake();
     this.reached = reached;
+    if (!reached) for (const tell of this.hasty.splice(0)) tell(new TypeError(t("sync.silent")));
     this.handlers.state(this.waiting, reached);
   }
 

@@ -29,10 +29,15 @@ export function importing(desk, files = []) {
     found.disabled = pick.disabled = true;
     try {
       desk.hand.release();
-      await desk.queue.settled();
-      const ids = await takeIn(chosen, mode.value, result);
-      await desk.reread();
+      await desk.queue.savedNow();
+      const { ids, failed } = await takeIn(chosen, mode.value, result);
+      if (failed) tell(desk, failed, result);
+      if (ids.length) await desk.reread();
       if (ids.length) offerUndo(desk, ids, result);
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      result.replaceChildren(message);
+      tell(desk, message, result);
     } finally {
       found.disabled = pick.disabled = false;
     }
@@ -53,7 +58,18 @@ export function importing(desk, files = []) {
 }
 
 /**
- * Take files in, one after another, and say what came of each. Gives the ids of the imports that changed something.
+ * Say as a notice what went wrong, where the dialog that says it was closed meanwhile.
+ * @param {Desk} desk
+ * @param {string} text
+ * @param {HTMLElement} result
+ */
+function tell(desk, text, result) {
+  if (!result.closest("dialog")?.open) desk.notices.show(text, undefined, "problem");
+}
+
+/**
+ * Take files in, one after another, and say what came of each. Gives the ids of the imports that changed something, and
+ * what went wrong.
  * @param {(File | undefined)[]} files undefined: what lies beside the photos
  * @param {string} mode
  * @param {HTMLElement} result
@@ -62,6 +78,8 @@ async function takeIn(files, mode, result) {
   let total = 0;
   /** @type {string[]} */
   const said = [];
+  /** @type {string[]} */
+  const wrong = [];
   /** @type {string[]} */
   const ids = [];
   for (const [at, file] of files.entries()) {
@@ -73,15 +91,14 @@ async function takeIn(files, mode, result) {
       if (objects) ids.push(id);
       said.push(...notes.map((note) => named + note));
     } catch (error) {
-      said.push(named + /** @type {Error} */ (error).message);
-      if (files.length === 1) {
-        result.replaceChildren(...said);
-        return ids;
-      }
+      wrong.push(named + /** @type {Error} */ (error).message);
+      said.push(...wrong.slice(-1));
     }
   }
-  result.replaceChildren(t("import.done", { objects: counted("object", total) }), lines(said));
-  return ids;
+  const done = t("import.done", { objects: counted("object", total) });
+  if (wrong.length && files.length === 1) result.replaceChildren(...wrong);
+  else result.replaceChildren(done, lines(said));
+  return { ids, failed: wrong.join(" ") || (total ? "" : [done, ...said].join(" ")) };
 }
 
 /**
