@@ -84,5 +84,13 @@ def test_some_photos_and_classes_are_exported(served):
     assert exported(served) == (["a.png", "b.jpg"], ["object", "traffic light", "object"])
     assert exported(served, where="is:returned") == (["b.jpg"], ["object"])
     assert exported(served, where="-is:returned", classes=["traffic light"])[1] == ["traffic light"]
+    for scope, photos, objects in [
+        ({}, 2, 3),
+        ({"where": "is:returned"}, 1, 1),
+        ({"where": "is:accepted"}, 0, 0),
+        ({"classes": ["traffic light"]}, 2, 1),
+    ]:
+        assert served("POST", "/export/count", scope) == {"photos": photos, "objects": objects}
+    served("POST", "/export/count", {"classes": ["boat"]}, 400)
     served("POST", "/export", {"format": "coco", "classes": ["boat"]}, 400)
     served("POST", "/export", {"format": "coco", "where": "is:odd"}, 400)

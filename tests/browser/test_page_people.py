@@ -138,6 +138,7 @@ def test_photos_are_found_and_figures_are_shown(opened, served):
 @pytest.mark.slow
 def test_the_export_is_of_what_is_chosen_and_that_is_remembered(opened, served):
     screen = opened(6)
+    served.send("PATCH", "/photos/6", b'{"state": "accepted"}')
     for number in range(2):
         screen.key("Control+s")
         dialog = screen.page.locator("#export-dialog")

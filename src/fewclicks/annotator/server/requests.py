@@ -372,15 +372,20 @@ class Region(RequestModel):
         return Box(left, top, right, bottom)
 
 
-class ExportIn(RequestModel):
-    """What to export."""
+class ScopeIn(RequestModel):
+    """Some photos, and objects on them."""
 
-    format: Text
-    options: dict[str, Any] = {}
     where: LongText = ""
     """Only the photos that this query finds, as of GET /photos/find."""
     classes: Annotated[list[Text], Field(max_length=1000)] = []
     """Only objects of these; of all if empty."""
+
+
+class ExportIn(ScopeIn):
+    """What to export."""
+
+    format: Text
+    options: dict[str, Any] = {}
 
 
 class PredictIn(RequestModel):

@@ -47,6 +47,14 @@ class StoredFolder:
         wanted = [found for found in self._store.classes() if found.name in self._classes]
         return [Label(found.name, _rgb(found.colour)) for found in wanted]
 
+    def count(self) -> tuple[int, int]:
+        """How many photos and objects an export holds: without photos that are untouched. No mask is read."""
+        ids = {found.id for found in self._store.classes() if found.name in self._classes}
+        counts = self._store.statistics.masks_by_photo()
+        objects = [sum(counts[photo.id][one] for one in ids) if photo.id in counts else 0 for photo in self._photos]
+        photos = [n for n, photo in zip(objects, self._photos, strict=True) if n or photo.state != "untouched"]
+        return len(photos), sum(objects)
+
     def __len__(self) -> int:
         return len(self._photos)
 

@@ -16,6 +16,9 @@ from fewclicks.annotator.store.tables import ActionRow, ObjectRow
 PAUSE_S = 60.0
 """Between two actions on an object at most so much counts as work on it."""
 
+_HEAD = and_(ActionRow.object_id == ObjectRow.id, ActionRow.number == ObjectRow.done)
+"""The last action of an object that is done."""
+
 
 @dataclass(slots=True)
 class Worked:
@@ -62,12 +65,11 @@ class Statistics:
 
     def objects(self) -> list[Worked]:
         """All objects that are not deleted. No mask is read."""
-        head = and_(ActionRow.object_id == ObjectRow.id, ActionRow.number == ObjectRow.done)
         last = select(
             *(ObjectRow.id, ObjectRow.photo_id, ObjectRow.class_id, ObjectRow.state),
             *(ActionRow.person, ActionRow.area_px, ActionRow.predictor),
         )
-        last = last.outerjoin(ActionRow, head).where(~ObjectRow.deleted)
+        last = last.outerjoin(ActionRow, _HEAD).where(~ObjectRow.deleted)
         done = select(ActionRow.object_id, ActionRow.kind, ActionRow.created_at, ActionRow.number, ObjectRow.done)
         done = done.join(ObjectRow, ActionRow.object_id == ObjectRow.id).where(~ObjectRow.deleted)
         done = done.where(ActionRow.kind != "change").order_by(ActionRow.object_id, ActionRow.id)
@@ -94,6 +96,15 @@ class Statistics:
         found: dict[int, Counter[int]] = defaultdict(Counter)
         with self._db.reading() as session:
             for row in session.execute(select(ObjectRow.photo_id, ObjectRow.class_id).where(~ObjectRow.deleted)):
+                found[row.photo_id][row.class_id] += 1
+        return found
+
+    def masks_by_photo(self) -> dict[int, Counter[int]]:
+        """Photo id -> class id -> how many objects that are not deleted and have a pixel."""
+        found: dict[int, Counter[int]] = defaultdict(Counter)
+        query = select(ObjectRow.photo_id, ObjectRow.class_id).join(ActionRow, _HEAD)
+        with self._db.reading() as session:
+            for row in session.execute(query.where(~ObjectRow.deleted, ActionRow.area_px > 0)):
                 found[row.photo_id][row.class_id] += 1
         return found
 

@@ -15,12 +15,13 @@ from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from fewclicks import formats as formats_module
-from fewclicks.annotator.server.requests import ExportIn
+from fewclicks.annotator.server.requests import ExportIn, ScopeIn
 from fewclicks.annotator.server.roles import only
 from fewclicks.annotator.server.routes.common import FILE_NAME, AnnotatorDep, Person, gives, in_thread, received
-from fewclicks.annotator.server.schemas import FormatOption, FormatOut, Imported, ImportUndone
+from fewclicks.annotator.server.schemas import FormatOption, FormatOut, Imported, ImportUndone, ResponseModel
 from fewclicks.annotator.server.values import CheckedRoute
 from fewclicks.annotator.services.annotator import Annotator
+from fewclicks.annotator.services.exporting import StoredFolder
 from fewclicks.annotator.services.import_export import options_of
 from fewclicks.annotator.services.importing import Mode
 from fewclicks.errors import InputError, UnknownName
@@ -85,6 +86,24 @@ async def export(given: AnnotatorDep, asked: ExportIn) -> Response:
             filename=name,
             headers={NOTES_HEADER: _short(said["notes"])},
         )
+
+
+class ExportCount(ResponseModel):
+    """How much an export holds."""
+
+    photos: int
+    objects: int
+
+
+@router.post("/export/count")
+async def count_export(given: AnnotatorDep, asked: ScopeIn) -> ExportCount:
+    """How many photos and objects an export would hold. Nothing is written."""
+
+    def count() -> ExportCount:
+        photos, objects = StoredFolder(given.store, None, asked.where, asked.classes).count()
+        return ExportCount(photos=photos, objects=objects)
+
+    return await in_thread(given.pool, count)
 
 
 class _Handed(FileResponse):

@@ -50,12 +50,12 @@ export function addText(key, said) {
 }
 
 /**
- * A text that the server has sent in English, in the language of the page, where that has words for it.
+ * A text that the server has sent in English, in the words of the page, where it has some.
  * @param {string} key
  * @param {string} text as it was sent
  */
 export function served(key, text) {
-  return language !== "en" && key in texts ? t(/** @type {Key} */ (key)) : text;
+  return key in texts ? t(/** @type {Key} */ (key)) : text;
 }
 
 /**

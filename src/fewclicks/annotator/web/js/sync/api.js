@@ -234,6 +234,13 @@ export async function exported(format, options, scope = {}) {
 }
 
 /**
+ * How much an export would hold.
+ * @param {{where?: string, classes?: string[]}} scope
+ * @returns {Promise<{photos: number, objects: number}>}
+ */
+export const exportCount = (scope) => json("POST", "/export/count", scope);
+
+/**
  * Take annotations in: an uploaded file, or without one what lies beside the photos.
  * @param {File | undefined} file
  * @param {string} mode what becomes of objects that are there: skip, add, replace
