@@ -223,13 +223,12 @@ export class Many {
    */
   describe(name, value) {
     const own = (/** @type {Entry} */ { thing }) => thing.attributes?.[name] ?? null;
-    const say = (/** @type {Entry} */ entry, /** @type {unknown} */ what) => this.hand.label(entry, { attributes: { ...entry.thing.attributes, [name]: what } });
+    const say = (/** @type {Entry} */ entry) => this.hand.label(entry, { attributes: { ...entry.thing.attributes, [name]: value } });
     const entries = this.free().filter((entry) => own(entry) !== value);
-    const were = entries.map(own);
-    for (const entry of entries) say(entry, value);
+    if (!entries.length) return;
     // That of one in hand is taken back as its clicks are.
-    if (!entries.length || !this.store.state.selected.size) return;
-    this.said(t("many.described", { objects: counted("object", entries.length), name }), () => entries.forEach((entry, i) => say(entry, were[i])));
+    if (!this.store.state.selected.size) return entries.forEach(say);
+    this.did("many.described", { objects: counted("object", entries.length), name }, this.together(() => entries.forEach(say)));
   }
 
   /**
