@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 
 from annotating import photo, truth
-from browsing import Server, require_chromium, shot
+from browsing import Server, require_chromium, shot, slow
 
 require_chromium()
 
@@ -17,11 +17,12 @@ SHIFT = 6
 def served(tmp_path_factory):
     """Three frames of a box that moves, one of nothing, and photos for what needs no sequence; a test has its own."""
     root = tmp_path_factory.mktemp("frames")
+    # 8 to 92 are for what is selected, a and b for what is run by mouse.
     for n in range(3):
         PIL.Image.fromarray(np.roll(photo(), n * SHIFT, axis=1)).save(root / f"{n + 1}.png")
     noise = np.random.default_rng(0).integers(0, 255, photo().shape).astype(np.uint8)
     PIL.Image.fromarray(noise).save(root / "4.png")
-    for n in (5, 6, 7):
+    for n in (5, 6, 7, 8, 9, 91, 92, "a", "b"):
         PIL.Image.fromarray(photo()).save(root / f"{n}.png")
     server = Server(root)
     yield server
@@ -100,6 +101,14 @@ def test_the_next_place_in_doubt_is_shown_and_the_list_is_ordered_by_it(opened, 
     screen.is_now(lambda: all("±" in row for row in screen.rows()))
     shares = [float(row.split("±")[1].split("%")[0]) for row in screen.rows()]
     assert shares == sorted(shares, reverse=True)
+    # What is moved in the stack meanwhile cannot be seen, and is said.
+    screen.page.locator("#object-list .row").first.click()
+    screen.key("PageUp")
+    if "moved in the stack" not in screen.page.locator("#hint").inner_text():  # it lay on top
+        screen.key("PageDown")
+    assert "moved in the stack" in screen.page.locator("#hint").inner_text()
+    screen.saved()
+    screen.key("Enter")
     screen.page.locator("#by-doubt").click()
     # A row is dragged to the top of the stack, and Ctrl+Z puts it back.
     order = [one["id"] for one in served.objects(7)]
@@ -115,3 +124,68 @@ def test_the_next_place_in_doubt_is_shown_and_the_list_is_ordered_by_it(opened, 
     screen.is_now(lambda: [one["id"] for one in served.objects(7)], [*order[1:], order[0]])
     screen.key("Control+z")
     screen.is_now(lambda: [one["id"] for one in served.objects(7)], order)
+
+
+@pytest.mark.slow
+def test_the_row_that_is_selected_is_what_is_taken_over_and_with_none_all_are(opened, served):
+    other = np.zeros_like(truth())
+    other[64:76, 4:20] = True
+    served.place(8, truth())
+    served.place(8, other)
+    screen = opened(8)
+    screen.page.locator("#object-list .row").last.click()
+    screen.key("Control+Shift+ArrowRight")
+    screen.is_now(lambda: named(screen), "9.png")
+    screen.page.locator("#notices").get_by_text("1 object taken over").wait_for()
+    (found,) = served.objects(9)
+    assert found["box"][1] < 60
+    screen.key("a")
+    screen.is_now(lambda: named(screen), "8.png")
+    screen.page.locator("#object-list .row").first.wait_for()
+    screen.key("Control+Shift+ArrowRight")
+    screen.is_now(lambda: len(served.objects(9)), 2)
+    screen.is_now(lambda: named(screen), "9.png")
+    screen.is_now(screen.page.locator("#many-carry").is_enabled)
+    screen.key("Enter")  # with nothing in hand
+
+    # What a run stopped at is in hand: from there all go on.
+    def doubted(route):
+        answer = route.fetch().json()
+        answer["items"][0]["problem"] = "look at it"
+        route.fulfill(json=answer)
+
+    screen.page.route("**/photos/10/copies", doubted)
+    screen.key("Alt+Shift+ArrowRight")
+    screen.is_now(lambda: "look at it" in screen.page.locator("#hint").inner_text())
+    assert screen.page.locator("#object-list .row[aria-selected=true]").count() == 1
+    screen.key("Control+Shift+ArrowRight")
+    screen.is_now(lambda: len(served.objects(11)), 2)
+
+
+@pytest.mark.slow
+def test_a_run_is_begun_and_stopped_by_mouse_and_says_nothing_more_when_it_fails(opened, served):
+    served.place(12, truth())
+    screen = opened(12)
+    run = screen.page.locator("#many-carry-on")
+    screen.is_now(run.is_enabled)
+    with slow(screen, "**/copies") as held:
+        run.click()
+        screen.is_now(lambda: "Esc stops" in screen.page.locator("#hint").inner_text())
+        assert run.get_attribute("aria-pressed") == "true"
+        assert "being taken over" in screen.page.locator("#many-carry").get_attribute("title")
+        screen.is_now(lambda: len(held), 1)
+        run.click()
+        assert "Stopped" in screen.page.locator("#hint").inner_text()
+        assert run.is_disabled()
+    screen.is_now(lambda: named(screen), "b.png")
+    screen.is_now(lambda: run.get_attribute("aria-pressed"), "false")
+    screen.is_now(lambda: "last photo" in run.get_attribute("title"))
+    screen.key("u", "a")
+    screen.is_now(lambda: named(screen), "a.png")
+    screen.is_now(run.is_enabled)
+    screen.page.route("**/copies", lambda route: route.fulfill(status=400, json={"detail": "No room."}))
+    run.click()
+    screen.page.locator("#notices").get_by_text("No room.").wait_for()
+    screen.is_now(lambda: "stops" in screen.page.locator("#hint").inner_text(), False)
+    assert run.get_attribute("aria-pressed") == "false"
+    screen.wrong.clear()  # the browser tells of the 400

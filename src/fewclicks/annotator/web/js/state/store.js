@@ -49,6 +49,7 @@ import { keep, recallValues } from "./memory.js";
  * @property {boolean} reached the server answers
  * @property {boolean} busy the model works since 150 ms
  * @property {boolean} loading a photo is being opened
+ * @property {boolean} carrying objects are being taken over to the next photo, or run ahead
  * @property {number | null} lastMs of the last action
  * @property {number} keys nothing: said to have changed when a shortcut has another key
  * @property {string} hint what a click would do, or what went wrong
@@ -117,7 +118,7 @@ function fresh() {
     person: "",
     role: "admin",
     comments: [],
-    deeds: 0, waiting: 0, reached: true, busy: false, loading: false,
+    deeds: 0, waiting: 0, reached: true, busy: false, loading: false, carrying: false,
     lastMs: null,
     keys: 0,
     hint: "",

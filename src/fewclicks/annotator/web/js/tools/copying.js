@@ -27,8 +27,11 @@ export class Copying {
     this.notices = notices;
     /** @type {string[]} ids of what was copied */
     this.copied = [];
-    /** Objects run ahead from photo to photo; Esc stops them. */
-    this.runs = false;
+    /** What is being taken over is the last: the user has stopped the run. */
+    this.stops = false;
+    /** @type {{hand: string, objects: string[]} | null} the object that a run stopped at, as long as it is in hand, and those it came with */
+    this.stopped = null;
+    store.on(["hand"], ({ hand: id }) => id !== this.stopped?.hand && (this.stopped = null));
   }
 
   /** Remember what is selected, to be pasted here or on another photo. */
@@ -49,11 +52,13 @@ export class Copying {
     if (items) this.tell(items, "copy.pasted", "copy.pastedNone");
   }
 
-  /** The objects that go to the next photo: those that are selected, else all. */
+  /** The objects that go to the next photo: what is selected or in hand, else all. From where a run stopped, all that came with it. */
   get sources() {
-    const { meant } = this.many;
-    const entries = this.store.state.selected.size ? meant : this.store.stack;
-    return entries.filter((entry) => !entry.isNothing).map(({ thing }) => thing.id);
+    const { selected, hand } = this.store.state;
+    const run = this.stopped?.hand === hand ? (this.stopped?.objects ?? []) : [];
+    const all = this.store.stack.filter((entry) => !entry.isNothing).map(({ thing }) => thing.id);
+    const chosen = all.filter((id) => (selected.size ? selected.has(id) : id === hand || run.includes(id)));
+    return chosen.length ? chosen : all;
   }
 
   /**
@@ -62,12 +67,13 @@ export class Copying {
    */
   async carry(ahead = false) {
     if (this.runs) return;
-    let sources = this.sources;
+    let { sources } = this;
     this.hand.release();
-    this.runs = true;
+    this.stops = false;
+    this.store.set({ carrying: true });
     /** @type {Copy[]} */
     const done = [];
-    let photos = 0;
+    let [photos, hint] = [0, ""];
     try {
       for (;;) {
         const next = this.desk.neighbour(1);
@@ -75,7 +81,8 @@ export class Copying {
           this.store.set({ hint: t(next ? "copy.noObjects" : "copy.last") });
           return;
         }
-        this.store.set({ hint: t(ahead ? "copy.takingAhead" : "copy.taking", { objects: counted("object", sources.length), name: next.name }) });
+        hint = t(ahead ? "copy.takingAhead" : "copy.taking", { objects: counted("object", sources.length), name: next.name });
+        this.store.set({ hint });
         const items = await this.send(next.id, sources, true);
         if (!items) return;
         photos++;
@@ -84,29 +91,37 @@ export class Copying {
         for (const { object } of items) if (object) void this.desk.sync.heard(object);
         const doubtful = items.find((item) => item.problem && item.object) ?? items.find((item) => item.problem);
         const entry = doubtful?.object && this.store.state.entries.get(doubtful.object.id);
-        if (entry) this.hand.take(entry);
-        if (doubtful) this.store.set({ hint: this.doubted(doubtful, entry ?? null) });
         sources = items.flatMap(({ object }) => (object ? [object.id] : []));
-        if (!ahead || doubtful || !this.runs) return;
+        if (entry) this.hand.take(entry);
+        if (entry) this.stopped = { hand: entry.thing.id, objects: sources };
+        if (doubtful) this.store.set({ hint: this.doubted(doubtful, entry ?? null) });
+        if (!ahead || doubtful || this.stops) return;
       }
     } finally {
-      this.runs = false;
+      this.store.set({ carrying: false, ...(this.store.state.hint === hint ? { hint: "" } : {}) });
       if (photos > 1) this.tell(done, "copy.takenMany", "copy.takenManyNone", photos);
       else if (photos) this.tell(done, "copy.taken", "copy.takenNone");
     }
   }
 
+  /** Objects go from photo to photo; Esc stops them. */
+  get runs() {
+    return this.store.state.carrying;
+  }
+
   /** Stop running ahead. Returns whether something ran. */
   stop() {
-    const was = this.runs;
-    this.runs = false;
-    if (was) this.store.set({ hint: t("copy.stopped") });
-    return was;
+    if (this.runs && !this.stops) this.store.set({ hint: t("copy.stopped") });
+    this.stops = true;
+    this.store.touch("carrying");
+    return this.runs;
   }
 
   /** Why nothing can be taken over to the next photo; null: it can. */
   why() {
+    if (this.runs) return t("copy.whyRuns");
     if (!this.desk.neighbour(1)) return t("copy.whyLast");
+    if (this.store.state.loading) return t("copy.whyOpening");
     return this.sources.length ? null : t("copy.whyNone");
   }
 

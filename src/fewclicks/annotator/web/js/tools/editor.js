@@ -420,7 +420,9 @@ export class Hand {
     const entry = this.store.hand;
     const { stack } = this.store;
     const to = stack.findIndex((one) => one === entry) + way;
-    if (entry && stack[to]) this.anywhere?.record(this.many?.put(entry, to) ?? [], entry.thing.photo_id);
+    if (!entry || !stack[to]) return;
+    this.anywhere?.record(this.many?.put(entry, to) ?? [], entry.thing.photo_id);
+    if (this.store.state.byDoubt) this.store.set({ hint: t("objects.movedByDoubt", { name: nameOf(entry, this.store) }) });
   }
 
   /**

@@ -37,9 +37,9 @@ export class ObjectsPanel {
     this.bar = h("div", { class: "object-bar" }, this.name, ...this.buttons());
     /** @type {[HTMLButtonElement, number, Key][]} each with how many objects it needs, and what it says */
     this.manyButtons = this.bulk();
-    this.carry = h("button", { type: "button", class: "button small", id: "many-carry", "aria-label": t("objects.carry"), onclick: () => void copying.carry() }, icon("carry"));
+    this.carriers = this.carrying();
     this.manyBar = h("div", MANY, ...this.manyButtons.map(([one]) => one));
-    this.manyBar.lastElementChild?.before(this.carry);
+    this.manyBar.lastElementChild?.before(...this.carriers);
     byId("objects").append(...this.head(), list, this.bar, this.manyBar);
     /** @type {Rows<Entry>} */
     this.rows = new Rows(list, {
@@ -55,7 +55,7 @@ export class ObjectsPanel {
     this.draggable();
     // Small pictures are drawn when the hands rest.
     this.drawThumbs = debounced(150, () => this.thumbs());
-    store.on(["entries", "hand", "classes", "photo", "photos", "selected", "instances", "byDoubt", "doubts", "keys", "onlyClass"], () => this.show());
+    store.on(["entries", "hand", "classes", "photo", "photos", "selected", "instances", "byDoubt", "doubts", "keys", "onlyClass", "loading", "carrying"], () => this.show());
     store.on(["hover"], () => this.light());
     list.addEventListener("dblclick", () => this.rename());
     byId("objects").addEventListener("keydown", (event) => this.escaped(event));
@@ -132,6 +132,17 @@ export class ObjectsPanel {
     return [this.up, this.down];
   }
 
+  /** Take objects over to the next photo, or have them run ahead; the second stops them too. */
+  carrying() {
+    const { copying } = this;
+    const button = (/** @type {string} */ id, /** @type {string} */ name, /** @type {Key} */ label, /** @type {() => void} */ onclick) =>
+      h("button", { type: "button", class: "button small", id, "aria-label": t(label), onclick }, icon(name));
+    return [
+      button("many-carry", "carry", "objects.carry", () => void copying.carry()),
+      button("many-carry-on", "carry-on", "objects.carryOn", () => void (copying.stop() || copying.carry(true))),
+    ];
+  }
+
   /** @returns {[HTMLButtonElement, number, Key][]} */
   bulk() {
     const { many } = this;
@@ -184,7 +195,11 @@ export class ObjectsPanel {
     if (this.up) enable(this.up, still ?? (place === stack.length - 1 ? t("objects.top") : null), t("objects.up"));
     if (this.down) enable(this.down, still ?? (place === 0 ? t("objects.bottom") : null), t("objects.down"));
     for (const [button, least, label] of this.manyButtons) enable(button, this.many.why(least), t(label));
-    enable(this.carry, this.copying.why(), t("objects.carry"));
+    const { carrying } = this.store.state;
+    const [carry, on] = this.carriers;
+    enable(carry, this.copying.why(), t("objects.carry"));
+    enable(on, carrying && !this.copying.stops ? null : this.copying.why(), t(carrying ? "objects.stopRun" : "objects.carryOn"));
+    on.setAttribute("aria-pressed", String(carrying));
     if (document.activeElement !== this.name) this.name.value = entry?.thing.name ?? "";
     this.name.placeholder = entry ? nameOf(entry, this.store) : t("objects.nothing");
     this.drawThumbs();
