@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from operator import index
 from typing import Any
 
 import cv2
@@ -86,17 +87,42 @@ class Scribble:
         """The clicks along it in an image of size `hw`, evenly spaced; InputError where none lies in the image."""
         points = np.array(self.points, np.float64)
         steps = np.hypot(*np.diff(points, axis=0).T) if len(points) > 1 else np.zeros(0)
-        along = np.concatenate([[0.0], np.cumsum(steps)])
-        length = float(along[-1])
-        count = min(STROKE_CLICKS, 1 + int(length / (APART_RATIO * math.hypot(*hw))))
-        # In the middle of equal parts: hands overshoot at the ends.
-        places = (np.arange(count) + 0.5) * length / count
-        found = [(np.interp(at, along, points[:, 0]), np.interp(at, along, points[:, 1])) for at in places]
-        inside = [(x, y) for x, y in found if -0.5 <= x < hw[1] - 0.5 and -0.5 <= y < hw[0] - 0.5]
+        inside = _spaced(points, steps, hw) or _spaced(*_clipped(points, hw), hw)
         if not inside:
             raise InputError(f"the stroke lies beside the image of {hw[1]}x{hw[0]} pixels; draw it over the image")
-        clicks = (Click(max(0.0, round(float(x), 2)), max(0.0, round(float(y), 2)), self.positive) for x, y in inside)
+        clicks = (Click(max(0.0, round(x, 2)), max(0.0, round(y, 2)), self.positive) for x, y in inside)
         return Clicks(tuple(clicks))
+
+
+def _spaced(points: NDArray[np.float64], steps: NDArray[np.float64], hw: tuple[int, int]) -> list[tuple[float, float]]:
+    """Places along a line, evenly spaced, that lie in an image. `steps`: how far each point is from the one before."""
+    if not len(points):
+        return []
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    length = float(along[-1])
+    count = min(STROKE_CLICKS, 1 + int(length / (APART_RATIO * math.hypot(*hw))))
+    # In the middle of equal parts: hands overshoot at the ends.
+    places = (np.arange(count) + 0.5) * length / count
+    found = [(float(np.interp(at, along, points[:, 0])), float(np.interp(at, along, points[:, 1]))) for at in places]
+    return [(x, y) for x, y in found if -0.5 <= x < hw[1] - 0.5 and -0.5 <= y < hw[0] - 0.5]
+
+
+def _clipped(points: NDArray[np.float64], hw: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What of a line crosses an image: the ends of each part, and how far each end is from the one before."""
+    starts, ways = points[:-1], np.diff(points, axis=0)
+    low, high = np.full(2, -0.5), np.array([hw[1], hw[0]]) - 0.5
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = (low - starts) / ways, (high - starts) / ways
+    still = ways == 0  # along an edge: all of it lies between two edges, or nothing does
+    within = (starts >= low) & (starts < high)
+    enters = np.where(still, np.where(within, 0.0, np.inf), np.minimum(first, second)).max(axis=1).clip(min=0)
+    leaves = np.where(still, 1.0, np.maximum(first, second)).min(axis=1).clip(max=1)
+    met = enters < leaves
+    starts, ways, enters, leaves = starts[met], ways[met], enters[met, None], leaves[met, None]
+    ends = np.stack([starts + enters * ways, starts + leaves * ways], axis=1).reshape(-1, 2)
+    steps = np.hypot(*np.diff(ends, axis=0).T) if len(ends) else np.zeros(0)
+    steps[1::2] = 0  # between two parts there is nothing
+    return ends, steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +130,16 @@ class Choice:
     """Another of the masks that the first click can mean, by its number in `meanings`."""
 
     number: int
+    """Any integer, as numpy's are."""
 
     def __post_init__(self) -> None:
-        if type(self.number) is not int or self.number not in range(MEANINGS):
+        try:
+            number = -1 if isinstance(self.number, bool) else index(self.number)
+        except TypeError:
+            number = -1
+        if number not in range(MEANINGS):
             raise InputError(f"a click means up to {MEANINGS} masks, numbered from 0, got {self.number}")
+        object.__setattr__(self, "number", number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,24 @@ def test_a_stroke_over_the_border_counts_within():
     assert len(Scribble(((5, 5),)).clicks(HW)) == 1
 
 
+def test_a_stroke_that_comes_from_far_and_crosses_the_image_is_clipped_to_it():
+    clicks = Scribble(((-2000, 50), (50, 50), (-2000, 50))).clicks(HW)
+    assert len(clicks) == 8
+    assert {click.y for click in clicks} == {50}
+    assert all(0 <= click.x <= 50 for click in clicks)
+    assert all(click.x == 40 for click in Scribble(((40, -3000), (40, 9000))).clicks(HW))
+    assert len(Scribble(((40, -3000), (40, 9000))).clicks(HW)) >= 1
+    for beside in (
+        ((-5, -5),),
+        ((-9, 0), (-9, 90)),
+        ((-90, 50), (-2, 50)),
+        ((-10, 5), (5, -10)),
+        ((-50, 130), (300, 130)),
+    ):
+        with pytest.raises(InputError, match="beside the image"):
+            Scribble(beside).clicks(HW)
+
+
 def two_blobs():
     before = np.zeros(HW, np.float32)
     before[20:60, 20:60] = 0.9
@@ -327,7 +345,12 @@ def test_a_click_on_a_large_photo_means_as_many_whole_masks():
         assert cv2.connectedComponents(state.mask.astype(np.uint8))[0] == 2
 
 
-@pytest.mark.parametrize("number", [-1, 3, 1.0, "1", None, True])
+def test_a_choice_is_any_integer():
+    assert Choice(np.int64(1)) == Choice(1)
+    assert type(Choice(np.uint8(2)).number) is int
+
+
+@pytest.mark.parametrize("number", [-1, 3, 1.0, "1", None, True, np.True_, np.array([1])])
 def test_what_is_no_choice_is_refused(number):
     with pytest.raises(InputError):
         Choice(number)

@@ -102,7 +102,7 @@ class Chosen:
     adaptive: bool = False
 
     def __post_init__(self) -> None:
-        _ = Choice(self.number)
+        object.__setattr__(self, "number", Choice(self.number).number)
         _require_passes(self.cfr)
 
 
