@@ -162,13 +162,14 @@ def test_real_requests_that_are_not_http_do_no_harm(shared):
 def test_the_scripts_of_the_documentation_run(shared, tmp_path):
     text = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     before = len(shared.api("GET", "/photos/1")["objects"])
     script = "".join(blocks).replace("http://127.0.0.1:8000", str(shared.client.base_url).rstrip("/"))
     script = script.replace("examples/images/coffee.png", str(Path(__file__).parents[2] / "examples/images/coffee.png"))
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "mask.png").stat().st_size > 300
+    assert "%" in done.stdout.splitlines()[-1]
     assert len(shared.api("GET", "/photos/1")["objects"]) == before + 1
 
 
