@@ -3,7 +3,7 @@
 import { t, translate } from "./language.js";
 import { bars, drawer } from "./ui/header.js";
 import { Problem } from "./sync/api.js";
-import { byId, h, icon } from "./ui/dom.js";
+import { byId, enable, h, icon } from "./ui/dom.js";
 import { Desk } from "./state/workspace.js";
 import { exporting } from "./ui/dialogs.js";
 import { KeysSheet } from "./ui/keys-sheet.js";
@@ -32,6 +32,7 @@ import { assignDialog } from "./ui/assigning.js";
 import { peopleDialog } from "./ui/people.js";
 import { photoPanel, takeNext } from "./ui/panels/photo.js";
 import { Review } from "./state/review.js";
+import { onlyReviewers } from "./state/rights.js";
 import { CascadePanel } from "./ui/panels/cascade.js";
 import { ClassList } from "./state/classes.js";
 import { ClassKeys } from "./tools/class-keys.js";
@@ -84,11 +85,16 @@ hand.anywhere = new UndoAnywhere(
 );
 sync.undone = (entry) => hand.anywhere?.drop(entry);
 const doubts = new Doubts({ store, stage, hand });
+/**
+ * What reviewers do: others are told that.
+ * @param {() => void} run
+ */
+const reviewing = (run) => () => (onlyReviewers(store.state) ? store.set({ hint: t("review.onlyThey") }) : run());
 const doors = {
   sheet: () => keysSheet.show(),
   exporting: () => void exporting(store, notices),
-  importing: () => importing(desk),
-  preannotating: () => void preannotation.dialog(),
+  importing: reviewing(() => importing(desk)),
+  preannotating: reviewing(() => void preannotation.dialog()),
   rename: () => objects.rename(),
   pane: goToPane,
   statistics: () => void statisticsDialog(store),
@@ -113,6 +119,7 @@ const photos = new PhotosPanel(store, desk);
 byId("statistics").append(icon("bars"));
 byId("statistics").addEventListener("click", doors.statistics);
 byId("assign").append(icon("people"));
+store.on(["role", "keys"], (state) => enable(byId("assign", HTMLButtonElement), onlyReviewers(state), t("assign.title")));
 byId("assign").addEventListener("click", () => void assignDialog({ store, desk, notices }, photos.shown));
 photoPanel({ store, desk, notices });
 const classes = new ClassesPanel({ store, list: new ClassList({ store, desk, notices }), hand });
@@ -200,6 +207,6 @@ function takeDrops() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     const files = [...(event.dataTransfer?.files ?? [])];
-    if (files.length) importing(desk, files);
+    if (files.length) reviewing(() => importing(desk, files))();
   });
 }

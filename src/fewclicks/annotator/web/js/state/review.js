@@ -7,6 +7,7 @@
 import { t } from "../language.js";
 import * as api from "../sync/api.js";
 import * as team from "../sync/team.js";
+import { isMe } from "./rights.js";
 import { uuid } from "../ui/dom.js";
 
 /** @type {PhotoState[]} */
@@ -29,6 +30,14 @@ export class Review {
   /** Whether the user may accept photos and send them back. */
   get mayJudge() {
     return this.store.state.role !== "annotator";
+  }
+
+  /**
+   * Whether the user may delete a comment: their own, and reviewers all.
+   * @param {Comment} comment
+   */
+  mayDelete({ person }) {
+    return this.mayJudge || isMe(this.store.state, person);
   }
 
   /** @param {Photo | null} photo */

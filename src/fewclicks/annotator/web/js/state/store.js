@@ -42,6 +42,7 @@ import { keep, recallValues } from "./memory.js";
  * @property {"auto" | "zoom" | "pan"} wheel
  * @property {"auto" | "light" | "dark"} theme
  * @property {string} person the name that the user says, where no token gives one
+ * @property {string} signedIn the name that a token or a password gives
  * @property {Role} role what the user may do
  * @property {Comment[]} comments on the photo
  * @property {number} deeds what was done in this tab and can be taken back
@@ -115,7 +116,7 @@ function fresh() {
     paint: "auto",
     wheel: "auto",
     theme: "auto",
-    person: "",
+    person: "", signedIn: "",
     role: "admin",
     comments: [],
     deeds: 0, waiting: 0, reached: true, busy: false, loading: false, carrying: false,

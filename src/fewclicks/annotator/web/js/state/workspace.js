@@ -12,6 +12,7 @@ import { PAGE } from "../sync/team.js";
 import { recall } from "./drafts.js";
 import { Entry } from "./annotation.js";
 import { AS_MODEL } from "./store.js";
+import { closed } from "./rights.js";
 import { Mask } from "../canvas/mask.js";
 import { Picture } from "../canvas/image-view.js";
 
@@ -282,6 +283,7 @@ export class Desk {
 
   /** Mark the photo done and go on with the next one that is not. */
   async markAndGoOn() {
+    if (closed(this.store.state)) return this.store.set({ hint: t("edit.accepted") });
     await this.mark(true);
     this.nextUnfinished();
   }

@@ -11,6 +11,7 @@
 import { counted, t } from "../language.js";
 import * as api from "../sync/api.js";
 import { nameOf } from "../state/annotation.js";
+import { closed } from "../state/rights.js";
 import { uuid } from "../ui/dom.js";
 
 /** @typedef {{source: string, object: Thing | null, agreement: number | null, problem: string}} Copy */
@@ -46,7 +47,7 @@ export class Copying {
   async paste() {
     const { photo } = this.store.state;
     if (!this.copied.length) return this.store.set({ hint: t("copy.notCopied") });
-    if (!photo) return;
+    if (!photo || this.hand.barred()) return;
     this.hand.release();
     const items = await this.send(photo.id, this.copied, false);
     if (items) this.tell(items, "copy.pasted", "copy.pastedNone");
@@ -81,6 +82,7 @@ export class Copying {
           this.store.set({ hint: t(next ? "copy.noObjects" : "copy.last") });
           return;
         }
+        if (closed({ ...this.store.state, photo: next })) return this.store.set({ hint: t("copy.accepted") });
         hint = t(ahead ? "copy.takingAhead" : "copy.taking", { objects: counted("object", sources.length), name: next.name });
         this.store.set({ hint });
         const items = await this.send(next.id, sources, true);
@@ -120,7 +122,9 @@ export class Copying {
   /** Why nothing can be taken over to the next photo; null: it can. */
   why() {
     if (this.runs) return t("copy.whyRuns");
-    if (!this.desk.neighbour(1)) return t("copy.whyLast");
+    const next = this.desk.neighbour(1);
+    if (!next) return t("copy.whyLast");
+    if (closed({ ...this.store.state, photo: next })) return t("copy.whyAccepted");
     if (this.store.state.loading) return t("copy.whyOpening");
     return this.sources.length ? null : t("copy.whyNone");
   }

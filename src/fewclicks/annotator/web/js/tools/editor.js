@@ -7,6 +7,7 @@
 /** @import { Notices } from "../ui/toasts.js" */
 import { counted, t } from "../language.js";
 import { boxOf, inside } from "./places.js";
+import { closed } from "../state/rights.js";
 import { note } from "../state/drafts.js";
 import { uuid } from "../ui/dom.js";
 import { Entry, nameOf, newborn } from "../state/annotation.js";
@@ -58,7 +59,7 @@ export class Hand {
    */
   box(from, to) {
     const { photo, armed } = this.store.state;
-    if (!photo) return;
+    if (!photo || this.barred()) return;
     const [x0, y0, x1, y1] = boxOf(photo, from, to);
     if (x1 - x0 < 1 || y1 - y0 < 1) return this.store.set({ hint: t("edit.boxEmpty") });
     const { hand } = this.store;
@@ -93,11 +94,18 @@ export class Hand {
     this.store.touch("entries");
   }
 
+  /** Whether the user may change nothing on the photo; then it says so. */
+  barred() {
+    if (closed(this.store.state)) this.store.set({ hint: t("edit.accepted") });
+    return closed(this.store.state) !== null;
+  }
+
   /**
-   * Whether an object is locked; then it says so.
+   * Whether an object may not be changed; then it says so.
    * @param {Entry} entry
    */
   refuses(entry) {
+    if (this.barred()) return true;
     if (entry.thing.locked) this.store.set({ hint: t("edit.locked", { name: nameOf(entry, this.store) }) });
     return entry.thing.locked;
   }
@@ -114,8 +122,9 @@ export class Hand {
     const under = armed ? null : this.store.at(...point);
     if (under) {
       this.take(under);
-      return painting || !positive;
+      return (painting || !positive) && !this.barred();
     }
+    if (this.barred()) return false;
     if (!positive) {
       this.store.set({ hint: t(painting ? "edit.nothingToErase" : "edit.begin") });
       return false;
@@ -127,7 +136,7 @@ export class Hand {
   /** Make a new object and take it up. */
   create() {
     const { photo, classId, entries } = this.store.state;
-    if (!photo) return;
+    if (!photo || this.barred()) return;
     this.release();
     const id = uuid();
     const top = Math.max(0, ...[...entries.values()].map((entry) => entry.thing.z));
@@ -174,7 +183,7 @@ export class Hand {
    * @param {"open" | "done"} state
    */
   mark(entry, state) {
-    if (entry.thing.state === state) return;
+    if (entry.thing.state === state || closed(this.store.state)) return;
     entry.thing = { ...entry.thing, state };
     this.patch(entry, { state });
   }
@@ -183,7 +192,7 @@ export class Hand {
   finish() {
     const entry = this.store.hand;
     if (!entry) this.store.set({ armed: false, hint: t("edit.nothingToFinish") });
-    else if (!this.proposals?.finish(entry)) this.release();
+    else if (closed(this.store.state) || !this.proposals?.finish(entry)) this.release();
   }
 
   /** Drop what is in hand: a new object is deleted, of another one the changes since it was taken up are undone. */
@@ -205,11 +214,11 @@ export class Hand {
   }
 
   undo() {
-    this.stepInHand("undo");
+    if (!this.store.hand || !this.refuses(this.store.hand)) this.stepInHand("undo");
   }
 
   redo() {
-    this.stepInHand("redo");
+    if (!this.store.hand || !this.refuses(this.store.hand)) this.stepInHand("redo");
   }
 
   /** @param {"undo" | "redo"} way */
@@ -313,7 +322,7 @@ export class Hand {
   removeInHand() {
     if (this.store.state.selected.size && this.many) return this.many.remove();
     const entry = this.store.hand;
-    if (entry) void (this.proposals?.discard(entry) || this.refuses(entry) || this.remove(entry, true));
+    if (entry) void (this.barred() || this.proposals?.discard(entry) || this.refuses(entry) || this.remove(entry, true));
     else this.store.set({ hint: t("edit.nothingToDelete") });
   }
 
@@ -352,7 +361,7 @@ export class Hand {
     }
     const entry = this.store.state.armed ? null : this.store.hand;
     this.store.set({ classId });
-    if (entry && entry.thing.class_id !== classId) this.label(entry, { class_id: classId });
+    if (entry && entry.thing.class_id !== classId && !this.refuses(entry)) this.label(entry, { class_id: classId });
   }
 
   /**
@@ -410,19 +419,6 @@ export class Hand {
     if (name === was) return;
     const steps = this.anywhere?.together(() => this.label(entry, { name })) ?? [];
     this.anywhere?.did(t("edit.renamed", { name: nameOf(entry, this.store) }), steps);
-  }
-
-  /**
-   * Move the object in hand up or down in the stack.
-   * @param {1 | -1} way
-   */
-  lift(way) {
-    const entry = this.store.hand;
-    const { stack } = this.store;
-    const to = stack.findIndex((one) => one === entry) + way;
-    if (!entry || !stack[to]) return;
-    this.anywhere?.record(this.many?.put(entry, to) ?? [], entry.thing.photo_id);
-    if (this.store.state.byDoubt) this.store.set({ hint: t("objects.movedByDoubt", { name: nameOf(entry, this.store) }) });
   }
 
   /**

@@ -8,6 +8,7 @@
 /** @import { Step } from "./undo-anywhere.js" */
 import { counted, t } from "../language.js";
 import { nameOf } from "../state/annotation.js";
+import { closed } from "../state/rights.js";
 import { uuid } from "../ui/dom.js";
 
 /** Larger than any hole or speck. */
@@ -94,6 +95,7 @@ export class Many {
    */
   why(least = 1) {
     const { meant } = this;
+    if (closed(this.store.state)) return t("many.accepted");
     if (!meant.length) return t("many.nothing");
     if (meant.length < least) return t("many.two");
     if (meant.every(({ thing }) => thing.locked)) return t("many.locked");
@@ -118,6 +120,18 @@ export class Many {
    */
   restack(entry, place) {
     this.did("many.moved", { name: nameOf(entry, this.store) }, this.put(entry, this.store.stack.length - 1 - place));
+  }
+
+  /**
+   * Move the object in hand up or down in the stack.
+   * @param {1 | -1} way
+   */
+  lift(way) {
+    const { stack, hand } = this.store;
+    const to = stack.findIndex((one) => one === hand) + way;
+    if (!hand || !stack[to] || this.hand.barred()) return;
+    this.hand.anywhere?.record(this.put(hand, to), hand.thing.photo_id);
+    if (this.store.state.byDoubt) this.store.set({ hint: t("objects.movedByDoubt", { name: nameOf(hand, this.store) }) });
   }
 
   /**
@@ -237,6 +251,7 @@ export class Many {
    * @param {Entry[]} [entries]
    */
   flip(what, entries = this.meant) {
+    if (this.hand.barred()) return;
     if (!entries.length) return this.store.set({ hint: `${t("many.nothing")}.` });
     const is = !entries.every(({ thing }) => thing[what]);
     for (const entry of entries) {

@@ -179,8 +179,8 @@ function many({ hand, notices, many: several, copying }) {
     { group, id: "nextProposal", run: () => hand.proposals?.goOn() },
     { group, id: "delete", run: () => hand.removeInHand() },
     { group, id: "takeBack", run: () => notices.undo() },
-    { group, id: "up", onStage: true, run: () => hand.lift(1) },
-    { group, id: "down", onStage: true, run: () => hand.lift(-1) },
+    { group, id: "up", onStage: true, run: () => several.lift(1) },
+    { group, id: "down", onStage: true, run: () => several.lift(-1) },
   ];
 }
 

@@ -210,6 +210,7 @@ export class UndoAnywhere {
   async back(deed) {
     const objects = [...new Set(deed.steps.flatMap((step) => ("object" in step ? [step.object] : [])))];
     const entryOf = (/** @type {string} */ id) => this.store.state.entries.get(id);
+    if (objects.length && this.hand.barred()) return;
     for (const step of deed.steps) {
       const entry = "object" in step && step.kind !== "was" && entryOf(step.object);
       if (entry && this.hand.refuses(entry)) return;

@@ -2,6 +2,7 @@
 
 /** @import { State, Store } from "../state/store.js" */
 import { t } from "../language.js";
+import { closed } from "../state/rights.js";
 
 /** Who touches has no right button, no keys, and taps. */
 const fingers = matchMedia("(pointer: coarse)");
@@ -12,6 +13,7 @@ const fingers = matchMedia("(pointer: coarse)");
  */
 export function advice(store, state) {
   if (!state.photo || state.photo.problem) return "";
+  if (closed(state)) return t("edit.accepted");
   const touch = fingers.matches;
   if (state.armed) return t(touch ? "advice.newTap" : "advice.newClick");
   const entry = store.hand;

@@ -149,7 +149,7 @@ export function check(group, chosen) {
 
 /**
  * A control that would do nothing is disabled and says why.
- * @param {HTMLButtonElement | HTMLInputElement} control
+ * @param {HTMLButtonElement | HTMLInputElement | HTMLSelectElement} control
  * @param {string | null} why null: it can be used
  * @param {string} title what it does
  */

@@ -8,6 +8,7 @@ import { count, counted, decimal, t } from "../language.js";
 import { advice } from "./advice.js";
 import { byId, enable, h, icon } from "./dom.js";
 import { isOpen } from "../state/workspace.js";
+import { closed, onlyReviewers } from "../state/rights.js";
 
 /** @typedef {{sheet: () => void, exporting: () => void, importing: () => void, preannotating: () => void}} Doors */
 
@@ -21,9 +22,13 @@ export function bars(parts, doors) {
   button("previous", "left", "bar.previous", () => desk.step(-1));
   button("next", "right", "bar.next", () => desk.step(1));
   button("next-open", "skip", "bar.nextOpen", () => desk.nextUnfinished());
-  button("import", "import", "bar.import", doors.importing);
+  const importing = button("import", "import", "bar.import", doors.importing);
   button("export", "export", "bar.export", doors.exporting).append(h("span", { class: "word" }, t("bar.exportWord")));
-  button("preannotate", "propose", "bar.preannotate", doors.preannotating);
+  const proposing = button("preannotate", "propose", "bar.preannotate", doors.preannotating);
+  store.on(["role", "keys"], (state) => {
+    enable(importing, onlyReviewers(state), t("bar.import"));
+    enable(proposing, onlyReviewers(state), t("bar.preannotate"));
+  });
   button("help", "help", "bar.help", doors.sheet);
   button("theme", "theme", "bar.theme", () => store.set({ theme: isDark() ? "light" : "dark" }));
   button("toggle-left", "panel-left", "bar.photos", () => drawer("left"));
@@ -101,7 +106,8 @@ function zoom(store, stage) {
 function photo(store, desk) {
   const done = byId("photo-done", HTMLInputElement);
   done.addEventListener("change", () => void desk.mark(done.checked));
-  store.on(["photo", "photos", "keys"], ({ photo: open, photos }) => {
+  store.on(["photo", "photos", "keys", "role"], (state) => {
+    const { photo: open, photos } = state;
     byId("photo-name").textContent = open?.name ?? "…";
     byId("photo-name").title = open?.name ?? "";
     const at = photos.findIndex((one) => one.id === open?.id);
@@ -110,7 +116,7 @@ function photo(store, desk) {
     enable(byId("next", HTMLButtonElement), at >= 0 && at < photos.length - 1 ? null : t("bar.last"), t("bar.next"));
     const more = photos.some((one) => one.id !== open?.id && isOpen(one));
     enable(byId("next-open", HTMLButtonElement), more ? null : t("bar.allDone"), t("bar.nextOpen"));
-    enable(done, open && !open.problem ? null : t("bar.noneToMark"), t("bar.doneTitle"));
+    enable(done, open && !open.problem ? closed(state) : t("bar.noneToMark"), t("bar.doneTitle"));
     done.checked = open?.state === "done" || open?.state === "accepted";
   });
   store.on(["folder"], ({ folder }) => {
@@ -149,7 +155,7 @@ function status(store, stage) {
     else saved.textContent = waiting ? t("status.saving") : folder ? t("status.saved") : "";
   });
   const hint = byId("hint");
-  store.on(["hint", "hand", "tool", "swapped", "armed", "photo", "entries", "keys"], (state) => (hint.textContent = state.hint || advice(store, state)));
+  store.on(["hint", "hand", "tool", "swapped", "armed", "photo", "entries", "keys", "role"], (state) => (hint.textContent = state.hint || advice(store, state)));
   store.on(["busy"], ({ busy }) => (byId("working").hidden = !busy));
   store.on(["lastMs"], ({ lastMs }) => (byId("latency").textContent = lastMs === null ? "" : `${Math.round(lastMs)} ms`));
   const position = byId("position");

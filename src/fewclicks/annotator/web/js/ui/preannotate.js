@@ -9,7 +9,8 @@ import { counted, t } from "../language.js";
 import { keep, recall } from "../state/memory.js";
 import * as api from "../sync/api.js";
 import { lines, show } from "./dialogs.js";
-import { byId, h, select, uuid } from "./dom.js";
+import { closed, onlyReviewers } from "../state/rights.js";
+import { byId, enable, h, select, uuid } from "./dom.js";
 
 /** @type {[string, string][]} */
 const SOURCES = [
@@ -50,7 +51,7 @@ export class Preannotation {
       else heard(name, said);
     };
     store.on(["folder"], ({ folder }) => folder && !this.job && void this.recall());
-    store.on(["entries", "photo", "hand", "keys"], () => this.bar());
+    store.on(["entries", "photo", "hand", "keys", "role"], () => this.bar());
   }
 
   /** The latest job that was there before the page, until it was closed. */
@@ -159,6 +160,7 @@ export class Preannotation {
             ...(job.objects ? [deed("pre-undo", t("pre.undoAll"), () => void this.turn("undo"))] : []),
             deed("pre-close", t("close"), () => this.close()),
           ];
+    for (const one of deeds) if (one.id !== "pre-close") enable(one, onlyReviewers(this.store.state), one.textContent ?? "");
     box.replaceChildren(
       h("span", { class: job.state === "failed" ? "" : "ellipsis" }, `${t(`pre.${job.state}`)}: ${done}`),
       ...(job.state === "running" ? [bar] : []),
@@ -207,7 +209,7 @@ export class Preannotation {
 
   /** What can be done with the proposals of this photo. */
   bar() {
-    const proposals = this.hand.proposals?.list ?? [];
+    const proposals = closed(this.store.state) ? [] : (this.hand.proposals?.list ?? []);
     const box = byId("proposals");
     const news = proposals.length ? `${proposals.length} ${t("pre.nextTitle")}` : "";
     box.hidden = !news;

@@ -7,6 +7,7 @@
 /** @import { Tool } from "../types.js" */
 import { keysOf } from "../state/keys.js";
 import { counted, keyOf, served, t } from "../language.js";
+import { closed } from "../state/rights.js";
 import { byId, check, enable, h, icon, roving } from "./dom.js";
 
 /** @type {Exclude<Tool, "click">[]} */
@@ -86,7 +87,7 @@ function brushOptions(store) {
  */
 function cleanOptions(store, hand) {
   const button = tool(store, { id: "clean", icon: "clean", label: "tool.clean", key: "clean", word: "wide" }, () => hand.clean());
-  store.on(["hand", "entries", "holesPx", "specksPx", "keys"], ({ holesPx, specksPx }) => {
+  store.on(["hand", "entries", "holesPx", "specksPx", "keys", "photo", "role"], ({ holesPx, specksPx }) => {
     enable(button, still(store), t("tool.cleanTitle", { holes: holesPx, specks: specksPx }));
   });
   return button;
@@ -104,7 +105,7 @@ function ends(store, hand) {
   const finish = tool(store, { id: "finish", icon: "check", label: "tool.finish", key: "finish" }, () => hand.finish());
   finish.className = "button primary";
   store.on(["armed"], ({ armed }) => fresh.setAttribute("aria-pressed", String(armed)));
-  store.on(["hand", "entries", "waiting", "keys", "deeds"], () => {
+  store.on(["hand", "entries", "waiting", "keys", "deeds", "photo", "role"], () => {
     const entry = store.hand;
     const first = hand.anywhere?.goesFirst(entry) ?? false;
     const waits = entry !== null && hand.queue.lines.has(entry.thing.id);
@@ -137,5 +138,5 @@ function named(way, kind) {
 function still(store) {
   const entry = store.hand;
   if (!entry) return t("nothingSelected");
-  return entry.thing.locked ? t("isLocked") : null;
+  return closed(store.state) ?? (entry.thing.locked ? t("isLocked") : null);
 }

@@ -5,6 +5,7 @@
 /** @import { Many } from "../../tools/many.js" */
 /** @import { Store } from "../../state/store.js" */
 import { counted, t } from "../../language.js";
+import { closed } from "../../state/rights.js";
 import { byId, enable, h, select } from "../dom.js";
 
 /** Stands for a value that is not the same in all. */
@@ -16,16 +17,16 @@ const MIXED = Symbol("mixed");
 export function attributesPanel({ store, many }) {
   const panel = byId("attributes");
   let shown = "";
-  store.on(["hand", "entries", "classes", "selected"], ({ classes }) => {
+  store.on(["hand", "entries", "classes", "selected", "photo", "role"], (state) => {
     const entries = many.meant;
-    const attributes = common(entries, classes);
-    const locked = entries.every(({ thing }) => thing.locked);
-    const news = JSON.stringify([entries.map(({ thing }) => [thing.id, thing.attributes]), locked, attributes]);
+    const attributes = common(entries, state.classes);
+    const why = closed(state) ?? (entries.every(({ thing }) => thing.locked) ? t("objectLocked") : null);
+    const news = JSON.stringify([entries.map(({ thing }) => [thing.id, thing.attributes]), why, attributes]);
     if (news === shown) return;
     shown = news;
     panel.hidden = !attributes.length;
     const focused = document.activeElement instanceof HTMLElement && panel.contains(document.activeElement) ? document.activeElement.id : "";
-    const fields = attributes.map((one) => field(one, valueOf(entries, one.name), locked, (value) => many.describe(one.name, value)));
+    const fields = attributes.map((one) => field(one, valueOf(entries, one.name), why, (value) => many.describe(one.name, value)));
     const whose = entries.length > 1 && h("p", { class: "dim" }, t("attribute.ofMany", { objects: counted("object", entries.length) }));
     panel.replaceChildren(h("div", { class: "fields" }, whose, ...fields));
     if (focused) document.getElementById(focused)?.focus();
@@ -57,12 +58,11 @@ function valueOf(entries, name) {
 /**
  * @param {Attribute} one
  * @param {unknown} value
- * @param {boolean} locked
+ * @param {string | null} why it cannot be changed
  * @param {(value: unknown) => void} say null takes the value away
  */
-function field(one, value, locked, say) {
+function field(one, value, why, say) {
   const id = `attribute-${one.name}`;
-  const why = locked ? t("objectLocked") : null;
   if (one.kind === "tick") {
     const tick = h("input", { type: "checkbox", id, checked: value === true });
     tick.indeterminate = value === MIXED;
@@ -71,8 +71,7 @@ function field(one, value, locked, say) {
     return h("label", { class: "check" }, tick, one.name);
   }
   const control = one.kind === "choice" ? choice(one, id, value) : typed(one, id, value);
-  control.disabled = locked;
-  control.title = why ?? one.name;
+  enable(control, why, one.name);
   control.addEventListener("change", () => {
     const text = control.value;
     say(text === "" ? null : one.kind === "number" ? Number(text) : text);

@@ -6,6 +6,7 @@
 /** @import { Store } from "../../state/store.js" */
 import { count, counted, decimal, t } from "../../language.js";
 import { byId, enable, h, svg } from "../dom.js";
+import { closed } from "../../state/rights.js";
 import { AS_MODEL } from "../../state/store.js";
 import { methodField } from "./method.js";
 import { check, kbd, slider } from "./fields.js";
@@ -81,7 +82,7 @@ export class CascadePanel {
     enable(this.pass.input, last < 1 ? (entry ? t("cascade.onePass") : t("nothingSelected")) : null, t("cascade.earlier"));
     this.pass.show(last < 1 ? 0 : shown);
     const some = entry?.thing.area_px || entry?.thing.clicks.length;
-    enable(this.threshold.input, !some ? t("nothingSelected") : entry?.thing.locked ? t("objectLocked") : null, t("cascade.where"));
+    enable(this.threshold.input, !some ? t("nothingSelected") : closed(this.store.state) ?? (entry?.thing.locked ? t("objectLocked") : null), t("cascade.where"));
     if (document.activeElement !== this.threshold.input || this.lens.threshold === null) {
       this.threshold.show(entry?.thing.threshold ?? 0.5);
     }

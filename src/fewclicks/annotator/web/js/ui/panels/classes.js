@@ -6,6 +6,7 @@
 /** @import { Store } from "../../state/store.js" */
 import { t } from "../../language.js";
 import { classDialog } from "../class-dialog.js";
+import { onlyReviewers } from "../../state/rights.js";
 import { byId, check, enable, h, icon, roving } from "../dom.js";
 
 /** So many classes are seen at a glance; of more there is a search. */
@@ -95,10 +96,9 @@ export class ClassesPanel {
   }
 
   show() {
-    const { classes, role } = this.store.state;
-    const may = role !== "annotator";
-    enable(this.edit, may ? null : t("reviewersDoThat"), t("classes.edit"));
-    enable(this.add, may ? null : t("reviewersDoThat"), t("classes.add"));
+    const { classes } = this.store.state;
+    enable(this.edit, onlyReviewers(this.store.state), t("classes.edit"));
+    enable(this.add, onlyReviewers(this.store.state), t("classes.add"));
     if (document.activeElement !== this.search) this.search.hidden = classes.length <= FEW && !this.search.value;
     const controls = () => [...this.list.querySelectorAll("input, select, button")];
     const focused = controls().findIndex((one) => one === document.activeElement);
@@ -125,7 +125,7 @@ export class ClassesPanel {
 
   /** @param {Class} one */
   row(one) {
-    const draggable = String(!this.editing && this.store.state.role !== "annotator");
+    const draggable = String(!this.editing && !onlyReviewers(this.store.state));
     const row = h("div", { class: "class-row", "data-id": one.id, draggable }, this.colour(one), ...(this.editing ? this.editor(one) : [this.choice(one)]));
     const place = () => this.store.state.classes.indexOf(one);
     const marked = (/** @type {string} */ how) => (row.dataset.drop = how);
@@ -161,6 +161,7 @@ export class ClassesPanel {
     if (!way || !event.altKey || !(row instanceof HTMLElement)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
+    if (onlyReviewers(this.store.state)) return this.store.set({ hint: t("review.onlyThey") });
     const id = Number(row.dataset.id);
     void this.classes.move(id, /** @type {1 | -1} */ (way)).then(() => {
       const again = this.list.querySelector(`.class-row[data-id="${id}"] button.class`);
@@ -170,7 +171,8 @@ export class ClassesPanel {
 
   /** @param {Class} one */
   colour(one) {
-    const input = h("input", { type: "color", value: one.colour, "aria-label": t("classes.colorOf", { name: one.name }), title: t("classes.color"), disabled: this.store.state.role === "annotator" });
+    const input = h("input", { type: "color", value: one.colour, "aria-label": t("classes.colorOf", { name: one.name }) });
+    enable(input, onlyReviewers(this.store.state), t("classes.color"));
     input.addEventListener("change", () => void this.classes.patch(one.id, { colour: input.value }));
     return input;
   }

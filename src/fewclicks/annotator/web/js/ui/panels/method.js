@@ -4,7 +4,8 @@
 /** @import { Notices } from "../toasts.js" */
 import { t } from "../../language.js";
 import * as api from "../../sync/api.js";
-import { h } from "../dom.js";
+import { onlyReviewers } from "../../state/rights.js";
+import { enable, h } from "../dom.js";
 
 /**
  * Hidden where there is only one.
@@ -12,8 +13,10 @@ import { h } from "../dom.js";
  * @param {Notices} notices
  */
 export function methodField(store, notices) {
-  const list = h("select", { id: "method-choice", title: t("cascade.methodTitle") });
+  const list = h("select", { id: "method-choice" });
   const field = h("div", { class: "field", hidden: true }, h("label", { for: "method-choice" }, t("cascade.method")), list);
+  const may = () => enable(list, onlyReviewers(store.state), t("cascade.methodTitle"));
+  store.on(["role"], may);
   const show = (/** @type {string} */ name) => (list.value = name);
   list.addEventListener("change", async () => {
     list.disabled = true;
@@ -23,7 +26,7 @@ export function methodField(store, notices) {
     } catch (error) {
       notices.show(/** @type {Error} */ (error).message, undefined, "problem");
     }
-    list.disabled = false;
+    may();
     await read().catch(() => null);
   });
   const read = async () => {

@@ -13,11 +13,16 @@ import { drawer } from "../header.js";
 import { drawThumb } from "../../canvas/thumb.js";
 import { byId, debounced, enable, h, icon } from "../dom.js";
 import { nameOf } from "../../state/annotation.js";
+import { closed } from "../../state/rights.js";
 import { DragOrder } from "../drag-order.js";
 import { Rows } from "../virtual-list.js";
 import { objectFilter } from "./object-filter.js";
 
 const THUMB = 72;
+/** @type {(keyof import("../../state/store.js").State)[]} what the list, and what is around it, shows */
+const LISTED = [
+  "entries", "hand", "classes", "photo", "photos", "selected", "instances", "byDoubt", "doubts", "keys", "onlyClass", "loading", "carrying", "role",
+];
 const MANY = { class: "object-bar many", id: "object-many", role: "group", "aria-label": t("objects.many") };
 
 export class ObjectsPanel {
@@ -55,7 +60,7 @@ export class ObjectsPanel {
     this.draggable();
     // Small pictures are drawn when the hands rest.
     this.drawThumbs = debounced(150, () => this.thumbs());
-    store.on(["entries", "hand", "classes", "photo", "photos", "selected", "instances", "byDoubt", "doubts", "keys", "onlyClass", "loading", "carrying"], () => this.show());
+    store.on(LISTED, () => this.show());
     store.on(["hover"], () => this.light());
     list.addEventListener("dblclick", () => this.rename());
     byId("objects").addEventListener("keydown", (event) => this.escaped(event));
@@ -83,7 +88,7 @@ export class ObjectsPanel {
   draggable() {
     const { store, many } = this;
     return new DragOrder(this.rows, {
-      why: () => (store.state.byDoubt ? t("objects.orderedByDoubt") : store.state.onlyClass ? t("objects.onlySome") : null),
+      why: () => (store.state.byDoubt ? t("objects.orderedByDoubt") : store.state.onlyClass ? t("objects.onlySome") : closed(store.state) && t("edit.accepted")),
       move: (entry, to) => many.restack(entry, to),
       refused: (hint) => store.set({ hint }),
     });
@@ -124,11 +129,11 @@ export class ObjectsPanel {
   }
 
   buttons() {
-    const { hand } = this;
+    const { many } = this;
     const button = (/** @type {string} */ name, /** @type {Key} */ label, /** @type {() => void} */ onclick) =>
       h("button", { type: "button", class: "icon-button", "aria-label": t(label), onclick }, icon(name));
-    this.up = button("up", "objects.up", () => hand.lift(1));
-    this.down = button("down", "objects.down", () => hand.lift(-1));
+    this.up = button("up", "objects.up", () => many.lift(1));
+    this.down = button("down", "objects.down", () => many.lift(-1));
     return [this.up, this.down];
   }
 
@@ -189,9 +194,10 @@ export class ObjectsPanel {
     const entry = this.store.hand;
     const { stack } = this.store;
     const place = entry ? stack.indexOf(entry) : -1;
-    const none = !entry ? t("nothingSelected") : entry.thing.locked ? t("isLocked") : null;
+    const shut = closed(this.store.state);
+    const none = !entry ? t("nothingSelected") : shut ?? (entry.thing.locked ? t("isLocked") : null);
     enable(this.name, none, t("objects.nameTitle"));
-    const still = entry ? null : none;
+    const still = entry ? shut : none;
     if (this.up) enable(this.up, still ?? (place === stack.length - 1 ? t("objects.top") : null), t("objects.up"));
     if (this.down) enable(this.down, still ?? (place === 0 ? t("objects.bottom") : null), t("objects.down"));
     for (const [button, least, label] of this.manyButtons) enable(button, this.many.why(least), t(label));
@@ -216,14 +222,18 @@ export class ObjectsPanel {
     const is = Number(entry.thing[what]);
     const title = t(labels[is], { name: nameOf(entry, this.store) });
     const look = { type: "button", class: `icon-button small ${what}`, tabindex: -1, title, "aria-label": title, "aria-pressed": String(is === 1) };
-    return h("button", { ...look, onclick: () => this.many.flip(what, [entry]) }, icon(icons[is]));
+    const button = h("button", { ...look, onclick: () => this.many.flip(what, [entry]) }, icon(icons[is]));
+    enable(button, closed(this.store.state), title);
+    return button;
   }
 
   /** @param {Entry} entry */
   bin(entry) {
-    const title = t(entry.thing.locked ? "objects.deleteLocked" : "objects.delete", { name: nameOf(entry, this.store) });
-    const look = { type: "button", class: "icon-button small bin", tabindex: -1, title, "aria-label": title, disabled: entry.thing.locked };
-    return h("button", { ...look, onclick: () => this.hand.remove(entry, true) }, icon("trash"));
+    const title = t("objects.delete", { name: nameOf(entry, this.store) });
+    const look = { type: "button", class: "icon-button small bin", tabindex: -1, "aria-label": title };
+    const button = h("button", { ...look, onclick: () => this.hand.remove(entry, true) }, icon("trash"));
+    enable(button, closed(this.store.state) ?? (entry.thing.locked ? t("isLocked") : null), title);
+    return button;
   }
 
   renamed() {
@@ -241,7 +251,7 @@ export class ObjectsPanel {
 
   /** Let the user type a name for the object in hand. */
   rename() {
-    if (!this.store.hand) return;
+    if (!this.store.hand || this.hand.refuses(this.store.hand)) return;
     if (document.body.dataset.drawer !== "right") drawer("right");
     this.name.focus();
     this.name.select();
@@ -260,7 +270,7 @@ export class ObjectsPanel {
     const colour = `rgb(${this.stage.colourOf(entry).join(" ")})`;
     const doubt = this.store.state.byDoubt ? this.store.state.doubts.get(thing.id) : undefined;
     const doubted = doubt ? `± ${decimal(100 * doubt.share, 1)} %` : "";
-    const news = [nameOf(entry, this.store), own?.name, colour, thing.area_px, thing.person, state, entry.hidden, thing.locked, doubted, proposed].join();
+    const news = [nameOf(entry, this.store), own?.name, colour, thing.area_px, thing.person, state, entry.hidden, thing.locked, doubted, proposed, closed(this.store.state)].join();
     if (old?.dataset.news === news) return old;
     const what = [proposed && t("objects.proposal"), doubted, state, thing.name ? own?.name : "", `${count(thing.area_px)} px`, thing.person].filter(Boolean).join(" · ");
     const swatch = h("span", { class: "swatch" });

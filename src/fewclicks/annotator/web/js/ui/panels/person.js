@@ -43,7 +43,7 @@ export function personPanel(store, notices, people) {
   api.session().then(
     ({ person, named, signed_in, role }) => {
       out.hidden = !signed_in;
-      store.set({ role });
+      store.set({ role, signedIn: named ? person : "" });
       input.readOnly = named;
       secret.hidden = !named;
       if (named) input.value = person;

@@ -6,6 +6,7 @@
 import { t } from "../../language.js";
 import * as api from "../../sync/api.js";
 import * as team from "../../sync/team.js";
+import { closed, isMe, onlyReviewers } from "../../state/rights.js";
 import { byId, enable, h } from "../dom.js";
 
 /** @typedef {{assignee?: string, note?: string, tags?: string[]}} Part */
@@ -37,18 +38,23 @@ export function photoPanel({ store, desk, notices }) {
   tags.input.placeholder = t("photo.tagsExample");
   const note = text("photo-note", t("photo.note"), (value) => ({ note: value }));
   const who = text("photo-assignee", t("photo.for"), (value) => ({ assignee: value.trim() }));
+  // Who reviews gives photos to others; everybody takes one that is nobody's, and gives their own back.
+  const foreign = (/** @type {string} */ name) => (name && !isMe(store.state, name) ? onlyReviewers(store.state) : null);
   who.input.placeholder = t("photo.nobodyYet");
   byId("photo-about").append(h("div", { class: "fields" }, who.field, tags.field, note.field, known));
   const fill = () => {
     const { photo, photos } = store.state;
-    for (const { input } of [tags, note, who]) enable(input, photo ? null : t("photo.none"), input.labels?.[0]?.textContent ?? "");
+    const may = (/** @type {HTMLInputElement} */ input, /** @type {string | null} */ why) => enable(input, photo ? why : t("photo.none"), input.labels?.[0]?.textContent ?? "");
+    may(tags.input, closed(store.state));
+    may(note.input, closed(store.state));
+    may(who.input, foreign(photo?.assignee ?? ""));
     if (document.activeElement !== tags.input) tags.input.value = photo?.tags.join(", ") ?? "";
     if (document.activeElement !== note.input) note.input.value = photo?.note ?? "";
     if (document.activeElement !== who.input) who.input.value = photo?.assignee ?? "";
     const all = [...new Set(photos.flatMap((one) => one.tags))].sort();
     known.replaceChildren(...all.map((value) => h("option", { value })));
   };
-  store.on(["photo", "photos"], fill);
+  store.on(["photo", "photos", "role", "person", "signedIn"], fill);
 }
 
 /**

@@ -81,7 +81,8 @@ function row(one, number, review) {
   });
   const who = [one.person, one.resolved && one.resolved_by ? t("review.resolvedBy", { person: one.resolved_by }) : ""].filter(Boolean).join(" · ");
   const label = t("review.deleteComment", { number });
-  const bin = h("button", { type: "button", class: "icon-button small", title: t("delete"), "aria-label": label, onclick: () => void review.remove(one) }, icon("trash"));
+  const bin = h("button", { type: "button", class: "icon-button small", "aria-label": label, onclick: () => void review.remove(one) }, icon("trash"));
   const mark = one.x === null ? h("span", { class: "pin-mark whole" }, "·") : h("span", { class: "pin-mark" }, String(number));
+  enable(bin, review.mayDelete(one) ? null : t("reviewersDoThat"), t("delete"));
   return h("div", { role: "listitem", class: `comment${one.resolved ? " resolved" : ""}`, "data-id": one.id }, mark, h("span", { class: "text" }, one.text, who && h("small", {}, who)), tick, bin);
 }
