@@ -1,4 +1,4 @@
-"""What a role may not do in a real browser: it is not offered, and keys say why. The server's own refusals: test_team."""
+"""What a role may not do in a real browser: it is not offered, and keys say why."""
 
 import numpy as np
 import pytest

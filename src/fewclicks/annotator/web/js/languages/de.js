@@ -377,7 +377,7 @@ export const de = {
   "objects.byDoubtTitle": "Die zuerst, die ein weiterer Durchgang der Kaskade am meisten ändern würde ({key:byDoubt})",
   "objects.byDoubt": "Nach Zweifel",
   "objects.ofClass": "Die Objekte einer Klasse zeigen",
-  "objects.allClasses": "Alle Klassen",
+  "objects.allClasses": "Alle",
   "objects.allTitle": "Alle Objekte zeigen",
   "objects.shownOf": "{shown} von {all} gezeigt",
   "objects.onlySome": "Die Liste zeigt die Objekte einer Klasse. Zum Verschieben alle zeigen.",

@@ -374,7 +374,7 @@ export const en = {
   "objects.byDoubtTitle": "Those first that one more pass of the cascade would change most ({key:byDoubt})",
   "objects.byDoubt": "By doubt",
   "objects.ofClass": "Show the objects of a class",
-  "objects.allClasses": "All classes",
+  "objects.allClasses": "All",
   "objects.allTitle": "Show all objects",
   "objects.shownOf": "{shown} of {all} shown",
   "objects.onlySome": "The list shows objects of one class. Show all to move them.",
