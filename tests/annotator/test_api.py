@@ -413,6 +413,25 @@ def test_a_photo_is_given_with_the_objects_of_one_class(fresh):
     assert fresh("GET", "/photos/1?class_id=99")["objects"] == []
 
 
+def test_what_is_too_long_names_its_limit(fresh):
+    made = fresh.new()["id"]
+    for path, sent, said in (
+        ("/photos/1", {"tags": ["x" * 61]}, "A text of 'tags' has at most 60 letters, got 61; shorten it"),
+        ("/photos/1", {"tags": ["x"] * 51}, "'tags' has at most 50 entries, got 51; leave some out"),
+        (
+            f"/objects/{made}",
+            {"attributes": {"size": "x" * 5000}},
+            "A text of 'size' has at most 4,000 letters, got 5,000",
+        ),
+        (
+            "/classes/1",
+            {"attributes": [{"name": "x" * 201, "kind": "text"}]},
+            "A text of 'name' has at most 200 letters",
+        ),
+    ):
+        assert fresh("PATCH", path, sent, 422)["detail"].startswith(said)
+
+
 def test_objects_are_renamed_finished_deleted_and_restored(fresh):
     made = fresh.new()
     fresh.click(made["id"], 60, 40)

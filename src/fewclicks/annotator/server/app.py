@@ -8,7 +8,7 @@ import hashlib
 import json
 import mimetypes
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,20 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = [{"at": ".".join(map(str, item["loc"])), "what": item["msg"]} for item in error.errors()]
     first = found[0] if found else {"at": "body", "what": "it is not as described"}
+    if limit := next(filter(None, map(_limit, error.errors())), ""):  # not that it is no number either
+        return problem(422, limit, errors=found[:20])
     return problem(422, f"What was sent is not as described, at {first['at']}: {first['what']}", errors=found[:20])
+
+
+def _limit(item: Mapping[str, Any]) -> str:
+    """Name the limit of a text or a list that is too long; "" for other faults."""
+    if item["type"] not in ("string_too_long", "too_long"):
+        return ""
+    most, got = item["ctx"]["max_length"], len(item["input"])
+    names = [part for part in item["loc"] if isinstance(part, str) and part not in ("constrained-str", "[key]")]
+    if item["type"] == "too_long":
+        return f"'{names[-1]:.60}' has at most {most:,} entries, got {got:,}; leave some out"
+    return f"a text of '{names[-1]:.60}' has at most {most:,} letters, got {got:,}; shorten it"
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -136,7 +136,9 @@ class ClassCatalogue:
             row = class_row(session, class_id)
             count = session.scalar(select(func.count()).where(ObjectRow.class_id == class_id))
             if count and reassign_to is None:
-                raise Conflict(f"the class '{row.name}' has {counted(count, 'object')}; give them another class first")
+                there = session.scalar(select(func.count()).where(ObjectRow.class_id == class_id, ~ObjectRow.deleted))
+                what = counted(there, "object") if there else "deleted objects only, which can be brought back"
+                raise Conflict(f"the class '{row.name}' has {what}; give them another class first")
             if reassign_to is not None:
                 if reassign_to == class_id:
                     raise InputError("a class that is removed cannot take its own objects; name another one")
