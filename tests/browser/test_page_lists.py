@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,7 +17,7 @@ PLACES = ((5, 5), (40, 60), (100, 5), (60, 30), (5, 50))
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    server = Server(make_folder(tmp_path_factory.mktemp("lists") / "photos", [f"{letter}.png" for letter in "abcdef"]))
+    server = Server(make_folder(tmp_path_factory.mktemp("lists") / "photos", [f"{letter}.png" for letter in "abcdefg"]))
     yield server
     server.kill()
 
@@ -201,3 +202,70 @@ def test_the_list_shows_the_objects_of_one_class(opened, served):
     page.get_by_label("Show all objects").click()
     screen.is_now(rows.count, 5)
     assert not page.locator(".shown-of").is_visible()
+
+
+@pytest.mark.slow
+def test_parts_and_holes_are_counted_as_by_the_server(opened, served):
+    """Pixels that meet at a corner are one part; those around a part do not join that way."""
+    random = np.random.default_rng(0)
+    masks = [random.random((12, 21)) < share for share in (0, 0.2, 0.5, 0.5, 0.7, 0.9, 1)]
+    found = opened(1).page.evaluate(
+        """async (masks) => {
+            const { Mask } = await import('/js/canvas/mask.js');
+            const { partsOf } = await import('/js/canvas/outline.js');
+            return masks.map((rows) => {
+                const grey = { depth: 1, width: 21, height: 12, stride: 3, data: Uint8Array.from(rows.flat()) };
+                return partsOf(Mask.of([3, 2, 24, 14], grey));
+            });
+        }""",
+        [np.packbits(mask, axis=1).tolist() for mask in masks],
+    )
+    wanted = []
+    for mask in masks:
+        around = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
+        parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] - 1
+        wanted.append({"parts": parts, "holes": cv2.connectedComponents(around, connectivity=4)[0] - 2})
+    assert found == wanted
+
+
+@pytest.mark.slow
+def test_nothing_is_said_where_there_is_something_and_long_names_are_cut_short(opened, served):
+    name = "averylongnameofaclasswithoutanyspace" * 4
+    made = served.send("POST", "/classes", json.dumps({"name": name}).encode())["id"]
+    spots(served, 7)
+    for one in served.objects(7):
+        served.send("PATCH", f"/objects/{one['id']}", json.dumps({"class_id": made}).encode())
+    screen = opened(7)
+    page = screen.page
+    page.locator("#object-list .row").nth(4).wait_for()
+    page.locator("#stage").focus()
+    screen.key("Control+a")
+    screen.is_now(lambda: page.locator("#object-name").get_attribute("placeholder"), "5 objects selected")
+    assert page.locator("#clean").get_attribute("title").endswith("several are selected")
+    row = page.locator("#object-list .row").first
+    inside = "(row) => { const range = new Range(); range.selectNode(row.querySelector('.numbered').lastChild);"
+    inside += (
+        "return range.getBoundingClientRect().right <= row.querySelector('.text').getBoundingClientRect().right; }"
+    )
+    assert row.inner_text().startswith(f"{name} 5")
+    assert row.evaluate(inside)
+    shot(screen, "long-names")
+    page.locator("#statistics").click()
+    page.locator(".statistics table").first.wait_for()
+    assert page.locator("#statistics-dialog .body").evaluate("one => one.scrollWidth <= one.clientWidth")
+    shot(screen, "long-names-statistics")
+    screen.key("Escape")
+    page.get_by_label("Edit the classes").click()
+    field = page.get_by_label(f"Name of {name}")
+    field.fill(" ")
+    field.press("Enter")
+    page.locator("#hint", has_text="A class has a name").wait_for()
+    assert field.input_value() == name
+    page.get_by_label("Edit the classes").click()
+    page.locator("#stage").focus()
+    screen.key("/")
+    page.keyboard.type("nosuch")
+    screen.key("Enter")
+    page.locator("#class-list", has_text="No class is called that.").wait_for()
+    screen.key("Escape")
+    page.locator("#class-list .class", has_text="object").wait_for()

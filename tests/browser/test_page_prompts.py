@@ -175,10 +175,15 @@ def test_rows_are_hidden_locked_and_deleted_and_stay_so(opened, served):
     screen.saved()
     assert [one["locked"] for one in served.objects(4)] == [False, True]
     assert top.locator(".bin").is_disabled()
-    # A locked one is not taken up by a click on it.
+    # A locked one is not taken up by a click on it, which says why; a new one begins over it where that is asked for.
+    screen.click(46, 66, SIZE)
+    screen.page.locator("#hint", has_text="is locked").wait_for()
+    screen.saved()
+    assert len(served.objects(4)) == 2
+    screen.key("n")
     screen.click(46, 66, SIZE)
     screen.saved()
-    assert len(served.objects(4)) == 3
+    screen.is_now(lambda: len(served.objects(4)), 3)
     screen.key("Escape")
     screen.saved()
     bottom = screen.page.locator("#object-list .row").last
@@ -248,6 +253,10 @@ def test_the_largest_part_is_kept_and_holes_are_filled(opened, served):
     screen.key("j", "Shift+J")
     screen.saved()
     assert served.objects(6)[0]["area_px"] == 30 * 40
+    for key, said in (("j", "one part only"), ("Shift+J", "no holes")):  # where there is nothing, nothing is done
+        screen.key(key)
+        screen.page.locator("#hint", has_text=said).wait_for()
+    screen.saved()
     screen.key("Control+z", "Control+z")
     screen.saved()
     assert np.array_equal(served.mask(served.objects(6)[0]["id"]), mask)

@@ -9,9 +9,10 @@ const DY = [0, 1, 0, -1];
 /**
  * The corners of each closed line, as x, y, x, y, …; pixel (x, y) has its corners at (x, y) and (x + 1, y + 1).
  * @param {Mask} mask
+ * @param {boolean} [joined] pixels that meet at a corner are one part
  * @returns {Int32Array[]}
  */
-export function loops(mask) {
+export function loops(mask, joined = false) {
   const { bits, stride, height } = mask;
   const seen = new Uint8Array(bits.length);
   /** @type {Int32Array[]} */
@@ -22,11 +23,31 @@ export function loops(mask) {
     while (starts) {
       const bit = Math.clz32(starts) - 24;
       const y = Math.floor(at / stride);
-      found.push(follow(mask, seen, mask.x0 + (at - y * stride) * 8 + bit, mask.y0 + y));
+      found.push(follow(mask, seen, [mask.x0 + (at - y * stride) * 8 + bit, mask.y0 + y], joined));
       starts = bits[at] & ~above & ~seen[at];
     }
   }
   return found;
+}
+
+/**
+ * How many parts and how many holes a mask has, as the server counts them: the border of a hole goes the other way round.
+ * @param {Mask} mask
+ */
+export function partsOf(mask) {
+  const areas = loops(mask, true).map(areaOf);
+  const holes = areas.filter((area) => area < 0).length;
+  return { parts: areas.length - holes, holes };
+}
+
+/**
+ * Twice the area within a line, below 0 where it goes the other way round.
+ * @param {Int32Array} line
+ */
+function areaOf(line) {
+  let area = 0;
+  for (let i = 0, j = line.length - 2; i < line.length; j = i, i += 2) area += line[j] * line[i + 1] - line[i] * line[j + 1];
+  return area;
 }
 
 /** @type {WeakMap<Mask, Int32Array[]>} */
@@ -46,10 +67,10 @@ export function loopsOf(mask) {
  * Walk round one border, from the top left corner of a pixel that has nothing above it.
  * @param {Mask} mask
  * @param {Uint8Array} seen upper edges of pixels that lie on a line already
- * @param {number} startX
- * @param {number} startY
+ * @param {[number, number]} start
+ * @param {boolean} joined
  */
-function follow(mask, seen, startX, startY) {
+function follow(mask, seen, [startX, startY], joined) {
   const corners = [];
   let x = startX;
   let y = startY;
@@ -63,7 +84,7 @@ function follow(mask, seen, startX, startY) {
     y += DY[way];
     const right = mask.has(...ahead(x, y, way, true));
     const left = mask.has(...ahead(x, y, way, false));
-    const turn = !right ? 1 : left ? 3 : 0;
+    const turn = left && (right || joined) ? 3 : right ? 0 : 1;
     if (turn) corners.push(x, y);
     way = (way + turn) % 4;
   } while (x !== startX || y !== startY || way !== 0);

@@ -86,7 +86,7 @@ export class Lens {
    * @param {boolean} positive
    */
   gives(x, y, positive) {
-    return this.target !== null || (positive && (this.store.state.armed || !this.store.at(x, y)));
+    return this.target !== null || (positive && (this.store.state.armed || !(this.store.at(x, y) ?? this.store.at(x, y, true))));
   }
 
   /**

@@ -20,6 +20,14 @@ export function closed({ role, photo }) {
 }
 
 /**
+ * Why nothing can be done to the object in hand, where there is none.
+ * @param {Pick<State, "selected">} state
+ */
+export function noneInHand({ selected }) {
+  return t(selected.size ? "severalSelected" : "nothingSelected");
+}
+
+/**
  * Whether somebody is the user.
  * @param {Pick<State, "person" | "signedIn">} state
  * @param {string} name

@@ -272,13 +272,14 @@ export class Store {
   }
 
   /**
-   * The topmost object at a point of the photo, of those that are seen and not locked.
+   * The topmost object at a point of the photo, of those that are seen and not locked, or of those that are locked.
    * @param {number} x
    * @param {number} y
+   * @param {boolean} [locked]
    */
-  at(x, y) {
+  at(x, y, locked = false) {
     const [column, row] = [Math.round(x), Math.round(y)];
-    return this.stack.findLast((entry) => !entry.hidden && !entry.thing.locked && entry.shown.has(column, row)) ?? null;
+    return this.stack.findLast((entry) => !entry.hidden && entry.thing.locked === locked && entry.shown.has(column, row)) ?? null;
   }
 }
 

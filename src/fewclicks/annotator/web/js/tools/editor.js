@@ -125,6 +125,11 @@ export class Hand {
       return (painting || !positive) && !this.barred();
     }
     if (this.barred()) return false;
+    const locked = armed ? null : this.store.at(...point, true);
+    if (locked) {
+      this.store.set({ hint: t("edit.lockedHere", { name: nameOf(locked, this.store) }) });
+      return false;
+    }
     if (!positive) {
       this.store.set({ hint: t(painting ? "edit.nothingToErase" : "edit.begin") });
       return false;

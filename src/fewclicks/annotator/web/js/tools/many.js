@@ -7,6 +7,7 @@
 /** @import { Key } from "../language.js" */
 /** @import { Step } from "./undo-anywhere.js" */
 import { counted, t } from "../language.js";
+import { partsOf } from "../canvas/outline.js";
 import { nameOf } from "../state/annotation.js";
 import { closed } from "../state/rights.js";
 import { uuid } from "../ui/dom.js";
@@ -191,12 +192,26 @@ export class Many {
 
   /** Keep the largest part of each. */
   keepLargest() {
+    if (this.lacks(({ parts }) => parts > 1, "many.onePart")) return;
     this.clean({ drop_specks_px: ALL_PX }, "many.largest");
   }
 
   /** Fill all holes of each. */
   fillHoles() {
+    if (this.lacks(({ holes }) => holes > 0, "many.noHoles")) return;
     this.clean({ fill_holes_px: ALL_PX }, "many.filled");
+  }
+
+  /**
+   * Whether none of what can be changed has what is asked for; then it says so.
+   * @param {(has: {parts: number, holes: number}) => boolean} has
+   * @param {Key} none
+   */
+  lacks(has, none) {
+    const entries = this.free();
+    const lacks = entries.length > 0 && !entries.some((entry) => has(partsOf(entry.shown)));
+    if (lacks) this.store.set({ hint: t(none) });
+    return lacks;
   }
 
   /**

@@ -242,7 +242,7 @@ export class Pointing {
     const at = this.stage.camera.toPhoto(...this.origin);
     this.giveUp();
     this.store.onceOpen(() => {
-      const under = this.store.at(...at);
+      const under = this.store.at(...at) ?? this.store.at(...at, true);
       if (mode === "prompt" && prompt) this.many.band(prompt.points[0], prompt.points[prompt.points.length - 1]);
       else if (under) this.many.toggle(under);
     });

@@ -51,7 +51,7 @@ class PeopleDialog {
     const link = this.button(t("people.newLink"), async () => this.link(await team.patchPerson(id, { link: true })));
     const turn = this.button(t(active ? "people.remove" : "people.letIn"), async () => void (await team.patchPerson(id, { active: !active })));
     const ways = [person.link && t("people.link"), person.password && t("people.password")].filter(Boolean).join(", ");
-    const text = h("span", { class: "text" }, name, h("small", {}, active ? ways : t("people.mayNot")));
+    const text = h("span", { class: "text", title: name }, name, h("small", {}, active ? ways : t("people.mayNot")));
     return h("div", { class: `person${active ? "" : " gone"}` }, text, role, link, turn);
   }
 

@@ -7,7 +7,7 @@
 /** @import { Tool } from "../types.js" */
 import { keysOf } from "../state/keys.js";
 import { counted, keyOf, served, t } from "../language.js";
-import { closed } from "../state/rights.js";
+import { closed, noneInHand } from "../state/rights.js";
 import { byId, check, enable, h, icon, roving } from "./dom.js";
 
 /** @type {Exclude<Tool, "click">[]} */
@@ -87,7 +87,7 @@ function brushOptions(store) {
  */
 function cleanOptions(store, hand) {
   const button = tool(store, { id: "clean", icon: "clean", label: "tool.clean", key: "clean", word: "wide" }, () => hand.clean());
-  store.on(["hand", "entries", "holesPx", "specksPx", "keys", "photo", "role"], ({ holesPx, specksPx }) => {
+  store.on(["hand", "entries", "holesPx", "specksPx", "keys", "photo", "role", "selected"], ({ holesPx, specksPx }) => {
     enable(button, still(store), t("tool.cleanTitle", { holes: holesPx, specks: specksPx }));
   });
   return button;
@@ -105,7 +105,7 @@ function ends(store, hand) {
   const finish = tool(store, { id: "finish", icon: "check", label: "tool.finish", key: "finish" }, () => hand.finish());
   finish.className = "button primary";
   store.on(["armed"], ({ armed }) => fresh.setAttribute("aria-pressed", String(armed)));
-  store.on(["hand", "entries", "waiting", "keys", "deeds", "photo", "role"], () => {
+  store.on(["hand", "entries", "waiting", "keys", "deeds", "photo", "role", "selected"], () => {
     const entry = store.hand;
     const first = hand.anywhere?.goesFirst(entry) ?? false;
     const waits = entry !== null && hand.queue.lines.has(entry.thing.id);
@@ -114,7 +114,7 @@ function ends(store, hand) {
     if (first) enable(undo, hand.anywhere?.last ? null : t("tool.nothingDone"), t("tool.undoTitle"));
     else enable(undo, why(entry?.thing.can_undo || back), named("undo", back ?? entry?.thing.undo_kind));
     enable(redo, why(entry?.thing.can_redo || again), named("redo", again ?? entry?.thing.redo_kind));
-    const none = entry ? null : t("nothingSelected");
+    const none = entry ? null : noneInHand(store.state);
     enable(drop, none, t("tool.dropTitle"));
     enable(finish, none, t("tool.finishTitle"));
   });
@@ -137,6 +137,6 @@ function named(way, kind) {
  */
 function still(store) {
   const entry = store.hand;
-  if (!entry) return t("nothingSelected");
+  if (!entry) return noneInHand(store.state);
   return closed(store.state) ?? (entry.thing.locked ? t("isLocked") : null);
 }

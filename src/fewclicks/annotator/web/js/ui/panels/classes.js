@@ -79,7 +79,8 @@ export class ClassesPanel {
   found(event) {
     if (event.key !== "Enter" && event.key !== "Escape") return;
     const [first] = this.wanted;
-    if (event.key === "Enter" && first) this.hand.choose(first.id);
+    if (event.key === "Enter" && !first) return;
+    if (event.key === "Enter") this.hand.choose(first.id);
     this.search.value = "";
     this.show();
     byId("stage").focus();
@@ -107,6 +108,7 @@ export class ClassesPanel {
     const groups = new Map(this.wanted.map((one) => [one.group, /** @type {Class[]} */ ([])]));
     for (const one of this.wanted) groups.get(one.group)?.push(one);
     const parts = [...groups].flatMap(([group, members]) => [group && h("div", { class: "class-group" }, group), ...members.map((one) => this.row(one))]);
+    if (!parts.length && this.search.value) parts.push(h("p", { class: "empty", role: "status" }, t("classes.noneLike")));
     this.list.replaceChildren(.../** @type {Node[]} */ (parts.filter(Boolean)));
     this.mark();
     const again = controls()[focused];
@@ -191,7 +193,11 @@ export class ClassesPanel {
   editor(one) {
     const patch = (/** @type {Partial<Class>} */ part) => void this.classes.patch(one.id, part);
     const name = h("input", { type: "text", value: one.name, "aria-label": t("classes.nameOf", { name: one.name }), maxlength: 100 });
-    name.addEventListener("change", () => name.value.trim() && patch({ name: name.value.trim() }));
+    name.addEventListener("change", () => {
+      if (name.value.trim()) return patch({ name: name.value.trim() });
+      name.value = one.name;
+      this.store.set({ hint: t("classes.noName", { name: one.name }) });
+    });
     const hint = t("classes.keyHint");
     const key = h("input", { type: "text", class: "class-key", value: one.key ?? "", "aria-label": t("classes.keyOf", { name: one.name }), title: hint, maxlength: 2, placeholder: "–" });
     key.addEventListener("change", () => patch({ key: key.value.trim().toLowerCase() }));

@@ -8,12 +8,12 @@
 /** @import { Stage } from "../../canvas/canvas.js" */
 /** @import { Key } from "../../language.js" */
 /** @import { Store } from "../../state/store.js" */
-import { count, decimal, t } from "../../language.js";
+import { count, counted, decimal, t } from "../../language.js";
 import { drawer } from "../header.js";
 import { drawThumb } from "../../canvas/thumb.js";
 import { byId, debounced, enable, h, icon } from "../dom.js";
 import { nameOf } from "../../state/annotation.js";
-import { closed } from "../../state/rights.js";
+import { closed, noneInHand } from "../../state/rights.js";
 import { DragOrder } from "../drag-order.js";
 import { Rows } from "../virtual-list.js";
 import { objectFilter } from "./object-filter.js";
@@ -192,10 +192,10 @@ export class ObjectsPanel {
     this.rows.nothing.textContent = t(all ? "objects.noneOfClass" : "objects.none");
     this.rows.show(this.ordered(items));
     const entry = this.store.hand;
-    const { stack } = this.store;
+    const { stack, state: { selected } } = this.store;
     const place = entry ? stack.indexOf(entry) : -1;
     const shut = closed(this.store.state);
-    const none = !entry ? t("nothingSelected") : shut ?? (entry.thing.locked ? t("isLocked") : null);
+    const none = !entry ? noneInHand(this.store.state) : shut ?? (entry.thing.locked ? t("isLocked") : null);
     enable(this.name, none, t("objects.nameTitle"));
     const still = entry ? shut : none;
     if (this.up) enable(this.up, still ?? (place === stack.length - 1 ? t("objects.top") : null), t("objects.up"));
@@ -207,7 +207,7 @@ export class ObjectsPanel {
     enable(on, carrying && !this.copying.stops ? null : this.copying.why(), t(carrying ? "objects.stopRun" : "objects.carryOn"));
     on.setAttribute("aria-pressed", String(carrying));
     if (document.activeElement !== this.name) this.name.value = entry?.thing.name ?? "";
-    this.name.placeholder = entry ? nameOf(entry, this.store) : t("objects.nothing");
+    this.name.placeholder = entry ? nameOf(entry, this.store) : selected.size ? t("many.selected", { objects: counted("object", selected.size) }) : t("objects.nothing");
     this.drawThumbs();
   }
 
@@ -279,7 +279,7 @@ export class ObjectsPanel {
       "div",
       { "data-news": news, class: `${entry.hidden ? "hidden-row" : ""} ${proposed}` },
       old?.querySelector("canvas") ?? h("canvas", { class: "thumb", width: THUMB, height: THUMB }),
-      h("span", { class: "text" }, h("span", { class: "ellipsis" }, nameOf(entry, this.store)), h("small", {}, what)),
+      h("span", { class: "text", title: nameOf(entry, this.store) }, this.named(entry, own?.name || t("object")), h("small", {}, what)),
       swatch,
       this.flag(entry, "hidden", ["eye", "hidden"], ["objects.hide", "objects.show"]),
       this.flag(entry, "locked", ["unlock", "lock"], ["objects.lock", "objects.unlock"]),
@@ -287,6 +287,17 @@ export class ObjectsPanel {
     );
     old?.remove();
     return row;
+  }
+
+  /**
+   * Its name; however long that of the class is, the number is seen.
+   * @param {Entry} entry
+   * @param {string} label
+   */
+  named(entry, label) {
+    const place = entry.thing.name ? 0 : this.store.placeOf(entry);
+    const name = h("span", { class: "ellipsis" }, entry.thing.name || label);
+    return place ? h("span", { class: "numbered" }, name, ` ${place}`) : name;
   }
 
   /** Draw the small pictures of the rows in view, as far as they have changed. */
