@@ -67,7 +67,8 @@ function table(title, rows, colours) {
     bar.style.width = `${(100 * row.objects) / most}%`;
     if (colours.has(row.name)) bar.style.background = colours.get(row.name) ?? "";
     const cells = [count(row.objects), bar, count(row.proposals), count(row.photos), `${count(Math.round(row.area_px))} px`, decimal(row.clicks, 1), decimal(row.seconds, 1)];
-    return h("tr", {}, h("th", { scope: "row", title: row.name }, row.name || t("nobody")), ...cells.map((cell) => h("td", { class: "number" }, cell)));
+    const name = h("th", { scope: "row", title: row.name }, row.name || t("nobody"));
+    return h("tr", {}, name, ...cells.map((cell, at) => h("td", { class: "number", "data-name": columns[at + 1] }, cell)));
   };
   return h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows.map(line)));
 }
