@@ -52,7 +52,9 @@ def photos(
     after: Annotated[int | None, Query(ge=0, lt=2**31, description="The `next` of the part before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> PhotoPage:
-    """The photos, in the order that people count in: photo2 before photo10."""
+    """The photos, in the order that people count in: photo2 before photo10. The first part makes new ones known."""
+    if after is None:
+        given.gallery.scan()
     found = given.gallery.photos()
     begin = next((n for n, info in enumerate(found, 1) if info.id == after), 0)
     rest = [info for info in found[begin:] if state in (None, info.state)]

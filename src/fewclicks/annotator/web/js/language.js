@@ -19,6 +19,8 @@ const NAMED = /Ctrl|Shift|Alt|Enter|Esc|Space|Tab|Backspace|Delete|PageUp|PageDo
 export const chosenLanguage = read();
 /** The code of the language of the page. */
 export const language = chosenLanguage === "auto" ? ofBrowser() : chosenLanguage;
+/** Who touches has no right button, no keys, and taps: a text may have words of its own for that, under its name with Touch. */
+export const fingers = matchMedia("(pointer: coarse)");
 const texts = { ...LANGUAGES[language].texts };
 const forms = new Intl.PluralRules(language);
 const number = new Intl.NumberFormat(language === "en" ? "en-GB" : language);
@@ -31,7 +33,8 @@ document.documentElement.lang = language;
  * @returns {string}
  */
 export function t(key, values = {}) {
-  const found = texts[key];
+  const touched = fingers.matches ? texts[/** @type {Key} */ (`${key}Touch`)] : undefined;
+  const found = touched ?? texts[key];
   const text = typeof found === "string" ? found : found[forms.select(Number(values.n)) === "one" ? "one" : "other"];
   return text.replace(/\{(key:)?(\w+)\}/g, (_, shortcut, name) => {
     if (shortcut) return keyOf(/** @type {KeyId} */ (name));

@@ -7,6 +7,7 @@ import { byId, enable, h, icon } from "./ui/dom.js";
 import { Desk } from "./state/workspace.js";
 import { exporting } from "./ui/dialogs.js";
 import { KeysSheet } from "./ui/keys-sheet.js";
+import { emptyFolder } from "./ui/empty-folder.js";
 import { examples } from "./ui/examples.js";
 import { tour } from "./ui/tour.js";
 import { Filmstrip } from "./ui/filmstrip.js";
@@ -95,7 +96,7 @@ const doors = {
   exporting: () => void exporting(store, notices),
   importing: reviewing(() => importing(desk)),
   preannotating: reviewing(() => void preannotation.dialog()),
-  rename: () => objects.rename(),
+  rename: () => (store.hand ? objects.rename() : store.set({ hint: t("edit.nothingToRename") })),
   pane: goToPane,
   statistics: () => void statisticsDialog(store),
   classKey: (/** @type {string} */ key) => classKeys.press(key),
@@ -131,6 +132,7 @@ heatLegend(store);
 personPanel(store, notices, () => void peopleDialog(notices));
 toolbar(store, hand);
 bars({ store, desk, stage }, doors);
+emptyFolder(store);
 tour(store);
 
 desk.drawn = () => {

@@ -225,6 +225,11 @@ export class Store {
     return local === "auto" ? {} : { local: local === "always" };
   }
 
+  /** Whether there is no photo in the folder. */
+  get isEmpty() {
+    return this.state.folder !== null && !this.state.photos.length;
+  }
+
   /** The object that is worked on. */
   get hand() {
     return this.state.hand === null ? null : (this.state.entries.get(this.state.hand) ?? null);

@@ -130,7 +130,9 @@ export class Many {
   lift(way) {
     const { stack, hand } = this.store;
     const to = stack.findIndex((one) => one === hand) + way;
-    if (!hand || !stack[to] || this.hand.barred()) return;
+    if (!hand) return this.store.set({ hint: t("edit.nothingToLift") });
+    if (!stack[to]) return this.store.set({ hint: t(way > 0 ? "edit.isTop" : "edit.isBottom") });
+    if (this.hand.barred()) return;
     this.hand.anywhere?.record(this.put(hand, to), hand.thing.photo_id);
     if (this.store.state.byDoubt) this.store.set({ hint: t("objects.movedByDoubt", { name: nameOf(hand, this.store) }) });
   }

@@ -1,11 +1,8 @@
 /** @file What a click, or a tap, would do now. */
 
 /** @import { State, Store } from "../state/store.js" */
-import { t } from "../language.js";
+import { fingers, t } from "../language.js";
 import { closed } from "../state/rights.js";
-
-/** Who touches has no right button, no keys, and taps. */
-const fingers = matchMedia("(pointer: coarse)");
 
 /**
  * @param {Store} store
@@ -34,11 +31,11 @@ export function advice(store, state) {
 function drawing({ tool }, some, touch) {
   const cuts = some && !touch ? ` ${t("advice.cuts")}` : "";
   if (tool === "brush" && !some) return t("advice.brushNew");
-  if (tool === "brush") return t(touch ? "advice.brushTouch" : "advice.brush");
-  if (tool === "erase") return t(touch ? "advice.eraseTouch" : "advice.erase");
-  if (tool === "polygon") return t(touch ? "advice.polygonTouch" : "advice.polygon") + cuts;
+  if (tool === "brush") return t("advice.brush");
+  if (tool === "erase") return t("advice.erase");
+  if (tool === "polygon") return t("advice.polygon") + cuts;
   if (tool === "lasso") return t(some ? "advice.lasso" : "advice.lassoNew") + cuts;
   if (tool === "outline" && !some) return t(touch ? "advice.outlineTap" : "advice.outlineClick");
-  if (tool === "outline") return t(touch ? "advice.outlineTouch" : "advice.outline");
+  if (tool === "outline") return t("advice.outline");
   return null;
 }

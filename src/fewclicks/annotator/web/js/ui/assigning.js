@@ -7,7 +7,7 @@
 import { counted, t } from "../language.js";
 import * as team from "../sync/team.js";
 import { show } from "./dialogs.js";
-import { h } from "./dom.js";
+import { enable, h } from "./dom.js";
 
 /**
  * Give the photos that the list shows to people, evenly.
@@ -26,13 +26,17 @@ export async function assignDialog(parts, photos) {
   const tell = () => {
     const people = chosen();
     const number = those().length;
-    go.disabled = !people.length || !number;
+    const none = number ? null : t("assign.noneOpen");
+    const why = none ?? (people.length ? null : t("assign.noPeople"));
     go.textContent = t(people.length > 1 ? "assign.evenly" : "assign.some", { photos: counted("photo", number) });
-    free.disabled = !number;
+    enable(go, why, go.textContent);
+    enable(free, none, t("assign.free"));
+    said.textContent = why ?? "";
   };
   const names = boxes.map((box) => h("label", { class: "check" }, box, box.value));
+  const said = h("p", { class: "dim", role: "status", id: "assign-said" });
   const only = h("label", { class: "check" }, open, t("assign.only"));
-  const body = h("div", { class: "fields" }, ...names, other, only);
+  const body = h("div", { class: "fields" }, ...names, other, only, said);
   body.addEventListener("input", tell);
   const dialog = show("people-dialog", t("assign.title"), [body], [free, go]);
   tell();

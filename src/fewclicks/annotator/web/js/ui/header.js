@@ -87,16 +87,17 @@ function zoom(store, stage) {
   const level = byId("zoom-level", HTMLButtonElement);
   level.addEventListener("click", () => stage.actualSize());
   const tell = () => {
-    level.title = t("zoom.actual");
     const percent = stage.camera.scale * stage.camera.dpr * 100;
     level.textContent = `${percent < 10 ? decimal(percent, 1) : Math.round(percent)} %`;
     level.setAttribute("aria-label", t("zoom.level", { level: level.textContent }));
-    enable(out, stage.camera.isLeast ? t("zoom.least") : null, t("zoom.out"));
-    enable(closer, stage.camera.isMost ? t("zoom.most") : null, t("zoom.in"));
-    enable(fit, stage.camera.fitted ? t("zoom.fits") : null, t("zoom.fit"));
+    const none = store.isEmpty ? t("noPhotos") : null;
+    enable(level, none, t("zoom.actual"));
+    enable(out, none ?? (stage.camera.isLeast ? t("zoom.least") : null), t("zoom.out"));
+    enable(closer, none ?? (stage.camera.isMost ? t("zoom.most") : null), t("zoom.in"));
+    enable(fit, none ?? (stage.camera.fitted ? t("zoom.fits") : null), t("zoom.fit"));
   };
   stage.moved.push(tell);
-  store.on(["keys"], tell);
+  store.on(["keys", "folder", "photos"], tell);
 }
 
 /**
@@ -151,7 +152,7 @@ function status(store, stage) {
   const saved = byId("saved");
   store.on(["waiting", "reached", "folder"], ({ waiting, reached, folder }) => {
     saved.classList.toggle("problem", !reached);
-    if (!reached) saved.textContent = waiting ? t("status.silentWaiting", { actions: counted("action", waiting) }) : t("status.silent");
+    if (!reached) saved.textContent = waiting ? t("status.silentWaiting", { n: waiting, actions: counted("action", waiting) }) : t("status.silent");
     else saved.textContent = waiting ? t("status.saving") : folder ? t("status.saved") : "";
   });
   const hint = byId("hint");

@@ -74,8 +74,7 @@ class Tour {
   show() {
     const { photo, loading } = this.store.state;
     this.card.hidden = !photo || photo.problem !== null || loading;
-    const touch = matchMedia("(pointer: coarse)").matches;
-    const text = t(touch ? `tour.${STEPS[this.step]}Touch` : `tour.${STEPS[this.step]}`);
+    const text = t(`tour.${STEPS[this.step]}`);
     if (this.card.hidden || this.shown === text) return;
     this.shown = text;
     keep(KEY, String(this.step));
