@@ -154,7 +154,7 @@ def _review(screen: Screen) -> None:
 
 
 def _drawer(screen: Screen) -> None:
-    screen.page.locator("#toggle-right").click()
+    screen.page.locator("#class-now").click()
     screen.settled()
 
 
@@ -162,6 +162,16 @@ def _several(screen: Screen) -> None:
     for name in ("flag", "spacecraft"):
         screen.page.locator("#object-list .row").filter(has_text=name).click(modifiers=["Control"])
     screen.settled()
+
+
+def _proposed(screen: Screen) -> None:
+    screen.page.locator("#preannotate").click()
+    screen.page.locator("#pre-where").select_option("photo")
+    screen.page.locator("#pre-points").select_option("5")
+    screen.page.locator("#pre-go").click()
+    screen.page.locator("#preannotation").get_by_text("Pre-annotated: ").wait_for()
+    screen.page.locator("#object-list .row.proposal").first.wait_for()
+    _keys("Shift+N")(screen)
 
 
 SITUATIONS = {
@@ -182,6 +192,7 @@ SITUATIONS = {
     "german": Situation("coffee.png", "The page in German", locale="de-DE", size=(1440, 900)),
     "phone": Situation("chelsea.png", "A phone: one thumb", size=(390, 844), touch=True),
     "phone-objects": Situation("chelsea.png", "Its list", _drawer, size=(390, 844), scheme="dark", touch=True),
+    "preannotate": Situation("camera.png", "Pre-annotate: proposals, of which one is looked at", _proposed),
 }
 """Name of the file -> what it shows."""
 
