@@ -603,6 +603,8 @@ export const de = {
   "undo.takenBack": "In {name} zurückgenommen. {key:redo} macht es wieder.",
   "undo.nothing": "Es gibt nichts rückgängig zu machen.",
   "undo.back": "Zurückgenommen: {what}",
+  "undo.wait": "Objekte werden gerade übernommen. Das Ende abwarten oder mit {key:discard} anhalten, dann rückgängig machen.",
+  "undo.waitTouch": "Objekte werden gerade übernommen. Das Ende abwarten, dann rückgängig machen.",
   "undo.later": "An {name} wurde danach noch etwas getan. Erst das zurücknehmen.",
   "pass.one": "Der letzte Klick hatte nur einen Durchgang.",
   "pass.unknown": "Dieser Durchgang ist nicht mehr bekannt.",

@@ -600,6 +600,8 @@ export const en = {
   "undo.takenBack": "Taken back in {name}. {key:redo} does it again.",
   "undo.nothing": "There is nothing to undo.",
   "undo.back": "Taken back: {what}",
+  "undo.wait": "Objects are being taken over. Wait for the end, or stop it with {key:discard}; then undo.",
+  "undo.waitTouch": "Objects are being taken over. Wait for the end, then undo.",
   "undo.later": "More was done to {name} since. Take that back first.",
   "pass.one": "The last click had one pass only.",
   "pass.unknown": "This pass is not known any more.",

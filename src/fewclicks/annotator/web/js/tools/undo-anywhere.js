@@ -54,8 +54,6 @@ export class UndoAnywhere {
     this.gathered = null;
     /** @type {Map<string, () => void>} take away the notices of deeds */
     this.told = new Map();
-    /** @type {Promise<unknown>} what is being done and is no deed yet */
-    this.pending = Promise.resolve();
     store.on(["hand"], ({ hand: now }) => {
       if (now === this.at) return;
       this.at = null;
@@ -165,7 +163,7 @@ export class UndoAnywhere {
 
   /** Go where the latest deed was done, and take it back. */
   async undo() {
-    await this.pending;
+    if (this.store.state.carrying) return this.store.set({ hint: t("undo.wait") });
     for (let deed = this.last; deed; deed = this.last) {
       const { photo } = deed;
       if (photo !== null && this.store.state.photos.some((one) => one.id === photo)) {
