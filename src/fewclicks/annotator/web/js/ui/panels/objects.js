@@ -43,8 +43,7 @@ export class ObjectsPanel {
     /** @type {[HTMLButtonElement, number, Key][]} each with how many objects it needs, and what it says */
     this.manyButtons = this.bulk();
     this.carriers = this.carrying();
-    this.manyBar = h("div", MANY, ...this.manyButtons.map(([one]) => one));
-    this.manyBar.lastElementChild?.before(...this.carriers);
+    this.manyBar = h("div", MANY, ...this.manyButtons.map(([one]) => one).toSpliced(-1, 0, ...this.carriers));
     byId("objects").append(...this.head(), list, this.bar, this.manyBar);
     /** @type {Rows<Entry>} */
     this.rows = new Rows(list, {
