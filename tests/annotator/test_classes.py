@@ -86,13 +86,6 @@ def test_attributes_that_cannot_be(tmp_path, attribute, says):
             store.add_class("x", attributes=(COLOR, COLOR))
 
 
-def test_a_class_of_deleted_objects_only_says_so(store):
-    cat = store.add_class("cat")
-    store.change(store.create(new_id(), 1, cat.id).id, Edit(deleted=True))
-    with pytest.raises(Conflict, match="deleted objects only"):
-        store.remove_class(cat.id)
-
-
 def test_a_class_in_use_gives_its_objects_away_and_comes_back_with_them(store, place):
     cat = store.add_class("cat", colour="#123456", group="pets", attributes=(COLOR,))
     dog = store.add_class("dog")

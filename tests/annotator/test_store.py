@@ -88,8 +88,10 @@ def test_classes(store):
     store.remove_class(dog.id)
     assert [found.name for found in store.classes()] == ["kitten", "bird"]
     info = add_object(store)
-    store.change(info.id, Edit(deleted=True))
     with pytest.raises(Conflict, match="the class 'kitten' has 1 object;"):
+        store.remove_class(cat.id)
+    store.change(info.id, Edit(deleted=True))
+    with pytest.raises(Conflict, match="the class 'kitten' has deleted objects only"):
         store.remove_class(cat.id)
 
 
