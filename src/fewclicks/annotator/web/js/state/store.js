@@ -225,9 +225,10 @@ export class Store {
     return local === "auto" ? {} : { local: local === "always" };
   }
 
-  /** Whether there is no photo in the folder. */
+  /** Whether there is no photo in the folder: not while the list of them is still being read. */
   get isEmpty() {
-    return this.state.folder !== null && !this.state.photos.length;
+    const { folder, photos } = this.state;
+    return folder !== null && !photos.length && !Object.values(folder.counts).some(Boolean);
   }
 
   /** The object that is worked on. */
