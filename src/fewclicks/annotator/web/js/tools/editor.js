@@ -219,11 +219,11 @@ export class Hand {
   }
 
   undo() {
-    if (!this.store.hand || !this.refuses(this.store.hand)) this.stepInHand("undo");
+    this.stepInHand("undo");
   }
 
   redo() {
-    if (!this.store.hand || !this.refuses(this.store.hand)) this.stepInHand("redo");
+    this.stepInHand("redo");
   }
 
   /** @param {"undo" | "redo"} way */
@@ -234,6 +234,7 @@ export class Hand {
       this.store.set({ hint: t("edit.takeUpToRedo") });
       return;
     }
+    if (this.refuses(entry)) return;
     if (way === "undo" && this.proposals?.undo(entry)) return;
     if (entry.trail.label(way)) return this.relabel(entry, way);
     const possible = way === "undo" ? entry.thing.can_undo : entry.thing.can_redo;
