@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from annotating import make_folder
-from browsing import SIZE, Server, require_chromium
+from browsing import SIZE, Screen, Server, require_chromium
 
 require_chromium()
 
@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    photos = make_folder(tmp_path_factory.mktemp("anywhere") / "photos", [f"{letter}.png" for letter in "abcdefghijkl"])
+    photos = make_folder(
+        tmp_path_factory.mktemp("anywhere") / "photos", [f"{letter}.png" for letter in "abcdefghijklmn"]
+    )
     server = Server(photos)
     yield server
     server.kill()
@@ -215,3 +217,55 @@ def test_what_the_server_refuses_leaves_nothing_to_undo(placed, served):
     screen.key("Control+z")
     screen.page.wait_for_timeout(200)
     assert areas(served, 12) == [100, 121, 144]
+
+
+def test_undo_that_is_asked_for_fast_takes_back_one_after_another(placed, served):
+    screen = placed(13)
+    rows = screen.page.locator("#object-list .row")
+    screen.page.locator("#class-add").fill("jug")
+    screen.page.locator("#class-add").press("Enter")
+    rows.first.click()
+    screen.page.locator("#class-list .class", has_text="jug").click()
+    screen.page.locator("#stage").focus()
+    screen.key("Control+a", "g")
+    screen.is_now(lambda: areas(served, 13), [365])
+    screen.saved()
+    screen.key("Control+z", "Control+z")
+    screen.is_now(lambda: areas(served, 13), [100, 121, 144])
+    screen.is_now(lambda: {found["class_id"] for found in served.objects(13)}, {1})
+
+
+def test_what_was_done_to_several_selects_none_of_them_after_a_reload(placed, served):
+    screen = placed(14)
+    screen.key("Control+a", "Shift+j")
+    screen.saved()
+    screen.page.reload()
+    screen.opened()
+    assert not [text for text in screen.rows() if "selected" in text]
+    assert {found["state"] for found in served.objects(14)} == {"done"}
+
+
+def test_undo_waits_for_a_server_that_is_away(chromium, tmp_path):
+    server = Server(make_folder(tmp_path / "photos", ["a.png", "b.png"]))
+    mask = np.zeros(SIZE[::-1], bool)
+    mask[5:15, 5:15] = True
+    server.place(1, mask)
+    screen = Screen(chromium.new_page(viewport={"width": 1280, "height": 800}), server.address)
+    screen.page.locator("#object-list .row").click()
+    screen.key("Delete")
+    screen.saved()
+    screen.key("d")
+    screen.is_now(lambda: screen.page.locator("#photo-name").inner_text(), "b.png")
+    server.kill()
+    try:
+        screen.key("Control+z")
+        screen.page.wait_for_timeout(500)
+        server.start()
+        screen.is_now(lambda: screen.page.locator("#photo-name").inner_text(), "a.png")
+        screen.opened()
+        screen.is_now(lambda: screen.page.locator("#undo").is_enabled())
+        screen.key("Control+z")
+        screen.is_now(lambda: areas(server, 1), [100])
+    finally:
+        screen.page.close()
+        server.kill()

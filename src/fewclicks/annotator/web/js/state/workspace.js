@@ -254,7 +254,7 @@ export class Desk {
     this.jumps = false;
     const next = this.neighbour(way);
     if (next) void this.open(next.id);
-    else this.store.set({ hint: t(way > 0 ? "desk.last" : "desk.first") });
+    else this.store.set({ hint: this.store.isEmpty ? `${t("noPhotos")}.` : t(way > 0 ? "desk.last" : "desk.first") });
   }
 
   /** Open the next photo that is not done. */
@@ -262,7 +262,7 @@ export class Desk {
     this.jumps = true;
     const next = this.unfinished;
     if (next) void this.open(next.id);
-    else this.store.set({ hint: t("desk.allDone") });
+    else this.store.set({ hint: this.store.isEmpty ? `${t("noPhotos")}.` : t("desk.allDone") });
   }
 
   /**

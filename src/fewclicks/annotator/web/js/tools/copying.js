@@ -78,11 +78,9 @@ export class Copying {
     try {
       for (;;) {
         const next = this.desk.neighbour(1);
-        if (!next || !sources.length) {
-          this.store.set({ hint: t(next ? "copy.noObjects" : "copy.last") });
-          return;
-        }
+        if (!next) return this.store.set({ hint: t("copy.last") });
         if (closed({ ...this.store.state, photo: next })) return this.store.set({ hint: t("copy.accepted") });
+        if (!sources.length) return this.store.set({ hint: t("copy.noObjects") });
         hint = t(ahead ? "copy.takingAhead" : "copy.taking", { objects: counted("object", sources.length), name: next.name });
         this.store.set({ hint });
         const items = await this.send(next.id, sources, true);

@@ -255,7 +255,7 @@ export class Hand {
     entry.since += way === "undo" ? -1 : 1;
     entry.trail.step(way);
     note(entry);
-    this.mark(entry, "open");
+    if (entry === this.store.hand) this.mark(entry, "open");
     const id = uuid();
     this.send(entry.thing.id, "POST", `/${way}`, { action_id: id }, id, false);
     this.store.set({ pass: null });
@@ -275,7 +275,7 @@ export class Hand {
     entry.since = Math.max(0, entry.since) + 1;
     entry.trail.masked();
     note(entry);
-    this.mark(entry, "open");
+    if (entry === this.store.hand) this.mark(entry, "open");
     this.send(entry.thing.id, "POST", "/actions", { action_id: id, ...action }, id);
     this.store.set({ pass: null });
     return id;
@@ -328,7 +328,8 @@ export class Hand {
   removeInHand() {
     if (this.store.state.selected.size && this.many) return this.many.remove();
     const entry = this.store.hand;
-    if (entry) void (this.barred() || this.proposals?.discard(entry) || this.refuses(entry) || this.remove(entry, true));
+    if (this.barred()) return;
+    if (entry) void (this.proposals?.discard(entry) || this.refuses(entry) || this.remove(entry, true));
     else this.store.set({ hint: t("edit.nothingToDelete") });
   }
 

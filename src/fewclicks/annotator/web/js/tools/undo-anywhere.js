@@ -27,7 +27,7 @@ import { uuid } from "../ui/dom.js";
  *   | {kind: "jobs", ids: string[], photo: number | undefined}} Step
  */
 /** @typedef {{id: string, photo: number | null, said: string, steps: Step[]}} Deed `photo`: where undo goes first; null: it stays */
-/** @typedef {{imports: (ids: string[]) => Promise<unknown>, jobs: (ids: string[], photo: number | undefined) => Promise<unknown>}} Ways */
+/** @typedef {{imports: (ids: string[]) => Promise<boolean>, jobs: (ids: string[], photo: number | undefined) => Promise<boolean>}} Ways each tells whether it went well */
 
 const KEY = "fewclicks.deeds";
 /** So many deeds are remembered. */
@@ -52,6 +52,8 @@ export class UndoAnywhere {
     this.from = this.last?.id;
     /** @type {Step[] | null} gathers the steps of one deed */
     this.gathered = null;
+    /** @type {Promise<void>} the undo that is under way */
+    this.turn = Promise.resolve();
     /** @type {Map<string, () => void>} take away the notices of deeds */
     this.told = new Map();
     store.on(["hand"], ({ hand: now }) => {
@@ -161,15 +163,23 @@ export class UndoAnywhere {
     if (at >= 0) this.keep(this.done.toSpliced(at, 1));
   }
 
-  /** Go where the latest deed was done, and take it back. */
-  async undo() {
+  /** Go where the latest deed was done, and take it back: one after another, however fast that is asked for. */
+  undo() {
+    this.turn = this.turn.then(() => this.undoLast()).catch((error) => this.notices.problem(error));
+    return this.turn;
+  }
+
+  async undoLast() {
     if (this.store.state.carrying) return this.store.set({ hint: t("undo.wait") });
     for (let deed = this.last; deed; deed = this.last) {
       const { photo } = deed;
       if (photo !== null && this.store.state.photos.some((one) => one.id === photo)) {
         if (this.store.state.photo?.id !== photo) await this.desk.open(photo);
-        if (this.store.state.photo?.id !== photo || this.store.state.loading) return;
+        const { photo: open, loading } = this.store.state;
+        if (open?.id !== photo || loading || open.problem) return;
       }
+      // An undo that is under way may bring back what this one needs.
+      if (!deed.steps.some((step) => this.possible(step))) await this.hand.queue.settled();
       if (deed.steps.some((step) => this.possible(step))) return this.back(deed);
       this.forget(deed.id);
     }
@@ -184,9 +194,9 @@ export class UndoAnywhere {
     const at = this.done.findIndex((deed) => deed.id === id);
     const deed = this.done[at];
     if (!deed) return Promise.resolve();
-    const later = new Set(this.done.slice(at + 1).flatMap(({ steps }) => steps.flatMap((step) => (step.kind === "mask" ? [step.object] : []))));
-    const changed = deed.steps.find((step) => step.kind === "mask" && later.has(step.object));
-    const entry = changed?.kind === "mask" && this.store.state.entries.get(changed.object);
+    const later = new Set(this.done.slice(at + 1).flatMap(({ steps }) => steps.map(changed)));
+    const step = deed.steps.find((one) => changed(one) && later.has(changed(one)));
+    const entry = step && "object" in step && this.store.state.entries.get(step.object);
     if (!entry) return this.back(deed);
     this.store.set({ hint: t("undo.later", { name: nameOf(entry, this.store) }) });
     return false;
@@ -201,6 +211,7 @@ export class UndoAnywhere {
     const entry = this.store.state.entries.get(step.object);
     if (step.kind === "was") return !entry || Object.entries(step.was).some(([name, value]) => entry.thing[/** @type {keyof Thing} */ (name)] !== value);
     if (!entry || entry.thing.deleted) return false;
+    if (step.kind === "label" && step.was.class_id && !this.store.state.classes.some(({ id }) => id === step.was.class_id)) return false;
     return step.kind === "label" || step.kind === "again" || entry.thing.can_undo || this.hand.queue.lines.has(step.object);
   }
 
@@ -210,10 +221,10 @@ export class UndoAnywhere {
     const entryOf = (/** @type {string} */ id) => this.store.state.entries.get(id);
     if (objects.length && this.hand.barred()) return;
     for (const step of deed.steps) {
-      const entry = "object" in step && step.kind !== "was" && entryOf(step.object);
+      const entry = "object" in step && (step.kind !== "was" || step.was.deleted) && entryOf(step.object);
       if (entry && this.hand.refuses(entry)) return;
     }
-    for (const step of deed.steps.toReversed()) if (this.possible(step)) await this.stepBack(step);
+    for (const step of deed.steps.toReversed()) if (this.possible(step) && (await this.stepBack(step)) === false) return;
     this.forget(deed.id);
     const only = objects.length === 1 ? entryOf(objects[0]) : undefined;
     if (only && !only.thing.deleted) {
@@ -224,10 +235,13 @@ export class UndoAnywhere {
     if (back) this.store.set({ hint: back });
   }
 
-  /** @param {Step} step */
+  /**
+   * Take a step back. False where that failed, which is said.
+   * @param {Step} step
+   */
   async stepBack(step) {
-    if (step.kind === "imports") return void (await this.ways.imports(step.ids));
-    if (step.kind === "jobs") return void (await this.ways.jobs(step.ids, step.photo));
+    if (step.kind === "imports") return this.ways.imports(step.ids);
+    if (step.kind === "jobs") return this.ways.jobs(step.ids, step.photo);
     const entry = this.store.state.entries.get(step.object);
     if (step.kind === "was") return this.hand.restore(step.object, step.was);
     if (!entry) return;
@@ -235,4 +249,12 @@ export class UndoAnywhere {
     if (step.kind === "mask") return this.hand.step(entry, "undo");
     for (let i = 0; i < Math.abs(step.count); i++) this.hand.step(entry, step.count > 0 ? "redo" : "undo");
   }
+}
+
+/**
+ * What a step changed that is undone in the object itself, where later changes come first; null: nothing.
+ * @param {Step} step
+ */
+function changed(step) {
+  return step.kind === "mask" || step.kind === "label" ? `${step.kind} ${step.object}` : null;
 }

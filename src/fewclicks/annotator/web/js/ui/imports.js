@@ -112,21 +112,23 @@ function offerUndo(desk, ids, result) {
   const back = async () => {
     button.disabled = true;
     await desk.hand.anywhere?.takeBack(deed ?? "");
-    result.replaceChildren(t("import.takenBack"));
+    button.disabled = !desk.hand.anywhere?.done.some(({ id }) => id === deed);
+    if (button.disabled) result.replaceChildren(t("import.takenBack"));
   };
   const button = h("button", { type: "button", class: "button", id: "import-undo", onclick: () => void back() }, t("import.undo"));
   result.append(button);
 }
 
 /**
- * Take imports back, the latest first.
+ * Take imports back, the latest first. Gives false where it failed, which is said.
  * @param {Desk} desk
  * @param {string[]} ids
  */
 export async function takeImportsBack(desk, ids) {
   const count = await turned(desk, [...ids].reverse(), "undo");
-  if (count === null) return;
+  if (count === null) return false;
   desk.notices.show(t("import.takenBackNotice", { objects: counted("object", count) }), () => void turned(desk, ids, "redo"));
+  return true;
 }
 
 /**

@@ -148,7 +148,10 @@ export class Preannotation {
     this.job = job;
     const box = byId("preannotation");
     box.hidden = recall(this.key) === job.id || (job.undone && job.state !== "running");
-    const done = stand(job);
+    // While it runs, what can be pressed stays the same element: a new one would slip away under the finger.
+    const shown = `${job.id} ${job.state} ${job.problems.length} ${job.notes.length}`;
+    if (job.state === "running" && box.dataset.shown === shown) return this.progress(box, job);
+    box.dataset.shown = shown;
     const bar = h("progress", { max: 1, value: job.progress, "aria-label": t("pre.progress") });
     const notes = job.state === "failed" ? job.notes.slice(0, -1) : job.notes;
     const why = [...job.problems.map(({ name, problem }) => `${name}: ${problem}`), ...notes];
@@ -162,13 +165,23 @@ export class Preannotation {
           ];
     for (const one of deeds) if (one.id !== "pre-close") enable(one, onlyReviewers(this.store.state), one.textContent ?? "");
     box.replaceChildren(
-      h("span", { class: job.state === "failed" ? "" : "ellipsis" }, `${t(`pre.${job.state}`)}: ${done}`),
+      h("span", { class: job.state === "failed" ? "stand" : "stand ellipsis" }, stand(job)),
       ...(job.state === "running" ? [bar] : []),
       ...(why.length ? [h("details", {}, h("summary", {}, counted("note", why.length)), lines(why.slice(0, 50)))] : []),
       h("span", { class: "deeds" }, ...deeds),
     );
     if (before?.id === job.id && before.state === "running" && job.state !== "running") void this.desk.relist();
     this.bar();
+  }
+
+  /**
+   * @param {HTMLElement} box that shows a job which runs
+   * @param {Job} job
+   */
+  progress(box, job) {
+    const [text, bar] = [box.querySelector(".stand"), box.querySelector("progress")];
+    if (text) text.textContent = stand(job);
+    if (bar) bar.value = job.progress;
   }
 
   close() {
@@ -189,7 +202,7 @@ export class Preannotation {
    * @param {number} [photo]
    */
   async turn(way, jobs = this.job ? [this.job.id] : [], photo = undefined) {
-    await this.notices.tried(async () => {
+    return this.notices.tried(async () => {
       await this.desk.queue.settled();
       let [objects, kept] = [0, 0];
       for (const id of jobs) {
@@ -229,8 +242,9 @@ export class Preannotation {
  * @param {Job} job
  */
 function stand({ state, done, photos, objects, notes }) {
-  if (state === "running") return t("pre.of", { done, photos: counted("photo", photos) });
-  return (state === "failed" && notes.at(-1)) || counted("proposal", objects);
+  const far = t("pre.of", { done, photos: counted("photo", photos) });
+  const came = (state === "failed" && notes.at(-1)) || counted("proposal", objects);
+  return `${t(`pre.${state}`)}: ${state === "running" ? far : came}`;
 }
 
 /**

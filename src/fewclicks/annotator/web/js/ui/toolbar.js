@@ -111,7 +111,10 @@ function ends(store, hand) {
     const waits = entry !== null && hand.queue.lines.has(entry.thing.id);
     const [back, again] = [entry?.trail.label("undo"), entry?.trail.label("redo")].map((label) => label && ("name" in label.is ? "name" : "class"));
     const why = (/** @type {unknown} */ possible) => still(store) ?? (possible || waits ? null : t("tool.nothingMore"));
-    if (first) enable(undo, hand.anywhere?.last ? null : t("tool.nothingDone"), t("tool.undoTitle"));
+    const { last } = hand.anywhere ?? {};
+    const barred = last?.photo === store.state.photo?.id ? closed(store.state) : null;
+    const what = last?.said ? t("tool.undoWhat", { what: last.said }) : t("tool.undoTitle");
+    if (first) enable(undo, last ? barred : t("tool.nothingDone"), what);
     else enable(undo, why(entry?.thing.can_undo || back), named("undo", back ?? entry?.thing.undo_kind));
     enable(redo, why(entry?.thing.can_redo || again), named("redo", again ?? entry?.thing.redo_kind));
     const none = entry ? null : noneInHand(store.state);
