@@ -30,8 +30,8 @@ import { uuid } from "../ui/dom.js";
 /** @typedef {{imports: (ids: string[]) => Promise<boolean>, jobs: (ids: string[], photo: number | undefined) => Promise<boolean>}} Ways each tells whether it went well */
 
 const KEY = "fewclicks.deeds";
-/** So many deeds are remembered. */
-const MOST = 1000;
+/** So many steps are remembered, and the latest deed however many it has: each new deed writes them all. */
+const MOST = 2000;
 
 export class UndoAnywhere {
   /**
@@ -132,7 +132,11 @@ export class UndoAnywhere {
   record(steps, photo, said = "") {
     const id = uuid();
     this.at = null;
-    if (steps.length) this.keep([...this.done, { id, photo, said, steps }].slice(-MOST));
+    if (!steps.length) return id;
+    const done = [...this.done, { id, photo, said, steps }];
+    let count = 0;
+    const tooMany = done.findLastIndex((deed) => (count += deed.steps.length) > MOST);
+    this.keep(done.slice(Math.min(tooMany + 1, done.length - 1)));
     return id;
   }
 
