@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 THREADS ?= 2
 
 # What the tests depend on: when nothing of it has changed since they passed, `make check` does not run them again.
-TESTED := $(shell find src tests examples benchmarks results docs -name __pycache__ -prune -o -print 2>/dev/null) \
+TESTED := $(shell find src tests examples benchmarks results docs -name __pycache__ -prune -o -type f -print 2>/dev/null) \
           $(wildcard *.md *.toml *.txt *.cff Makefile NOTICE LICENSE)
 
 .DEFAULT_GOAL := help
