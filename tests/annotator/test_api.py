@@ -242,7 +242,11 @@ def test_what_does_not_exist_is_404(served):
         ("GET", "/nothing", None),
     ]:
         served(method, path, body, 404)
-    served("GET", "/objects/not-a-uuid", status=422)
+    for odd in ("not-a-uuid", "cE-bFB-fD6D2eFa--AC011Bab6eaa7cd-0", "-" * 36, "a" * 33):
+        served("GET", f"/objects/{odd}", status=422)
+        served("PUT", f"/comments/{odd}", {"photo_id": 1, "text": "here"}, 422)
+        served("POST", f"/objects/{nobody}/undo", {"action_id": odd}, 422)
+        served("POST", "/photos/1/copies", {"action_id": nobody, "objects": [odd]}, 422)
     served("POST", "/folder", status=405)
 
 

@@ -102,7 +102,7 @@ def test_what_cannot_be_followed_is_said_and_costs_the_others_nothing(api):
     assert "on this photo already" in here["problem"]
     api("POST", "/photos/99/copies", body, 404)
     api("POST", "/photos/2/copies", {**body, "objects": []}, 422)
-    assert "no UUID" in api("POST", "/photos/2/copies", {**body, "action_id": "a" * 33}, 400)["detail"]
+    assert "no UUID" in api("POST", "/photos/2/copies", {**body, "action_id": "a" * 33}, 422)["detail"]
     gone(api, made, empty, items[1]["object"]["id"], lost["object"]["id"])
 
 

@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute
 from starlette.staticfiles import NotModifiedResponse
 
 from fewclicks.annotator.server.errors import MEDIA_TYPE, internal_problem, problem
+from fewclicks.annotator.server.requests import UUID
 from fewclicks.annotator.server.routes import (
     classes,
     comments,
@@ -186,13 +187,15 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = [{"at": ".".join(map(str, item["loc"])), "what": item["msg"]} for item in error.errors()]
     first = found[0] if found else {"at": "body", "what": "it is not as described"}
-    if limit := next(filter(None, map(_limit, error.errors())), ""):  # not that it is no number either
-        return problem(422, limit, errors=found[:20])
+    if known := next(filter(None, map(_known, error.errors())), ""):  # not that it is no number either
+        return problem(422, known, errors=found[:20])
     return problem(422, f"What was sent is not as described, at {first['at']}: {first['what']}", errors=found[:20])
 
 
-def _limit(item: Mapping[str, Any]) -> str:
-    """Name the limit of a text or a list that is too long; "" for other faults."""
+def _known(item: Mapping[str, Any]) -> str:
+    """Say what is wrong with an id, or name the limit of a text or a list that is too long; "" for other faults."""
+    if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] == UUID:
+        return f"'{item['input']:.80}' is no UUID; make one, as by crypto.randomUUID()"
     if item["type"] not in ("string_too_long", "too_long"):
         return ""
     most, got = item["ctx"]["max_length"], len(item["input"])

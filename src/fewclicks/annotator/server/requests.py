@@ -34,7 +34,9 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Passes = Annotated[int | None, Field(ge=0, le=MAX_CFR)]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 LongText = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
-Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{32,36}$")]
+UUID = r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$"
+"""What `uuid.UUID` takes: the digits of a UUID, with hyphens in their places or without."""
+Uuid = Annotated[str, StringConstraints(pattern=UUID)]
 """Made by the client, so that sending twice does not do twice."""
 
 MAX_PREDICT_CLICKS = 100

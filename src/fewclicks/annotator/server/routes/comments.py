@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
+from fewclicks.annotator.server.requests import UUID
 from fewclicks.annotator.server.roles import RoleDep, require
 from fewclicks.annotator.server.routes.common import AnnotatorDep, Person, PhotoId
 from fewclicks.annotator.server.team import CommentChange, CommentIn, CommentOut
@@ -15,7 +16,7 @@ from fewclicks.annotator.store.comments import NewComment
 
 router = APIRouter(route_class=CheckedRoute, tags=["comments"])
 
-CommentId = Annotated[str, Path(pattern=r"^[0-9a-fA-F-]{32,36}$", description="A UUID, made by the client.")]
+CommentId = Annotated[str, Path(pattern=UUID, description="A UUID, made by the client.")]
 
 
 @router.get("/photos/{photo_id}/comments")

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 from fastapi import Depends, Path, Request, Response
 from pydantic import BaseModel
 
+from fewclicks.annotator.server.requests import UUID
 from fewclicks.annotator.server.schemas import Milliseconds
 from fewclicks.annotator.services.annotator import Annotator
 from fewclicks.annotator.services.worker import Timed
@@ -20,7 +21,7 @@ from fewclicks.errors import InputError
 
 Result = TypeVar("Result")
 
-ObjectId = Annotated[str, Path(pattern=r"^[0-9a-fA-F-]{32,36}$", description="A UUID, made by the client.")]
+ObjectId = Annotated[str, Path(pattern=UUID, description="A UUID, made by the client.")]
 PhotoId = Annotated[int, Path(ge=1, lt=2**31)]
 FILE_NAME = re.compile(r"[^\w .()+-]", re.ASCII)
 """What stands in no name of a file that is written here."""
