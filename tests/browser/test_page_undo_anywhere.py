@@ -43,6 +43,11 @@ def areas(served, photo):
     return sorted(found["area_px"] for found in served.objects(photo))
 
 
+def add_class(screen, name):
+    screen.page.locator("#class-add").fill(name)
+    screen.page.locator("#class-add").press("Enter")
+
+
 def undo(screen, served, photo, wanted):
     """Ctrl+Z gives the objects of a photo these areas."""
     screen.key("Control+z")
@@ -113,8 +118,7 @@ def test_a_merge_and_a_split_are_undone_after_a_reload_in_the_object_itself(plac
 def test_what_was_done_to_several_is_one_step(placed, served):
     screen = placed(5)
     rows = screen.page.locator("#object-list .row")
-    screen.page.locator("#class-add").fill("cup")
-    screen.page.locator("#class-add").press("Enter")
+    add_class(screen, "cup")
     rows.first.click()
     rows.last.click(modifiers=["Shift"])
     screen.page.locator("#class-list .class", has_text="cup").click()
@@ -222,8 +226,7 @@ def test_what_the_server_refuses_leaves_nothing_to_undo(placed, served):
 def test_undo_that_is_asked_for_fast_takes_back_one_after_another(placed, served):
     screen = placed(13)
     rows = screen.page.locator("#object-list .row")
-    screen.page.locator("#class-add").fill("jug")
-    screen.page.locator("#class-add").press("Enter")
+    add_class(screen, "jug")
     rows.first.click()
     screen.page.locator("#class-list .class", has_text="jug").click()
     screen.page.locator("#stage").focus()

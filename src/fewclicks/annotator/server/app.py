@@ -46,7 +46,7 @@ from fewclicks.annotator.server.signin import SignIn
 from fewclicks.annotator.server.telling import told
 from fewclicks.annotator.services.annotator import Annotator
 from fewclicks.annotator.services.worker import Busy
-from fewclicks.annotator.store.records import ObjectInfo
+from fewclicks.annotator.store.records import NO_UUID, ObjectInfo
 from fewclicks.errors import Conflict, FewClicksError, StoreError, UnknownName, one_line
 
 STATIC = Path(__file__).parents[1] / "web"
@@ -195,7 +195,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 def _known(item: Mapping[str, Any]) -> str:
     """Say what is wrong with an id, or name the limit of a text or a list that is too long; "" for other faults."""
     if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] == UUID:
-        return f"'{item['input']:.80}' is no UUID; make one, as by crypto.randomUUID()"
+        return NO_UUID.format(item["input"])
     if item["type"] not in ("string_too_long", "too_long"):
         return ""
     most, got = item["ctx"]["max_length"], len(item["input"])

@@ -14,7 +14,7 @@ from fewclicks.annotator.editing.history import Entry
 from fewclicks.annotator.editing.mask_codec import EncodedMask
 from fewclicks.annotator.services.editing import Editing
 from fewclicks.annotator.store.objects import NewObject, Store
-from fewclicks.annotator.store.records import ObjectInfo
+from fewclicks.annotator.store.records import ObjectInfo, uuid_of
 from fewclicks.errors import InputError, UnknownName
 from fewclicks.propagation import LEAST_AGREEMENT, agreement_of, move
 from fewclicks.types import Mask
@@ -114,10 +114,7 @@ def _fitted(edit: Editing, source_id: str, new_id: str, fit: Fitted, person: str
 
 
 def _id_of(action_id: str, source_id: str) -> str:
-    try:
-        return str(uuid.uuid5(uuid.UUID(action_id), source_id))
-    except ValueError:
-        raise InputError(f"'{action_id}' is no UUID; make one, as by crypto.randomUUID()") from None
+    return str(uuid.uuid5(uuid.UUID(uuid_of(action_id)), source_id))
 
 
 def _object(store: Store, object_id: str) -> ObjectInfo | None:

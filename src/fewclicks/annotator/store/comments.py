@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import unicodedata
-import uuid
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 from fewclicks.annotator.store.database import Database
 from fewclicks.annotator.store.events import note_event, person_name
 from fewclicks.annotator.store.photos import locked_photo
-from fewclicks.annotator.store.records import Comment
+from fewclicks.annotator.store.records import Comment, uuid_of
 from fewclicks.annotator.store.tables import TEXT_LETTERS, CommentRow, ObjectRow
 from fewclicks.errors import InputError, UnknownName
 
@@ -49,7 +48,7 @@ class Comments:
 
     def write(self, comment_id: str, new: NewComment, person: str = "") -> Comment:
         """Write a comment under an id made by the client. One that exists already stays as it is."""
-        key = str(uuid.UUID(comment_id))
+        key = uuid_of(comment_id)
         with self._db.writing() as session:
             photo = locked_photo(session, new.photo_id)
             row = session.get(CommentRow, key)
@@ -59,10 +58,10 @@ class Comments:
                 return _comment(row)
             x, y = _place(new, photo.width, photo.height)
             if new.object_id is not None:
-                found = session.get(ObjectRow, str(uuid.UUID(new.object_id)))
+                found = session.get(ObjectRow, uuid_of(new.object_id))
                 if found is None or found.photo_id != photo.id:
                     raise UnknownName(f"no object of '{photo.name}' has the id {new.object_id}; look at its objects")
-            object_id = str(uuid.UUID(new.object_id)) if new.object_id else None
+            object_id = uuid_of(new.object_id) if new.object_id else None
             row = CommentRow(id=key, photo_id=photo.id, object_id=object_id, x=x, y=y, text=_text(new.text))
             row.person = person_name(person)
             session.add(row)
@@ -82,7 +81,7 @@ class Comments:
         """Say it in other words, resolve it or open it again, delete it or bring it back."""
         with self._db.writing() as session:
             photo = locked_photo(session, _row(session, comment_id).photo_id)
-            row = session.get_one(CommentRow, str(uuid.UUID(comment_id)), populate_existing=True)
+            row = session.get_one(CommentRow, uuid_of(comment_id), populate_existing=True)
             wanted = {"text": None if text is None else _text(text), "resolved": resolved, "deleted": deleted}
             news = {name: value for name, value in wanted.items() if value not in (None, getattr(row, name))}
             if news:
@@ -99,7 +98,7 @@ class Comments:
 
 
 def _row(session: Session, comment_id: str) -> CommentRow:
-    row = session.get(CommentRow, str(uuid.UUID(comment_id)))
+    row = session.get(CommentRow, uuid_of(comment_id))
     if row is None:
         raise UnknownName(f"no comment has the id {comment_id}; look at the comments of the photo")
     return row

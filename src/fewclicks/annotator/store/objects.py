@@ -25,7 +25,16 @@ from fewclicks.annotator.store.comments import Comments
 from fewclicks.annotator.store.events import person_name
 from fewclicks.annotator.store.people import People, PresenceList
 from fewclicks.annotator.store.photos import Catalogue, clamp_clicks, locked_photo
-from fewclicks.annotator.store.records import MAX_NAME, PROPOSED, Edit, Line, ObjectInfo, ObjectState, printable
+from fewclicks.annotator.store.records import (
+    MAX_NAME,
+    PROPOSED,
+    Edit,
+    Line,
+    ObjectInfo,
+    ObjectState,
+    printable,
+    uuid_of,
+)
 from fewclicks.annotator.store.statistics import Statistics
 from fewclicks.annotator.store.tables import ActionRow, ObjectRow, PhotoRow
 from fewclicks.errors import Conflict, InputError, UnknownName
@@ -62,7 +71,7 @@ class Store(Catalogue):
     def object(self, object_id: str) -> ObjectInfo:
         """An object, deleted or not; UnknownName if there is none of that id."""
         with self._db.reading() as session:
-            return _object_info(session, _id(object_id))
+            return _object_info(session, uuid_of(object_id))
 
     def objects(self, photo_id: int, deleted: bool = False) -> list[ObjectInfo]:
         """The objects of a photo, bottom to top; with `deleted` those too that were deleted."""
@@ -90,7 +99,7 @@ class Store(Catalogue):
         """The mask of an object. UnknownName if there is no such object, or its photo was never opened."""
         with self._db.reading() as session:
             query = select(*_MASK).select_from(ObjectRow).join(PhotoRow).outerjoin(Head, _HEAD)
-            row = session.execute(query.where(ObjectRow.id == _id(object_id))).one_or_none()
+            row = session.execute(query.where(ObjectRow.id == uuid_of(object_id))).one_or_none()
             if row is None or row.height is None:
                 raise UnknownName(f"no mask of an object with the id {object_id}; look at the objects of the photo")
             return _mask_of(row)
@@ -98,7 +107,7 @@ class Store(Catalogue):
     def history(self, object_id: str) -> tuple[ObjectInfo, list[Entry], int]:
         """An object, its actions, and how many of them are done: the others can be redone."""
         with self._db.reading() as session:
-            info = _object_info(session, _id(object_id))
+            info = _object_info(session, uuid_of(object_id))
             photo = session.get_one(PhotoRow, info.photo_id)
             query = select(ActionRow).where(ActionRow.object_id == info.id, ActionRow.number.is_not(None))
             hw = photo.height or 0, photo.width or 0
@@ -108,7 +117,7 @@ class Store(Catalogue):
     def lines(self, object_id: str, after: int = 0, limit: int = 1000) -> list[Line]:
         """What was done to an object, in order: at most `limit` lines of the journal behind that of the id `after`."""
         with self._db.reading() as session:
-            found = _object_info(session, _id(object_id))
+            found = _object_info(session, uuid_of(object_id))
             query = select(ActionRow).where(ActionRow.object_id == found.id, ActionRow.id > after)
             query = query.order_by(ActionRow.id).limit(limit).options(defer(ActionRow.mask))
             return [rows.line(row) for row in session.scalars(query)]
@@ -116,12 +125,12 @@ class Store(Catalogue):
     def known(self, action_id: str) -> ObjectInfo | None:
         """The object that an action, an undo or a redo of this id was done to; None if it was not done yet."""
         with self._db.reading() as session:
-            object_id = session.scalar(select(ActionRow.object_id).where(ActionRow.uuid == _id(action_id)))
+            object_id = session.scalar(select(ActionRow.object_id).where(ActionRow.uuid == uuid_of(action_id)))
             return _object_info(session, object_id) if object_id else None
 
     def create(self, object_id: str, photo_id: int, class_id: int, name: str = "") -> ObjectInfo:
         """A new object without a mask, on top of the others. If it exists already nothing happens."""
-        object_id = _id(object_id)
+        object_id = uuid_of(object_id)
         with self._db.writing() as session:
             photo = locked_photo(session, photo_id)
             _add(session, photo, ObjectRow(id=object_id, class_id=class_id, name=_name(name)))
@@ -144,12 +153,12 @@ class Store(Catalogue):
                 for row in session.scalars(select(ObjectRow).where(there)).all():
                     _set_deleted(session, photo, row, True, by, person)
             for new in objects:
-                known = session.get(ObjectRow, _id(new.id))
+                known = session.get(ObjectRow, uuid_of(new.id))
                 if known is not None and known.photo_id == photo_id and known.deleted:
                     _set_deleted(session, photo, known, False, by, person)
                     count += 1
                     continue
-                row = ObjectRow(id=_id(new.id), class_id=new.class_id, name=_name(new.name), state=new.state)
+                row = ObjectRow(id=uuid_of(new.id), class_id=new.class_id, name=_name(new.name), state=new.state)
                 if _add(session, photo, row):
                     _require_size(photo, new.entry.mask)
                     row.done = 1
@@ -162,7 +171,7 @@ class Store(Catalogue):
 
     def taken_in_before(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that have objects, but for those that undoing an import has deleted."""
-        wanted = [_id(one) for one in ids]
+        wanted = [uuid_of(one) for one in ids]
         with self._db.reading() as session:
             there: set[str] = set()
             for start in range(0, len(wanted), 500):  # a statement holds so many values in every database
@@ -194,7 +203,7 @@ class Store(Catalogue):
 
         Returns how many objects it changed; UnknownName if there is no such import.
         """
-        by = f"import {_id(import_id)}"
+        by = f"import {uuid_of(import_id)}"
         with self._db.writing() as session:
             found, photos = _of_import(session, by), dict[int, PhotoRow]()
             if not found:
@@ -220,7 +229,7 @@ class Store(Catalogue):
 
         What was accepted or corrected stays. Returns how many objects it changed, how many stay, and on which photos.
         """
-        by = PROPOSED + _id(job_id)
+        by = PROPOSED + uuid_of(job_id)
         with self._db.writing() as session:
             query = select(ObjectRow).join(ActionRow, ActionRow.object_id == ObjectRow.id)
             query = query.where(ActionRow.predictor == by, ActionRow.kind == "mask")
@@ -243,7 +252,7 @@ class Store(Catalogue):
     def count_proposed(self, job_id: str) -> int:
         """How many objects a pre-annotation proposed, deleted ones included."""
         with self._db.reading() as session:
-            made = (ActionRow.predictor == PROPOSED + _id(job_id)) & (ActionRow.kind == "mask")
+            made = (ActionRow.predictor == PROPOSED + uuid_of(job_id)) & (ActionRow.kind == "mask")
             return session.scalar(select(func.count()).where(made)) or 0
 
     def change(self, object_id: str, edit: Edit, if_version: int | None = None, person: str = "") -> ObjectInfo:
@@ -300,7 +309,7 @@ class Store(Catalogue):
                 undone = (ActionRow.object_id == row.id) & (ActionRow.number > row.done)
                 session.execute(update(ActionRow).where(undone).values(number=None, mask=None, box=None))
                 row.done += 1
-                line = rows.action_row(entry, row.done, _id(action_id), by)
+                line = rows.action_row(entry, row.done, uuid_of(action_id), by)
                 _log(session, photo, row, line, person)
                 row.mask_version = row.version
                 _turn_others(session, photo, line, True, person)
@@ -332,7 +341,7 @@ class Store(Catalogue):
                     action = session.scalars(select(ActionRow).where(ActionRow.object_id == row.id, moved)).one()
                     row.done += by
                     kind = "redo" if by > 0 else "undo"
-                    line = ActionRow(uuid=_id(action_id), kind=kind, payload={"done": row.done})
+                    line = ActionRow(uuid=uuid_of(action_id), kind=kind, payload={"done": row.done})
                     _log(session, photo, row, line, person)
                     row.mask_version = row.version
                     _turn_others(session, photo, action, by > 0, person)
@@ -434,7 +443,7 @@ def _of_import(session: Session, by: str) -> dict[str, tuple[ObjectRow, bool]]:
 
 def _locked(session: Session, object_id: str) -> tuple[PhotoRow, ObjectRow]:
     """An object and its photo, for this transaction alone."""
-    object_id = _id(object_id)
+    object_id = uuid_of(object_id)
     photo_id = session.scalar(select(ObjectRow.photo_id).where(ObjectRow.id == object_id))
     if photo_id is None:
         raise UnknownName(f"no object has the id {object_id}; look at the objects of the photo")
@@ -443,7 +452,7 @@ def _locked(session: Session, object_id: str) -> tuple[PhotoRow, ObjectRow]:
 
 def _repeated(session: Session, row: ObjectRow, action_id: str) -> bool:
     """Whether what has this id was done already; InputError if it was done to another object."""
-    done_to = session.scalar(select(ActionRow.object_id).where(ActionRow.uuid == _id(action_id)))
+    done_to = session.scalar(select(ActionRow.object_id).where(ActionRow.uuid == uuid_of(action_id)))
     if done_to not in (None, row.id):
         raise InputError(f"the action {action_id} was done to another object; make a new id")
     return done_to is not None
@@ -468,14 +477,6 @@ def _require_size(photo: PhotoRow, mask: EncodedMask) -> None:
     elif (photo.height, photo.width) != mask.hw:
         got, need = f"{mask.hw[1]}x{mask.hw[0]}", f"{photo.width}x{photo.height}"
         raise InputError(f"the mask is {got} pixels but the photo is {need}; resize the mask to {need}")
-
-
-def _id(value: str) -> str:
-    """A UUID as it is kept: small letters and hyphens."""
-    try:
-        return str(uuid.UUID(value))
-    except (ValueError, AttributeError, TypeError):
-        raise InputError(f"'{value!s:.80}' is no UUID; make one, as by crypto.randomUUID()") from None
 
 
 def _name(name: str) -> str:

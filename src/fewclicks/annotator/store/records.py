@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,17 @@ MAX_NAME = 200
 
 NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")
 """Categories of characters that no name has: controls, halves of others, separators of lines."""
+
+
+NO_UUID = "'{!s:.80}' is no UUID; make one, as by crypto.randomUUID()"
+
+
+def uuid_of(value: str) -> str:
+    """A UUID as it is kept: small letters and hyphens. InputError for anything else."""
+    try:
+        return str(uuid.UUID(value))
+    except (ValueError, AttributeError, TypeError):
+        raise InputError(NO_UUID.format(value)) from None
 
 
 def printable(text: str) -> str:

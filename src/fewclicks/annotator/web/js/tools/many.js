@@ -161,10 +161,8 @@ export class Many {
     const [kept, ...others] = this.free(2);
     if (!kept) return;
     this.hand.release();
-    const id = uuid();
     for (const other of others) other.thing = { ...other.thing, deleted: true };
-    const steps = this.together(() => this.changed(kept));
-    this.hand.send(kept.thing.id, "POST", "/merge", { action_id: id, others: others.map(({ thing }) => thing.id) }, id);
+    const steps = this.together(() => this.combine(kept, "/merge", { others: others.map(({ thing }) => thing.id) }));
     this.store.set({ selected: new Set() });
     this.store.touch("entries");
     this.did("many.merged", { objects: counted("object", others.length + 1) }, steps);
@@ -175,21 +173,21 @@ export class Many {
     const entries = this.free();
     if (!entries.length) return;
     this.hand.release();
-    const steps = this.together(() => entries.forEach((entry) => this.changed(entry)));
-    for (const entry of entries) {
-      const id = uuid();
-      this.hand.send(entry.thing.id, "POST", "/split", { action_id: id }, id);
-    }
+    const steps = this.together(() => entries.forEach((entry) => this.combine(entry, "/split")));
     this.did("many.split", { what: entries.length > 1 ? counted("object", entries.length) : nameOf(entries[0], this.store) }, steps);
   }
 
   /**
-   * The mask of an object is being changed, by what is not an action of its own.
+   * Change the mask of an object together with others: what that did is undone in it as its own actions are.
    * @param {Entry} entry
+   * @param {"/merge" | "/split"} path
+   * @param {Record<string, unknown>} [body]
    */
-  changed(entry) {
+  combine(entry, path, body = {}) {
+    const id = uuid();
     entry.trail.masked();
     this.hand.anywhere?.add(entry);
+    this.hand.send(entry.thing.id, "POST", path, { action_id: id, ...body }, id);
   }
 
   /** Keep the largest part of each. */
